@@ -1,0 +1,190 @@
+"""An audit: a target, an auditor and questioned images in, a verdict out. Read `audit` from top to bottom."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxmint.errors import EvidenceError, ModelError
+from onnxmint.graph.load import TargetModel, load_target
+from onnxmint.images.preprocess import from_dict
+from onnxmint.images.sources import ImageEntry, ImageSource, open_source
+from onnxmint.mint.auditor import Auditor
+from onnxmint.progress import Stage, quiet
+from onnxmint.reading import Reader
+from onnxmint.results import AuditResult, Histogram, ScoreTable, Skipped, TargetFacts
+from onnxmint.runtime.session import Device, choose_device
+from onnxmint.settings import AuditSettings
+from onnxmint.stats import conformal
+from onnxmint.training import check_labels, now, to_numpy
+from onnxmint.verdicts import reach_verdict
+
+_BINS = 48
+
+
+def audit(
+    model: str | Path,
+    images: str | Path,
+    auditor: Auditor,
+    *,
+    settings: AuditSettings | None = None,
+    stage: Stage = quiet,
+) -> AuditResult:
+    """Score questioned images with an auditor of the target and reach a verdict.
+
+    Args:
+        model: the target, the same file that the auditor was trained on.
+        images: the questioned images (folder, Parquet, CSV or tar).
+        auditor: from `train` or `load_auditor`.
+        settings: level, labels, groups, device; the defaults when None.
+        stage: told of the progress.
+
+    Raises:
+        OnnxmintError: one of its kinds, for files, options and devices that do not serve.
+    """
+    settings = settings or AuditSettings()
+    rng = np.random.default_rng(settings.seed)
+    target = load_target(model)
+    if target.sha256 != auditor.target_sha256:
+        raise ModelError(
+            f"the auditor was trained for another model (SHA-256 {auditor.target_sha256[:12]}...), {target.path.name} "
+            f"has {target.sha256[:12]}...: give that model, or train an auditor for this one"
+        )
+    device = choose_device(settings.device)
+    source = open_source(images, group=settings.group, labels=settings.labels)
+    entries = source.entries()
+    labels = _labels(entries)
+    check_labels(labels, target.answer.classes, source.location)
+
+    rows, score, predicted, skipped = _score(auditor, source, device, settings, stage)
+    p_value = conformal.p_values(score, auditor.calibration)
+    q_value = conformal.q_values(p_value)
+    scores = ScoreTable(
+        path=tuple(entries[row].path for row in rows),
+        score=score,
+        p_value=p_value,
+        q_value=q_value,
+        flagged=q_value <= settings.alpha,
+        label=None if labels is None else labels[rows],
+        predicted=predicted,
+    )
+    verdict = reach_verdict(
+        score,
+        auditor.calibration.astype(np.float64),
+        auditor.test_members.astype(np.float64),
+        performance=auditor.performance,
+        alpha=settings.alpha,
+        rng=rng,
+        questioned_groups=_groups(entries, rows),
+        calibration_groups=auditor.calibration_groups,
+    )
+    return AuditResult(
+        version=auditor.version,
+        created=now(),
+        target=_target_facts(target, auditor, device),
+        preprocess=auditor.preprocess,
+        method=auditor.method,
+        evidence=auditor.evidence,
+        performance=auditor.performance,
+        baselines=auditor.baselines,
+        scores=scores,
+        alpha=settings.alpha,
+        skipped=skipped,
+        verdict=verdict,
+        histogram=_histogram(auditor, score),
+        warnings=(*auditor.warnings, *_warnings(auditor, entries, skipped, device, settings)),
+    )
+
+
+def _score(
+    auditor: Auditor, source: ImageSource, device: Device, settings: AuditSettings, stage: Stage
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64], tuple[Skipped, ...]]:
+    """Run the auditor over the questioned images: row numbers, scores, top classes, and what was left out."""
+    reader = Reader(
+        auditor.model,
+        ("score", "answer"),
+        spec=from_dict(auditor.preprocess),
+        device=device,
+        batch_size=settings.batch_size,
+    )
+    entries = source.entries()
+    position = {entry.index: row for row, entry in enumerate(entries)}
+    rows, scores, predicted = [], [], []
+    for batch in reader.read(source, wanted=position.keys(), stage=stage, name="questioned images"):
+        rows.append(np.array([position[index] for index in batch.index.tolist()], np.int64))
+        scores.append(to_numpy(batch.outputs["score"]).astype(np.float64))
+        predicted.append(to_numpy(batch.outputs["answer"]).argmax(axis=1).astype(np.int64))
+    if not rows:
+        raise EvidenceError(
+            f"none of the {len(entries)} questioned images in {source.location} could be read; the first: "
+            f"{reader.skipped[0].path}: {reader.skipped[0].reason}"
+        )
+    row, score, top = np.concatenate(rows), np.concatenate(scores), np.concatenate(predicted)
+    finite = np.isfinite(score)
+    odd = tuple(Skipped(path=entries[at].path, reason="the target gives NaN or infinity") for at in row[~finite])
+    return row[finite], score[finite], top[finite], (*reader.skipped, *odd)
+
+
+def _labels(entries: Sequence[ImageEntry]) -> NDArray[np.int64] | None:
+    found = [entry.label for entry in entries]
+    return None if any(label is None for label in found) else np.array(found, np.int64)
+
+
+def _groups(entries: Sequence[ImageEntry], rows: NDArray[np.int64]) -> NDArray[np.int64] | None:
+    names = [entries[row].group for row in rows]
+    if any(name is None for name in names):
+        return None
+    numbers: NDArray[np.int64] = np.unique(np.array(names), return_inverse=True)[1].astype(np.int64)
+    return numbers
+
+
+def _target_facts(target: TargetModel, auditor: Auditor, device: Device) -> TargetFacts:
+    shape = tuple("N" if size is None else size for size in target.input.shape)
+    return TargetFacts(
+        path=str(target.path),
+        sha256=target.sha256,
+        input_name=target.input.name,
+        input_shape=shape,
+        input_dtype=target.input.dtype,
+        layers=(auditor.method["tensor"],),
+        device=device.kind,
+        provider=device.provider,
+        device_reason=device.reason,
+    )
+
+
+def _histogram(auditor: Auditor, questioned: NDArray[np.float64]) -> Histogram:
+    every = np.concatenate([auditor.test_members, auditor.test_nonmembers, questioned])
+    edges = np.histogram_bin_edges(every, bins=_BINS)
+    member, nonmember, asked = (
+        np.histogram(scores, edges)[0].astype(np.int64)
+        for scores in (auditor.test_members, auditor.test_nonmembers, questioned)
+    )
+    return Histogram(edges=edges, member=member, nonmember=nonmember, questioned=asked)
+
+
+def _warnings(
+    auditor: Auditor,
+    entries: Sequence[ImageEntry],
+    skipped: Sequence[Skipped],
+    device: Device,
+    settings: AuditSettings,
+) -> list[str]:
+    found = []
+    if skipped:
+        found.append(f"{len(skipped)} of {len(entries)} questioned images were skipped; the report names them.")
+    if auditor.calibration_groups is not None and any(entry.group is None for entry in entries):
+        found.append(
+            "The evidence has groups but the questioned images have none (--group): if many of them are near copies of "
+            "each other, the set's p-value is too small."
+        )
+    if settings.device == "auto" and device.kind == "cpu" and "driver" not in device.reason:
+        found.append(f"Ran on the CPU: {device.reason}.")
+    smallest = 1 / (len(auditor.calibration) + 1)
+    if smallest > settings.alpha / 10:
+        found.append(
+            f"With {len(auditor.calibration)} calibration non-members no p-value can be below {smallest:.3g}, so single "
+            "images can hardly be flagged; bring more known non-members."
+        )
+    return found

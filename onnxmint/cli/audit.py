@@ -1,0 +1,114 @@
+"""onnxmint audit: which of these images was the model trained on, as terminal summary, JSON and HTML report."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from onnxmint.cli.options import batch_option, device_option, evidence_options, json_option, quiet_option, seed_option
+from onnxmint.errors import UsageError
+
+if TYPE_CHECKING:
+    from onnxmint.mint.auditor import Auditor
+    from onnxmint.progress import Stage
+
+GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
+
+
+@click.command("audit")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("images", metavar="IMAGES")
+@click.option("--auditor", "auditor_file", type=click.Path(path_type=Path), help="An auditor of MODEL, from train.")
+@click.option("--members", metavar="SRC", help="Images known to be in the training set, to train an auditor on.")
+@click.option("--nonmembers", metavar="SRC", help="Images known not to be in it.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), default=Path("onnxmint-run"), show_default=True,
+    metavar="RUN", help="Folder for report.html, report.json, scores.parquet, auditor.onnx, run.toml.",
+)  # fmt: skip
+@click.option(
+    "--alpha", type=click.FloatRange(0, 0.5, min_open=True), default=0.05, show_default=True,
+    help="False-discovery rate among flagged images, and level of the test for the set.",
+)  # fmt: skip
+@click.option("--gate", is_flag=True, help="Exit 3 when members are found and 4 when inconclusive, for use in CI.")
+@evidence_options
+@device_option
+@batch_option
+@seed_option
+@quiet_option
+@json_option
+@click.pass_context
+def audit_command(ctx: click.Context, model: Path, images: str, **options: Any) -> None:
+    """Say which of IMAGES the classifier MODEL was trained on, with error rates.
+
+    Needs an auditor of MODEL (--auditor), or known members and known non-members to train one on (--members,
+    --nonmembers): no score has a meaning by itself. IMAGES and SRC are a folder, a Parquet file or folder, a CSV
+    of path,label, or WebDataset .tar shards.
+
+    \b
+    Examples:
+      onnxmint audit model.onnx suspects/ --members train/ --nonmembers heldout/ \\
+          --preprocess imagenet -o run
+      onnxmint audit model.onnx more/ --auditor run/auditor.onnx -o run2
+
+    \b
+    Exit status: 0 done, 1 failed, 2 wrong usage; with --gate also 3 members found, 4 inconclusive.
+    """
+    import json
+
+    from rich.console import Console
+
+    from onnxmint.auditing import audit
+    from onnxmint.cli.choices import audit_settings
+    from onnxmint.cli.progress import stage_on_stderr
+    from onnxmint.report.files import require_writable, write_run
+    from onnxmint.report.terminal import print_summary
+
+    run: Path = options["output"]
+    as_json, gate = options.pop("as_json"), options.pop("gate")
+    stage = stage_on_stderr(silent=options.pop("quiet"))
+    require_writable(run)
+    auditor = _auditor(ctx, model, options, stage)
+    result = audit(model, images, auditor, settings=audit_settings(options), stage=stage)
+    files = write_run(result, run, run_settings=_words(model, images, options), auditor=auditor.model)
+    if as_json:
+        click.echo(json.dumps(result.to_dict(), indent=1, allow_nan=False))
+    else:
+        print_summary(result, Console(), files=files)
+    ctx.exit(GATE[result.verdict.kind] if gate else 0)
+
+
+def _auditor(ctx: click.Context, model: Path, options: dict[str, Any], stage: "Stage") -> "Auditor":
+    """Load the auditor, or train one; explain what is missing when there is neither."""
+    from onnxmint.mint.auditor import load_auditor
+
+    given, members, nonmembers = options["auditor_file"], options["members"], options["nonmembers"]
+    if given is not None:
+        if members or nonmembers:
+            raise UsageError("give either --auditor or --members with --nonmembers: an auditor is already trained")
+        _refuse_training_options(ctx)
+        return load_auditor(given)
+    if not members or not nonmembers:
+        missing = "--members and --nonmembers" if not (members or nonmembers) else "--nonmembers"
+        missing = "--members" if nonmembers and not members else missing
+        raise UsageError(
+            f"{missing} missing (or --auditor): a score means something only next to the scores of images known to be "
+            "in the training set and images known not to be; a few hundred of each will do"
+        )
+    from onnxmint.cli.choices import train_settings
+    from onnxmint.training import train
+
+    return train(model, members, nonmembers, settings=train_settings(options), stage=stage)
+
+
+def _refuse_training_options(ctx: click.Context) -> None:
+    """An option that would be ignored is a misunderstanding: say so."""
+    fixed = ("preprocess", "layer", "module", "limit")
+    for name in fixed:
+        if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            raise UsageError(f"--{name} is fixed in the auditor file; leave it out, or train another auditor")
+
+
+def _words(model: Path, images: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the command's words for run.toml; options that were not given are left out."""
+    kept = {name: str(value) if isinstance(value, Path) else value for name, value in options.items()}
+    return {"model": str(model), "images": images} | {name: value for name, value in kept.items() if value is not None}

@@ -1,0 +1,87 @@
+"""onnxmint demo: a whole audit on bundled data, which ends by holding the verdict against the known truth."""
+
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from onnxmint.cli.options import device_option, json_option, quiet_option, seed_option
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from onnxmint.results import AuditResult
+
+
+@click.command("demo")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), default=Path("onnxmint-demo"), show_default=True, metavar="RUN",
+    help="Folder for the results.",
+)  # fmt: skip
+@device_option
+@seed_option
+@quiet_option
+@json_option
+def demo_command(output: Path, device: str, seed: int, quiet: bool, as_json: bool) -> None:
+    """Run a whole audit on bundled data, offline, in about a minute.
+
+    A small classifier of clothes was trained on part of Fashion-MNIST. From images that are known to be or not
+    to be in its training set, an auditor is trained; it then judges questioned images whose truth is known too,
+    so that you see how far the verdict can be trusted.
+    """
+    import json
+
+    from rich.console import Console
+
+    from onnxmint.auditing import audit
+    from onnxmint.cli.progress import stage_on_stderr
+    from onnxmint.report.files import require_writable, write_run
+    from onnxmint.report.terminal import print_summary
+    from onnxmint.settings import AuditSettings, TrainSettings
+    from onnxmint.training import train
+
+    require_writable(output)
+    stage = stage_on_stderr(silent=quiet)
+    with resources.as_file(resources.files("onnxmint.demo")) as data:
+        model, questioned = data / "target.onnx", data / "questioned.parquet"
+        settings = TrainSettings(preprocess="0-1", device=device, seed=seed)
+        auditor = train(model, data / "members.parquet", data / "nonmembers.parquet", settings=settings, stage=stage)
+        result = audit(
+            model, questioned, auditor, settings=AuditSettings(device=device, seed=seed), stage=stage
+        )
+        truth = _truth(questioned)
+    files = write_run(result, output, run_settings={"command": "demo", "seed": seed}, auditor=auditor.model)
+    if as_json:
+        click.echo(json.dumps(result.to_dict(), indent=1, allow_nan=False))
+        return
+    console = Console()
+    print_summary(result, console, files=files)
+    _print_truth(result, truth, console)
+
+
+def _truth(questioned: Path) -> list[bool]:
+    import pyarrow.parquet as pq
+
+    members: list[bool] = pq.read_table(questioned, columns=["member"])["member"].to_pylist()
+    return members
+
+
+def _print_truth(result: "AuditResult", truth: list[bool], console: "Console") -> None:
+    """Hold the verdict against what is known of the questioned images."""
+    import numpy as np
+
+    from onnxmint.stats.metrics import auc
+
+    member = np.array(truth)
+    scores = result.scores
+    right = (result.verdict.kind == "members-found") == bool(member.any())
+    found, false = int((scores.flagged & member).sum()), int((scores.flagged & ~member).sum())
+    console.print()
+    console.print(
+        f"The truth: {member.sum()} of the {len(member)} questioned images were in the training set, so the verdict "
+        f"{result.verdict.kind} is {'right' if right else 'wrong'}. Among them the score has AUC "
+        f"{auc(scores.score[member], scores.score[~member]):.3f}. {found} members and {false} non-members were flagged.",
+        soft_wrap=False,
+        highlight=False,
+    )

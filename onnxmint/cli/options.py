@@ -1,0 +1,66 @@
+"""Options that several commands share, spelled once."""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+Command = Callable[..., Any]
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout, nothing else.")
+device_option = click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="Where the model runs; cuda fails when it cannot be had, auto says what it took and why.",
+)
+seed_option = click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of every random choice."
+)
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
+batch_option = click.option(
+    "--batch-size", type=click.IntRange(1, 4096), default=64, show_default=True, help="Images in one run of the model."
+)
+
+_EVIDENCE = (
+    click.option(
+        "--preprocess",
+        metavar="PRESET|FILE",
+        help="How the target's images are prepared: imagenet, cifar10, 0-1, -1-1, 0-255, or a TOML file.",
+    ),
+    click.option(
+        "--layer",
+        default="auto",
+        show_default=True,
+        metavar="NAME|INDEX|auto",
+        help="Layer whose activations the module reads; see: onnxmint layers MODEL.",
+    ),
+    click.option(
+        "--module",
+        type=click.Choice(["auto", "cnn", "vanilla"]),
+        default="auto",
+        show_default=True,
+        help="MINT module: cnn reads activation maps, vanilla pooled values; auto goes by the layer's rank.",
+    ),
+    click.option(
+        "--group",
+        metavar="COLUMN|REGEX",
+        help="Column (or, for folders, a pattern on the path) that says which images belong together, such as "
+        "frames of one video; a group is never divided between fitting and testing.",
+    ),
+    click.option("--no-labels", is_flag=True, help="Do not take sub-folder names or label columns as labels."),
+    click.option(
+        "--limit",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Use at most N members and N non-members, drawn at random with --seed.",
+    ),
+)
+
+
+def evidence_options(command: Command) -> Command:
+    """Add the options that say how evidence is read and what is fitted on it."""
+    for option in reversed(_EVIDENCE):
+        command = option(command)
+    return command

@@ -1,0 +1,31 @@
+"""onnxmint report: render a finished run again."""
+
+from pathlib import Path
+
+import click
+
+from onnxmint.cli.options import json_option
+
+
+@click.command("report")
+@click.argument("run", type=click.Path(path_type=Path), metavar="RUN")
+@json_option
+def report_command(run: Path, as_json: bool) -> None:
+    """Render report.html of the folder RUN again from its report.json and scores.parquet.
+
+    \b
+    Example:
+      onnxmint report onnxmint-run
+    """
+    import json
+
+    from onnxmint.report.files import atomic_write, load_run
+    from onnxmint.report.html import render_html
+
+    report, scores = load_run(run)
+    page = run / "report.html"
+    atomic_write(page, render_html(report, scores).encode())
+    if as_json:
+        click.echo(json.dumps(report, indent=1, allow_nan=False))
+    else:
+        click.echo(page)

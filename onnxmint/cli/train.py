@@ -1,0 +1,56 @@
+"""onnxmint train: known members and non-members in, auditor.onnx out."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from onnxmint.cli.options import batch_option, device_option, evidence_options, json_option, quiet_option, seed_option
+
+
+@click.command("train")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--members", required=True, metavar="SRC", help="Images known to be in the training set.")
+@click.option("--nonmembers", required=True, metavar="SRC", help="Images known not to be in it.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), default=Path("auditor.onnx"), show_default=True,
+    help="The auditor to write.",
+)  # fmt: skip
+@evidence_options
+@device_option
+@batch_option
+@seed_option
+@quiet_option
+@json_option
+def train_command(model: Path, members: str, nonmembers: str, output: Path, **options: Any) -> None:
+    """Train an auditor of MODEL on known members and non-members.
+
+    Reads the activations of one layer for all known images, trains a MINT module on part of them, calibrates
+    p-values and a threshold on another part, measures performance on a third, and writes one ONNX file that
+    takes raw uint8 pixels and gives score, p-value and the model's answer in any ONNX runtime.
+
+    SRC is a folder (class sub-folders give labels), a Parquet file or folder (column `image`), a CSV of
+    path,label, or WebDataset .tar shards. `data.parquet?split=train&rows=0:4000` takes some rows.
+
+    \b
+    Example:
+      onnxmint train model.onnx --members train/ --nonmembers heldout/ \\
+          --preprocess imagenet -o auditor.onnx
+    """
+    from rich.console import Console
+
+    from onnxmint.cli.choices import train_settings
+    from onnxmint.cli.progress import stage_on_stderr
+    from onnxmint.report.files import atomic_write, require_writable
+    from onnxmint.report.terminal import print_auditor
+    from onnxmint.training import train
+
+    as_json = options.pop("as_json")
+    stage = stage_on_stderr(silent=options.pop("quiet"))
+    require_writable(output.parent)
+    auditor = train(model, members, nonmembers, settings=train_settings(options), stage=stage)
+    atomic_write(output, auditor.model)
+    if as_json:
+        click.echo(auditor.to_json())
+        return
+    print_auditor(auditor, output, Console())

@@ -1,0 +1,1 @@
+"""The bundled data of onnxmint demo."""

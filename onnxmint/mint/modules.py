@@ -1,0 +1,78 @@
+"""The MINT modules: small networks that tell members from non-members by a target's activations.
+
+Two networks of the Membership Inference Test (arXiv 2402.09225; 2601.12929 for object classification), which leaves
+filter counts and regularisation open; ours are stated here. Both take one layer's activations and give one score,
+the log-odds that the image was a member, so that higher means more like a member.
+"""
+
+import torch
+from torch import Tensor, nn
+
+
+class Standardise(nn.Module):
+    """Subtracts a mean and divides by a deviation, one per channel, both learned from the fit part beforehand."""
+
+    def __init__(self, mean: Tensor, deviation: Tensor) -> None:
+        """Keep (C,) float32 statistics; a channel that never varies is left unscaled."""
+        super().__init__()
+        self.register_buffer("mean", mean)
+        self.register_buffer("deviation", torch.where(deviation > 0, deviation, torch.ones_like(deviation)))
+
+    def forward(self, activation: Tensor) -> Tensor:
+        """Standardise (N, C) or (N, C, H, W)."""
+        shape = (1, -1, *([1] * (activation.dim() - 2)))
+        return (activation - self.mean.view(shape)) / self.deviation.view(shape)
+
+
+class CnnModule(nn.Module):
+    """`cnn`: two convolutions over the activation map, averaged, then a dense layer (CNN MINT)."""
+
+    def __init__(self, mean: Tensor, deviation: Tensor, *, filters: int = 64, dropout: float = 0.3) -> None:
+        """Build for (C, H, W) activations; `mean` and `deviation` are (C,)."""
+        super().__init__()
+        self.standardise = Standardise(mean, deviation)
+        self.maps = nn.Sequential(
+            nn.Conv2d(len(mean), filters, 3, padding=1, bias=False),
+            nn.BatchNorm2d(filters),
+            nn.ReLU(),
+            nn.Conv2d(filters, filters, 3, padding=1, bias=False),
+            nn.BatchNorm2d(filters),
+            nn.ReLU(),
+        )
+        self.decide = nn.Sequential(nn.Dropout(dropout), nn.Linear(filters, 64), nn.ReLU(), nn.Linear(64, 1))
+
+    def forward(self, activation: Tensor) -> Tensor:
+        """Return (N,) scores of (N, C, H, W) activations."""
+        maps = self.maps(self.standardise(activation))
+        score: Tensor = self.decide(maps.mean(dim=(2, 3)))
+        return score.flatten()
+
+
+class VanillaModule(nn.Module):
+    """`vanilla`: a dense network over activations averaged per channel (Vanilla MINT)."""
+
+    def __init__(self, mean: Tensor, deviation: Tensor, *, dropout: float = 0.3) -> None:
+        """Build for activations with C pooled channels; `mean` and `deviation` are (C,)."""
+        super().__init__()
+        self.standardise = Standardise(mean, deviation)
+        self.decide = nn.Sequential(
+            nn.Linear(len(mean), 128),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(128, 64),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(64, 1),
+        )
+
+    def forward(self, activation: Tensor) -> Tensor:
+        """Return (N,) scores of (N, C), (N, C, H, W) or, averaged over tokens, (N, T, C) activations."""
+        score: Tensor = self.decide(self.standardise(pool(activation)))
+        return score.flatten()
+
+
+def pool(activation: Tensor) -> Tensor:
+    """Average an activation over its positions: (N, C, H, W) and (N, T, C) become (N, C); (N, C) stays."""
+    if activation.dim() == 4:  # noqa: PLR2004 - the rank of a batch of maps
+        return activation.mean(dim=(2, 3))
+    return activation.mean(dim=1) if activation.dim() == 3 else activation  # noqa: PLR2004 - a batch of tokens

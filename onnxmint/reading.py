@@ -1,0 +1,88 @@
+"""A target made ready to read images: what the model says about a source, batch by batch, on one device."""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxmint.images.preprocess import PreprocessSpec, decode
+from onnxmint.progress import Stage
+from onnxmint.results import Skipped
+from onnxmint.runtime.session import Device, open_session, usable_cores
+from onnxmint.runtime.stream import Batch, Readable, Runner, SkippedImage, stream
+
+_IN_MEMORY = 1 << 30  # bytes; larger stores of activations live in a temporary file
+_SPARE_CORES = 2
+
+
+class Reader:
+    """Runs one prepared model over sources of images and remembers what had to be skipped."""
+
+    def __init__(
+        self, model: bytes | Path, outputs: tuple[str, ...], *, spec: PreprocessSpec, device: Device, batch_size: int
+    ) -> None:
+        """Open the model on the device; it must take (N, H, W, C) uint8 pixels, which `spec` makes."""
+        self.device = device
+        self.batch_size = batch_size
+        self.run = Runner(open_session(model, device), device, outputs)
+        self._decode: Callable[[bytes], NDArray[np.uint8]] = partial(decode, spec=spec)
+        self.skipped: list[Skipped] = []
+
+    def read(self, source: Readable, *, wanted: AbstractSet[int], stage: Stage, name: str) -> Iterator[Batch]:
+        """Yield what the model says of the wanted images of a source, in order, with progress."""
+        with stage(name, len(wanted)) as advance:
+
+            def skip(image: SkippedImage) -> None:
+                self.skipped.append(Skipped(path=image.path, reason=image.reason))
+                advance(1)
+
+            batches = stream(
+                source,
+                self.run,
+                self._decode,
+                wanted=wanted,
+                batch_size=self.batch_size,
+                decoders=max(_SPARE_CORES, usable_cores() // 2),
+                skip=skip,
+            )
+            for batch in batches:
+                yield batch
+                advance(len(batch.index))
+
+
+class ActivationStore:
+    """Room for the activations of the fit part: in memory, in a temporary file when large, on the GPU on CUDA."""
+
+    def __init__(self, count: int, shape: tuple[int, ...], device: Device) -> None:
+        """Make room for `count` float32 activations of `shape`."""
+        import torch
+
+        size = count * int(np.prod(shape))
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        if device.kind == "cuda" and size * 4 < torch.cuda.mem_get_info()[0] // 2:
+            self.values = torch.empty(count, *shape, device="cuda")
+        elif size * 4 <= _IN_MEMORY:
+            self.values = torch.empty(count, *shape)
+        else:
+            self._folder = tempfile.TemporaryDirectory(prefix="onnxmint-")
+            file = str(Path(self._folder.name) / "activations")
+            self.values = torch.from_file(file, shared=True, size=size).view(count, *shape)
+
+    def write(self, rows: NDArray[np.int64], activations: Any) -> None:
+        """Keep the activations of some rows."""
+        import torch
+
+        values = activations if isinstance(activations, torch.Tensor) else torch.from_numpy(activations)
+        at = torch.from_numpy(rows).to(self.values.device)
+        self.values[at] = values.to(self.values.device)
+
+    def close(self) -> None:
+        """Give the room back."""
+        del self.values
+        if self._folder is not None:
+            self._folder.cleanup()

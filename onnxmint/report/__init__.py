@@ -1,0 +1,1 @@
+"""An audit result as terminal summary, files and HTML page."""

@@ -1,0 +1,223 @@
+"""What an audit says: one frozen tree of values, of which terminal, JSON, Parquet and HTML are renderings."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxmint.stats.estimates import Estimate, FloatArray, Performance
+
+SCHEMA = "onnxmint.audit/1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetFacts:
+    """The model under audit and how it was run."""
+
+    path: str
+    sha256: str
+    input_name: str
+    input_shape: tuple[int | str, ...]  # a symbolic dimension is its name
+    input_dtype: str
+    layers: tuple[str, ...]
+    device: str  # "cpu" or "cuda": what really ran
+    provider: str  # onnxruntime's name for it
+    device_reason: str  # why this device was taken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """An image that could not be used."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceFacts:
+    """Known images that the audit rests on, and how they were divided (images, members and non-members together)."""
+
+    members: int
+    nonmembers: int
+    fit: int
+    calibrate: int
+    test: int
+    groups: int | None  # distinct groups kept whole, None when every image stood for itself
+    accuracy_members: float | None  # accuracy of the target on them, None without labels
+    accuracy_nonmembers: float | None
+    skipped: tuple[Skipped, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baseline:
+    """A simple score measured on the same test part; `performance` is None with the reason in `skipped`."""
+
+    name: str
+    description: str
+    performance: Performance | None
+    skipped: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreTable:
+    """Per-image results of the questioned images, in the order of their source."""
+
+    path: tuple[str, ...]
+    score: FloatArray  # (n,) higher means more like a member
+    p_value: FloatArray  # (n,) conformal, small means unlike the non-members
+    q_value: FloatArray  # (n,) Benjamini-Hochberg adjusted
+    flagged: NDArray[np.bool_]  # (n,) q_value <= alpha
+    label: NDArray[np.int64] | None  # (n,) None without labels
+    predicted: NDArray[np.int64]  # (n,) the target's own top class
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The answer for the set of questioned images."""
+
+    kind: str  # "members-found" | "no-evidence" | "inconclusive"
+    text: str
+    p_value: float | None  # one-sided Mann-Whitney; None when nothing was tested
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Histogram:
+    """Counts of scores in common bins."""
+
+    edges: FloatArray  # (k + 1,)
+    member: NDArray[np.int64]  # (k,) test part
+    nonmember: NDArray[np.int64]  # (k,) test part
+    questioned: NDArray[np.int64]  # (k,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditResult:
+    """Everything an audit found, and all that is needed to repeat it."""
+
+    version: str
+    created: str  # ISO 8601, UTC
+    target: TargetFacts
+    preprocess: dict[str, Any]
+    method: dict[str, Any]  # name, layer, seed, ...
+    evidence: EvidenceFacts
+    performance: Performance
+    baselines: tuple[Baseline, ...]
+    scores: ScoreTable
+    alpha: float
+    skipped: tuple[Skipped, ...]
+    verdict: Verdict
+    histogram: Histogram
+    warnings: tuple[str, ...] = field(default=())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return report.json's content (schema `onnxmint.audit/1`), JSON types only."""
+        target, evidence = self.target, self.evidence
+        return {
+            "schema": SCHEMA,
+            "onnxmint": self.version,
+            "created": self.created,
+            "target": {
+                "path": target.path,
+                "sha256": target.sha256,
+                "input": {"name": target.input_name, "shape": list(target.input_shape), "dtype": target.input_dtype},
+                "layers": list(target.layers),
+                "device": target.device,
+                "provider": target.provider,
+                "device_reason": target.device_reason,
+            },
+            "preprocess": self.preprocess,
+            "method": self.method,
+            "evidence": evidence_to_dict(evidence),
+            "performance": performance_to_dict(self.performance),
+            "baselines": [baseline_to_dict(row) for row in self.baselines],
+            "questioned": {
+                "images": len(self.scores.path),
+                "flagged": int(self.scores.flagged.sum()),
+                "alpha": self.alpha,
+                "skipped": [skipped_to_dict(row) for row in self.skipped],
+            },
+            "verdict": {"kind": self.verdict.kind, "text": self.verdict.text, "p_value": self.verdict.p_value},
+            "histogram": {
+                "edges": self.histogram.edges.tolist(),
+                "member": self.histogram.member.tolist(),
+                "nonmember": self.histogram.nonmember.tolist(),
+                "questioned": self.histogram.questioned.tolist(),
+            },
+            "warnings": list(self.warnings),
+        }
+
+
+def evidence_to_dict(found: EvidenceFacts) -> dict[str, Any]:
+    """Return the JSON form of what the audit rests on."""
+    return {
+        "members": found.members,
+        "nonmembers": found.nonmembers,
+        "split": {"fit": found.fit, "calibrate": found.calibrate, "test": found.test},
+        "groups": found.groups,
+        "target_accuracy": {"members": found.accuracy_members, "nonmembers": found.accuracy_nonmembers},
+        "skipped": [skipped_to_dict(row) for row in found.skipped],
+    }
+
+
+def evidence_from_dict(facts: dict[str, Any]) -> EvidenceFacts:
+    """Read `evidence_to_dict` back."""
+    return EvidenceFacts(
+        members=facts["members"],
+        nonmembers=facts["nonmembers"],
+        **facts["split"],
+        groups=facts["groups"],
+        accuracy_members=facts["target_accuracy"]["members"],
+        accuracy_nonmembers=facts["target_accuracy"]["nonmembers"],
+        skipped=tuple(Skipped(**row) for row in facts["skipped"]),
+    )
+
+
+def skipped_to_dict(row: Skipped) -> dict[str, str]:
+    """Return the JSON form of an image that was left out."""
+    return {"path": row.path, "reason": row.reason}
+
+
+def performance_to_dict(found: Performance) -> dict[str, Any]:
+    """Return the JSON form of a score's performance on the test part."""
+    return {
+        "auc": found.auc.to_dict(),
+        "balanced_accuracy": found.balanced_accuracy.to_dict(),
+        "precision": found.precision.to_dict(),
+        "tpr_at_fpr": {fpr: rate.to_dict() for fpr, rate in found.tpr_at_fpr.items()},
+        "threshold": found.threshold,
+        "test": {"members": found.members, "nonmembers": found.nonmembers},
+        "roc": {"fpr": found.roc_fpr.tolist(), "tpr": found.roc_tpr.tolist()},
+    }
+
+
+def performance_from_dict(facts: dict[str, Any]) -> Performance:
+    """Read `performance_to_dict` back."""
+    return Performance(
+        auc=Estimate(**facts["auc"]),
+        balanced_accuracy=Estimate(**facts["balanced_accuracy"]),
+        precision=Estimate(**facts["precision"]),
+        tpr_at_fpr={fpr: Estimate(**rate) for fpr, rate in facts["tpr_at_fpr"].items()},
+        threshold=facts["threshold"],
+        roc_fpr=np.array(facts["roc"]["fpr"], np.float64),
+        roc_tpr=np.array(facts["roc"]["tpr"], np.float64),
+        **facts["test"],
+    )
+
+
+def baseline_to_dict(row: Baseline) -> dict[str, Any]:
+    """Return the JSON form of a baseline: its performance, or why it has none."""
+    facts: dict[str, Any] = {"name": row.name, "description": row.description}
+    if row.performance is None:
+        return facts | {"skipped": row.skipped}
+    return facts | performance_to_dict(row.performance)
+
+
+def baseline_from_dict(facts: dict[str, Any]) -> Baseline:
+    """Read `baseline_to_dict` back."""
+    return Baseline(
+        name=facts["name"],
+        description=facts["description"],
+        performance=performance_from_dict(facts) if "auc" in facts else None,
+        skipped=facts.get("skipped"),
+    )

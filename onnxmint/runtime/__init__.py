@@ -1,0 +1,1 @@
+"""onnxruntime: which device runs, and how images become activations."""

@@ -1,0 +1,196 @@
+"""The one place where onnxruntime sessions are made, and where it is decided, honestly, on which device they run.
+
+Asking onnxruntime for CUDA where CUDA cannot load prints an error and silently runs on the CPU
+(onnxruntime issue 23372), and its list of available providers tells what was built, not what works. So the
+device is probed with a session of one node before it is chosen, and each session is asked what it got.
+"""
+
+import contextlib
+import functools
+import io
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from onnxmint.errors import DeviceError, ModelError
+
+CPU = "CPUExecutionProvider"
+CUDA = "CUDAExecutionProvider"
+_CUDA_OPTIONS = {
+    "cudnn_conv_algo_search": "HEURISTIC",  # EXHAUSTIVE re-tunes on each shape and varies by 1e-6 between runs
+    "use_tf32": "0",  # so that CPU and CUDA agree to 1e-5
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """A device that was tried and works.
+
+    Attributes:
+        kind: "cpu" or "cuda".
+        provider: onnxruntime's name for it.
+        reason: one sentence on why it was taken.
+    """
+
+    kind: str
+    provider: str
+    reason: str
+
+
+def choose_device(wanted: str) -> Device:
+    """Return the device to run on.
+
+    Args:
+        wanted: "cpu", "cuda", or "auto" (CUDA when it works, else the CPU).
+
+    Raises:
+        DeviceError: "cuda" was asked for and cannot be had; the message says why and how to mend it.
+    """
+    _refuse_two_runtimes()
+    if wanted == "cpu":
+        return Device(kind="cpu", provider=CPU, reason="--device cpu")
+    failure = cuda_failure()
+    if failure is None:
+        return Device(kind="cuda", provider=CUDA, reason="--device cuda" if wanted == "cuda" else "CUDA works here")
+    if wanted == "cuda":
+        raise DeviceError(f"--device cuda: {failure}")
+    return Device(kind="cpu", provider=CPU, reason=f"no CUDA: {failure}")
+
+
+def open_session(model: bytes | Path, device: Device, *, threads: int | None = None, optimise: bool = True) -> Any:
+    """Open an onnxruntime session on a device that `choose_device` returned.
+
+    Args:
+        model: serialised model, or the path of one (needed when its weights are in a file beside it).
+        device: where it runs.
+        threads: threads within an operator; None takes the cores this process may use.
+        optimise: false runs the graph as written, for bit-exact comparisons.
+
+    Raises:
+        ModelError: onnxruntime cannot load the model.
+        DeviceError: the session came up on another device.
+    """
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads or usable_cores()
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # spinning steals cores from decoding
+    if not optimise:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    providers: list[Any] = [(CUDA, _CUDA_OPTIONS), CPU] if device.kind == "cuda" else [CPU]
+    source = model if isinstance(model, bytes) else str(model)
+    try:
+        with _quiet_stdout():
+            session = ort.InferenceSession(source, options, providers=providers, enable_fallback=0)
+    except _runtime_errors() as problem:
+        name = "the prepared model" if isinstance(model, bytes) else model
+        raise ModelError(f"onnxruntime cannot load {name}: {first_line(problem)}") from None
+    if device.provider not in session.get_providers():
+        raise DeviceError(f"asked for {device.provider}, onnxruntime took {session.get_providers()}; use --device cpu")
+    return session
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use (onnxruntime's own default ignores such limits)."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@functools.cache
+def cuda_failure() -> str | None:
+    """Return why CUDA cannot be used here and how to mend it, None when a CUDA session really ran."""
+    import onnxruntime as ort
+
+    if CUDA not in ort.get_available_providers():
+        return "this onnxruntime was built without CUDA; install onnxruntime-gpu (Linux, Windows) in its place"
+    if not _driver_present():
+        return "no NVIDIA driver was found; CUDA 13 needs a GPU with driver 580 or newer"
+    with _quiet_stdout():
+        _preload_libraries(ort)
+        options = ort.SessionOptions()
+        options.log_severity_level = 4
+        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+        try:
+            session = ort.InferenceSession(
+                _probe_model(), options, providers=[(CUDA, _CUDA_OPTIONS)], enable_fallback=0
+            )
+        except _runtime_errors() as problem:
+            return _explain_cuda(str(problem))
+    if CUDA in session.get_providers():
+        return None
+    return 'the CUDA provider did not load; pip install "onnxmint[cuda]" brings its libraries'
+
+
+def first_line(problem: Exception) -> str:
+    """Return the telling line of an onnxruntime error, without its code prefix."""
+    text = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
+    return re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)
+
+
+def _runtime_errors() -> tuple[type[Exception], ...]:
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    named = ("Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NoModel", "NoSuchFile", "NotImplemented")
+    named = (*named, "RuntimeException", "EPFail", "EngineError", "ModelLoaded")
+    return (*(getattr(state, name) for name in named if hasattr(state, name)), RuntimeError, ValueError)
+
+
+def run_errors() -> tuple[type[Exception], ...]:
+    """Return the exceptions by which onnxruntime says that a run failed."""
+    return _runtime_errors()
+
+
+def _driver_present() -> bool:
+    import ctypes
+
+    for name in ("libcuda.so.1", "nvcuda.dll"):
+        with contextlib.suppress(OSError):
+            ctypes.CDLL(name)
+            return True
+    return False
+
+
+def _preload_libraries(ort: Any) -> None:
+    import torch  # noqa: F401 - its wheel carries the CUDA libraries; loading it first lets onnxruntime find them
+
+    if hasattr(ort, "preload_dlls"):
+        ort.preload_dlls()
+
+
+def _explain_cuda(text: str) -> str:
+    missing = re.search(r"(lib\w+\.so[.\d]*)", text)
+    if missing:
+        return f'the library {missing.group(1)} is missing; pip install "onnxmint[cuda]" brings it'
+    return f"the CUDA provider cannot start: {text.strip().splitlines()[0]}; see that the driver is 580 or newer"
+
+
+def _probe_model() -> bytes:
+    from onnx import parser
+
+    text = '<ir_version: 8, opset_import: ["" : 17]> probe (float[1] x) => (float[1] y) { y = Relu (x) }'
+    model: bytes = parser.parse_model(text).SerializeToString()
+    return model
+
+
+def _refuse_two_runtimes() -> None:
+    found = {
+        dist.metadata["Name"]: dist.version
+        for dist in metadata.distributions()
+        if str(dist.metadata["Name"]).lower() in {"onnxruntime", "onnxruntime-gpu"}
+    }
+    if len(found) > 1:
+        names = " and ".join(f"{name} {version}" for name, version in sorted(found.items()))
+        raise DeviceError(
+            f"{names} are both installed and overwrite each other; pip uninstall both, then pip install onnxruntime-gpu"
+        )
+
+
+@contextlib.contextmanager
+def _quiet_stdout() -> Iterator[None]:
+    """Keep onnxruntime's own prints off stdout, which belongs to the result (--json)."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        yield

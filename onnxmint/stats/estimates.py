@@ -1,0 +1,56 @@
+"""Numbers that carry their uncertainty: the values every statistic of this package comes back as."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A value with its 95 % interval.
+
+    Attributes:
+        value: point estimate.
+        low: lower end of the 95 % interval.
+        high: upper end of the 95 % interval.
+        thin: true when the value rests on so few observations (fewer than 10 expected
+            false alarms) that it must not be used as a headline.
+    """
+
+    value: float
+    low: float
+    high: float
+    thin: bool = False
+
+    def to_dict(self) -> dict[str, float | bool]:
+        """Return the JSON form; `thin` appears only when it is true."""
+        found: dict[str, float | bool] = {"value": self.value, "low": self.low, "high": self.high}
+        return found | {"thin": True} if self.thin else found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Performance:
+    """How well one score tells members from non-members, measured on a test part that nothing was fitted on.
+
+    Attributes:
+        auc: area under the ROC curve.
+        balanced_accuracy: mean of the true-positive and true-negative rate at `threshold`.
+        precision: share of members among the images called members at `threshold`, both sets weighing the same.
+        tpr_at_fpr: true-positive rate at a false-positive rate; keys "0.1", "0.01", "0.001".
+        threshold: the score from which an image is called a member; chosen on the calibration part.
+        roc_fpr, roc_tpr: (k,) points of the ROC curve, k <= 400, dense at low false-positive rates.
+        members, nonmembers: images in the test part.
+    """
+
+    auc: Estimate
+    balanced_accuracy: Estimate
+    precision: Estimate
+    tpr_at_fpr: dict[str, Estimate]
+    threshold: float
+    roc_fpr: FloatArray
+    roc_tpr: FloatArray
+    members: int
+    nonmembers: int

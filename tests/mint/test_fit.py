@@ -1,0 +1,87 @@
+"""Fitting finds what is there, finds nothing where there is nothing, and the exported module is the same function."""
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from onnxmint.errors import EvidenceError, UsageError
+from onnxmint.mint.export import export_module
+from onnxmint.mint.fit import FitSettings, FittedModule, fit_module, module_for
+from onnxmint.mint.modules import CnnModule, VanillaModule
+
+SHAPES = {"cnn": (6, 4, 4), "vanilla": (6,)}
+
+
+def _activations(shape: tuple[int, ...], shift: float, seed: int = 0) -> tuple[torch.Tensor, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    is_member = rng.random(600) < 0.5
+    values = rng.normal(size=(600, *shape)).astype(np.float32)
+    values[is_member, 0] += shift
+    return torch.from_numpy(values), is_member, rng.random(600) < 0.2
+
+
+def _fit(name: str, shape: tuple[int, ...], shift: float, seed: int = 0) -> FittedModule:
+    values, is_member, validation = _activations(shape, shift)
+    settings = FitSettings(seed=seed, epochs=8)
+    return fit_module(name, values, is_member, validation, settings=settings, advance=lambda steps: None)
+
+
+def _auc(scores: np.ndarray, is_member: np.ndarray) -> float:
+    return float((scores[is_member][:, None] > scores[~is_member][None]).mean())
+
+
+@pytest.mark.parametrize("name", ["cnn", "vanilla"])
+def test_a_module_finds_members_that_differ(name: str) -> None:
+    fitted = _fit(name, SHAPES[name], shift=1.0)
+    values, is_member, _ = _activations(SHAPES[name], shift=1.0, seed=1)
+    assert _auc(fitted.score(values), is_member) > 0.7
+
+
+@pytest.mark.parametrize("name", ["cnn", "vanilla"])
+def test_a_module_finds_nothing_where_members_do_not_differ(name: str) -> None:
+    fitted = _fit(name, SHAPES[name], shift=0.0)
+    values, is_member, _ = _activations(SHAPES[name], shift=0.0, seed=1)
+    assert abs(_auc(fitted.score(values), is_member) - 0.5) < 0.1
+
+
+def test_the_same_seed_gives_the_same_module() -> None:
+    values = _activations((6,), shift=1.0, seed=2)[0]
+    first, again, other = (_fit("vanilla", (6,), 1.0, seed).score(values) for seed in (3, 3, 4))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+
+
+def test_fitting_leaves_the_random_state_of_torch_alone() -> None:
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    _fit("vanilla", (6,), 1.0)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_activations_that_are_not_finite_are_refused() -> None:
+    values, is_member, validation = _activations((6,), shift=1.0)
+    values[~torch.from_numpy(validation)][0] = 0
+    values[int(np.flatnonzero(~validation)[0]), 2] = float("nan")
+    with pytest.raises(EvidenceError, match="NaN or infinity"):
+        fit_module("vanilla", values, is_member, validation, settings=FitSettings(), advance=lambda steps: None)
+
+
+def test_the_module_goes_by_the_rank() -> None:
+    assert module_for("auto", 3) == "cnn"
+    assert module_for("auto", 1) == "vanilla"
+    assert module_for("vanilla", 3) == "vanilla"
+    with pytest.raises(UsageError, match="use vanilla"):
+        module_for("cnn", 1)
+
+
+@pytest.mark.parametrize("opset", [9, 11, 17, 18, 20])
+@pytest.mark.parametrize(("kind", "shape"), [(CnnModule, (5, 6, 4)), (VanillaModule, (5,)), (VanillaModule, (7, 5))])
+def test_the_exported_module_is_the_same_function(opset: int, kind: type, shape: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    network = kind(torch.randn(5), torch.rand(5)).eval()
+    session = onnxruntime.InferenceSession(export_module(network, shape, opset))
+    activation = torch.randn(9, *shape)
+    found = session.run(["score"], {"activation": activation.numpy()})[0]
+    np.testing.assert_allclose(found, network(activation).detach().numpy(), atol=1e-5)

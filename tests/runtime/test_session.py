@@ -1,0 +1,65 @@
+"""The choice of a device is honest."""
+
+import numpy as np
+import onnx
+import pytest
+
+from onnxmint.errors import DeviceError, ModelError
+from onnxmint.runtime import session
+
+DOUBLE = """
+<ir_version: 8, opset_import: ["" : 17]>
+double (uint8[N,2,2,1] image) => (uint8[N,2,2,1] twice) { twice = Add(image, image) }
+"""
+
+needs_cuda = pytest.mark.skipif(session.cuda_failure() is not None, reason=f"no CUDA: {session.cuda_failure()}")
+without_cuda = pytest.mark.skipif(session.cuda_failure() is None, reason="CUDA works here")
+
+
+def _model() -> bytes:
+    return onnx.parser.parse_model(DOUBLE).SerializeToString()
+
+
+def test_the_cpu_is_there_when_asked_for() -> None:
+    device = session.choose_device("cpu")
+    opened = session.open_session(_model(), device)
+    assert opened.get_providers() == ["CPUExecutionProvider"]
+
+
+@without_cuda
+def test_cuda_that_cannot_be_had_fails_with_reason_and_mend(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(DeviceError, match=r"--device cuda: .*(driver|install)"):
+        session.choose_device("cuda")
+    assert capfd.readouterr().out == ""
+
+
+@without_cuda
+def test_auto_says_why_it_took_the_cpu() -> None:
+    device = session.choose_device("auto")
+    assert device.kind == "cpu"
+    assert device.reason.startswith("no CUDA: ")
+
+
+def test_a_missing_library_is_named() -> None:
+    text = "Failed to load library libonnxruntime_providers_cuda.so with error: libcurand.so.10: cannot open"
+    assert 'pip install "onnxmint[cuda]"' in session._explain_cuda(text)
+
+
+def test_a_model_onnxruntime_cannot_load_is_one_line() -> None:
+    with pytest.raises(ModelError, match="onnxruntime cannot load the prepared model") as caught:
+        session.open_session(b"not a model", session.choose_device("cpu"))
+    assert "\n" not in str(caught.value)
+
+
+@needs_cuda
+@pytest.mark.gpu
+def test_on_cuda_outputs_stay_on_the_gpu_and_agree_with_the_cpu() -> None:
+    from onnxmint.runtime.stream import Runner
+
+    pixels = np.arange(12, dtype=np.uint8).reshape(3, 2, 2, 1)
+    found = {}
+    for kind in ("cpu", "cuda"):
+        device = session.choose_device(kind)
+        found[kind] = Runner(session.open_session(_model(), device), device, ("twice",))(pixels)["twice"]
+    assert found["cuda"].is_cuda
+    np.testing.assert_array_equal(found["cuda"].cpu().numpy(), found["cpu"])
