@@ -1,0 +1,124 @@
+"""What is refused in an untrusted ONNX file before onnxruntime sees it.
+
+A 1.6 kB file of nested functions passes the checker and hangs onnxruntime 1.32; a chain of 3,000 functions crashes
+1.31.1; both are found here by counting (reference: shared/reference/onnx.md, section 5).
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import onnx
+from onnx import TensorProto
+
+from onnxmint.errors import ModelError
+
+_MAX_NODES = 1_000_000  # after expanding functions
+_MAX_CHAIN = 100  # functions calling functions
+_MAX_NESTING = 20  # graphs inside graphs
+
+_Key = tuple[str, str]
+
+
+def check_proto(proto: onnx.ModelProto, path: Path) -> None:
+    """Refuse a model that is hostile or cannot be handled.
+
+    Raises:
+        ModelError: saying what is wrong.
+    """
+    _check_functions(proto, path)
+    for nodes, depth in _walk(proto.graph.node, 0):
+        if depth > _MAX_NESTING:
+            raise ModelError(f"{path}: graphs are nested more than {_MAX_NESTING} deep; this is no image classifier")
+        if any(node.op_type == "EPContext" for node in nodes):
+            raise ModelError(f"{path}: holds a compiled EPContext node; audit the model it was compiled from")
+    if proto.graph.sparse_initializer:
+        raise ModelError(f"{path}: holds sparse weights, which cannot be edited safely; save it with dense weights")
+    for tensor in _tensors(proto):
+        if any(size < 0 for size in tensor.dims):
+            raise ModelError(f"{path}: tensor {tensor.name!r} has a negative dimension; the file is damaged")
+        if tensor.data_location == TensorProto.EXTERNAL:
+            _check_external(tensor, path)
+
+
+def _check_functions(proto: onnx.ModelProto, path: Path) -> None:
+    """Count nodes after expansion and the length of call chains, without expanding anything."""
+    functions = {(function.domain, function.name): function for function in proto.functions}
+    size: dict[_Key, int] = {}
+    chain: dict[_Key, int] = {}
+
+    def calls(nodes: "Iterator[onnx.NodeProto]") -> Iterator[_Key]:
+        for node in nodes:
+            yield (node.domain, node.op_type)
+
+    def every(nodes: object) -> list[onnx.NodeProto]:
+        return [node for inner, _ in _walk(nodes, 0) for node in inner]
+
+    def settle(start: _Key) -> None:
+        """Depth first with our own stack: the chain may be longer than Python's."""
+        stack, open_calls = [start], set()
+        while stack:
+            key = stack[-1]
+            inner = [call for call in calls(iter(every(functions[key].node))) if call in functions]
+            waiting = [call for call in inner if call not in size]
+            if any(call in open_calls for call in waiting) or key in waiting:
+                raise ModelError(f"{path}: function {key[1]!r} calls itself; ONNX does not allow that")
+            if waiting:
+                open_calls.add(key)
+                stack.extend(waiting)
+                continue
+            stack.pop()
+            open_calls.discard(key)
+            size[key] = sum(size.get(call, 1) for call in calls(iter(every(functions[key].node))))
+            chain[key] = 1 + max((chain[call] for call in inner), default=0)
+
+    for key in functions:
+        if key not in size:
+            settle(key)
+    total = sum(size.get((node.domain, node.op_type), 1) for node in every(proto.graph.node))
+    if total > _MAX_NODES:
+        raise ModelError(f"{path}: would expand to {total:,} nodes (allowed {_MAX_NODES:,}); this is no image classifier")
+    if max(chain.values(), default=0) > _MAX_CHAIN:
+        raise ModelError(f"{path}: functions call each other {max(chain.values())} deep (allowed {_MAX_CHAIN})")
+
+
+def _walk(nodes: object, depth: int) -> Iterator[tuple[list[onnx.NodeProto], int]]:
+    """Yield the nodes of a graph and of all graphs inside it, with their depth."""
+    pending = [(nodes, depth)]
+    while pending:
+        current, level = pending.pop()
+        listed = list(current)  # type: ignore[call-overload]
+        yield listed, level
+        for node in listed:
+            for attribute in node.attribute:
+                for graph in (*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])):
+                    pending.append((graph.node, level + 1))
+
+
+def _tensors(proto: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+    yield from proto.graph.initializer
+    starts = [proto.graph.node, *(function.node for function in proto.functions)]
+    for start in starts:
+        for nodes, _ in _walk(start, 0):
+            for node in nodes:
+                for attribute in node.attribute:
+                    if attribute.HasField("t"):
+                        yield attribute.t
+                    yield from attribute.tensors
+                    for graph in (*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])):
+                        yield from graph.initializer
+
+
+def _check_external(tensor: onnx.TensorProto, path: Path) -> None:
+    """Accept weights in a regular file below the model's folder (links resolved), long enough for what it declares."""
+    facts = {entry.key: entry.value for entry in tensor.external_data}
+    name = facts.get("location", "")
+    # A model in a Hugging Face cache is a link into a folder of blobs, and so are its weights.
+    homes = {path.parent.resolve(), path.resolve().parent}
+    place = (path.parent / name).resolve()
+    if not name or not any(place.is_relative_to(home) for home in homes):
+        raise ModelError(f"{path}: weights {name!r} lie outside the model's folder; move them beside the model")
+    if not place.is_file():
+        raise ModelError(f"{path}: its weights are missing: no file {name!r} beside it; copy it there")
+    end = int(facts.get("offset", 0)) + int(facts.get("length", 0))
+    if place.stat().st_size < end:
+        raise ModelError(f"{path}: its weights {name!r} are cut short ({place.stat().st_size:,} bytes, {end:,} needed)")

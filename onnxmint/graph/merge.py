@@ -1,0 +1,105 @@
+"""The one-file auditor: prepared target, MINT module and calibration in one graph."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+from numpy.typing import NDArray
+from onnx_ir.passes import common as passes
+
+from onnxmint.errors import ModelError
+from onnxmint.graph.parts import Writer
+from onnxmint.graph.serial import clamp_ir_version, serialize
+from onnxmint.graph.surgery import Instrumented
+
+_PREFIX = "mint/"
+
+
+def append_module(
+    instrumented: Instrumented,
+    module: bytes,
+    *,
+    layer: str,
+    calibration: NDArray[np.float32],
+    metadata: Mapping[str, str],
+) -> ir.Model:
+    """Return the auditor: raw pixels in; "score" (N,), "p_value" (N,) and "answer" (N, classes) out, all float32.
+
+    Args:
+        instrumented: the prepared target, which exposes `layer`.
+        module: serialised ONNX module, input "activation", output "score", at the target's opset.
+        layer: name of the layer that the module reads.
+        calibration: (n,) scores of non-members; the p-value of a score s is (n + 1 - #{c < s}) / (n + 1).
+        metadata: key and text pairs kept in the file.
+
+    Raises:
+        ModelError: the opsets differ, or the result is not a valid model.
+    """
+    model = instrumented.model.clone()
+    head = ir.from_proto(onnx.load_model_from_string(module))
+    ours, theirs = model.graph.opset_imports.get(""), head.graph.opset_imports.get("")
+    if ours != theirs:
+        raise ModelError(f"the module was exported at opset {theirs}, the target has {ours}; they cannot be merged")
+    values = ir.convenience.create_value_mapping(model.graph, include_subgraphs=False)
+    score = _adopt(model, head, values[instrumented.activations[layer]])
+    writer = Writer(model, taken=ir.convenience.create_value_mapping(model.graph, include_subgraphs=False))
+    outputs = {
+        "score": writer.op("Identity", [score], name="score"),
+        "p_value": _p_value(writer, score, calibration),
+        "answer": writer.op("Identity", [values[instrumented.answer]], name="answer"),
+    }
+    answer = values[instrumented.answer].shape
+    model.graph.outputs.clear()
+    for name, value in outputs.items():
+        value.type = ir.TensorType(ir.DataType.FLOAT)
+        value.shape = answer if name == "answer" else ir.Shape(["N"])
+        model.graph.outputs.append(value)
+    model.metadata_props.update(metadata)
+    passes.NameFixPass()(model)
+    clamp_ir_version(model)
+    try:
+        onnx.checker.check_model(serialize(model), full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as problem:
+        first = str(problem).strip().splitlines()[0]
+        raise ModelError(f"target and module do not merge into a valid model: {first}") from None
+    return model
+
+
+def _adopt(model: ir.Model, head: ir.Model, activation: ir.Value) -> ir.Value:
+    """Move the module's nodes behind the activation, under prefixed names; return its score."""
+    graph, module = model.graph, head.graph
+    (entry,), (score,) = module.inputs, module.outputs
+    for node in ir.traversal.RecursiveGraphIterator(module):
+        node.name = f"{_PREFIX}{node.name}"
+        for value in node.outputs:
+            if value.name:
+                value.name = f"{_PREFIX}{value.name}"
+    ir.convenience.replace_all_uses_with(entry, activation)
+    module.outputs.clear()
+    for name in list(module.initializers):
+        value = module.initializers.pop(name)
+        value.name = f"{_PREFIX}{name}"
+        graph.register_initializer(value)
+    nodes = list(module)
+    module.remove(nodes)
+    graph.extend(nodes)
+    for key, function in head.functions.items():
+        if key in model.functions:
+            raise ModelError(f"target and module both define a function {key}; report this with the model")
+        model.functions[key] = function
+    for domain, version in module.opset_imports.items():
+        graph.opset_imports.setdefault(domain, version)
+    return score
+
+
+def _p_value(writer: Writer, score: ir.Value, calibration: NDArray[np.float32]) -> ir.Value:
+    """Write the conformal p-value by comparing with all calibration scores and adding up by a product of matrices."""
+    count = len(calibration)
+    known = writer.constant(np.sort(calibration).astype(np.float32)[None, :], "calibration")
+    column = writer.op("Reshape", [score, writer.constant(np.array([-1, 1]), "column")])
+    below = writer.op("Cast", [writer.op("Less", [known, column])], {"to": int(ir.DataType.FLOAT)})
+    number = writer.op("MatMul", [below, writer.constant(np.ones((count, 1), np.float32), "ones")])
+    flat = writer.op("Reshape", [number, writer.constant(np.array([-1]), "flat")])
+    above = writer.op("Sub", [writer.constant(np.float32(count + 1), "all"), flat])
+    return writer.op("Div", [above, writer.constant(np.float32(count + 1), "all")], name="p_value")

@@ -1,0 +1,82 @@
+"""Pieces of graph that surgery adds: casts, pooling, transpositions; in operators that every opset from 7 on has."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+from onnxmint.graph.layers import Layer
+
+
+class Writer:
+    """Adds nodes to a graph under names that are free: at its end, or before the node `before`."""
+
+    def __init__(self, model: ir.Model, taken: Mapping[str, ir.Value]) -> None:
+        """Write into `model`; `taken` holds the names in use."""
+        self._graph = model.graph
+        self._taken = set(taken) | {value.name for value in model.graph.inputs} | set(model.graph.initializers)
+        self.before: ir.Node | None = None
+
+    def free(self, name: str) -> str:
+        """Return the name, with a number behind it when it is taken, and take it."""
+        found, number = name, 1
+        while found in self._taken:
+            number += 1
+            found = f"{name}_{number}"
+        self._taken.add(found)
+        return found
+
+    def op(
+        self, kind: str, inputs: Sequence[ir.Value], attributes: Mapping[str, Any] | None = None, name: str = ""
+    ) -> ir.Value:
+        """Add a node with one output and return the output."""
+        out = ir.Value(name=self.free(name or f"onnxmint_{kind.lower()}"))
+        written = [ir.convenience.convert_attribute(key, value) for key, value in (attributes or {}).items()]
+        node = ir.Node("", kind, list(inputs), written, outputs=[out], name=self.free(f"node_{out.name}"))
+        if self.before is None:
+            self._graph.append(node)
+        else:
+            self._graph.insert_before(self.before, [node])
+        return out
+
+    def constant(self, array: Any, name: str) -> ir.Value:
+        """Add an initialiser."""
+        name = self.free(f"onnxmint_{name}")
+        tensor = ir.tensor(np.asarray(array), name=name)
+        value = ir.Value(name=name, type=ir.TensorType(tensor.dtype), shape=tensor.shape, const_value=tensor)
+        self._graph.register_initializer(value)
+        return value
+
+    def cast(self, value: ir.Value, dtype: ir.DataType) -> ir.Value:
+        """Cast a value; one that has the type already is returned as it is."""
+        return value if value.dtype == dtype else self.op("Cast", [value], {"to": int(dtype)})
+
+    def identity(self, value: ir.Value, name: str) -> ir.Value:
+        """Give a value a further name."""
+        return self.op("Identity", [value], name=f"onnxmint_{name}")
+
+    def pool(self, value: ir.Value, shape: tuple[int, ...], size: tuple[int, int]) -> ir.Value:
+        """Average (N, C, H, W) to `size` as torch's adaptive average pooling does, by two constant matrices."""
+        rows = _averaging(shape[1], size[0])
+        columns = _averaging(shape[2], size[1]).T
+        dtype = np.float32 if value.dtype is None else value.dtype.numpy()
+        value = self.op("MatMul", [value, self.constant(np.ascontiguousarray(columns.astype(dtype)), "columns")])
+        return self.op("MatMul", [self.constant(rows.astype(dtype), "rows"), value], name="onnxmint_pooled")
+
+
+def _averaging(length: int, cells: int) -> np.ndarray:
+    """Return the (cells, length) matrix of adaptive averaging: cell i takes floor(i l / c) to ceil((i + 1) l / c)."""
+    matrix = np.zeros((cells, length))
+    for cell in range(cells):
+        start, end = cell * length // cells, -(-(cell + 1) * length // cells)
+        matrix[cell, start:end] = 1 / (end - start)
+    return matrix
+
+
+def to_channels_first(writer: Writer, value: ir.Value, layer: Layer) -> tuple[ir.Value, tuple[int, ...]]:
+    """Return a map as (N, C, H, W) with its shape per image."""
+    if layer.layout == "NCHW":
+        return value, layer.shape
+    height, width, channels = layer.shape
+    return writer.op("Transpose", [value], {"perm": [0, 3, 1, 2]}), (channels, height, width)

@@ -1,0 +1,265 @@
+"""Exposing layers: tap a graph at them, cut it at them, or prepare it to read raw pixels and give activations.
+
+Work happens on copies; the target that came in is never changed. Cut graphs hold nothing that their outputs do not
+need. onnx-ir's `extract` is used with the guards of shared/reference/onnx.md, section 1.3.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+from onnx_ir.passes import common as passes
+
+from onnxmint.errors import ModelError, UsageError
+from onnxmint.graph import flow
+from onnxmint.graph.batching import with_dynamic_batch
+from onnxmint.graph.layers import Layer
+from onnxmint.graph.load import TargetModel
+from onnxmint.graph.parts import Writer, to_channels_first
+from onnxmint.graph.running import run_once
+from onnxmint.graph.serial import serialize
+
+PIXELS = "onnxmint_image"  # name of the uint8 input of prepared graphs
+_TYPES = {"float16": ir.DataType.FLOAT16, "float32": ir.DataType.FLOAT, "float64": ir.DataType.DOUBLE}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphPreprocess:
+    """The part of the preprocessing that runs inside the graph: everything after resizing and cropping.
+
+    Pixels become (x * scale - mean) / std in float32, in that order; steps that change nothing are left out.
+    """
+
+    height: int
+    width: int
+    channels: int
+    channel_order: str  # "rgb", "bgr" or "gray"
+    scale: float
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instrumented:
+    """A graph that takes raw pixels and gives activations and the target's answer.
+
+    Attributes:
+        model: input (N, H, W, C) uint8 in RGB order, float32 outputs.
+        input: name of that input.
+        activations: layer name -> output name.
+        activation_shapes: layer name -> shape per image, channels first, after pooling.
+        answer: output name of the (N, classes) answer.
+    """
+
+    model: ir.Model
+    input: str
+    activations: dict[str, str]
+    activation_shapes: dict[str, tuple[int, ...]]
+    answer: str
+
+
+def expose(
+    target: TargetModel,
+    layers: Sequence[Layer],
+    *,
+    cut: bool,
+    pool: tuple[int, int] | None = None,
+    dtype: str | None = None,
+) -> ir.Model:
+    """Return a copy of the target that gives out some layers.
+
+    Args:
+        target: the model.
+        layers: what to expose.
+        cut: keep only what the layers need; otherwise the original outputs stay, and the layers follow them.
+        pool: average maps to this height and width, exactly as torch's adaptive average pooling does.
+        dtype: "float16" to cast the exposed values; None leaves them as they are.
+
+    Raises:
+        UsageError: a layer that is not a map cannot be pooled, or is smaller than what was asked for.
+        ModelError: a fixed batch size cannot be made free.
+    """
+    model = target.model.clone()
+    if target.input.batch is not None:
+        model = with_dynamic_batch(model, target.input, target.path)
+    graph = model.graph
+    values = ir.convenience.create_value_mapping(graph, include_subgraphs=False)
+    exposed = []
+    for layer in layers:
+        value, shape = values[layer.tensor], layer.shape
+        writer = Writer(model, taken=values)
+        if pool is not None:
+            value, shape = _pooled(writer, value, layer, pool)
+        if dtype is not None and dtype != layer.dtype:
+            value = writer.cast(value, _TYPES[dtype])
+        _declare(value, _TYPES[dtype or layer.dtype], (_batch_name(model, target), *shape))
+        exposed.append(value)
+    if cut:
+        return extract(model, exposed)
+    known = {value.name for value in graph.outputs}
+    graph.outputs.extend(value for value in exposed if value.name not in known)
+    return model
+
+
+def extract(model: ir.Model, outputs: Sequence[ir.Value]) -> ir.Model:
+    """Return a model of only what some values need: nodes, initialisers, inputs, functions.
+
+    Raises:
+        ModelError: the graph cannot be cut there.
+    """
+    graph = model.graph
+    needed = flow.needed_for(list(outputs))
+    # extract keeps every input that is named, used or not, and the runtime would then ask for it.
+    inputs = [value for value in graph.inputs if value in needed and not value.is_initializer()]
+    try:
+        part = ir.convenience.extract(graph, inputs, list(outputs))
+    except (ValueError, RuntimeError) as problem:
+        raise ModelError(f"the graph cannot be cut at {outputs[0].name!r}: {problem}") from None
+    whole = ir.Model(
+        part,
+        ir_version=max(model.ir_version, 4),  # before 4, initialisers had to be inputs too
+        producer_name=model.producer_name,
+        functions=list(model.functions.values()),
+        metadata_props=dict(model.metadata_props),
+    )
+    passes.RemoveUnusedFunctionsPass()(whole)
+    return whole
+
+
+def instrument(
+    target: TargetModel, layers: Sequence[Layer], preprocess: GraphPreprocess, *, pool: tuple[int, int] | None
+) -> Instrumented:
+    """Return the graph that audits run: raw pixels in, activations and the answer out, nothing else computed.
+
+    Args:
+        target: the model.
+        layers: what to expose; maps come out channels first.
+        preprocess: what happens to the pixels before they reach the target.
+        pool: average maps larger than this to it; None leaves them.
+
+    Raises:
+        ModelError: a fixed batch size cannot be made free.
+    """
+    model = target.model.clone()
+    if target.input.batch is not None:
+        model = with_dynamic_batch(model, target.input, target.path)
+    values = ir.convenience.create_value_mapping(model.graph, include_subgraphs=False)
+    writer = Writer(model, taken=values)
+    shapes, outputs = {}, {}
+    for layer in layers:
+        value, shape = _as_module_input(writer, values[layer.tensor], layer, pool)
+        outputs[layer.name], shapes[layer.name] = value, shape
+    answer = writer.identity(writer.cast(values[target.answer.tensor], ir.DataType.FLOAT), "answer")
+    _prepend_pixels(model, writer, target, preprocess)
+    size = (preprocess.height, preprocess.width, preprocess.channels)
+    for name, value in outputs.items():
+        _declare(value, ir.DataType.FLOAT, ("N", *shapes[name]))
+    _declare(answer, ir.DataType.FLOAT, ("N", target.answer.classes))
+    part = extract(model, [*outputs.values(), answer])
+    part.graph.name = "onnxmint"
+    found = Instrumented(
+        model=part,
+        input=PIXELS,
+        activations={name: value.name or "" for name, value in outputs.items()},
+        activation_shapes=shapes,
+        answer=answer.name or "",
+    )
+    _check_shapes(found, size, target)
+    return found
+
+
+def _check_shapes(found: Instrumented, size: tuple[int, int, int], target: TargetModel) -> None:
+    """Run two blank images: shapes must be as promised for the size that the preprocessing makes."""
+    feeds = {found.input: np.zeros((2, *size), np.uint8)}
+    names = list(found.activations.values())
+    values = run_once(serialize(found.model), feeds, [*names, found.answer], target.path)
+    for layer, name in found.activations.items():
+        if values[name].shape != (2, *found.activation_shapes[layer]):
+            got, promised = list(values[name].shape[1:]), list(found.activation_shapes[layer])
+            raise ModelError(
+                f"{target.path}: layer {layer!r} gives {got} per image at {size[0]}x{size[1]} pixels, not {promised}: "
+                "take another --layer, or a preprocessing size for which it does"
+            )
+
+
+def _as_module_input(
+    writer: Writer, value: ir.Value, layer: Layer, pool: tuple[int, int] | None
+) -> tuple[ir.Value, tuple[int, ...]]:
+    """Return a layer as float32, channels first, pooled when large, under a name of its own."""
+    shape = layer.shape
+    value = writer.cast(value, ir.DataType.FLOAT)
+    if layer.kind == "map":
+        value, shape = to_channels_first(writer, value, layer)
+        if pool is not None and (shape[1] > pool[0] or shape[2] > pool[1]):
+            size = (min(pool[0], shape[1]), min(pool[1], shape[2]))
+            value, shape = writer.pool(value, shape, size), (shape[0], *size)
+    return writer.identity(value, "activation"), shape
+
+
+def _pooled(writer: Writer, value: ir.Value, layer: Layer, pool: tuple[int, int]) -> tuple[ir.Value, tuple[int, ...]]:
+    if layer.kind != "map":
+        raise UsageError(f"--pool needs a map; layer {layer.name!r} has shape {list(layer.shape)} per image")
+    value, shape = to_channels_first(writer, value, layer)
+    if pool[0] > shape[1] or pool[1] > shape[2]:
+        raise UsageError(f"--pool {pool[0]}x{pool[1]} is larger than layer {layer.name!r} ({shape[1]}x{shape[2]})")
+    return writer.pool(value, shape, pool), (shape[0], *pool)
+
+
+def _prepend_pixels(model: ir.Model, writer: Writer, target: TargetModel, preprocess: GraphPreprocess) -> None:
+    """Put a uint8 (N, H, W, C) input and the preprocessing before the target's own input."""
+    graph = model.graph
+    image = next(value for value in graph.inputs if value.name == target.input.name)
+    uses = [(use.node, use.idx) for use in image.uses()]
+    pixels = ir.Value(name=writer.free(PIXELS), type=ir.TensorType(ir.DataType.UINT8))
+    pixels.shape = ir.Shape(["N", preprocess.height, preprocess.width, preprocess.channels])
+    first = next(iter(graph))
+    writer.before = first
+    value = pixels
+    if target.input.dtype != "uint8":
+        value = writer.cast(value, ir.DataType.FLOAT)
+        value = _normalise(writer, value, preprocess)
+        value = writer.cast(value, _TYPES[target.input.dtype])
+    elif preprocess.channel_order == "bgr":
+        raise UsageError(f"{target.path} takes uint8 pixels itself; channel order bgr cannot be set for it")
+    if target.input.layout == "NCHW":
+        value = writer.op("Transpose", [value], {"perm": [0, 3, 1, 2]})
+    for node, place in uses:
+        node.replace_input_with(place, value)
+    _replace_captures(graph, image, value)
+    graph.inputs.remove(image)
+    graph.inputs.append(pixels)
+
+
+def _replace_captures(graph: ir.Graph, old: ir.Value, new: ir.Value) -> None:
+    for node in ir.traversal.RecursiveGraphIterator(graph):
+        for place, value in enumerate(node.inputs):
+            if value is old and node is not new.producer():
+                node.replace_input_with(place, new)
+
+
+def _normalise(writer: Writer, value: ir.Value, preprocess: GraphPreprocess) -> ir.Value:
+    """Write (x * scale - mean) / std, channels last, in float32."""
+    if preprocess.channel_order == "bgr":
+        value = writer.op("Gather", [value, writer.constant(np.array([2, 1, 0]), "bgr")], {"axis": 3})
+    if preprocess.scale != 1:
+        value = writer.op("Mul", [value, writer.constant(np.float32(preprocess.scale), "scale")])
+    mean, std = np.array(preprocess.mean, np.float32), np.array(preprocess.std, np.float32)
+    if mean.any():
+        value = writer.op("Sub", [value, writer.constant(mean, "mean")])
+    if (std != 1).any():
+        value = writer.op("Div", [value, writer.constant(std, "std")])
+    return value
+
+
+def _declare(value: ir.Value, dtype: ir.DataType, shape: tuple[int | str, ...]) -> None:
+    """Set type and shape of an output; the checker refuses a file without them."""
+    value.type = ir.TensorType(dtype)
+    value.shape = ir.Shape(shape)
+
+
+def _batch_name(model: ir.Model, target: TargetModel) -> str:
+    """Return the name of the free batch dimension."""
+    image = next(value for value in model.graph.inputs if value.name == target.input.name)
+    size = image.shape[0] if image.shape is not None else None
+    return str(size.value) if isinstance(size, ir.SymbolicDim) and size.value else "N"

@@ -1,0 +1,75 @@
+"""Two rules about imports, checked instead of remembered: they point down, and starting up stays light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "onnxmint"
+
+# Ground first. A room may import rooms of a lower number and, inside a room, itself.
+LEVEL = {
+    "errors": 0,
+    "progress": 0,
+    "settings": 0,
+    "stats": 1,
+    "signals": 1,
+    "graph": 1,
+    "images": 1,
+    "results": 2,
+    "runtime": 2,
+    "evidence": 2,
+    "mint": 3,
+    "verdicts": 3,
+    "reading": 3,
+    "training": 4,
+    "auditing": 5,
+    "report": 6,
+    "demo": 6,
+    "cli": 7,
+    "__main__": 8,
+}
+ROOMS_OF = {
+    "torch": {"mint", "runtime", "reading"},
+    "onnxruntime": {"runtime", "graph"},
+    "click": {"cli"},
+    "rich": {"cli", "report"},
+}
+HEAVY = ("torch", "onnxruntime", "sklearn", "onnx", "onnx_ir", "scipy", "pyarrow", "rich")
+
+
+def _room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def _imports(path: Path) -> list[str]:
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found += [name.name for name in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found += [f"{node.module}.{name.name}" for name in node.names]
+    return found
+
+
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_down(path: Path) -> None:
+    room = _room(path)
+    for name in _imports(path):
+        parts = name.split(".")
+        if parts[0] == "onnxmint" and len(parts) > 1 and parts[1] in LEVEL and parts[1] != room:
+            assert LEVEL[parts[1]] < LEVEL[room], f"{path.name} imports {name}"
+        if parts[0] in ROOMS_OF:
+            assert room in ROOMS_OF[parts[0]], f"{path.name} imports {name}"
+
+
+@pytest.mark.parametrize("words", ["import onnxmint", "from onnxmint.cli.main import run; run(['--help'])"])
+def test_starting_up_is_light(words: str) -> None:
+    code = f"import sys; {words}; print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
