@@ -15,8 +15,9 @@ from onnxmint.evidence import CALIBRATE, FIT, TEST, VALIDATE, EvidenceTable, gat
 from onnxmint.graph.layers import Layer, choose_layer, list_layers
 from onnxmint.graph.load import TargetModel, load_target
 from onnxmint.graph.merge import append_module
-from onnxmint.graph.surgery import GraphPreprocess, Instrumented, instrument, serialize
-from onnxmint.images.preprocess import PreprocessSpec, load_spec, resolve, to_dict
+from onnxmint.graph.serial import serialize
+from onnxmint.graph.surgery import GraphPreprocess, Instrumented, instrument
+from onnxmint.images.preprocess import PreprocessSpec, final_size, load_spec, resolve, to_dict
 from onnxmint.images.sources import ImageSource, open_source
 from onnxmint.mint.auditor import Auditor
 from onnxmint.progress import Stage, quiet
@@ -91,12 +92,12 @@ def prepare_spec(wanted: str | None, target: TargetModel) -> PreprocessSpec:
             "-1-1, 0-255) or a TOML file; an audit with other pixels than the model was trained on finds nothing"
         )
     spec = load_spec("0-255" if wanted is None else wanted)
-    return resolve(spec, height=image.height, width=image.width, channels=image.channels)
+    return resolve(spec, height=image.height, width=image.width, channels=image.channels, layout=image.layout)
 
 
 def graph_preprocess(spec: PreprocessSpec, target: TargetModel) -> GraphPreprocess:
     """Return the part of the preprocessing that runs inside the graph (all after resizing and cropping)."""
-    size = spec.crop or spec.size
+    size = final_size(spec)
     if size is None:
         raise UsageError("the preprocessing leaves the image size open; set size in a preprocessing file")
     return GraphPreprocess(

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from onnxmint.results import Verdict
 from onnxmint.stats.estimates import Performance
-from onnxmint.stats.set_test import SetTest, test_set
+from onnxmint.stats.set_test import SetTest, compare_sets
 
 CHANCE = 0.5
 _ENOUGH_POWER = 0.8
@@ -41,7 +41,7 @@ def reach_verdict(
         return Verdict(
             kind="inconclusive", p_value=None, text="No questioned image could be read, so nothing was tested."
         )
-    found = test_set(
+    found = compare_sets(
         questioned,
         calibration,
         heldout_member=test_members,

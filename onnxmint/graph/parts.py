@@ -27,6 +27,12 @@ class Writer:
         self._taken.add(found)
         return found
 
+    def release(self, value: ir.Value) -> None:
+        """Free the name of a value that leaves the graph."""
+        if value.name:
+            self._taken.discard(value.name)
+            value.name = self.free(f"{value.name}_replaced")
+
     def op(
         self, kind: str, inputs: Sequence[ir.Value], attributes: Mapping[str, Any] | None = None, name: str = ""
     ) -> ir.Value:

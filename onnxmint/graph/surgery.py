@@ -20,7 +20,7 @@ from onnxmint.graph.parts import Writer, to_channels_first
 from onnxmint.graph.running import run_once
 from onnxmint.graph.serial import serialize
 
-PIXELS = "onnxmint_image"  # name of the uint8 input of prepared graphs
+PIXELS = "image"  # name of the uint8 input of prepared graphs, where the target leaves it free
 _TYPES = {"float16": ir.DataType.FLOAT16, "float32": ir.DataType.FLOAT, "float64": ir.DataType.DOUBLE}
 
 
@@ -151,7 +151,7 @@ def instrument(
         value, shape = _as_module_input(writer, values[layer.tensor], layer, pool)
         outputs[layer.name], shapes[layer.name] = value, shape
     answer = writer.identity(writer.cast(values[target.answer.tensor], ir.DataType.FLOAT), "answer")
-    _prepend_pixels(model, writer, target, preprocess)
+    pixels = _prepend_pixels(model, writer, target, preprocess)
     size = (preprocess.height, preprocess.width, preprocess.channels)
     for name, value in outputs.items():
         _declare(value, ir.DataType.FLOAT, ("N", *shapes[name]))
@@ -160,7 +160,7 @@ def instrument(
     part.graph.name = "onnxmint"
     found = Instrumented(
         model=part,
-        input=PIXELS,
+        input=pixels.name or "",
         activations={name: value.name or "" for name, value in outputs.items()},
         activation_shapes=shapes,
         answer=answer.name or "",
@@ -206,11 +206,12 @@ def _pooled(writer: Writer, value: ir.Value, layer: Layer, pool: tuple[int, int]
     return writer.pool(value, shape, pool), (shape[0], *pool)
 
 
-def _prepend_pixels(model: ir.Model, writer: Writer, target: TargetModel, preprocess: GraphPreprocess) -> None:
+def _prepend_pixels(model: ir.Model, writer: Writer, target: TargetModel, preprocess: GraphPreprocess) -> ir.Value:
     """Put a uint8 (N, H, W, C) input and the preprocessing before the target's own input."""
     graph = model.graph
     image = next(value for value in graph.inputs if value.name == target.input.name)
     uses = [(use.node, use.idx) for use in image.uses()]
+    writer.release(image)
     pixels = ir.Value(name=writer.free(PIXELS), type=ir.TensorType(ir.DataType.UINT8))
     pixels.shape = ir.Shape(["N", preprocess.height, preprocess.width, preprocess.channels])
     first = next(iter(graph))
@@ -229,6 +230,7 @@ def _prepend_pixels(model: ir.Model, writer: Writer, target: TargetModel, prepro
     _replace_captures(graph, image, value)
     graph.inputs.remove(image)
     graph.inputs.append(pixels)
+    return pixels
 
 
 def _replace_captures(graph: ir.Graph, old: ir.Value, new: ir.Value) -> None:
