@@ -1,0 +1,82 @@
+"""onnxmint layers: what can be exposed in a model."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from onnxmint.cli.options import json_option
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from onnxmint.graph.layers import Layer
+    from onnxmint.graph.load import TargetModel
+
+
+@click.command("layers")
+@click.argument("model", type=click.Path(path_type=Path))
+@json_option
+def layers_command(model: Path, as_json: bool) -> None:
+    """List the layers of MODEL that can be exposed: name, shape, depth and size.
+
+    A layer is a tensor through which everything flows on the way from image to answer. Depth is the share of the
+    model's multiply-accumulates spent up to it: what a cut there costs. The suggested one is what `auto` takes.
+
+    \b
+    Example:
+      onnxmint layers model.onnx
+    """
+    from onnxmint.graph.layers import list_layers
+    from onnxmint.graph.load import load_target
+
+    target = load_target(model)
+    layers = list_layers(target)
+    if as_json:
+        rows = [asdict(layer) | {"shape": list(layer.shape)} for layer in layers]
+        click.echo(json.dumps({"layers": rows}, indent=1))
+    else:
+        _print(target, layers)
+
+
+def _print(target: "TargetModel", layers: "Sequence[Layer]") -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    image, answer = target.input, target.answer
+    shape = " x ".join("N" if size is None else str(size) for size in image.shape)
+    console.print(Text(f"{target.path.name}   opset {target.opset}, {answer.classes} classes, sha256 {target.sha256[:12]}"))
+    console.print(Text(f"input {image.name}   {image.dtype} {shape}   {image.layout}\n"))
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    table.add_column("#", justify="right")
+    table.add_column("layer", overflow="fold", ratio=1)
+    table.add_column("made by", no_wrap=True)
+    for name in ("shape", "depth", "MACs", "size"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for layer in layers:
+        table.add_row(
+            f"{'*' if layer.suggested else ''}{layer.index}",
+            Text(layer.name),
+            Text(layer.op),
+            "x".join(map(str, layer.shape)),
+            f"{layer.depth:.0%}",
+            _short(layer.macs, 1000, ("", " k", " M", " G", " T")),
+            _short(layer.bytes, 1024, (" B", " kB", " MB", " GB")),
+            style="bold" if layer.suggested else "",
+        )
+    console.print(table)
+    console.print("* is what auto takes. Exact tensor names: --json.", style="dim")
+
+
+def _short(value: float, step: int, units: tuple[str, ...]) -> str:
+    """Return a number with two or three digits and a unit."""
+    for unit in units[:-1]:
+        if value < step:
+            return f"{value:.3g}{unit}" if value < 1000 else f"{value:.0f}{unit}"  # noqa: PLR2004 - 3 digits
+        value /= step
+    return f"{value:.3g}{units[-1]}"
