@@ -21,6 +21,7 @@ from onnxmint.training import check_labels, now, to_numpy
 from onnxmint.verdicts import reach_verdict
 
 _BINS = 48
+_DRAWN = (0.02, 0.999)  # quantiles between which scores are drawn in their own bins
 
 
 def audit(
@@ -155,10 +156,12 @@ def _target_facts(target: TargetModel, auditor: Auditor, device: Device) -> Targ
 
 
 def _histogram(auditor: Auditor, questioned: NDArray[np.float64]) -> Histogram:
-    every = np.concatenate([auditor.test_members, auditor.test_nonmembers, questioned])
-    edges = np.histogram_bin_edges(every, bins=_BINS)
+    """Count scores in common bins; the outermost ones take the tails, so that a few odd scores do not squeeze the rest."""
+    every = np.concatenate([auditor.test_members, auditor.test_nonmembers, questioned]).astype(np.float64)
+    low, high = np.quantile(every, _DRAWN)
+    edges = np.linspace(low, high if high > low else low + 1, _BINS + 1)
     member, nonmember, asked = (
-        np.histogram(scores, edges)[0].astype(np.int64)
+        np.histogram(np.clip(scores, edges[0], edges[-1]), edges)[0].astype(np.int64)
         for scores in (auditor.test_members, auditor.test_nonmembers, questioned)
     )
     return Histogram(edges=edges, member=member, nonmember=nonmember, questioned=asked)

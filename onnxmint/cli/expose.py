@@ -45,8 +45,9 @@ def expose_command(
     target = load_target(model)
     known = list_layers(target)
     layers = list({layer.index: layer for layer in (choose_layer(known, name) for name in wanted)}.values())
-    exposed = expose(target, layers, cut=cut, pool=_size(pool), dtype=dtype)
-    checks = verify_exposed(target, exposed, layers, cut=cut, reduced=pool is not None or dtype is not None)
+    size = _size(pool)
+    exposed = expose(target, layers, cut=cut, pool=size, dtype=dtype)
+    checks = verify_exposed(target, exposed, layers, cut=cut, pool=size, dtype=dtype)
     save_model(exposed, output)
     outputs = [value.name for value in exposed.graph.outputs]
     if as_json:

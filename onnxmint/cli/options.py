@@ -33,8 +33,8 @@ _EVIDENCE = (
         "--layer",
         default="auto",
         show_default=True,
-        metavar="NAME|INDEX|auto",
-        help="Layer whose activations the module reads; see: onnxmint layers MODEL.",
+        metavar="LAYER",
+        help="Layer whose activations the module reads: a name or index of onnxmint layers, auto, penultimate, logits.",
     ),
     click.option(
         "--module",

@@ -37,6 +37,8 @@ def train_command(model: Path, members: str, nonmembers: str, output: Path, **op
       onnxmint train model.onnx --members train/ --nonmembers heldout/ \\
           --preprocess imagenet -o auditor.onnx
     """
+    import json
+
     from rich.console import Console
 
     from onnxmint.cli.choices import train_settings
@@ -51,6 +53,6 @@ def train_command(model: Path, members: str, nonmembers: str, output: Path, **op
     auditor = train(model, members, nonmembers, settings=train_settings(options), stage=stage)
     atomic_write(output, auditor.model)
     if as_json:
-        click.echo(auditor.to_json())
+        click.echo(json.dumps(auditor.to_dict(), indent=1))
         return
     print_auditor(auditor, output, Console())

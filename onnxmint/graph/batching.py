@@ -54,9 +54,10 @@ def with_dynamic_batch(model: ir.Model, image: ImageInput, path: Path) -> ir.Mod
 
 def _free(model: ir.Model, old: int) -> None:
     graph = model.graph
+    ends = set(graph.outputs)
     for node in graph:
         for value in node.outputs:
-            value.shape = None
+            value.shape = value.shape if value in ends else None
         if node.op_type == "Reshape" and node.domain == "":
             _free_reshape(graph, node, old)
     for value in (*graph.inputs, *graph.outputs):

@@ -110,7 +110,9 @@ def list_layers(target: TargetModel) -> tuple[Layer, ...]:
 
 
 def choose_layer(layers: Sequence[Layer], wanted: str) -> Layer:
-    """Return the layer a user means: "auto", an index, a human name or an exact tensor name.
+    """Return the layer a user means: a human name, an exact tensor name, an index, or a word.
+
+    The words: "auto" (the suggested one), "logits" (the last: what the target says), "penultimate" (before it).
 
     Raises:
         UsageError: there is none; near names are given.
@@ -120,6 +122,10 @@ def choose_layer(layers: Sequence[Layer], wanted: str) -> Layer:
     for layer in layers:
         if wanted in (layer.name, layer.tensor):
             return layer
+    if wanted == "logits":
+        return layers[-1]
+    if wanted == "penultimate" and len(layers) > 1:
+        return layers[-2]
     if wanted.isdecimal() and int(wanted) < len(layers):
         return layers[int(wanted)]
     known = [name for layer in layers for name in (layer.name, layer.tensor)]

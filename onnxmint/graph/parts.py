@@ -64,14 +64,14 @@ class Writer:
 
     def pool(self, value: ir.Value, shape: tuple[int, ...], size: tuple[int, int]) -> ir.Value:
         """Average (N, C, H, W) to `size` as torch's adaptive average pooling does, by two constant matrices."""
-        rows = _averaging(shape[1], size[0])
-        columns = _averaging(shape[2], size[1]).T
+        rows = averaging(shape[1], size[0])
+        columns = averaging(shape[2], size[1]).T
         dtype = np.float32 if value.dtype is None else value.dtype.numpy()
         value = self.op("MatMul", [value, self.constant(np.ascontiguousarray(columns.astype(dtype)), "columns")])
         return self.op("MatMul", [self.constant(rows.astype(dtype), "rows"), value], name="onnxmint_pooled")
 
 
-def _averaging(length: int, cells: int) -> np.ndarray:
+def averaging(length: int, cells: int) -> np.ndarray:
     """Return the (cells, length) matrix of adaptive averaging: cell i takes floor(i l / c) to ceil((i + 1) l / c)."""
     matrix = np.zeros((cells, length))
     for cell in range(cells):

@@ -93,6 +93,8 @@ def expose(
             value, shape = _pooled(writer, value, layer, pool)
         if dtype is not None and dtype != layer.dtype:
             value = writer.cast(value, _TYPES[dtype])
+        if value.name != layer.tensor:
+            value.name = writer.free(f"{layer.tensor}_reduced")
         _declare(value, _TYPES[dtype or layer.dtype], (_batch_name(model, target), *shape))
         exposed.append(value)
     if cut:

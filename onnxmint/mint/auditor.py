@@ -68,7 +68,15 @@ class Auditor:
     def to_metadata(self) -> dict[str, str]:
         """Return the metadata that goes into the file (everything but the graph)."""
         groups = self.calibration_groups
-        facts = {
+        facts = self.to_dict() | {
+            "calibration": {"scores": _pack(self.calibration), "groups": None if groups is None else _pack(groups)},
+            "test": {"members": _pack(self.test_members), "nonmembers": _pack(self.test_nonmembers)},
+        }
+        return {METADATA_KEY: json.dumps(facts, allow_nan=False)}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the facts that a reader wants, without the raw scores."""
+        return {
             "schema": SCHEMA,
             "onnxmint": self.version,
             "created": self.created,
@@ -78,11 +86,8 @@ class Auditor:
             "evidence": evidence_to_dict(self.evidence),
             "performance": performance_to_dict(self.performance),
             "baselines": [baseline_to_dict(row) for row in self.baselines],
-            "calibration": {"scores": _pack(self.calibration), "groups": None if groups is None else _pack(groups)},
-            "test": {"members": _pack(self.test_members), "nonmembers": _pack(self.test_nonmembers)},
             "warnings": list(self.warnings),
         }
-        return {METADATA_KEY: json.dumps(facts, allow_nan=False)}
 
 
 def load_auditor(path: Path) -> Auditor:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from onnxmint.errors import EvidenceError, UsageError
-from onnxmint.mint.modules import CnnModule, VanillaModule, pool
+from onnxmint.mint.modules import MODULES
 
 _BATCH = 128
 _READ = 1024  # activations taken from the store at once where gradients are not needed
@@ -89,8 +89,9 @@ def fit_module(
     devices = [activations.device] if activations.is_cuda else []
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(settings.seed)
-        mean, deviation = _moments(activations, learn)
-        network: nn.Module = (CnnModule if name == "cnn" else VanillaModule)(mean, deviation)
+        kind = MODULES[name]
+        mean, deviation = _moments(activations, learn, kind.features)
+        network: nn.Module = kind(mean, deviation)
         network.to(activations.device)
         return _fit(name, network, activations, truth, learn, check, settings, advance)
 
@@ -150,15 +151,13 @@ def _validation_loss(network: nn.Module, activations: Tensor, truth: Tensor, row
     return total / len(rows)
 
 
-def _moments(activations: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Return mean and deviation per channel over the learning rows, of what the module standardises."""
-    axis = 2 if activations.dim() == 3 else 1  # noqa: PLR2004 - tokens carry their channels last
-    channels = activations.shape[axis]
-    total = torch.zeros(channels, dtype=torch.float64, device=activations.device)
-    squares, count = torch.zeros_like(total), 0
+def _moments(activations: Tensor, rows: Tensor, features: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+    """Return mean and deviation per channel, over the learning rows, of what the module standardises."""
+    total = squares = torch.zeros((), dtype=torch.float64, device=activations.device)
+    count = 0
     for _, values in _chunks(activations, rows):
-        flat = pool(values) if values.dim() == 3 else values.movedim(1, -1).reshape(-1, channels)  # noqa: PLR2004
-        flat = flat.double()
+        made = features(values).movedim(1, -1)
+        flat = made.reshape(-1, made.shape[-1]).double()
         total, squares, count = total + flat.sum(0), squares + flat.square().sum(0), count + len(flat)
     mean = total / count
     if not bool(torch.isfinite(mean).all()):

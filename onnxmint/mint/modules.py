@@ -41,6 +41,11 @@ class CnnModule(nn.Module):
         )
         self.decide = nn.Sequential(nn.Dropout(dropout), nn.Linear(filters, 64), nn.ReLU(), nn.Linear(64, 1))
 
+    @staticmethod
+    def features(activation: Tensor) -> Tensor:
+        """Return what is standardised: the maps as they are."""
+        return activation
+
     def forward(self, activation: Tensor) -> Tensor:
         """Return (N,) scores of (N, C, H, W) activations."""
         maps = self.maps(self.standardise(activation))
@@ -49,10 +54,14 @@ class CnnModule(nn.Module):
 
 
 class VanillaModule(nn.Module):
-    """`vanilla`: a dense network over activations averaged per channel (Vanilla MINT)."""
+    """`vanilla`: a dense network over activations averaged per channel (Vanilla MINT), and over summaries of them.
+
+    The summaries do not depend on which channel is strong, only on how strong: on the logits they hold the logarithm
+    of the largest probability, which a dense network finds only with far more evidence.
+    """
 
     def __init__(self, mean: Tensor, deviation: Tensor, *, dropout: float = 0.3) -> None:
-        """Build for activations with C pooled channels; `mean` and `deviation` are (C,)."""
+        """Build for F features as `features` makes them; `mean` and `deviation` are (F,)."""
         super().__init__()
         self.standardise = Standardise(mean, deviation)
         self.decide = nn.Sequential(
@@ -65,9 +74,18 @@ class VanillaModule(nn.Module):
             nn.Linear(64, 1),
         )
 
+    @staticmethod
+    def features(activation: Tensor) -> Tensor:
+        """Return (N, C + 4): values averaged over positions, and their largest, spread, energy and prominence."""
+        values = pool(activation)
+        largest = values.amax(dim=1, keepdim=True)
+        energy = torch.logsumexp(values, dim=1, keepdim=True)
+        spread = (values - values.mean(dim=1, keepdim=True)).square().mean(dim=1, keepdim=True).sqrt()
+        return torch.cat([values, largest, spread, energy, largest - energy], dim=1)
+
     def forward(self, activation: Tensor) -> Tensor:
-        """Return (N,) scores of (N, C), (N, C, H, W) or, averaged over tokens, (N, T, C) activations."""
-        score: Tensor = self.decide(self.standardise(pool(activation)))
+        """Return (N,) scores of (N, C), (N, C, H, W) or (N, T, C) activations."""
+        score: Tensor = self.decide(self.standardise(self.features(activation)))
         return score.flatten()
 
 
@@ -76,3 +94,6 @@ def pool(activation: Tensor) -> Tensor:
     if activation.dim() == 4:  # noqa: PLR2004 - the rank of a batch of maps
         return activation.mean(dim=(2, 3))
     return activation.mean(dim=1) if activation.dim() == 3 else activation  # noqa: PLR2004 - a batch of tokens
+
+
+MODULES: dict[str, type[CnnModule] | type[VanillaModule]] = {"cnn": CnnModule, "vanilla": VanillaModule}

@@ -7,7 +7,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 _WIDTH, _HEIGHT = 560, 320
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 14, 14, 44
+_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 24, 14, 50
 _LOWEST_FPR = 1e-3
 
 
@@ -108,7 +108,7 @@ def _x_axis(frame: _Frame, ticks: Sequence[tuple[float, str]], name: str) -> lis
     for value, text in ticks:
         at = frame.x(value)
         parts.append(f'<line class="axis" x1="{at:.1f}" x2="{at:.1f}" y1="{base}" y2="{base + 4}"/>')
-        parts.append(f'<text x="{at:.1f}" y="{base + 17}" text-anchor="middle">{escape(text)}</text>')
+        parts.append(f'<text x="{at:.1f}" y="{base + 19}" text-anchor="middle">{escape(text)}</text>')
     middle = (_LEFT + _WIDTH - _RIGHT) / 2
     return [*parts, f'<text class="name" x="{middle}" y="{_HEIGHT - 6}" text-anchor="middle">{escape(name)}</text>']
 
@@ -121,8 +121,8 @@ def _y_axis(frame: _Frame, ticks: Sequence[float], name: str, *, percent: bool =
         parts.append(f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>')
         parts.append(f'<text x="{_LEFT - 7}" y="{at + 4:.1f}" text-anchor="end">{text}</text>')
     middle = (_TOP + _HEIGHT - _BOTTOM) / 2
-    turned = f'transform="rotate(-90 11 {middle})"'
-    return [*parts, f'<text class="name" x="11" y="{middle}" text-anchor="middle" {turned}>{escape(name)}</text>']
+    turned = f'transform="rotate(-90 15 {middle})"'
+    return [*parts, f'<text class="name" x="15" y="{middle}" text-anchor="middle" {turned}>{escape(name)}</text>']
 
 
 def _svg(body: Sequence[str], title: str, words: str) -> Markup:

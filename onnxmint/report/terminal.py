@@ -32,8 +32,8 @@ def print_summary(result: AuditResult, console: Console, *, files: Sequence[Path
     lines.append(f"  {result.verdict.text}")
     console.print(lines, soft_wrap=False)
     console.print(
-        f"\nSingle images: {flagged:,} of {len(asked.path):,} flagged (of these, {result.alpha:.0%} are expected to be "
-        "false).",
+        f"\nSingle images: {flagged:,} of {len(asked.path):,} flagged, with at most {result.alpha:.0%} of the flagged "
+        "expected to be false.",
         highlight=False,
     )
     _print_warnings(result.warnings, console)

@@ -1,6 +1,7 @@
 """Plain values to TOML, which the standard library reads but does not write."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,10 +16,10 @@ def to_toml(facts: Mapping[str, Any]) -> str:
 
 
 def _table(facts: Mapping[str, Any], path: tuple[str, ...]) -> list[str]:
-    lines = [f"\n[{'.'.join(map(_text, path))}]"] if path else []
+    lines = [f"\n[{'.'.join(map(_key, path))}]"] if path else []
     for key, value in facts.items():
         if value is not None and not isinstance(value, Mapping):
-            lines.append(f"{_text(key)} = {_value(value)}")
+            lines.append(f"{_key(key)} = {_value(value)}")
     for key, value in facts.items():
         if isinstance(value, Mapping):
             lines += _table(value, (*path, key))
@@ -37,6 +38,10 @@ def _value(value: Any) -> str:
     if isinstance(value, Sequence):
         return f"[{', '.join(_value(item) for item in value if item is not None)}]"
     raise TypeError(f"TOML cannot hold {type(value).__name__}")
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _text(name)
 
 
 def _text(value: str) -> str:

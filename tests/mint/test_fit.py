@@ -80,7 +80,8 @@ def test_the_module_goes_by_the_rank() -> None:
 @pytest.mark.parametrize(("kind", "shape"), [(CnnModule, (5, 6, 4)), (VanillaModule, (5,)), (VanillaModule, (7, 5))])
 def test_the_exported_module_is_the_same_function(opset: int, kind: type, shape: tuple[int, ...]) -> None:
     torch.manual_seed(0)
-    network = kind(torch.randn(5), torch.rand(5)).eval()
+    width = kind.features(torch.zeros(1, *shape)).shape[1]
+    network = kind(torch.randn(width), torch.rand(width)).eval()
     session = onnxruntime.InferenceSession(export_module(network, shape, opset))
     activation = torch.randn(9, *shape)
     found = session.run(["score"], {"activation": activation.numpy()})[0]

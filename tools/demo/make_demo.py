@@ -23,27 +23,27 @@ from torch.nn import functional
 
 OUT = Path(__file__).parents[2] / "onnxmint" / "demo"
 CLASSES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
-TRAINED = 2500  # images the target is trained on: 1,500 of evidence, 200 questioned, the rest only trained on
-EVIDENCE = 1500
+TRAINED = 1200  # images the target is trained on: those of the evidence, and the questioned members
+EVIDENCE = 1000  # members, and as many non-members
 QUESTIONED = 200  # members, and as many non-members
-EPOCHS = 30
+EPOCHS = 60
 
 
 class Target(nn.Module):
-    """The demo's classifier: two convolutions and two dense layers, no augmentation, no dropout."""
+    """The demo's classifier: two convolutions with batch normalisation, two dense layers, no dropout."""
 
     def __init__(self) -> None:
         """Build the layers with human names, which the exporter keeps."""
         super().__init__()
-        self.conv1 = nn.Conv2d(1, 16, 3, padding=1)
-        self.conv2 = nn.Conv2d(16, 32, 3, padding=1)
+        self.conv1, self.norm1 = nn.Conv2d(1, 16, 3, padding=1), nn.BatchNorm2d(16)
+        self.conv2, self.norm2 = nn.Conv2d(16, 32, 3, padding=1), nn.BatchNorm2d(32)
         self.dense = nn.Linear(32 * 7 * 7, 64)
         self.classes = nn.Linear(64, len(CLASSES))
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Return (N, 10) logits of (N, 1, 28, 28) images in 0 to 1."""
-        maps = functional.max_pool2d(functional.relu(self.conv1(image)), 2)
-        maps = functional.max_pool2d(functional.relu(self.conv2(maps)), 2)
+        maps = functional.max_pool2d(functional.relu(self.norm1(self.conv1(image))), 2)
+        maps = functional.max_pool2d(functional.relu(self.norm2(self.conv2(maps))), 2)
         return self.classes(functional.relu(self.dense(maps.flatten(1))))
 
 
@@ -61,6 +61,7 @@ def train(images: np.ndarray, labels: np.ndarray, seed: int) -> Target:
     model = Target()
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
     x, y = torch.from_numpy(images)[:, None].float() / 255, torch.from_numpy(labels).long()
+    model.train()
     for _ in range(EPOCHS):
         for rows in torch.randperm(len(x)).split(32):
             loss = functional.cross_entropy(model(x[rows]), y[rows])
@@ -138,7 +139,7 @@ Made by `tools/demo/make_demo.py --seed {seed}` from the training split of Fashi
 
 | file | content |
 | --- | --- |
-| target.onnx | a CNN (2 convolutions, 2 dense layers) trained for {epochs} epochs without augmentation on {trained:,} images: accuracy {train:.3f} on them, {test:.3f} on others; input `image` N,1,28,28, x/255; logits |
+| target.onnx | a CNN (2 convolutions with batch normalisation, 2 dense layers) trained for {epochs} epochs without augmentation on {trained:,} images: accuracy {train:.3f} on them, {test:.3f} on others; input `image` N,1,28,28, x/255; logits |
 | members.parquet | {evidence:,} of the images it was trained on |
 | nonmembers.parquet | {evidence:,} images it was not trained on |
 | questioned.parquet | {asked} further ones it was trained on and {asked} it was not, mixed; column `member` is the truth |
