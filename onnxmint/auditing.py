@@ -156,7 +156,7 @@ def _target_facts(target: TargetModel, auditor: Auditor, device: Device) -> Targ
 
 
 def _histogram(auditor: Auditor, questioned: NDArray[np.float64]) -> Histogram:
-    """Count scores in common bins; the outermost ones take the tails, so that a few odd scores do not squeeze the rest."""
+    """Count scores in common bins; the outermost ones take the tails, so that odd scores do not squeeze the rest."""
     every = np.concatenate([auditor.test_members, auditor.test_nonmembers, questioned]).astype(np.float64)
     low, high = np.quantile(every, _DRAWN)
     edges = np.linspace(low, high if high > low else low + 1, _BINS + 1)
@@ -187,7 +187,7 @@ def _warnings(
     smallest = 1 / (len(auditor.calibration) + 1)
     if smallest > settings.alpha / 10:
         found.append(
-            f"With {len(auditor.calibration)} calibration non-members no p-value can be below {smallest:.3g}, so single "
-            "images can hardly be flagged; bring more known non-members."
+            f"With {len(auditor.calibration)} calibration non-members no p-value can be below {smallest:.3g}, so "
+            "single images can hardly be flagged; bring more known non-members."
         )
     return found

@@ -1,15 +1,15 @@
 """Training an auditor: known images in, one calibrated and tested ONNX file out. Read `train` from top to bottom."""
 
-import datetime
+import datetime as dt
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxmint import __version__, signals
+from onnxmint import __version__
 from onnxmint.errors import EvidenceError, ImagesError, ModelError, UsageError
 from onnxmint.evidence import CALIBRATE, FIT, TEST, VALIDATE, EvidenceTable, gather_evidence
 from onnxmint.graph.layers import Layer, choose_layer, list_layers
@@ -19,10 +19,18 @@ from onnxmint.graph.serial import serialize
 from onnxmint.graph.surgery import GraphPreprocess, Instrumented, instrument
 from onnxmint.images.preprocess import PreprocessSpec, final_size, load_spec, resolve, to_dict
 from onnxmint.images.sources import ImageSource, open_source
+from onnxmint.measuring import (
+    HeldOut,
+    check_left,
+    evidence_facts,
+    evidence_warnings,
+    held_out,
+    measure,
+    measure_baselines,
+)
 from onnxmint.mint.auditor import Auditor
 from onnxmint.progress import Stage, quiet
 from onnxmint.reading import ActivationStore, Reader
-from onnxmint.results import Baseline, EvidenceFacts
 from onnxmint.runtime.session import Device, choose_device
 from onnxmint.runtime.stream import Batch
 from onnxmint.settings import TrainSettings
@@ -30,9 +38,28 @@ from onnxmint.stats import metrics
 
 POOL = (8, 8)  # larger activation maps are averaged to this before they leave the graph
 PARITY = 1e-4  # the file's score and torch's may differ by this much, relative to the larger of 1 and the score
-_FEW = 200
 
-FloatArray = NDArray[np.float64]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Prepared:
+    """The target made ready: what is read, how, and where it runs."""
+
+    target: TargetModel
+    layer: Layer
+    spec: PreprocessSpec
+    device: Device
+    instrumented: Instrumented
+    settings: TrainSettings
+
+    @property
+    def activation(self) -> str:
+        """Return the output that holds the layer's activations."""
+        return self.instrumented.activations[self.layer.name]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Return the activations' shape per image."""
+        return self.instrumented.activation_shapes[self.layer.name]
 
 
 def train(
@@ -60,23 +87,36 @@ def train(
     """
     settings = settings or TrainSettings()
     rng = np.random.default_rng(settings.seed)
+    prepared = _prepare(model, settings)
+    sources = tuple(open_source(place, group=settings.group, labels=settings.labels) for place in (members, nonmembers))
+    table = gather_evidence(*sources, limit=settings.limit, rng=rng)
+    check_labels(table.labels, prepared.target.answer.classes, sources[0].location)
+    reader = Reader(
+        serialize(prepared.instrumented.model),
+        (prepared.activation, prepared.instrumented.answer),
+        spec=prepared.spec,
+        device=prepared.device,
+        batch_size=settings.batch_size,
+    )
+    evidence = _Evidence(table=table, sources=sources, reader=reader, stage=stage)
+    fitted = _fit(evidence, prepared)
+    held = _score_heldout(evidence, fitted, prepared)
+    return _assemble(prepared, evidence, fitted, held, rng)
+
+
+def _prepare(model: str | Path, settings: TrainSettings) -> _Prepared:
+    """Load the target, choose layer, preprocessing and device, and build the graph that reads raw pixels."""
     target = load_target(model)
     layer = choose_layer(list_layers(target), settings.layer)
     spec = prepare_spec(settings.preprocess, target)
-    device = choose_device(settings.device)
-    sources = tuple(open_source(place, group=settings.group, labels=settings.labels) for place in (members, nonmembers))
-    table = gather_evidence(*sources, limit=settings.limit, rng=rng)
-    check_labels(table.labels, target.answer.classes, sources[0].location)
-
-    instrumented = instrument(target, [layer], graph_preprocess(spec, target), pool=POOL)
-    outputs = (instrumented.activations[layer.name], instrumented.answer)
-    reader = Reader(
-        serialize(instrumented.model), outputs, spec=spec, device=device, batch_size=settings.batch_size
+    return _Prepared(
+        target=target,
+        layer=layer,
+        spec=spec,
+        device=choose_device(settings.device),
+        instrumented=instrument(target, [layer], graph_preprocess(spec, target), pool=POOL),
+        settings=settings,
     )
-    evidence = _Evidence(table=table, sources=sources, reader=reader, stage=stage)
-    fitted = _fit(evidence, instrumented, layer, settings, device)
-    held = _score_heldout(evidence, fitted, target, outputs)
-    return _assemble(target, layer, instrumented, spec, evidence, fitted, held, settings, rng)
 
 
 def prepare_spec(wanted: str | None, target: TargetModel) -> PreprocessSpec:
@@ -146,25 +186,25 @@ class _Evidence:
                 yield np.array([row_of[index] for index in batch.index.tolist()], np.int64), batch
 
 
-def _fit(evidence: _Evidence, instrumented: Instrumented, layer: Layer, settings: TrainSettings, device: Device) -> Any:
+def _fit(evidence: _Evidence, prepared: _Prepared) -> Any:
     """Stream the fit part's activations and fit a module on them."""
     from onnxmint.mint.fit import FitSettings, fit_module, module_for
 
-    shape = instrumented.activation_shapes[layer.name]
-    name = module_for(settings.module, len(shape))
-    fit_settings = FitSettings(seed=settings.seed)
+    name = module_for(prepared.settings.module, len(prepared.shape))
+    fit_settings = FitSettings(seed=prepared.settings.seed)
     table = evidence.table
     rows = table.rows(FIT, VALIDATE)
     place = np.full(len(table.index), -1, np.int64)
     place[rows] = np.arange(len(rows))
     read = np.zeros(len(rows), bool)
-    store = ActivationStore(len(rows), shape, device)
+    store = ActivationStore(len(rows), prepared.shape, prepared.device)
     try:
         for at, batch in evidence.read(FIT, VALIDATE, name="to fit on"):
-            store.write(place[at], batch.outputs[instrumented.activations[layer.name]])
+            store.write(place[at], batch.outputs[prepared.activation])
             read[place[at]] = True
         kept = rows[read]
-        _check_left(table.is_member[kept], "to fit on")
+        members = int(table.is_member[kept].sum())
+        check_left([members, len(kept) - members], "to fit on")
         values = store.values if read.all() else store.values[np.flatnonzero(read)]
         with evidence.stage(f"fitting {name}", fit_settings.epochs) as advance:
             return fit_module(
@@ -179,57 +219,17 @@ def _fit(evidence: _Evidence, instrumented: Instrumented, layer: Layer, settings
         store.close()
 
 
-def _check_left(is_member: NDArray[np.bool_], purpose: str) -> None:
-    enough = 5
-    if min(is_member.sum(), (~is_member).sum()) < enough:
-        raise EvidenceError(
-            f"of the known images {purpose}, only {is_member.sum()} members and {(~is_member).sum()} non-members could "
-            "be read: give images in JPEG, PNG, WebP, BMP, GIF or TIFF that open"
-        )
-
-
-@dataclass(slots=True, kw_only=True)
-class _HeldOut:
-    """Scores of the images held out from fitting; rows that could not be read stay NaN and are left out."""
-
-    score: FloatArray  # (n,) over all rows of the table
-    signals: dict[str, FloatArray] = field(default_factory=dict)  # name -> (n,)
-    correct: FloatArray | None = None  # (n,) 1 where the target's top class is the label
-    sample: tuple[NDArray[np.uint8], FloatArray] | None = None  # pixels and scores of one batch, to check the file
-
-    def rows(self, table: EvidenceTable, part: int, *, member: bool) -> NDArray[np.int64]:
-        """Return the readable rows of one part and side."""
-        rows = table.rows(part, member=member)
-        return rows[np.isfinite(self.score[rows])]
-
-
-def _score_heldout(evidence: _Evidence, fitted: Any, target: TargetModel, outputs: tuple[str, str]) -> _HeldOut:
+def _score_heldout(evidence: _Evidence, fitted: Any, prepared: _Prepared) -> HeldOut:
     """Stream the calibration and test parts through the target, the module and the baselines."""
     from onnxmint.mint.fit import as_tensor
 
-    table, (activation, answer) = evidence.table, outputs
-    count = len(table.index)
-    usable = [signal for signal in signals.SIGNALS if table.labels is not None or not signal.needs_labels]
-    held = _HeldOut(score=np.full(count, np.nan))
-    held.signals = {signal.name: np.full(count, np.nan) for signal in usable}
+    held = held_out(evidence.table)
     for rows, batch in evidence.read(CALIBRATE, TEST, name="held out"):
-        held.score[rows] = fitted.score(as_tensor(batch.outputs[activation]))
-        if not np.isfinite(held.score[rows]).all():
-            raise EvidenceError(
-                "the target's activations hold NaN or infinity at this layer; check --preprocess, or take another --layer"
-            )
-        said = to_numpy(batch.outputs[answer])
-        labels = None if table.labels is None else table.labels[rows]
-        for signal in usable:
-            held.signals[signal.name][rows] = signal.compute(said, target.answer.kind, labels)
-        if labels is not None:
-            held.correct = np.full(count, np.nan) if held.correct is None else held.correct
-            held.correct[rows] = said.argmax(axis=1) == labels
+        score = fitted.score(as_tensor(batch.outputs[prepared.activation]))
+        held.record(rows, score, to_numpy(batch.outputs[prepared.instrumented.answer]), prepared.target.answer.kind)
         if held.sample is None:
-            held.sample = (batch.pixels, held.score[rows])
-    for part, words in ((CALIBRATE, "to calibrate on"), (TEST, "to test on")):
-        left = [held.rows(table, part, member=member) for member in (True, False)]
-        _check_left(table.is_member[np.concatenate(left)], words)
+            held.sample = (batch.pixels, score)
+    held.check_complete()
     return held
 
 
@@ -242,113 +242,55 @@ def to_numpy(value: Any) -> NDArray[Any]:
 
 
 def _assemble(
-    target: TargetModel,
-    layer: Layer,
-    instrumented: Instrumented,
-    spec: PreprocessSpec,
-    evidence: _Evidence,
-    fitted: Any,
-    held: _HeldOut,
-    settings: TrainSettings,
-    rng: np.random.Generator,
+    prepared: _Prepared, evidence: _Evidence, fitted: Any, held: HeldOut, rng: np.random.Generator
 ) -> Auditor:
     """Measure the module, then put target, module and facts into one file that agrees with torch."""
     from onnxmint.mint.export import export_module
 
-    table = evidence.table
-    calibration_rows = held.rows(table, CALIBRATE, member=False)
-    calibration_rows = calibration_rows[np.argsort(held.score[calibration_rows], kind="stable")]
-    calibration = held.score[calibration_rows].astype(np.float32)
-    facts = _evidence_facts(table, held, evidence.reader)
+    rows = held.rows(CALIBRATE, member=False)
+    rows = rows[np.argsort(held.score[rows], kind="stable")]
+    groups = evidence.table.groups
+    facts = evidence_facts(held, evidence.reader.skipped)
     auditor = Auditor(
         model=b"",
-        target_sha256=target.sha256,
-        preprocess=to_dict(spec),
-        method=_method(layer, instrumented, fitted, settings),
+        target_sha256=prepared.target.sha256,
+        preprocess=to_dict(prepared.spec),
+        method=_method(prepared, fitted),
         evidence=facts,
-        performance=_measure(held.score, table, held, rng),
-        baselines=tuple(_baselines(table, held, rng)),
-        calibration=calibration,
-        calibration_groups=None if table.groups is None else table.groups[calibration_rows].astype(np.int32),
-        test_members=_sorted_scores(held, table, member=True),
-        test_nonmembers=_sorted_scores(held, table, member=False),
+        performance=measure(held.score, held, rng),
+        baselines=tuple(measure_baselines(held, rng)),
+        calibration=held.score[rows].astype(np.float32),
+        calibration_groups=None if groups is None else groups[rows].astype(np.int32),
+        test_members=np.sort(held.score[held.rows(TEST, member=True)]).astype(np.float32),
+        test_nonmembers=np.sort(held.score[held.rows(TEST, member=False)]).astype(np.float32),
         version=__version__,
         created=now(),
-        warnings=tuple(_warnings(facts)),
+        warnings=tuple(evidence_warnings(facts)),
     )
-    module = export_module(fitted.network, instrumented.activation_shapes[layer.name], target.opset)
     merged = append_module(
-        instrumented, module, layer=layer.name, calibration=calibration, metadata=auditor.to_metadata()
+        prepared.instrumented,
+        export_module(fitted.network, prepared.shape, prepared.target.opset),
+        layer=prepared.layer.name,
+        calibration=auditor.calibration,
+        metadata=auditor.to_metadata(),
     )
     auditor = replace(auditor, model=serialize(merged))
-    _check_parity(auditor, held, spec, evidence.reader.device)
+    _check_parity(auditor, held, prepared)
     return auditor
 
 
 def now() -> str:
     """Return the time in UTC, ISO 8601."""
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
 
 
-def _sorted_scores(held: _HeldOut, table: EvidenceTable, *, member: bool) -> NDArray[np.float32]:
-    return np.sort(held.score[held.rows(table, TEST, member=member)]).astype(np.float32)
-
-
-def _measure(score: FloatArray, table: EvidenceTable, held: _HeldOut, rng: np.random.Generator) -> metrics.Performance:
-    """Measure one score: threshold from the calibration part, everything else from the test part."""
-    sides = {
-        (part, member): held.rows(table, part, member=member) for part in (CALIBRATE, TEST) for member in (True, False)
-    }
-    groups = table.groups
-    return metrics.evaluate(
-        score[sides[TEST, True]],
-        score[sides[TEST, False]],
-        threshold=metrics.best_threshold(score[sides[CALIBRATE, True]], score[sides[CALIBRATE, False]]),
-        rng=rng,
-        member_groups=None if groups is None else groups[sides[TEST, True]],
-        nonmember_groups=None if groups is None else groups[sides[TEST, False]],
-    )
-
-
-def _baselines(table: EvidenceTable, held: _HeldOut, rng: np.random.Generator) -> Iterator[Baseline]:
-    for signal in signals.SIGNALS:
-        found = held.signals.get(signal.name)
-        yield Baseline(
-            name=signal.name,
-            description=signal.description,
-            performance=None if found is None else _measure(found, table, held, rng),
-            skipped="needs labels of all known images" if found is None else None,
-        )
-
-
-def _evidence_facts(table: EvidenceTable, held: _HeldOut, reader: Reader) -> EvidenceFacts:
-    def accuracy(member: bool) -> float | None:
-        if held.correct is None:
-            return None
-        rows = np.concatenate([held.rows(table, part, member=member) for part in (CALIBRATE, TEST)])
-        return float(np.mean(held.correct[rows]))
-
-    parts = {part: int((table.part == part).sum()) for part in (FIT, VALIDATE, CALIBRATE, TEST)}
-    return EvidenceFacts(
-        members=int(table.is_member.sum()),
-        nonmembers=int((~table.is_member).sum()),
-        fit=parts[FIT] + parts[VALIDATE],
-        calibrate=parts[CALIBRATE],
-        test=parts[TEST],
-        groups=None if table.groups is None else len(np.unique(table.groups)),
-        accuracy_members=accuracy(True),
-        accuracy_nonmembers=accuracy(False),
-        skipped=tuple(reader.skipped),
-    )
-
-
-def _method(layer: Layer, instrumented: Instrumented, fitted: Any, settings: TrainSettings) -> dict[str, Any]:
+def _method(prepared: _Prepared, fitted: Any) -> dict[str, Any]:
     return {
         "name": fitted.name,
-        "layer": layer.name,
-        "tensor": layer.tensor,
-        "activation_shape": list(instrumented.activation_shapes[layer.name]),
-        "seed": settings.seed,
+        "layer": prepared.layer.name,
+        "tensor": prepared.layer.tensor,
+        "activation_shape": list(prepared.shape),
+        "seed": prepared.settings.seed,
         "epochs": fitted.epochs,
         "best_epoch": fitted.best_epoch,
         "validation_loss": fitted.validation_loss,
@@ -360,33 +302,12 @@ def _method(layer: Layer, instrumented: Instrumented, fitted: Any, settings: Tra
     }
 
 
-def _warnings(facts: EvidenceFacts) -> Iterator[str]:
-    fewest = min(facts.members, facts.nonmembers)
-    if fewest < _FEW:
-        yield f"Only {fewest} known images on one side: intervals are wide and small effects stay unseen."
-    if facts.skipped:
-        yield f"{len(facts.skipped)} known images could not be read and were left out; the report names them."
-    members, nonmembers = facts.accuracy_members, facts.accuracy_nonmembers
-    if members is None or nonmembers is None:
-        yield "Not all known images have labels, so loss and correctness could not be compared as baselines."
-    elif members < nonmembers - 0.02:
-        yield (
-            f"The target is right on {members:.1%} of the known members and {nonmembers:.1%} of the non-members: a "
-            "model is usually better on what it was trained on, so check that the two sets were not swapped."
-        )
-    elif members < 0.5:  # noqa: PLR2004 - half of the images it was trained on
-        yield (
-            f"The target is right on only {members:.1%} of the known members: check --preprocess, the numbering of "
-            "the classes, and that the images are not re-compressed."
-        )
-
-
-def _check_parity(auditor: Auditor, held: _HeldOut, spec: PreprocessSpec, device: Device) -> None:
+def _check_parity(auditor: Auditor, held: HeldOut, prepared: _Prepared) -> None:
     """Refuse to hand out a file whose scores differ from those that were measured."""
     if held.sample is None:
         raise EvidenceError("no held-out image could be read; see the skipped images")
     pixels, expected = held.sample
-    reader = Reader(auditor.model, ("score",), spec=spec, device=device, batch_size=len(pixels))
+    reader = Reader(auditor.model, ("score",), spec=prepared.spec, device=prepared.device, batch_size=len(pixels))
     found = to_numpy(reader.run(pixels)["score"]).astype(np.float64)
     worst = float(np.max(np.abs(found - expected) / np.maximum(1, np.abs(expected))))
     if not worst <= PARITY:

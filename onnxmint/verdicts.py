@@ -35,7 +35,8 @@ def reach_verdict(
         performance: of this score on the test part.
         alpha: level of the test.
         rng: source of the simulated power.
-        questioned_groups, calibration_groups: groups of images that are not independent.
+        questioned_groups: (q,) groups of images that are not independent.
+        calibration_groups: (n,) the same.
     """
     if len(questioned) == 0:
         return Verdict(

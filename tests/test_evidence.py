@@ -67,9 +67,7 @@ def test_the_division_is_alike_in_every_class() -> None:
 
 def test_the_same_seed_divides_alike_and_another_does_not() -> None:
     def parts(seed: int) -> np.ndarray:
-        return gather_evidence(
-            _source("a", 60), _source("b", 60), limit=None, rng=np.random.default_rng(seed)
-        ).part
+        return gather_evidence(_source("a", 60), _source("b", 60), limit=None, rng=np.random.default_rng(seed)).part
 
     np.testing.assert_array_equal(parts(1), parts(1))
     assert (parts(1) != parts(2)).any()

@@ -47,9 +47,7 @@ def demo_command(output: Path, device: str, seed: int, quiet: bool, as_json: boo
         model, questioned = data / "target.onnx", data / "questioned.parquet"
         settings = TrainSettings(preprocess="0-1", layer="logits", device=device, seed=seed)
         auditor = train(model, data / "members.parquet", data / "nonmembers.parquet", settings=settings, stage=stage)
-        result = audit(
-            model, questioned, auditor, settings=AuditSettings(device=device, seed=seed), stage=stage
-        )
+        result = audit(model, questioned, auditor, settings=AuditSettings(device=device, seed=seed), stage=stage)
         truth = _truth(questioned)
     files = write_run(result, output, run_settings={"command": "demo", "seed": seed}, auditor=auditor.model)
     if as_json:
@@ -81,7 +79,7 @@ def _print_truth(result: "AuditResult", truth: list[bool], console: "Console") -
     console.print(
         f"The truth: {member.sum()} of the {len(member)} questioned images were in the training set, so the verdict "
         f"{result.verdict.kind} is {'right' if right else 'wrong'}. Among them the score has AUC "
-        f"{auc(scores.score[member], scores.score[~member]):.3f}. {found} members and {false} non-members were flagged.",
+        f"{auc(scores.score[member], scores.score[~member]):.3f}. Flagged one by one: {found} members, {false} others.",
         soft_wrap=False,
         highlight=False,
     )

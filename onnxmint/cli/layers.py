@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.argument("model", type=click.Path(path_type=Path))
 @json_option
 def layers_command(model: Path, as_json: bool) -> None:
-    """List the layers of MODEL that can be exposed: name, shape, depth and size.
+    r"""List the layers of MODEL that can be exposed: name, shape, depth and size.
 
     A layer is a tensor through which everything flows on the way from image to answer. Depth is the share of the
     model's multiply-accumulates spent up to it: what a cut there costs. The suggested one is what `auto` takes.
@@ -50,7 +50,9 @@ def _print(target: "TargetModel", layers: "Sequence[Layer]") -> None:
     console = Console()
     image, answer = target.input, target.answer
     shape = " x ".join("N" if size is None else str(size) for size in image.shape)
-    console.print(Text(f"{target.path.name}   opset {target.opset}, {answer.classes} classes, sha256 {target.sha256[:12]}"))
+    console.print(
+        Text(f"{target.path.name}   opset {target.opset}, {answer.classes} classes, sha256 {target.sha256[:12]}")
+    )
     console.print(Text(f"input {image.name}   {image.dtype} {shape}   {image.layout}\n"))
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     table.add_column("#", justify="right")

@@ -58,35 +58,37 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """Run the command line and return its exit code; errors of ours become one line on stderr."""
+    """Run the command line and return its exit code; errors become one line on stderr."""
     words = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
     try:
         outcome: Any = cli.main(args=words, prog_name="onnxmint", standalone_mode=False)
-    except click.exceptions.Exit as leave:
-        return leave.exit_code
     except click.ClickException as problem:
         problem.show()
         return problem.exit_code
     except (KeyboardInterrupt, click.Abort):
         click.echo("\nStopped by the user; nothing half-written was left behind.", err=True)
         return 130
-    except OnnxmintError as problem:
-        if debug:
-            raise
-        click.echo(f"Error: {one_line(str(problem))}", err=True)
-        return problem.exit_code
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output left; Python would complain again at exit
         return 1
-    except Exception as bug:  # noqa: BLE001 - the outermost boundary: no user should meet a traceback unasked
+    except Exception as problem:
         if debug:
             raise
-        kind = type(bug).__name__
-        click.echo(f"Error: unexpected {kind}: {one_line(str(bug))}. Run again with --debug and report it.", err=True)
-        return 1
+        return explain(problem)
     return outcome if isinstance(outcome, int) else 0
+
+
+def explain(problem: Exception) -> int:
+    """Print an error as one line and return its exit code; an unforeseen one asks to be reported."""
+    if isinstance(problem, OnnxmintError):
+        click.echo(f"Error: {one_line(str(problem))}", err=True)
+        return problem.exit_code
+    kind = type(problem).__name__
+    text = f"unexpected {kind}: {one_line(str(problem))}. This is a defect: run again with --debug and report it."
+    click.echo(f"Error: {text}", err=True)
+    return 1
 
 
 def one_line(text: str) -> str:

@@ -23,7 +23,7 @@ from onnxmint.cli.options import batch_option, device_option, evidence_options, 
 @quiet_option
 @json_option
 def train_command(model: Path, members: str, nonmembers: str, output: Path, **options: Any) -> None:
-    """Train an auditor of MODEL on known members and non-members.
+    r"""Train an auditor of MODEL on known members and non-members.
 
     Reads the activations of one layer for all known images, trains a MINT module on part of them, calibrates
     p-values and a threshold on another part, measures performance on a third, and writes one ONNX file that

@@ -32,7 +32,9 @@ def with_dynamic_batch(model: ir.Model, image: ImageInput, path: Path) -> ir.Mod
     if old is None:
         return model
     before = serialize(model)
-    names = [value.name or "" for value in model.graph.outputs if value.dtype in (ir.DataType.FLOAT, ir.DataType.FLOAT16)]
+    names = [
+        value.name or "" for value in model.graph.outputs if value.dtype in (ir.DataType.FLOAT, ir.DataType.FLOAT16)
+    ]
     _free(model, old)
     images = trial_image(image, old, np.random.default_rng(0))
     many = np.concatenate([images, images[:, :, ::-1], images[..., ::-1]])[: _TRIAL * old]

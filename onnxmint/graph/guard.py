@@ -42,43 +42,45 @@ def check_proto(proto: onnx.ModelProto, path: Path) -> None:
 
 def _check_functions(proto: onnx.ModelProto, path: Path) -> None:
     """Count nodes after expansion and the length of call chains, without expanding anything."""
-    functions = {(function.domain, function.name): function for function in proto.functions}
+    calls = {(function.domain, function.name): _calls(function.node) for function in proto.functions}
     size: dict[_Key, int] = {}
     chain: dict[_Key, int] = {}
-
-    def calls(nodes: "Iterator[onnx.NodeProto]") -> Iterator[_Key]:
-        for node in nodes:
-            yield (node.domain, node.op_type)
-
-    def every(nodes: object) -> list[onnx.NodeProto]:
-        return [node for inner, _ in _walk(nodes, 0) for node in inner]
-
-    def settle(start: _Key) -> None:
-        """Depth first with our own stack: the chain may be longer than Python's."""
-        stack, open_calls = [start], set()
-        while stack:
-            key = stack[-1]
-            inner = [call for call in calls(iter(every(functions[key].node))) if call in functions]
-            waiting = [call for call in inner if call not in size]
-            if any(call in open_calls for call in waiting) or key in waiting:
-                raise ModelError(f"{path}: function {key[1]!r} calls itself; ONNX does not allow that")
-            if waiting:
-                open_calls.add(key)
-                stack.extend(waiting)
-                continue
-            stack.pop()
-            open_calls.discard(key)
-            size[key] = sum(size.get(call, 1) for call in calls(iter(every(functions[key].node))))
-            chain[key] = 1 + max((chain[call] for call in inner), default=0)
-
-    for key in functions:
-        if key not in size:
-            settle(key)
-    total = sum(size.get((node.domain, node.op_type), 1) for node in every(proto.graph.node))
+    for key in _callees_first(calls, path):
+        size[key] = sum(size.get(call, 1) for call in calls[key])
+        chain[key] = 1 + max((chain[call] for call in calls[key] if call in calls), default=0)
+    total = sum(size.get(call, 1) for call in _calls(proto.graph.node))
     if total > _MAX_NODES:
-        raise ModelError(f"{path}: would expand to {total:,} nodes (allowed {_MAX_NODES:,}); this is no image classifier")
+        raise ModelError(
+            f"{path}: would expand to {total:,} nodes (allowed {_MAX_NODES:,}); this is no image classifier"
+        )
     if max(chain.values(), default=0) > _MAX_CHAIN:
         raise ModelError(f"{path}: functions call each other {max(chain.values())} deep (allowed {_MAX_CHAIN})")
+
+
+def _calls(nodes: object) -> list[_Key]:
+    """Return the operator of every node, those of inner graphs included."""
+    return [(node.domain, node.op_type) for inner, _ in _walk(nodes, 0) for node in inner]
+
+
+def _callees_first(calls: dict[_Key, list[_Key]], path: Path) -> Iterator[_Key]:
+    """Yield functions after those they call, with a stack of our own: a chain may be longer than Python's."""
+    done: set[_Key] = set()
+    for start in calls:
+        stack, under_way = [start], set[_Key]()
+        while stack:
+            key = stack[-1]
+            waiting = [call for call in dict.fromkeys(calls[key]) if call in calls and call not in done]
+            if key in done or not waiting:
+                stack.pop()
+                under_way.discard(key)
+                if key not in done:
+                    done.add(key)
+                    yield key
+                continue
+            under_way.add(key)
+            if under_way.intersection(waiting):
+                raise ModelError(f"{path}: function {key[1]!r} calls itself; ONNX does not allow that")
+            stack.extend(waiting)
 
 
 def _walk(nodes: object, depth: int) -> Iterator[tuple[list[onnx.NodeProto], int]]:
@@ -90,8 +92,8 @@ def _walk(nodes: object, depth: int) -> Iterator[tuple[list[onnx.NodeProto], int
         yield listed, level
         for node in listed:
             for attribute in node.attribute:
-                for graph in (*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])):
-                    pending.append((graph.node, level + 1))
+                inner = (*attribute.graphs, *([attribute.g] if attribute.HasField("g") else []))
+                pending.extend((graph.node, level + 1) for graph in inner)
 
 
 def _tensors(proto: onnx.ModelProto) -> Iterator[onnx.TensorProto]:

@@ -10,13 +10,25 @@ import onnx_ir as ir
 
 from onnxmint.errors import ModelError, UsageError
 from onnxmint.graph import flow
-from onnxmint.graph.load import FLOATS, TargetModel, trial_image
+from onnxmint.graph.load import TargetModel, trial_image
 from onnxmint.graph.naming import human_names
 from onnxmint.graph.running import run_once
 from onnxmint.graph.serial import serialize
 
 _REFINING = {  # a tensor read only by one of these is half a layer: what comes after it is offered instead
-    *("Relu", "LeakyRelu", "PRelu", "Elu", "Selu", "Gelu", "Clip", "HardSwish", "Mish", "Softplus", "BatchNormalization"),
+    *(
+        "Relu",
+        "LeakyRelu",
+        "PRelu",
+        "Elu",
+        "Selu",
+        "Gelu",
+        "Clip",
+        "HardSwish",
+        "Mish",
+        "Softplus",
+        "BatchNormalization",
+    ),
     *("InstanceNormalization", "LayerNormalization", "GroupNormalization", "Cast", "Dropout", "Identity"),
     *("QuantizeLinear", "DequantizeLinear"),
 }
@@ -153,7 +165,7 @@ def _run_tapped(model: ir.Model, nodes: list[ir.Node], target: TargetModel) -> d
 
 def _constant_shapes(graph: ir.Graph) -> dict[str, tuple[int, ...]]:
     return {
-        name: tuple(int(size) for size in value.const_value.shape)
+        name: tuple(value.const_value.shape.numpy())
         for name, value in graph.initializers.items()
         if value.const_value is not None
     }
@@ -226,7 +238,9 @@ def _layouts(nodes: list[ir.Node], image: ir.Value, start: str) -> dict[ir.Value
     for node in nodes:
         before = next((found[value] for value in node.inputs if value in found), None)
         perm = list(node.attributes.get_ints("perm", [])) if node.op_type == "Transpose" else []
-        after = {(0, 3, 1, 2): "NCHW", (0, 2, 3, 1): "NHWC"}.get(tuple(perm), before)
+        after = before
+        if perm in ([0, 3, 1, 2], [0, 2, 3, 1]):
+            after = "NCHW" if perm[1] == 3 else "NHWC"  # noqa: PLR2004 - where the channels were
         if node.op_type in {"Conv", "MaxPool", "AveragePool", "GlobalAveragePool", "BatchNormalization"}:
             after = "NCHW"
         if after is not None:

@@ -25,7 +25,9 @@ def human_names(values: Sequence[ir.Value]) -> list[str]:
             names.append(value.name or "input")
             continue
         counts[node.op_type] += 1
-        name = _module_path(node) or _node_path(node) or _weight(node) or f"{node.op_type.lower()}{counts[node.op_type]}"
+        name = (
+            _module_path(node) or _node_path(node) or _weight(node) or f"{node.op_type.lower()}{counts[node.op_type]}"
+        )
         names.append(name)
     return _unique(names)
 

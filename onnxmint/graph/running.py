@@ -1,5 +1,6 @@
 """Trial runs of a graph on the CPU: to learn shapes, and to prove that surgery changed nothing."""
 
+import re
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,19 +47,26 @@ def run_once(
         session = ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
         watchdog.start()
         values = session.run(list(outputs), feeds, limit)
-    except _ort_errors() as problem:
-        raise ModelError(f"{name}: onnxruntime cannot run it: {_first_line(problem)}") from None
+    except runtime_errors() as problem:
+        raise ModelError(f"{name}: onnxruntime cannot run it: {first_line(problem)}") from None
     finally:
         watchdog.cancel()
     return {key: value for key, value in zip(outputs, values, strict=True) if hasattr(value, "dtype")}
 
 
-def _ort_errors() -> tuple[type[Exception], ...]:
+def runtime_errors() -> tuple[type[Exception], ...]:
+    """Return the exceptions by which onnxruntime says that loading or running failed."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
-    return (*(kind for kind in vars(state).values() if isinstance(kind, type) and issubclass(kind, Exception)), RuntimeError, ValueError)
+    return (
+        *(kind for kind in vars(state).values() if isinstance(kind, type) and issubclass(kind, Exception)),
+        RuntimeError,
+        ValueError,
+    )
 
 
-def _first_line(problem: Exception) -> str:
+def first_line(problem: Exception) -> str:
+    """Return the telling line of an error, without onnxruntime's code prefix."""
     lines = str(problem).strip().splitlines()
-    return lines[0] if lines else type(problem).__name__
+    text = lines[0] if lines else type(problem).__name__
+    return re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)

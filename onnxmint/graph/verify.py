@@ -32,7 +32,9 @@ def verify_exposed(
         target: the original.
         exposed: from `expose`, with the layers as its outputs, after the original ones when they were kept.
         layers: what was exposed.
-        cut, pool, dtype: as `expose` was told.
+        cut: as `expose` was told.
+        pool: as `expose` was told.
+        dtype: as `expose` was told.
 
     Raises:
         ModelError: the checker refuses it, or a value differs.
@@ -60,7 +62,9 @@ def verify_exposed(
     same = f"bit for bit as written, within {TOLERANCE:g} optimised"
     done = ["valid for the ONNX checker"]
     done += [f"kept outputs equal the original's: {same}"] if kept else []
-    reduced = f"exposed values equal the original's, reduced by NumPy, within {_REDUCED_TOLERANCE if dtype else TOLERANCE:g}"
+    reduced = (
+        f"exposed values equal the original's, reduced by NumPy, within {_REDUCED_TOLERANCE if dtype else TOLERANCE:g}"
+    )
     return [*done, reduced if changed else f"exposed values equal the original's: {same}"]
 
 

@@ -131,7 +131,7 @@ def _label(row: dict[str, str], path: Path, index: int) -> int | None:
         return int(text)
     except ValueError:
         raise ImagesError(
-            f"{path}, row {index + 1}: label {text!r} is not a class number; number the classes as the model's outputs, "
+            f"{path}, row {index + 1}: label {text!r} is no class number; number the classes as the model's outputs, "
             "or use --no-labels"
         ) from None
 

@@ -37,4 +37,6 @@ def require_groups(groups: list[str | None], pattern: str | None, location: str)
         UsageError: naming a path that it was tried on.
     """
     if pattern is not None and groups and all(group is None for group in groups):
-        raise UsageError(f"--group {pattern!r} matches no image of {location}; a group is found by a pattern on its path")
+        raise UsageError(
+            f"--group {pattern!r} matches no image of {location}; a group is found by a pattern on its path"
+        )

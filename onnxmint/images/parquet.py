@@ -17,7 +17,14 @@ class ParquetSource:
     """Images in one Parquet file or in the files of a folder, in the order of their names."""
 
     def __init__(
-        self, location: str, path: Path, equals: Sequence[tuple[str, str]], rows: slice, group: str | None, *, labels: bool
+        self,
+        location: str,
+        path: Path,
+        equals: Sequence[tuple[str, str]],
+        rows: slice,
+        group: str | None,
+        *,
+        labels: bool,
     ) -> None:
         """Read the columns beside the images.
 
@@ -128,7 +135,7 @@ class ParquetSource:
                 start += len(values)
 
 
-class _arrow_errors:  # noqa: N801 - reads as a statement
+class _arrow_errors:
     """Turn pyarrow's errors into ours, with the file's name."""
 
     def __init__(self, file: Path) -> None:

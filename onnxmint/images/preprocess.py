@@ -6,7 +6,7 @@ Decoding, resizing and cropping are Pillow's and happen here; scaling, mean and 
 import io
 import tomllib
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -56,9 +56,7 @@ class PreprocessSpec:
 
 
 PRESETS: Mapping[str, PreprocessSpec] = {
-    "imagenet": PreprocessSpec(
-        name="imagenet", scale=1 / 255, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)
-    ),
+    "imagenet": PreprocessSpec(name="imagenet", scale=1 / 255, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
     "cifar10": PreprocessSpec(
         name="cifar10", scale=1 / 255, mean=(0.4914, 0.4822, 0.4465), std=(0.247, 0.2435, 0.2616)
     ),
@@ -125,12 +123,15 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def resolve(spec: PreprocessSpec, *, height: int | None, width: int | None, channels: int, layout: str) -> PreprocessSpec:
+def resolve(
+    spec: PreprocessSpec, *, height: int | None, width: int | None, channels: int, layout: str
+) -> PreprocessSpec:
     """Return the preprocessing with everything that a target leaves no choice about filled in.
 
     Args:
         spec: what was declared.
-        height, width: of the target's input, None where it takes any.
+        height: of the target's input, None where it takes any.
+        width: the same.
         channels: of the target's input, 1 or 3.
         layout: of the target's input.
 
@@ -149,7 +150,7 @@ def resolve(spec: PreprocessSpec, *, height: int | None, width: int | None, chan
     if 0 in graph:
         raise UsageError(
             f"the model takes images of any size and preprocessing {spec.name} does not say which: set size in a TOML "
-            'file, for example size = [224, 224], scale = 0.00392156862745098, mean = [...], std = [...]'
+            "file, for example size = [224, 224], scale = 0.00392156862745098, mean = [...], std = [...]"
         )
     if final is not None and final != graph:
         raise UsageError(
@@ -194,11 +195,13 @@ def decode(data: bytes, spec: PreprocessSpec) -> NDArray[np.uint8]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
+            image: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
         if image.width * image.height > LARGEST:
             raise ImagesError(f"is absurdly large: {image.width} x {image.height} pixels (allowed {LARGEST:,})")
         if image.mode in _DEEP:
-            raise ImagesError(f"has more than 8 bits a channel (mode {image.mode}); convert it to 8 bits as the model saw it")
+            raise ImagesError(
+                f"has more than 8 bits a channel (mode {image.mode}); convert it to 8 bits as the model saw it"
+            )
         image = image.convert("L" if spec.channels == "gray" else "RGB")
     except UnidentifiedImageError:
         raise ImagesError(f"is not an image in {', '.join(FORMATS)}") from None
@@ -248,5 +251,5 @@ def to_dict(spec: PreprocessSpec) -> dict[str, Any]:
 
 def from_dict(facts: Mapping[str, Any]) -> PreprocessSpec:
     """Read `to_dict` back."""
-    pairs = {key: tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else value for key, value in facts.items()}
-    return PreprocessSpec(**pairs)
+    read: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in facts.items()}
+    return PreprocessSpec(**read)

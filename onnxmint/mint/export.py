@@ -65,7 +65,9 @@ def _dynamo(network: nn.Module, example: torch.Tensor, opset: int) -> bytes:
     proto = program.model_proto
     got = next(entry.version for entry in proto.opset_import if entry.domain == "")
     if got != opset:
-        raise ModelError(f"torch exported the module at opset {got}, the target has {opset}; update torch and onnxscript")
+        raise ModelError(
+            f"torch exported the module at opset {got}, the target has {opset}; update torch and onnxscript"
+        )
     written: bytes = proto.SerializeToString()
     return written
 

@@ -106,9 +106,7 @@ def _fit(
     settings: FitSettings,
     advance: Advance,
 ) -> FittedModule:
-    optimiser = torch.optim.Adam(
-        network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-    )
+    optimiser = torch.optim.Adam(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     best = _validation_loss(network, activations, truth, check)
     weights, best_epoch, epoch = copy.deepcopy(network.state_dict()), 0, 0
     for epoch in range(1, settings.epochs + 1):
@@ -145,9 +143,7 @@ def _validation_loss(network: nn.Module, activations: Tensor, truth: Tensor, row
     total = 0.0
     with torch.inference_mode():
         for part, values in _chunks(activations, rows):
-            total += functional.binary_cross_entropy_with_logits(
-                network(values), truth[part], reduction="sum"
-            ).item()
+            total += functional.binary_cross_entropy_with_logits(network(values), truth[part], reduction="sum").item()
     return total / len(rows)
 
 

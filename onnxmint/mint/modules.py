@@ -15,6 +15,8 @@ class Standardise(nn.Module):
     def __init__(self, mean: Tensor, deviation: Tensor) -> None:
         """Keep (C,) float32 statistics; a channel that never varies is left unscaled."""
         super().__init__()
+        self.mean: Tensor
+        self.deviation: Tensor
         self.register_buffer("mean", mean)
         self.register_buffer("deviation", torch.where(deviation > 0, deviation, torch.ones_like(deviation)))
 

@@ -1,19 +1,25 @@
-"""The folder of a run: every file appears under its name only when it is whole."""
+"""The folder of a run: every file appears under its name only when it is whole, and run.toml says which belong."""
 
 import contextlib
-import contextlib
+import hashlib
 import json
 import os
+import secrets
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from onnxmint.errors import OnnxmintError
+from onnxmint.report.html import render_html
+from onnxmint.report.names import storable
 from onnxmint.report.toml import to_toml
 from onnxmint.results import SCHEMA, AuditResult
 
 _COLUMNS = ("path", "score", "p_value", "q_value", "flagged", "label", "predicted")
+_PACKAGES = ("numpy", "onnx", "onnx-ir", "onnxruntime", "onnxruntime-gpu", "torch", "pillow", "pyarrow", "scipy")
+
+Columns = dict[str, list[Any]]
 
 
 def require_writable(folder: Path) -> None:
@@ -36,15 +42,13 @@ def atomic_write(path: Path, content: bytes) -> None:
     Raises:
         OnnxmintError: the place cannot be written.
     """
+    temporary = path.with_name(f".{path.name}-{secrets.token_hex(6)}")
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-        temporary = Path(name)
         try:
-            with os.fdopen(handle, "wb") as file:
+            with temporary.open("xb") as file:  # not mkstemp: the user's umask decides who may read a report
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            temporary.chmod(0o644)
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
@@ -70,7 +74,7 @@ def _cannot_write(path: Path, problem: OSError) -> OnnxmintError:
 def write_run(
     result: AuditResult, folder: Path, *, run_settings: Mapping[str, Any], auditor: bytes | None = None
 ) -> list[Path]:
-    """Write a run: auditor.onnx, scores.parquet, report.json, report.html and, last, run.toml.
+    """Write a run: report.html, report.json, scores.parquet, auditor.onnx and, last, run.toml with their hashes.
 
     Args:
         result: the audit.
@@ -84,32 +88,28 @@ def write_run(
     Raises:
         OnnxmintError: a file cannot be written.
     """
-    from onnxmint.report.html import render_html
-
     require_writable(folder)
-    report = result.to_dict()
-    columns = score_columns(result)
+    report, columns = result.to_dict(), score_columns(result)
     files = {
         "report.html": render_html(report, columns).encode(),
         "report.json": (json.dumps(report, indent=1, allow_nan=False) + "\n").encode(),
         "scores.parquet": _parquet(columns, report),
-        "auditor.onnx": auditor,
-        "run.toml": to_toml(_run_facts(result, run_settings)).encode(),
     }
-    written = []
+    if auditor is not None:
+        files["auditor.onnx"] = auditor
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    files["run.toml"] = to_toml(_run_facts(result, run_settings) | {"sha256": hashes}).encode()
     for name, content in files.items():
-        if content is not None:
-            atomic_write(folder / name, content)
-            written.append(folder / name)
-    return written
+        atomic_write(folder / name, content)
+    return [folder / name for name in files]
 
 
-def score_columns(result: AuditResult) -> dict[str, list[Any]]:
-    """Return the per-image results as columns of plain values."""
+def score_columns(result: AuditResult) -> Columns:
+    """Return the per-image results as columns of plain values, as scores.parquet holds them."""
     scores = result.scores
     labels = [None] * len(scores.path) if scores.label is None else scores.label.tolist()
     return {
-        "path": list(scores.path),
+        "path": [storable(path) for path in scores.path],
         "score": scores.score.tolist(),
         "p_value": scores.p_value.tolist(),
         "q_value": scores.q_value.tolist(),
@@ -119,7 +119,7 @@ def score_columns(result: AuditResult) -> dict[str, list[Any]]:
     }
 
 
-def _parquet(columns: Mapping[str, list[Any]], report: Mapping[str, Any]) -> bytes:
+def _parquet(columns: Columns, report: Mapping[str, Any]) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -127,8 +127,8 @@ def _parquet(columns: Mapping[str, list[Any]], report: Mapping[str, Any]) -> byt
     facts = {"schema": report["schema"], "created": report["created"], "target_sha256": report["target"]["sha256"]}
     schema = pa.schema(list(zip(_COLUMNS, kinds, strict=True)), metadata=facts)
     sink = pa.BufferOutputStream()
-    # Only page checksums notice a flipped bit; the other formats tried return wrong numbers silently.
-    pq.write_table(pa.table(dict(columns), schema=schema), sink, compression="zstd", write_page_checksum=True)
+    # Page checksums notice a flipped bit; uncompressed arrays without them come back as wrong numbers, silently.
+    pq.write_table(pa.table(columns, schema=schema), sink, compression="zstd", write_page_checksum=True)
     content: bytes = sink.getvalue().to_pybytes()
     return content
 
@@ -138,40 +138,64 @@ def _run_facts(result: AuditResult, run_settings: Mapping[str, Any]) -> dict[str
     import platform
     from importlib import metadata
 
-    names = ("numpy", "onnx", "onnx-ir", "onnxruntime", "onnxruntime-gpu", "torch", "pillow", "scipy")
     versions = {"onnxmint": result.version, "python": platform.python_version()}
-    for name in names:
+    for name in _PACKAGES:
         with contextlib.suppress(metadata.PackageNotFoundError):
             versions[name] = metadata.version(name)
     return {
         "created": result.created,
+        "platform": platform.platform(),
         "command": dict(run_settings),
-        "target": {"path": result.target.path, "sha256": result.target.sha256, "provider": result.target.provider},
+        "target": {
+            "path": result.target.path,
+            "sha256": result.target.sha256,
+            "device": result.target.device,
+            "provider": result.target.provider,
+        },
         "method": result.method,
         "preprocess": result.preprocess,
         "versions": versions,
-        "platform": platform.platform(),
     }
 
 
-def load_run(folder: Path) -> tuple[dict[str, Any], dict[str, list[Any]]]:
+def load_run(folder: Path) -> tuple[dict[str, Any], Columns]:
     """Read report.json and scores.parquet of a run back.
 
     Raises:
-        OnnxmintError: one of them is missing, damaged or of another version.
+        OnnxmintError: one of them is missing, damaged, changed since, or of another version.
     """
+    import tomllib
+
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        report = json.loads((folder / "report.json").read_text())
-        table = pq.read_table(folder / "scores.parquet", page_checksum_verification=True)
-    except FileNotFoundError as problem:
-        missing = Path(problem.filename).name if problem.filename else "a file"
-        raise OnnxmintError(f"{folder} is no finished run: {missing} is missing; run onnxmint audit first") from None
-    except (OSError, ValueError, pa.ArrowException) as problem:
-        first = str(problem).strip().splitlines()[0]
+        hashes = tomllib.loads((folder / "run.toml").read_text("utf-8"))["sha256"]
+        content = {name: (folder / name).read_bytes() for name in ("report.json", "scores.parquet")}
+        _require_same(folder, content, hashes)
+        report = json.loads(content["report.json"])
+        table = pq.read_table(pa.BufferReader(content["scores.parquet"]), page_checksum_verification=True)
+        columns = {name: table[name].to_pylist() for name in _COLUMNS}
+        schema = report["schema"]
+    except (FileNotFoundError, NotADirectoryError) as problem:
+        name = Path(problem.filename).name
+        raise OnnxmintError(f"{folder} is no finished run: it has no {name}; run onnxmint audit -o {folder}") from None
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as problem:
+        first = (str(problem).strip() or type(problem).__name__).splitlines()[0]
         raise OnnxmintError(f"{folder} holds a damaged run: {first}; run onnxmint audit again") from None
-    if report.get("schema") != SCHEMA:
-        raise OnnxmintError(f"{folder}/report.json has schema {report.get('schema')!r}; this onnxmint reads {SCHEMA!r}")
-    return report, {name: table[name].to_pylist() for name in _COLUMNS}
+    if schema != SCHEMA:
+        raise OnnxmintError(
+            f"{folder}/report.json has schema {schema!r}, this onnxmint reads {SCHEMA!r}: use the version that "
+            f"wrote it, {report.get('onnxmint')}"
+        )
+    return report, columns
+
+
+def _require_same(folder: Path, content: Mapping[str, bytes], hashes: Mapping[str, str]) -> None:
+    """Refuse files that are not the ones the run ended with: changed by hand, or half of a later, broken run."""
+    for name, data in content.items():
+        if hashlib.sha256(data).hexdigest() != hashes[name]:
+            raise OnnxmintError(
+                f"{folder / name} is not the file that {folder.name}/run.toml names (its SHA-256 differs): it was "
+                "changed, or a later run was stopped; run onnxmint audit again"
+            )

@@ -86,12 +86,14 @@ def _print_performance(
             table.add_row(Text(row.description), Text(f"skipped: {row.skipped}", "dim"), "", "", "")
         else:
             table.add_row(Text(row.description), *_cells(row.performance))
-    name = Text(f"{method['name']} on {method['layer']}", "bold")
-    table.add_row(name, *_cells(performance))
+    ours = Text(f"{method['name']} on {method['layer']}", "bold")
+    table.add_row(ours, *_cells(performance))
     console.print(table)
     if performance.tpr_at_fpr["0.01"].thin:
         console.print(
-            Padding(f"* fewer than 10 false alarms expected among {performance.nonmembers:,} test non-members", (0, 0, 1, 0)),
+            Padding(
+                f"* fewer than 10 false alarms expected among {performance.nonmembers:,} test non-members", (0, 0, 1, 0)
+            ),
             highlight=False,
             style="dim",
         )

@@ -1,13 +1,16 @@
 """Plain values to TOML, which the standard library reads but does not write."""
 
 import json
-import re
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
 from typing import Any
 
 
 def to_toml(facts: Mapping[str, Any]) -> str:
-    """Return text that tomllib reads back to the same values; None is left out, since TOML has no word for it.
+    """Return text that tomllib reads back to the same values.
+
+    Strings, numbers, truth values, lists of them and tables of all of these; a key whose value is None is left out,
+    since TOML has no word for it. Undecodable bytes of file names (surrogates) are written out.
 
     Raises:
         TypeError: a value that TOML cannot hold.
@@ -32,19 +35,22 @@ def _value(value: Any) -> str:
     if isinstance(value, int):
         return str(value)
     if isinstance(value, float):
-        return repr(value) if value == value and abs(value) != float("inf") else str(value)  # noqa: PLR0124 - nan
+        return repr(value) if math.isfinite(value) else str(value)  # nan and inf are TOML words
     if isinstance(value, str):
         return _text(value)
-    if isinstance(value, Sequence):
-        return f"[{', '.join(_value(item) for item in value if item is not None)}]"
-    raise TypeError(f"TOML cannot hold {type(value).__name__}")
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_value, value))}]"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{_key(key)} = {_value(item)}' for key, item in value.items() if item is not None)}}}"
+    raise TypeError(f"TOML cannot hold {value!r} of type {type(value).__name__}")
 
 
-def _key(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _text(name)
+def _key(key: str) -> str:
+    """Leave plain keys bare, as people write them."""
+    return key if key.isascii() and key.replace("_", "a").replace("-", "a").isalnum() else _text(key)
 
 
 def _text(value: str) -> str:
-    """Return a basic string; JSON's escapes are TOML's, but for the control character 127 and pairs of surrogates."""
-    plain = value.encode("utf-8", "replace").decode("utf-8")
+    """Return a basic string; JSON's escapes are TOML's, but TOML also wants the control character 127 escaped."""
+    plain = value.encode("utf-8", "backslashreplace").decode("utf-8")
     return json.dumps(plain, ensure_ascii=False).replace("\x7f", "\\u007f")

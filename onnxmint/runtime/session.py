@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from onnxmint.errors import DeviceError, ModelError
+from onnxmint.graph.running import first_line, runtime_errors
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
@@ -87,7 +88,7 @@ def open_session(model: bytes | Path, device: Device, *, threads: int | None = N
     try:
         with _quiet_stdout():
             session = ort.InferenceSession(source, options, providers=providers, enable_fallback=0)
-    except _runtime_errors() as problem:
+    except runtime_errors() as problem:
         name = "the prepared model" if isinstance(model, bytes) else model
         raise ModelError(f"onnxruntime cannot load {name}: {first_line(problem)}") from None
     if device.provider not in session.get_providers():
@@ -118,30 +119,11 @@ def cuda_failure() -> str | None:
             session = ort.InferenceSession(
                 _probe_model(), options, providers=[(CUDA, _CUDA_OPTIONS)], enable_fallback=0
             )
-        except _runtime_errors() as problem:
+        except runtime_errors() as problem:
             return _explain_cuda(str(problem))
     if CUDA in session.get_providers():
         return None
     return 'the CUDA provider did not load; pip install "onnxmint[cuda]" brings its libraries'
-
-
-def first_line(problem: Exception) -> str:
-    """Return the telling line of an onnxruntime error, without its code prefix."""
-    text = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
-    return re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)
-
-
-def _runtime_errors() -> tuple[type[Exception], ...]:
-    from onnxruntime.capi import onnxruntime_pybind11_state as state
-
-    named = ("Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NoModel", "NoSuchFile", "NotImplemented")
-    named = (*named, "RuntimeException", "EPFail", "EngineError", "ModelLoaded")
-    return (*(getattr(state, name) for name in named if hasattr(state, name)), RuntimeError, ValueError)
-
-
-def run_errors() -> tuple[type[Exception], ...]:
-    """Return the exceptions by which onnxruntime says that a run failed."""
-    return _runtime_errors()
 
 
 def _driver_present() -> bool:

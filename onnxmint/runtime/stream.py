@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.errors import ImagesError, ModelError
-from onnxmint.runtime.session import Device, first_line, run_errors
+from onnxmint.graph.running import first_line, runtime_errors
+from onnxmint.runtime.session import Device
 
 _BATCHES_AHEAD = 2
 
@@ -102,7 +103,7 @@ class Runner:
             if self.device.kind == "cuda":
                 return self._run_bound(pixels)
             values = self._session.run(list(self.outputs), {self._input: pixels})
-        except run_errors() as problem:
+        except runtime_errors() as problem:
             raise ModelError(
                 f"the model fails on a batch of {len(pixels)}: {first_line(problem)}; try a smaller --batch-size"
             ) from None
@@ -121,7 +122,7 @@ class Runner:
             binding.bind_output(name, "cuda", 0)
         self._session.run_with_iobinding(binding)
         values = binding.get_outputs()
-        return {name: torch.from_dlpack(value) for name, value in zip(self.outputs, values, strict=True)}
+        return {name: torch.utils.dlpack.from_dlpack(value) for name, value in zip(self.outputs, values, strict=True)}
 
 
 def stream(
@@ -229,9 +230,10 @@ def _assemble(images: list[tuple[Encoded, "Future[Pixels] | None"]]) -> _Prepare
     pixels: list[Pixels] = []
     skipped: list[SkippedImage] = []
     for image, future in images:
+        if future is None:
+            skipped.append(SkippedImage(index=image.index, path=image.path, reason=image.error or "unreadable"))
+            continue
         try:
-            if future is None:
-                raise ImagesError(image.error or "unreadable")
             pixels.append(future.result())
             index.append(image.index)
         except ImagesError as problem:

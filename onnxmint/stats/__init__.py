@@ -1,1 +1,1 @@
-"""Statistics of membership tests: numpy arrays in, frozen values out; nothing here knows what an image or a model is."""
+"""Statistics of membership tests: numpy arrays in, frozen values out; no word of images or models in here."""

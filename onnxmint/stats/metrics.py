@@ -3,13 +3,19 @@
 Convention everywhere: a higher score means more like a member.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.stats.estimates import Estimate, FloatArray, Performance
 
-INTERVAL_METHOD = "95 % percentile interval of a bootstrap of members and non-members apart (1,000 resamples)"
+INTERVAL_METHOD = (
+    "95 % percentile bootstrap, members and non-members resampled apart, whole groups when there are groups, 1,000 "
+    "resamples; around 0 and 1 the exact binomial limit"
+)
 FPRS = (0.1, 0.01, 0.001)
+_TAIL = 0.025  # left out on each side of an interval
 _THIN = 10  # expected false alarms below which a rate must not be a headline
 _POINTS = 200  # of the ROC curve kept on each of a linear and a logarithmic grid
 
@@ -20,14 +26,27 @@ def auc(member: FloatArray, nonmember: FloatArray) -> float:
     Args:
         member: (m,) scores.
         nonmember: (n,) scores.
+
+    Raises:
+        ValueError: no scores, or NaN among them.
     """
-    ordered = np.sort(nonmember)
-    below, upto = (np.searchsorted(ordered, member, side=side) for side in ("left", "right"))
-    return float((below + upto).mean() / (2 * len(ordered)))
+    _require_scores(member, nonmember)
+    return _auc(member, np.sort(nonmember))
+
+
+def _auc(member: FloatArray, nonmember: FloatArray) -> float:
+    """`auc` against sorted non-members; whole numbers are summed, so that no rounding depends on the order."""
+    below, upto = (np.searchsorted(nonmember, member, side=side) for side in ("left", "right"))
+    return int(below.sum() + upto.sum()) / (2 * len(member) * len(nonmember))
 
 
 def roc_curve(member: FloatArray, nonmember: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return (fpr, tpr), each (k,), from (0, 0) to (1, 1): one point for each distinct score, ties moving together."""
+    """Return (fpr, tpr), each (k,), from (0, 0) to (1, 1): one point for each distinct score, ties moving together.
+
+    Raises:
+        ValueError: no scores, or NaN among them.
+    """
+    _require_scores(member, nonmember)
     levels = np.unique(np.concatenate([member, nonmember]))[::-1]
     fpr = _share_from(nonmember, levels)
     tpr = _share_from(member, levels)
@@ -36,29 +55,42 @@ def roc_curve(member: FloatArray, nonmember: FloatArray) -> tuple[FloatArray, Fl
 
 def _share_from(scores: FloatArray, levels: FloatArray) -> FloatArray:
     """Return the share of scores at or above each level."""
-    found: FloatArray = 1 - np.searchsorted(np.sort(scores), levels, side="left") / len(scores)
+    found: FloatArray = (len(scores) - np.searchsorted(np.sort(scores), levels, side="left")) / len(scores)
     return found
 
 
 def tpr_at_fpr(member: FloatArray, nonmember: FloatArray, fpr: float) -> float:
-    """Return the largest true-positive rate whose false-positive rate is at most `fpr`, over thresholds on scores."""
+    """Return the largest true-positive rate whose false-positive rate is at most `fpr`, over all thresholds.
+
+    Nothing is interpolated, and images with the same score are called together or not at all.
+
+    Raises:
+        ValueError: no scores, or NaN among them; `fpr` outside 0 to 1.
+    """
+    _require_scores(member, nonmember)
+    if not 0 <= fpr <= 1:
+        raise ValueError(f"fpr must be between 0 and 1, got {fpr}")
     return float(_tpr_at(np.sort(member), np.sort(nonmember), fpr))
 
 
 def _tpr_at(member: FloatArray, nonmember: FloatArray, fpr: float) -> float:
     """`tpr_at_fpr` of sorted scores: count members strictly above the first non-member that may not be called."""
-    allowed = int(np.floor(fpr * len(nonmember) + 1e-9))
+    allowed = int(np.floor(fpr * len(nonmember) + 1e-9))  # 0.1 * 30 is 3 false alarms, whatever float makes of it
     if allowed >= len(nonmember):
         return 1.0
     first_refused = nonmember[len(nonmember) - 1 - allowed]
-    return float(1 - np.searchsorted(member, first_refused, side="right") / len(member))
+    return (len(member) - int(np.searchsorted(member, first_refused, side="right"))) / len(member)
 
 
 def best_threshold(member: FloatArray, nonmember: FloatArray) -> float:
     """Return the score from which calling an image a member gives the best balanced accuracy.
 
     To be used on a calibration part; among equals the highest, which raises the fewest false alarms.
+
+    Raises:
+        ValueError: no scores, or NaN among them.
     """
+    _require_scores(member, nonmember)
     levels = np.unique(np.concatenate([member, nonmember]))[::-1]
     gain = _share_from(member, levels) - _share_from(nonmember, levels)
     return float(levels[int(np.argmax(gain))])
@@ -76,40 +108,40 @@ def evaluate(
 ) -> Performance:
     """Measure a score on a test part, with 95 % intervals.
 
+    Precision without any image called a member is 0.5, the share it would have by chance.
+
     Args:
         member: (m,) scores of members.
         nonmember: (n,) scores of non-members.
         threshold: score from which an image is called a member, chosen elsewhere.
         rng: source of the resamples.
         resamples: bootstrap resamples. Thresholds at a false-positive rate are found anew in each: an interval at a
-            fixed estimated threshold covers only 61 to 70 % (shared/reference/scale-ux.md).
-        member_groups, nonmember_groups: (m,), (n,) groups that are resampled whole.
+            fixed estimated threshold covers only 61 to 70 %.
+        member_groups: (m,) groups that are resampled whole, None resamples images.
+        nonmember_groups: (n,) the same of non-members.
+
+    Raises:
+        ValueError: no scores, or NaN among them.
     """
-    names = ["auc", "balanced_accuracy", "precision", *map(str, FPRS)]
+    _require_scores(member, nonmember)
     values = _measure(np.sort(member), np.sort(nonmember), threshold)
-    draws = np.array(
-        [
-            _measure(a, b, threshold)
-            for a, b in zip(
-                _resamples(member, member_groups, rng, resamples),
-                _resamples(nonmember, nonmember_groups, rng, resamples),
-                strict=True,
-            )
-        ]
+    pairs = zip(
+        _resamples(member, member_groups, rng, resamples),
+        _resamples(nonmember, nonmember_groups, rng, resamples),
+        strict=True,
     )
-    low, high = np.quantile(draws, (0.025, 0.975), axis=0)
-    thin = {str(fpr): fpr * len(nonmember) < _THIN for fpr in FPRS}
-    found = {
-        name: Estimate(value=float(values[k]), low=float(low[k]), high=float(high[k]), thin=thin.get(name, False))
-        for k, name in enumerate(names)
-    }
+    draws = np.array([_measure(a, b, threshold) for a, b in pairs])
+    low, high = np.quantile(draws, (_TAIL, 1 - _TAIL), axis=0)
+    units = min(_units(member, member_groups), _units(nonmember, nonmember_groups))
+    thin = [False] * 3 + [fpr * len(nonmember) < _THIN for fpr in FPRS]
+    found = [_estimate(*row, units) for row in zip(values, low.tolist(), high.tolist(), thin, strict=True)]
     roc_fpr, roc_tpr = _thinned(*roc_curve(member, nonmember))
     return Performance(
-        auc=found["auc"],
-        balanced_accuracy=found["balanced_accuracy"],
-        precision=found["precision"],
-        tpr_at_fpr={str(fpr): found[str(fpr)] for fpr in FPRS},
-        threshold=threshold,
+        auc=found[0],
+        balanced_accuracy=found[1],
+        precision=found[2],
+        tpr_at_fpr={str(fpr): rate for fpr, rate in zip(FPRS, found[3:], strict=True)},
+        threshold=float(threshold),
         roc_fpr=roc_fpr,
         roc_tpr=roc_tpr,
         members=len(member),
@@ -118,16 +150,36 @@ def evaluate(
 
 
 def _measure(member: FloatArray, nonmember: FloatArray, threshold: float) -> list[float]:
-    """Return AUC, balanced accuracy, precision and the rates of sorted scores."""
-    below, upto = (np.searchsorted(nonmember, member, side=side) for side in ("left", "right"))
-    called = 1 - np.searchsorted(member, threshold, side="left") / len(member)
-    false = 1 - np.searchsorted(nonmember, threshold, side="left") / len(nonmember)
+    """Return AUC, balanced accuracy, precision and the rates at FPRS of sorted scores."""
+    called = (len(member) - int(np.searchsorted(member, threshold, side="left"))) / len(member)
+    false = (len(nonmember) - int(np.searchsorted(nonmember, threshold, side="left"))) / len(nonmember)
     precision = called / (called + false) if called + false else 0.5
     rates = [_tpr_at(member, nonmember, fpr) for fpr in FPRS]
-    return [(below + upto).mean() / (2 * len(nonmember)), (called + 1 - false) / 2, precision, *rates]
+    return [_auc(member, nonmember), (called + 1 - false) / 2, precision, *rates]
 
 
-def _resamples(scores: FloatArray, groups: NDArray[np.int64] | None, rng: np.random.Generator, count: int):  # type: ignore[no-untyped-def]
+def _estimate(value: float, low: float, high: float, thin: bool, units: int) -> Estimate:
+    """Join a value and its interval.
+
+    A value of 0 or 1 is the same in every resample, so the bootstrap would claim certainty from any number of images;
+    there the exact binomial limit of `units` trials is taken instead.
+    """
+    limit = _TAIL ** (1 / units)
+    if value == 0:
+        high = max(high, 1 - limit)
+    if value == 1:
+        low = min(low, limit)
+    return Estimate(value=value, low=low, high=high, thin=thin)
+
+
+def _units(scores: FloatArray, groups: NDArray[np.int64] | None) -> int:
+    """Return how many independent draws there were."""
+    return len(scores) if groups is None else len(np.unique(groups))
+
+
+def _resamples(
+    scores: FloatArray, groups: NDArray[np.int64] | None, rng: np.random.Generator, count: int
+) -> Iterator[FloatArray]:
     """Yield sorted resamples, of images or of whole groups."""
     if groups is None:
         ordered = np.sort(scores)
@@ -135,10 +187,17 @@ def _resamples(scores: FloatArray, groups: NDArray[np.int64] | None, rng: np.ran
             yield ordered[np.sort(rng.integers(0, len(ordered), len(ordered)))]
         return
     order = np.argsort(groups, kind="stable")
-    starts = np.flatnonzero(np.diff(groups[order], prepend=groups[order][0] - 1))
-    parts = np.split(scores[order], starts[1:])
+    parts = np.split(scores[order], np.flatnonzero(np.diff(groups[order])) + 1)
     for _ in range(count):
         yield np.sort(np.concatenate([parts[k] for k in rng.integers(0, len(parts), len(parts))]))
+
+
+def _require_scores(member: FloatArray, nonmember: FloatArray) -> None:
+    for name, scores in (("members", member), ("non-members", nonmember)):
+        if len(scores) == 0:
+            raise ValueError(f"got no scores of {name}, at least one is needed")
+        if np.isnan(scores).any():
+            raise ValueError(f"{int(np.isnan(scores).sum())} of {len(scores)} scores of {name} are NaN, none may be")
 
 
 def _thinned(fpr: FloatArray, tpr: FloatArray) -> tuple[FloatArray, FloatArray]:

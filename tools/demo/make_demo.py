@@ -78,7 +78,9 @@ def accuracy(model: Target, images: np.ndarray, labels: np.ndarray) -> float:
     return float((said == labels).mean())
 
 
-def write_parquet(path: Path, images: np.ndarray, labels: np.ndarray, rows: np.ndarray, member: np.ndarray | None) -> None:
+def write_parquet(
+    path: Path, images: np.ndarray, labels: np.ndarray, rows: np.ndarray, member: np.ndarray | None
+) -> None:
     """Write rows in the Hugging Face form, with the truth as `member` when it is given."""
     encoded = []
     for row in rows:

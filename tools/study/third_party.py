@@ -29,7 +29,7 @@ TARGETS: dict[str, dict[str, Any]] = {
     "cifar10-large-nhwc": {"data": "cifar10.parquet", "preprocess": "0-1"},
     "gtsrb-cnn-batch1": {"data": "gtsrb.parquet", "preprocess": "0-1", "group": "track"},
 }
-MODULES = ("cnn", "vanilla")
+MODULES = (("cnn", "auto"), ("vanilla", "auto"), ("vanilla", "penultimate"), ("vanilla", "logits"))  # module, layer
 
 
 def membership(table: pa.Table, data: str) -> tuple[np.ndarray, np.ndarray]:
@@ -77,7 +77,7 @@ def make_sets(shared: Path, name: str, evidence: int, questioned: int, seed: int
     pq.write_table(asked.take(rng.permutation(len(truth))), folder / "questioned.parquet")
 
 
-def audit_once(shared: Path, name: str, module: str, seed: int, folder: Path) -> dict[str, Any]:
+def audit_once(shared: Path, name: str, module: str, layer: str, seed: int, folder: Path) -> dict[str, Any]:
     """Train and audit in this process; return the facts and the cost."""
     from onnxmint.auditing import audit
     from onnxmint.settings import AuditSettings, TrainSettings
@@ -86,14 +86,16 @@ def audit_once(shared: Path, name: str, module: str, seed: int, folder: Path) ->
 
     facts, model = TARGETS[name], shared / "models" / f"{name}.onnx"
     start = time.perf_counter()
-    settings = TrainSettings(preprocess=facts["preprocess"], module=module, group=facts.get("group"), seed=seed)
+    settings = TrainSettings(
+        preprocess=facts["preprocess"], module=module, layer=layer, group=facts.get("group"), seed=seed
+    )
     auditor = train(model, folder / "members.parquet", folder / "nonmembers.parquet", settings=settings)
     trained = time.perf_counter()
     result = audit(
         model, folder / "questioned.parquet", auditor, settings=AuditSettings(group=facts.get("group"), seed=seed)
     )
     end = time.perf_counter()
-    (folder / f"auditor-{name}-{module}.onnx").write_bytes(auditor.model)
+    (folder / f"auditor-{name}-{module}-{layer}.onnx").write_bytes(auditor.model)
     report = result.to_dict()
     truth = np.array(pq.read_table(folder / "questioned.parquet", columns=["member"])["member"].to_pylist())
     for row in (report["performance"], *report["baselines"]):
@@ -150,23 +152,25 @@ def main() -> None:
     parser.add_argument("--evidence", type=int, default=4000)
     parser.add_argument("--questioned", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", nargs=3, metavar=("TARGET", "MODULE", "FOLDER"), help="one run, JSON on stdout")
+    parser.add_argument(
+        "--only", nargs=4, metavar=("TARGET", "MODULE", "LAYER", "FOLDER"), help="one run, JSON on stdout"
+    )
     given = parser.parse_args()
     if given.only:
-        name, module, folder = given.only
-        print(json.dumps(audit_once(given.shared, name, module, given.seed, Path(folder))))
+        name, module, layer, folder = given.only
+        print(json.dumps(audit_once(given.shared, name, module, layer, given.seed, Path(folder))))
         return
     rows = []
     for name in TARGETS:
         with tempfile.TemporaryDirectory() as folder:
             make_sets(given.shared, name, given.evidence, given.questioned, given.seed, Path(folder))
-            for module in MODULES:
+            for module, layer in MODULES:
                 command = [sys.executable, __file__, "--shared", str(given.shared), "--seed", str(given.seed)]
                 done = subprocess.run(
-                    [*command, "--only", name, module, folder], check=True, stdout=subprocess.PIPE, text=True
+                    [*command, "--only", name, module, layer, folder], check=True, stdout=subprocess.PIPE, text=True
                 )
                 rows.append(json.loads(done.stdout))
-                print(name, module, rows[-1]["performance"]["auc"], rows[-1]["verdict"], file=sys.stderr)
+                print(name, module, layer, rows[-1]["performance"]["auc"], rows[-1]["verdict"], file=sys.stderr)
     machine = {"processor": platform.processor() or platform.machine(), "python": platform.python_version()}
     facts = {"script": "tools/study/third_party.py", "arguments": vars(given) | {"shared": "../shared"}, **machine}
     facts["arguments"].pop("only")

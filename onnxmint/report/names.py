@@ -1,0 +1,26 @@
+"""Words from outside (file names, class names, reasons) made safe to show: nothing hidden, nothing that acts."""
+
+import unicodedata
+
+# Controls, direction and invisible marks, surrogates of undecodable bytes, unassigned, line and paragraph separators.
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"})
+
+
+def visible(text: str) -> str:
+    r"""Return text with every invisible or acting character written out, as \x1b or \u202e.
+
+    A terminal would obey escape sequences in a file name, and direction marks can make evil.exe.jpg look like another
+    name; bytes that are no UTF-8 arrive as surrogates, which cannot be encoded.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_written_out(letter) if unicodedata.category(letter) in _HIDDEN else letter for letter in text)
+
+
+def storable(text: str) -> str:
+    """Return text that can be stored as UTF-8: only what no encoding holds is written out."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _written_out(letter: str) -> str:
+    return letter.encode("unicode_escape").decode("ascii")

@@ -1,0 +1,57 @@
+"""P-values are valid and false discoveries stay below the level, by slow twins and by simulation."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from onnxmint.stats.conformal import p_values, q_values
+
+tied_scores = hnp.arrays(np.float64, st.integers(1, 15), elements=st.integers(-3, 3).map(float))
+
+
+@given(tied_scores, tied_scores)
+def test_p_values_count_the_calibration_scores_at_or_above(scores: np.ndarray, calibration: np.ndarray) -> None:
+    expected = [(1 + sum(c >= s for c in calibration)) / (len(calibration) + 1) for s in scores]
+    assert p_values(scores, calibration).tolist() == pytest.approx(expected, abs=1e-15)
+
+
+@given(hnp.arrays(np.float64, st.integers(1, 15), elements=st.floats(1e-3, 1)))
+def test_q_values_are_benjamini_and_hochbergs(p: np.ndarray) -> None:
+    order = np.argsort(p)
+    raw = p[order] * len(p) / np.arange(1, len(p) + 1)
+    expected = np.empty(len(p))
+    expected[order] = np.minimum(np.minimum.accumulate(raw[::-1])[::-1], 1)
+    assert q_values(p) == pytest.approx(expected)
+
+
+def test_nothing_in_nothing_out() -> None:
+    assert len(q_values(np.empty(0))) == 0
+
+
+def test_single_precision_calibration_ties_with_the_same_score() -> None:
+    calibration = np.array([0.1, 0.2, 0.3], np.float32)
+    assert p_values(calibration.astype(np.float64), calibration).tolist() == [1.0, 0.75, 0.5]
+
+
+def test_a_non_member_rarely_gets_a_small_p_value() -> None:
+    rng, runs = np.random.default_rng(0), 4000
+    found = np.array([p_values(rng.normal(size=1), rng.normal(size=99))[0] for _ in range(runs)])
+    for level in (0.01, 0.05, 0.2):
+        assert np.mean(found <= level) == pytest.approx(level, abs=4 * np.sqrt(level / runs))
+
+
+def test_p_values_stay_valid_with_heavy_ties() -> None:
+    rng, runs = np.random.default_rng(1), 2000
+    found = np.array([p_values(rng.integers(0, 3, 1) * 1.0, rng.integers(0, 3, 50) * 1.0)[0] for _ in range(runs)])
+    assert np.mean(found <= 0.34) <= 0.34 + 0.03
+
+
+def test_false_discoveries_stay_below_the_level() -> None:
+    rng, level, shares = np.random.default_rng(2), 0.1, []
+    for _ in range(300):
+        scores = np.concatenate([rng.normal(3, 1, 60), rng.normal(0, 1, 140)])
+        flagged = q_values(p_values(scores, rng.normal(0, 1, 1000))) <= level
+        shares.append(flagged[60:].sum() / max(flagged.sum(), 1))
+    assert 0.02 < np.mean(shares) <= level + 0.01
