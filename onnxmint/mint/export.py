@@ -2,10 +2,11 @@
 
 import contextlib
 import copy
-import io
 import logging
+import tempfile
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -73,15 +74,16 @@ def _dynamo(network: nn.Module, example: torch.Tensor, opset: int) -> bytes:
 
 
 def _torchscript(network: nn.Module, example: torch.Tensor, opset: int) -> bytes:
-    buffer = io.BytesIO()
-    torch.onnx.export(
-        network,
-        (example,),
-        buffer,
-        dynamo=False,
-        opset_version=opset,
-        input_names=["activation"],
-        output_names=["score"],
-        dynamic_axes={"activation": {0: "N"}, "score": {0: "N"}},
-    )
-    return buffer.getvalue()
+    with tempfile.TemporaryDirectory(prefix="onnxmint-") as folder:
+        file = Path(folder) / "module.onnx"
+        torch.onnx.export(
+            network,
+            (example,),
+            str(file),
+            dynamo=False,
+            opset_version=opset,
+            input_names=["activation"],
+            output_names=["score"],
+            dynamic_axes={"activation": {0: "N"}, "score": {0: "N"}},
+        )
+        return file.read_bytes()

@@ -1,0 +1,324 @@
+"""The command line: what it prints, its exit codes, and every message a user can meet."""
+
+import io
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from onnxmint.cli.main import COMMANDS, run
+from tests.conftest import DEMO
+
+MODEL = str(DEMO / "target.onnx")
+EVIDENCE = ["--members", str(DEMO / "members.parquet"), "--nonmembers", str(DEMO / "nonmembers.parquet")]
+DECLARED = ["--preprocess", "0-1"]
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def call(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run the command in an empty folder; return exit code, stdout, stderr."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def act(*words: object) -> tuple[int, str, str]:
+        code = run([str(word) for word in words])
+        captured = capfd.readouterr()
+        return code, captured.out, captured.err
+
+    return act
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """A folder of twelve questioned images."""
+    folder = tmp_path / "asked"
+    folder.mkdir()
+    for number, row in enumerate(pq.read_table(DEMO / "questioned.parquet")["image"].to_pylist()[:12]):
+        (folder / f"{number}.png").write_bytes(row["bytes"])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def auditor(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("auditor") / "auditor.onnx"
+    assert run(["train", MODEL, *EVIDENCE, *DECLARED, "--layer", "logits", "-q", "-o", str(file)]) == 0
+    return file
+
+
+def test_help_lists_the_commands_in_the_order_of_use(call: Run) -> None:
+    code, out, _ = call("--help")
+    assert code == 0
+    places = [out.index(f"  {name} ") for name in COMMANDS]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_explains_itself(call: Run, name: str) -> None:
+    code, out, _ = call(name, "--help")
+    assert code == 0
+    assert "Usage: onnxmint" in out
+    assert max(map(len, out.splitlines())) <= 100
+
+
+def test_layers_as_json(call: Run) -> None:
+    code, out, err = call("layers", MODEL, "--json")
+    layers = json.loads(out)["layers"]
+    assert (code, err) == (0, "")
+    assert {"index", "name", "tensor", "op", "shape", "depth", "macs", "suggested"} <= set(layers[0])
+    assert sum(layer["suggested"] for layer in layers) == 1
+    assert layers[-1]["depth"] == 1
+
+
+def test_layers_fit_80_columns(call: Run) -> None:
+    code, out, _ = call("layers", MODEL)
+    assert code == 0
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_expose_layer_writes_a_checked_model(call: Run, tmp_path: Path) -> None:
+    code, out, _ = call("expose-layer", MODEL, "--layer", "relu", "--cut", "--pool", "4x4", "-o", "cut.onnx")
+    assert code == 0
+    assert "checked: exposed values equal the original's" in out
+    graph = onnx.load(tmp_path / "cut.onnx").graph
+    assert [value.name for value in graph.output] == ["relu_reduced"]
+    assert len(graph.node) < len(onnx.load(MODEL).graph.node)
+
+
+def test_audit_with_an_auditor_writes_a_run(call: Run, images: Path, auditor: Path, tmp_path: Path) -> None:
+    code, out, err = call("audit", MODEL, images, "--auditor", auditor, "-o", "run")
+    assert code == 0
+    assert "report.html" in out
+    assert "questioned images: 12" in err
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert report["questioned"]["images"] == 12
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert call("report", "run")[0] == 0
+    assert (tmp_path / "run" / "report.html").read_text() == page
+
+
+def test_json_is_alone_on_stdout(call: Run, images: Path, auditor: Path) -> None:
+    code, out, err = call("audit", MODEL, images, "--auditor", auditor, "--json", "-q", "-o", "run")
+    report = json.loads(out)
+    assert (code, err) == (0, "")
+    keys = [
+        "schema", "onnxmint", "created", "target", "preprocess", "method", "evidence", "performance", "baselines",
+        "questioned", "verdict", "histogram", "warnings",
+    ]  # fmt: skip
+    assert list(report) == keys
+    assert set(report["performance"]["tpr_at_fpr"]) == {"0.1", "0.01", "0.001"}
+
+
+def test_the_gate_says_inconclusive_for_too_few_images(call: Run, images: Path, auditor: Path) -> None:
+    assert call("audit", MODEL, images, "--auditor", auditor, "--gate", "-q", "-o", "run")[0] in (3, 4)
+
+
+def test_train_as_json(call: Run, tmp_path: Path) -> None:
+    words = ["train", MODEL, *EVIDENCE, *DECLARED, "--limit", "60", "--layer", "penultimate", "--json", "-q"]
+    code, out, _ = call(*words)
+    facts = json.loads(out)
+    assert code == 0
+    assert facts["evidence"]["members"] == 60
+    assert (tmp_path / "auditor.onnx").stat().st_size > 10_000
+
+
+def _two_inputs() -> onnx.ModelProto:
+    return onnx.parser.parse_model("""
+        <ir_version: 8, opset_import: ["" : 17]>
+        two (float[N,3,8,8] left, float[N,3,8,8] right) => (float[N,3,8,8] sum) { sum = Add(left, right) }
+    """)
+
+
+def _nan_model() -> onnx.ModelProto:
+    return onnx.parser.parse_model("""
+        <ir_version: 8, opset_import: ["" : 17]>
+        broken (float[N,1,28,28] image) => (float[N,784] logits)
+        <int64[2] shape = {-1, 784}, float zero = {0.0}>
+        { flat = Reshape(image, shape)  odd = Div(flat, zero)  huge = Log(odd)  logits = Relu(huge) }
+    """)
+
+
+def _missing_weights(folder: Path) -> Path:
+    model = onnx.load(MODEL)
+    onnx.save(model, folder / "big.onnx", save_as_external_data=True, location="big.bin", size_threshold=0)
+    (folder / "big.bin").unlink()
+    return folder / "big.onnx"
+
+
+def test_no_auditor_and_no_evidence_explains_what_is_missing(call: Run, images: Path) -> None:
+    code, _, err = call("audit", MODEL, images)
+    assert code == 2
+    assert "--members and --nonmembers missing (or --auditor): a score means something only" in err
+    code, _, err = call("audit", MODEL, images, "--members", images)
+    assert (code, "--nonmembers missing" in err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["layers", "missing.onnx"], 1, "missing.onnx does not exist"),
+        (["layers", "."], 1, "is a folder"),
+        (["layers", __file__], 1, "is not an ONNX file"),
+        (["expose-layer", MODEL, "--layer", "relu_9", "-o", "x.onnx"], 2, "no layer 'relu_9'; closest: 'relu_"),
+        (["expose-layer", MODEL, "--layer", "99", "-o", "x.onnx"], 2, "no layer '99'; there are 0 to"),
+        (["expose-layer", MODEL, "--pool", "4", "-o", "x.onnx"], 2, "--pool '4' is not HxW"),
+        (["expose-layer", MODEL, "--pool", "90x90", "-o", "x.onnx"], 2, "is larger than layer"),
+        (["expose-layer", MODEL, "--layer", "logits", "--pool", "2x2", "-o", "x.onnx"], 2, "--pool needs a map"),
+        (["expose-layer", MODEL, "-o", MODEL], 2, "would overwrite the model"),
+        (["expose-layer", MODEL, "-o", "no/such/folder/x.onnx"], 1, "cannot write no/such/folder/x.onnx"),
+        (["train", MODEL, *EVIDENCE], 2, "say how target.onnx's images are prepared, with --preprocess"),
+        (["train", MODEL, *EVIDENCE, "--preprocess", "imagnet"], 2, "is neither a preset"),
+        (["train", MODEL, *EVIDENCE, "--preprocess", "imagenet"], 2, "mean and std of 3 channels"),
+        (["train", MODEL, *EVIDENCE, *DECLARED, "--layer", "logits", "--module", "cnn"], 2, "needs an activation map"),
+        (["train", MODEL, *EVIDENCE, *DECLARED, "--group", "track"], 2, "has no column 'track'; its columns:"),
+        (["train", MODEL, *EVIDENCE, *DECLARED, "--limit", "3"], 1, "3 known members are too few"),
+        (["train", MODEL, *EVIDENCE, *DECLARED, "-o", "/proc/x/auditor.onnx"], 1, "cannot write /proc/x"),
+        (["train", MODEL, *EVIDENCE[:3], EVIDENCE[1], *DECLARED], 1, "cannot be both"),
+        (["train", MODEL], 2, "Missing option '--members'"),
+        (["audit", MODEL, "nowhere", "--auditor", "a.onnx"], 1, "cannot read the auditor a.onnx"),
+        (["audit", MODEL, "x", "--auditor", MODEL], 1, "is an ONNX file but no auditor"),
+        (["audit", MODEL, "x", "--auditor", __file__], 1, "is not an ONNX file"),
+        (["audit", MODEL, "x", "--auditor", "a.onnx", *EVIDENCE], 2, "give either --auditor or --members"),
+        (["audit", MODEL, "x", "--auditor", "a.onnx", "--layer", "1"], 2, "--layer is fixed in the auditor file"),
+        (["audit", MODEL, "x", "--alpha", "0.9"], 2, "0.9 is not in the range"),
+        (["report", "."], 1, "is no finished run"),
+        (["nonsense"], 2, "No such command 'nonsense'"),
+    ],
+)
+def test_wrong_words_give_one_line_and_the_right_code(call: Run, words: list[str], code: int, message: str) -> None:
+    found, out, err = call(*words)
+    assert message in err
+    assert found == code
+    assert out == ""
+    assert "Traceback" not in err
+
+
+def _message(err: str) -> str:
+    """Return the error line; it must be the only one beside click's usage lines."""
+    lines = [line for line in err.splitlines() if line.startswith("Error: ")]
+    assert len(lines) == 1
+    return lines[0]
+
+
+def test_a_model_of_two_images_is_refused(call: Run, tmp_path: Path) -> None:
+    onnx.save(_two_inputs(), tmp_path / "two.onnx")
+    code, _, err = call("layers", "two.onnx")
+    assert code == 1
+    assert "takes 2 images ('left', 'right')" in _message(err)
+
+
+def test_missing_external_weights_are_named(call: Run, tmp_path: Path) -> None:
+    code, _, err = call("layers", _missing_weights(tmp_path))
+    assert code == 1
+    assert "no file 'big.bin' beside it" in _message(err)
+
+
+def test_activations_that_are_not_numbers_are_refused(call: Run, tmp_path: Path) -> None:
+    onnx.save(_nan_model(), tmp_path / "nan.onnx")
+    code, _, err = call("train", "nan.onnx", *EVIDENCE, *DECLARED, "--limit", "50", "-q")
+    assert code == 1
+    assert "NaN or infinity" in _message(err)
+
+
+def test_labels_outside_the_outputs_are_refused(call: Run, tmp_path: Path) -> None:
+    for side in ("members", "nonmembers"):
+        table = pq.read_table(DEMO / f"{side}.parquet").slice(0, 60)
+        label = table.schema.get_field_index("label")
+        odd = np.arange(60) + 1
+        pq.write_table(table.set_column(label, "label", [odd]), tmp_path / f"{side}.parquet")
+    words = ["train", MODEL, "--members", "members.parquet", "--nonmembers", "nonmembers.parquet", *DECLARED, "-q"]
+    code, _, err = call(*words)
+    assert code == 1
+    assert "label 60, but the target has outputs 0 to 9" in _message(err)
+    assert call(*words, "--no-labels")[0] == 0
+
+
+def test_a_folder_without_images_is_refused(call: Run, auditor: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    code, _, err = call("audit", MODEL, "empty", "--auditor", auditor)
+    assert code == 1
+    assert "holds no images" in _message(err)
+
+
+def test_images_that_are_all_broken_are_refused(call: Run, auditor: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "a.png").write_bytes(b"nothing")
+    code, _, err = call("audit", MODEL, "bad", "--auditor", auditor, "-q")
+    assert code == 1
+    assert "none of the 1 questioned images in bad could be read" in _message(err)
+
+
+def test_cuda_that_is_not_there_fails_with_the_mend(call: Run, images: Path, auditor: Path) -> None:
+    from onnxmint.runtime.session import cuda_failure
+
+    if cuda_failure() is None:
+        pytest.skip("CUDA works here")
+    code, out, err = call("audit", MODEL, images, "--auditor", auditor, "--device", "cuda", "-q")
+    assert (code, out) == (1, "")
+    assert "--device cuda: " in _message(err)
+
+
+def test_ctrl_c_is_one_line(call: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    import onnxmint.graph.load
+
+    def interrupted(path: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(onnxmint.graph.load, "load_target", interrupted)
+    code, _, err = call("layers", MODEL)
+    assert code == 130
+    assert "Stopped by the user" in err
+
+
+def test_a_defect_of_ours_is_one_line_without_debug(call: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    import onnxmint.graph.load
+
+    def broken(path: Path) -> None:
+        raise ZeroDivisionError("boom")
+
+    monkeypatch.setattr(onnxmint.graph.load, "load_target", broken)
+    code, _, err = call("layers", MODEL)
+    assert code == 1
+    assert "unexpected ZeroDivisionError: boom" in _message(err)
+    with pytest.raises(ZeroDivisionError):
+        call("--debug", "layers", MODEL)
+
+
+def test_hostile_file_names_are_harmless_in_terminal_and_page(call: Run, auditor: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "[bold]evil"
+    folder.mkdir()
+    buffer = io.BytesIO()
+    Image.new("L", (28, 28), 80).save(buffer, "PNG")
+    (folder / "<script>alert(1)</script>.png".replace("/", "_")).write_bytes(buffer.getvalue())
+    (folder / "[red]x[.png").write_bytes(buffer.getvalue())
+    code, _, _ = call("audit", MODEL, folder, "--auditor", auditor, "-q", "-o", "[b]run")
+    assert code == 0
+    page = (tmp_path / "[b]run" / "report.html").read_text()
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_class_folders_are_labels(call: Run, auditor: Path, tmp_path: Path) -> None:
+    for label in ("0", "7"):
+        (tmp_path / "asked" / label).mkdir(parents=True)
+        buffer = io.BytesIO()
+        Image.new("L", (28, 28), 10 * int(label)).save(buffer, "PNG")
+        (tmp_path / "asked" / label / "a.png").write_bytes(buffer.getvalue())
+    assert call("audit", MODEL, "asked", "--auditor", auditor, "-q", "-o", "run")[0] == 0
+    assert pq.read_table(tmp_path / "run" / "scores.parquet")["label"].to_pylist() == [0, 7]
+
+
+def test_an_old_run_is_kept_when_the_new_one_fails(call: Run, images: Path, auditor: Path, tmp_path: Path) -> None:
+    assert call("audit", MODEL, images, "--auditor", auditor, "-q", "-o", "run")[0] == 0
+    before = (tmp_path / "run" / "report.json").read_bytes()
+    shutil.rmtree(images)
+    images.mkdir()
+    assert call("audit", MODEL, images, "--auditor", auditor, "-q", "-o", "run")[0] == 1
+    assert (tmp_path / "run" / "report.json").read_bytes() == before

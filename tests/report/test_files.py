@@ -1,0 +1,188 @@
+"""A run's files are whole or absent, come back as written, and damage is noticed."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from onnxmint.errors import OnnxmintError
+from onnxmint.report import files
+from onnxmint.report.files import atomic_write, load_run, require_writable, score_columns, write_run
+from onnxmint.report.html import render_html
+from onnxmint.results import AuditResult
+
+NAMES = ["report.html", "report.json", "scores.parquet", "auditor.onnx", "run.toml"]
+
+
+@pytest.fixture
+def run(result: AuditResult, tmp_path: Path) -> Path:
+    folder = tmp_path / "new" / "run"
+    written = write_run(result, folder, run_settings={"images": "photos", "seed": 0}, auditor=b"onnx")
+    assert [path.name for path in written] == NAMES
+    return folder
+
+
+def test_a_run_comes_back_as_it_was(run: Path, result: AuditResult) -> None:
+    report, scores = load_run(run)
+    assert report == result.to_dict()
+    assert scores == score_columns(result)
+    assert render_html(report, scores) == (run / "report.html").read_text()
+
+
+def test_nothing_else_is_left_in_the_folder(run: Path) -> None:
+    assert sorted(path.name for path in run.iterdir()) == sorted(NAMES)
+
+
+def test_scores_keep_types_order_and_checksums(run: Path, result: AuditResult) -> None:
+    table = pq.read_table(run / "scores.parquet", page_checksum_verification=True)
+    assert [f"{field.name}: {field.type}" for field in table.schema] == [
+        "path: string",
+        "score: double",
+        "p_value: double",
+        "q_value: double",
+        "flagged: bool",
+        "label: int64",
+        "predicted: int64",
+    ]
+    assert table["path"].to_pylist() == list(result.scores.path)
+    assert pq.read_metadata(run / "scores.parquet").row_group(0).column(1).compression == "ZSTD"
+    assert table.schema.metadata[b"target_sha256"].decode() == result.target.sha256
+
+
+def test_settings_and_hashes_are_in_run_toml(run: Path, result: AuditResult) -> None:
+    facts = tomllib.loads((run / "run.toml").read_text())
+    assert facts["command"] == {"images": "photos", "seed": 0}
+    assert facts["method"] == result.method
+    assert facts["target"]["sha256"] == result.target.sha256
+    assert facts["preprocess"] == {name: value for name, value in result.preprocess.items() if value is not None}
+    assert {"onnxmint", "python", "numpy", "onnx"} <= facts["versions"].keys()
+    assert list(facts["sha256"]) == NAMES[:-1]
+
+
+def test_an_audit_without_labels_or_images_is_written_too(empty_result: AuditResult, tmp_path: Path) -> None:
+    written = write_run(empty_result, tmp_path, run_settings={})
+    assert [path.name for path in written] == [name for name in NAMES if name != "auditor.onnx"]
+    report, scores = load_run(tmp_path)
+    assert report["questioned"]["images"] == 0
+    assert scores["label"] == []
+
+
+def test_names_that_are_no_utf8_survive(result: AuditResult, tmp_path: Path) -> None:
+    paths = ("caf\udce9.png", "<script>.png", *result.scores.path[2:])
+    odd = replace(result, scores=replace(result.scores, path=paths))
+    write_run(odd, tmp_path, run_settings={"images": "caf\udce9"})
+    assert load_run(tmp_path)[1]["path"][:2] == ["caf\\udce9.png", "<script>.png"]
+
+
+def test_writing_again_replaces(run: Path, result: AuditResult) -> None:
+    write_run(replace(result, alpha=0.01), run, run_settings={})
+    assert load_run(run)[0]["questioned"]["alpha"] == 0.01
+
+
+@pytest.mark.parametrize("name", ["report.json", "scores.parquet"])
+def test_a_flipped_bit_is_noticed(run: Path, name: str) -> None:
+    content = bytearray((run / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (run / name).write_bytes(content)
+    with pytest.raises(
+        OnnxmintError, match=rf"{name} is not the file that run/run.toml names.*run onnxmint audit again"
+    ):
+        load_run(run)
+
+
+@pytest.mark.parametrize("name", ["report.json", "scores.parquet", "run.toml"])
+def test_an_unfinished_run_is_named(run: Path, name: str) -> None:
+    (run / name).unlink()
+    with pytest.raises(OnnxmintError, match=f"no finished run: it has no {name}; run onnxmint audit -o"):
+        load_run(run)
+
+
+@pytest.mark.parametrize("content", ["", "no toml [", "sha256 = 3", "[sha256]\n"])
+def test_a_damaged_list_of_files_is_named(run: Path, content: str) -> None:
+    (run / "run.toml").write_text(content)
+    with pytest.raises(OnnxmintError, match=r"holds a damaged run: .*; run onnxmint audit again"):
+        load_run(run)
+
+
+def test_a_run_of_another_version_is_refused(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "SCHEMA", "onnxmint.audit/2")
+    with pytest.raises(OnnxmintError, match=r"reads 'onnxmint\.audit/2': use the version that wrote it, 0\.1\.0"):
+        load_run(run)
+
+
+def test_a_file_instead_of_a_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("")
+    with pytest.raises(OnnxmintError, match="no finished run"):
+        load_run(tmp_path / "run")
+    with pytest.raises(OnnxmintError, match=r"cannot write .*run: File exists; choose another place with -o"):
+        require_writable(tmp_path / "run")
+
+
+def test_a_missing_folder_says_what_cannot_be_written(tmp_path: Path) -> None:
+    with pytest.raises(OnnxmintError, match=r"cannot write .*none/x: No such file or directory; choose another place"):
+        atomic_write(tmp_path / "none" / "x", b"")
+
+
+def test_a_full_disk_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"old")
+    code = (
+        "import resource, signal, sys; from pathlib import Path\n"
+        "from onnxmint.errors import OnnxmintError; from onnxmint.report.files import atomic_write\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "try: atomic_write(Path(sys.argv[1]), bytes(5000))\n"
+        "except OnnxmintError as problem: print(problem)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path / "x"], capture_output=True, text=True, check=True)
+    assert "cannot write" in done.stdout
+    assert "File too large" in done.stdout
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("x", b"old")]
+
+
+@pytest.mark.parametrize("call", ["os.fsync", "pathlib.Path.replace", "pathlib.Path.open"])
+def test_an_error_at_any_step_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    (tmp_path / "x").write_bytes(b"old")
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(call, fail)
+        with pytest.raises(OnnxmintError, match="Input/output error"):
+            atomic_write(tmp_path / "x", b"new")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("x", b"old")]
+
+
+def test_content_is_on_disk_before_it_gets_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+
+    def record(name: str, real: Callable[..., object]) -> Callable[..., object]:
+        return lambda *args: (calls.append(name), real(*args))[1]
+
+    monkeypatch.setattr(os, "fsync", record("fsync", os.fsync))
+    monkeypatch.setattr(Path, "replace", record("replace", Path.replace))
+    atomic_write(tmp_path / "x", b"new")
+    assert calls == ["fsync", "replace", "fsync"]
+
+
+def test_the_users_umask_decides_who_may_read(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        atomic_write(tmp_path / "x", b"")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == 0o600
+
+
+def test_json_has_no_word_that_json_does_not_know(run: Path) -> None:
+    def refuse(word: str) -> None:
+        raise AssertionError(word)
+
+    json.loads((run / "report.json").read_text(), parse_constant=refuse)

@@ -1,0 +1,169 @@
+"""A whole audit on the bundled real data: train, save, load, audit, report; scores that mean something."""
+
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pyarrow.parquet as pq
+import pytest
+
+from onnxmint.auditing import audit
+from onnxmint.errors import ModelError
+from onnxmint.mint.auditor import Auditor, load_auditor
+from onnxmint.report.files import load_run, write_run
+from onnxmint.results import AuditResult
+from onnxmint.settings import AuditSettings, TrainSettings
+from onnxmint.stats.conformal import p_values
+from onnxmint.stats.metrics import auc
+from onnxmint.training import train
+from tests.conftest import DEMO
+
+SETTINGS = TrainSettings(preprocess="0-1", layer="logits", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def auditor() -> Auditor:
+    return train(DEMO / "target.onnx", DEMO / "members.parquet", DEMO / "nonmembers.parquet", settings=SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def result(auditor: Auditor) -> AuditResult:
+    return audit(DEMO / "target.onnx", DEMO / "questioned.parquet", auditor, settings=AuditSettings(device="cpu"))
+
+
+@pytest.fixture(scope="module")
+def truth() -> np.ndarray:
+    return np.array(pq.read_table(DEMO / "questioned.parquet", columns=["member"])["member"].to_pylist())
+
+
+def test_known_members_score_above_known_nonmembers(result: AuditResult, truth: np.ndarray) -> None:
+    score = result.scores.score
+    assert score[truth].mean() > score[~truth].mean()
+    assert auc(score[truth], score[~truth]) > 0.6
+
+
+def test_the_module_beats_chance_on_images_it_never_saw(auditor: Auditor) -> None:
+    assert auditor.performance.auc.low > 0.5
+    assert auditor.evidence.fit + auditor.evidence.calibrate + auditor.evidence.test == 2000
+
+
+def test_the_verdict_finds_the_members(result: AuditResult) -> None:
+    assert result.verdict.kind == "members-found"
+    assert result.verdict.p_value is not None
+    assert result.verdict.p_value < 0.05
+    assert "no test after the fact can prove that" in result.verdict.text
+
+
+def test_questioned_nonmembers_are_not_called_members(auditor: Auditor, truth: np.ndarray, tmp_path: Path) -> None:
+    table = pq.read_table(DEMO / "questioned.parquet").filter(~truth)
+    pq.write_table(table, tmp_path / "innocent.parquet")
+    found = audit(DEMO / "target.onnx", tmp_path / "innocent.parquet", auditor)
+    assert found.verdict.kind != "members-found"
+
+
+def test_every_baseline_is_measured_on_the_same_test_part(result: AuditResult) -> None:
+    counts = {(row.performance.members, row.performance.nonmembers) for row in result.baselines if row.performance}
+    assert counts == {(result.performance.members, result.performance.nonmembers)}
+    assert {"max_probability", "loss"} <= {row.name for row in result.baselines}
+
+
+def test_the_same_seed_gives_the_same_auditor(auditor: Auditor) -> None:
+    again = train(DEMO / "target.onnx", DEMO / "members.parquet", DEMO / "nonmembers.parquet", settings=SETTINGS)
+    np.testing.assert_array_equal(again.calibration, auditor.calibration)
+    assert again.performance.auc == auditor.performance.auc
+
+
+def test_the_batch_size_does_not_change_the_scores(auditor: Auditor, result: AuditResult) -> None:
+    small = audit(DEMO / "target.onnx", DEMO / "questioned.parquet", auditor, settings=AuditSettings(batch_size=7))
+    np.testing.assert_allclose(small.scores.score, result.scores.score, atol=1e-5)
+
+
+def test_the_auditor_file_runs_in_plain_onnxruntime(auditor: Auditor, result: AuditResult, tmp_path: Path) -> None:
+    """Raw pixels in, score and p-value out, the same as the audit reports."""
+    import io
+
+    from PIL import Image
+
+    file = tmp_path / "auditor.onnx"
+    file.write_bytes(auditor.model)
+    session = onnxruntime.InferenceSession(file)
+    column = pq.read_table(DEMO / "questioned.parquet")["image"].to_pylist()[:50]
+    pixels = np.stack([np.asarray(Image.open(io.BytesIO(row["bytes"])))[:, :, None] for row in column])
+    score, p_value, answer = session.run(["score", "p_value", "answer"], {"image": pixels})
+    np.testing.assert_allclose(score, result.scores.score[:50], atol=1e-5)
+    np.testing.assert_allclose(p_value, result.scores.p_value[:50], atol=1e-5)
+    np.testing.assert_allclose(p_value, p_values(score.astype(np.float64), auditor.calibration), atol=1e-6)
+    np.testing.assert_array_equal(answer.argmax(1), result.scores.predicted[:50])
+
+
+def test_an_auditor_survives_being_saved(auditor: Auditor, tmp_path: Path) -> None:
+    (tmp_path / "a.onnx").write_bytes(auditor.model)
+    loaded = load_auditor(tmp_path / "a.onnx")
+    assert loaded.to_dict() == auditor.to_dict()
+    np.testing.assert_array_equal(loaded.calibration, auditor.calibration)
+    np.testing.assert_array_equal(loaded.test_members, auditor.test_members)
+
+
+def test_an_auditor_of_another_model_is_refused(auditor: Auditor, tmp_path: Path) -> None:
+    import onnx
+
+    other = onnx.load(DEMO / "target.onnx")
+    other.producer_name = "somebody else"
+    onnx.save(other, tmp_path / "other.onnx")
+    with pytest.raises(ModelError, match="trained for another model"):
+        audit(tmp_path / "other.onnx", DEMO / "questioned.parquet", auditor)
+
+
+def test_a_run_holds_all_files_and_reads_back(auditor: Auditor, result: AuditResult, tmp_path: Path) -> None:
+    files = write_run(result, tmp_path / "run", run_settings={"seed": 0}, auditor=auditor.model)
+    assert [file.name for file in files] == [
+        "report.html", "report.json", "scores.parquet", "auditor.onnx", "run.toml",
+    ]  # fmt: skip
+    assert sorted(file.name for file in (tmp_path / "run").iterdir()) == sorted(file.name for file in files)
+    report, scores = load_run(tmp_path / "run")
+    assert report == json.loads(json.dumps(result.to_dict()))
+    assert report["schema"] == "onnxmint.audit/1"
+    assert scores["path"] == list(result.scores.path)
+    np.testing.assert_allclose(scores["score"], result.scores.score)
+    facts = tomllib.loads((tmp_path / "run" / "run.toml").read_text())
+    assert facts["target"]["sha256"] == auditor.target_sha256
+
+
+def test_broken_images_are_skipped_counted_and_named(auditor: Auditor, tmp_path: Path) -> None:
+    column = pq.read_table(DEMO / "questioned.parquet")["image"].to_pylist()
+    for number, row in enumerate(column[:30]):
+        (tmp_path / f"{number:02d}.png").write_bytes(row["bytes"])
+    (tmp_path / "03.png").write_bytes(column[3]["bytes"][:100])
+    (tmp_path / "04.png").write_bytes(b"not an image")
+    found = audit(DEMO / "target.onnx", tmp_path, auditor)
+    assert len(found.scores.path) == 28
+    assert [row.path for row in found.skipped] == ["03.png", "04.png"]
+    assert any("2 of 30 questioned images were skipped" in warning for warning in found.warnings)
+    assert found.to_dict()["questioned"]["skipped"][1]["reason"].startswith("is not an image")
+
+
+@pytest.mark.parametrize("layer", ["auto", "relu"])
+def test_maps_are_read_by_the_cnn_module(layer: str) -> None:
+    settings = TrainSettings(preprocess="0-1", layer=layer, limit=100, device="cpu")
+    made = train(DEMO / "target.onnx", DEMO / "members.parquet", DEMO / "nonmembers.parquet", settings=settings)
+    assert made.method["name"] == "cnn"
+    assert made.evidence.members == 100
+    assert any("Only 100 known images" in warning for warning in made.warnings)
+
+
+def test_a_killed_run_leaves_no_half_file(tmp_path: Path) -> None:
+    """Kill an audit while it works: no file may stand under a final name."""
+    command = [sys.executable, "-m", "onnxmint", "demo", "-o", str(tmp_path / "run")]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stderr is not None
+    process.stderr.readline()  # the first stage is done
+    process.kill()
+    process.wait()
+    process.stderr.close()
+    assert process.stdout is not None
+    process.stdout.close()
+    assert list((tmp_path / "run").glob("[!.]*")) == []
