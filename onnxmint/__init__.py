@@ -1,3 +1,57 @@
 """onnxmint: was this image in that model's training set? Membership audits of image classifiers through ONNX."""
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from onnxmint.auditing import audit
+    from onnxmint.errors import DeviceError, EvidenceError, ImagesError, ModelError, OnnxmintError, UsageError
+    from onnxmint.mint.auditor import Auditor, load_auditor
+    from onnxmint.report.files import write_run
+    from onnxmint.results import AuditResult
+    from onnxmint.settings import AuditSettings, TrainSettings
+    from onnxmint.training import train
+
 __version__ = "0.1.0"
+
+# Names are imported when they are first used: `import onnxmint` and `onnxmint --help` stay quick.
+_HOMES = {
+    "AuditResult": "results",
+    "AuditSettings": "settings",
+    "Auditor": "mint.auditor",
+    "DeviceError": "errors",
+    "EvidenceError": "errors",
+    "ImagesError": "errors",
+    "ModelError": "errors",
+    "OnnxmintError": "errors",
+    "TrainSettings": "settings",
+    "UsageError": "errors",
+    "audit": "auditing",
+    "load_auditor": "mint.auditor",
+    "train": "training",
+    "write_run": "report.files",
+}
+
+__all__ = [
+    "AuditResult",
+    "AuditSettings",
+    "Auditor",
+    "DeviceError",
+    "EvidenceError",
+    "ImagesError",
+    "ModelError",
+    "OnnxmintError",
+    "TrainSettings",
+    "UsageError",
+    "audit",
+    "load_auditor",
+    "train",
+    "write_run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its home."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'onnxmint' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"onnxmint.{_HOMES[name]}"), name)

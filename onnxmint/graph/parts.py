@@ -50,7 +50,9 @@ class Writer:
         """Add an initialiser."""
         name = self.free(f"onnxmint_{name}")
         tensor = ir.tensor(np.asarray(array), name=name)
-        value = ir.Value(name=name, type=ir.TensorType(tensor.dtype), shape=ir.Shape(np.shape(array)), const_value=tensor)
+        value = ir.Value(
+            name=name, type=ir.TensorType(tensor.dtype), shape=ir.Shape(np.shape(array)), const_value=tensor
+        )
         self._graph.register_initializer(value)
         return value
 

@@ -1,0 +1,18 @@
+"""Score images with an auditor file and nothing but onnxruntime, NumPy and Pillow.
+
+python examples/score_with_onnxruntime.py auditor.onnx image.png ...   (images of the target's input size)
+"""
+
+import sys
+
+import numpy as np
+import onnxruntime
+from PIL import Image
+
+session = onnxruntime.InferenceSession(sys.argv[1])
+_, height, width, channels = session.get_inputs()[0].shape
+for path in sys.argv[2:]:
+    image = Image.open(path).convert("L" if channels == 1 else "RGB").resize((width, height), Image.Resampling.BILINEAR)
+    pixels = np.asarray(image, np.uint8).reshape(1, height, width, channels)
+    score, p_value, answer = session.run(["score", "p_value", "answer"], {session.get_inputs()[0].name: pixels})
+    print(f"{path}: score {score[0]:.3f}, p-value {p_value[0]:.4f}, predicted class {answer[0].argmax()}")
