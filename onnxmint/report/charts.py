@@ -1,94 +1,147 @@
-"""The page's two charts as inline SVG: small, sharp in print, readable without colour, no script."""
+"""The page's charts as inline SVG: small, sharp in print, readable without colour, no script.
+
+Everything that reaches the markup is a number formatted here or an escaped word of ours.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup, escape
 
-_WIDTH, _HEIGHT = 560, 320
-_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 24, 14, 50
-_LOWEST_FPR = 1e-3
+_WIDTH, _HEIGHT = 470, 330
+_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 16, 12, 48
+_BASE = _HEIGHT - _BOTTOM
+_LOWEST = 1e-3  # both axes of the ROC begin here
+_FEW = 10  # false alarms below which a rate is thin
+_SHADE_WITH_WORDS = 120  # units of width that the words in the shaded region need
+_MOST_TICKS = 6
+
+Points = Sequence[tuple[float, float]]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Frame:
-    """Maps values to the drawing."""
+    """Maps values to the drawing; `log` says whether both axes are logarithmic."""
 
-    def __init__(self, x: tuple[float, float], y: tuple[float, float], *, log_x: bool = False) -> None:
-        self._x, self._y, self._log = x, y, log_x
+    x_range: tuple[float, float]
+    y_range: tuple[float, float]
+    log: bool = False
 
     def x(self, value: float) -> float:
-        low, high = self._x
-        if self._log:
-            value, low, high = math.log10(max(value, low)), math.log10(low), math.log10(high)
-        return _LEFT + (value - low) / (high - low or 1) * (_WIDTH - _LEFT - _RIGHT)
+        return _LEFT + self._share(value, self.x_range) * (_WIDTH - _LEFT - _RIGHT)
 
     def y(self, value: float) -> float:
-        low, high = self._y
-        return _HEIGHT - _BOTTOM - (value - low) / (high - low or 1) * (_HEIGHT - _TOP - _BOTTOM)
+        return _BASE - self._share(value, self.y_range) * (_BASE - _TOP)
 
-    def path(self, points: Sequence[tuple[float, float]]) -> str:
+    def _share(self, value: float, ends: tuple[float, float]) -> float:
+        low, high = ends
+        if self.log:
+            value, low, high = (math.log10(max(number, low)) for number in (value, low, high))
+        return (value - low) / (high - low or 1)
+
+    def path(self, points: Points) -> str:
         return "M" + "L".join(f"{self.x(x):.1f},{self.y(y):.1f}" for x, y in points)
 
 
-def roc_chart(performance: Mapping[str, Any], nonmembers: int) -> Markup:
-    """Return the ROC curve over a logarithmic false-positive rate, with the chance line and the thin region shaded.
+def roc_chart(performance: Mapping[str, Any], baseline: Mapping[str, Any] | None = None) -> Markup:
+    """Return the ROC curve on two logarithmic axes, where chance is a diagonal and low false-alarm rates have room.
+
+    Shaded: rates that rest on fewer than 10 false alarms. Whiskers: 95% intervals at 10%, 1% and 0.1%.
 
     Args:
         performance: `performance` of report.json.
-        nonmembers: in the test part; below 10 / nonmembers the curve rests on fewer than 10 false alarms.
+        baseline: an entry of `baselines` to compare with.
     """
-    frame = _Frame((_LOWEST_FPR, 1.0), (0.0, 1.0), log_x=True)
-    fpr, tpr = performance["roc"]["fpr"], performance["roc"]["tpr"]
-    steps = _steps(fpr, tpr)
-    grid = [10 ** (-3 + k / 20) for k in range(61)]
-    thin = min(max(10 / max(nonmembers, 1), _LOWEST_FPR), 1.0)
-    left, right = frame.x(_LOWEST_FPR), frame.x(thin)
-    height = _HEIGHT - _TOP - _BOTTOM
+    frame = _Frame(x_range=(_LOWEST, 1.0), y_range=(_LOWEST, 1.0), log=True)
+    decades = [(0.001, "0.1%"), (0.01, "1%"), (0.1, "10%"), (1.0, "100%")]
     body = [
-        f'<rect class="thin" x="{left:.1f}" y="{_TOP}" width="{right - left:.1f}" height="{height}"/>',
-        *_y_axis(frame, [0, 0.25, 0.5, 0.75, 1], "members found (true-positive rate)"),
-        *_x_axis(
-            frame, [(0.001, "0.1 %"), (0.01, "1 %"), (0.1, "10 %"), (1, "100 %")], "false alarms (false-positive rate)"
-        ),
-        f'<path class="chance" d="{frame.path([(x, x) for x in grid])}"/>',
-        f'<path class="line member" d="{frame.path(steps)}"/>',
+        *_thin_region(frame, performance["test"]["nonmembers"]),
+        *_y_axis(frame, decades, "members found (TPR)"),
+        *_x_axis(frame, decades, "non-members called members by mistake (FPR)"),
+        f'<path class="chance" d="{frame.path([(_LOWEST, _LOWEST), (1, 1)])}"/>',
     ]
+    if baseline is not None:
+        body.append(f'<path class="line baseline" d="{frame.path(_steps(baseline["roc"]))}"/>')
+    body.append(f'<path class="line member" d="{frame.path(_steps(performance["roc"]))}"/>')
+    for fpr, rate in performance["tpr_at_fpr"].items():
+        body += _whisker(frame, float(fpr), rate)
     auc = performance["auc"]
-    title = f"ROC curve, AUC {auc['value']:.3f} (95 % interval {auc['low']:.3f} to {auc['high']:.3f})"
-    words = "True-positive rate over false-positive rate on a logarithmic axis; dashed: chance; shaded: thin."
-    return _svg(body, title, words)
+    title = f"ROC curve, AUC {auc['value']:.3f} (95% interval {auc['low']:.3f} to {auc['high']:.3f})"
+    rates = "; ".join(f"{rate['value']:.1%} at {float(fpr):.1%}" for fpr, rate in performance["tpr_at_fpr"].items())
+    return _svg(body, title, f"Members found over false alarms, both axes logarithmic: {rates}. Dashed: chance.")
 
 
-def _steps(fpr: Sequence[float], tpr: Sequence[float]) -> list[tuple[float, float]]:
-    """Return the curve from the chart's left edge: left of it only the height on entering matters."""
-    inside = [(x, y) for x, y in zip(fpr, tpr, strict=True) if x >= _LOWEST_FPR]
-    before = max((y for x, y in zip(fpr, tpr, strict=True) if x < _LOWEST_FPR), default=0.0)
-    points = [(_LOWEST_FPR, before)]
-    for x, y in inside:
-        points += [(x, points[-1][1]), (x, y)]
+def _thin_region(frame: _Frame, nonmembers: int) -> list[str]:
+    right = frame.x(min(max(_FEW / max(nonmembers, 1), _LOWEST), 1.0))
+    parts = [f'<rect class="thin" x="{_LEFT}" y="{_TOP}" width="{right - _LEFT:.1f}" height="{_BASE - _TOP}"/>']
+    if right - _LEFT >= _SHADE_WITH_WORDS:
+        words = f"under {_FEW} false alarms"
+        parts.append(f'<text class="aside" x="{right - 6:.1f}" y="{_BASE - 8}" text-anchor="end">{words}</text>')
+    return parts
+
+
+def _whisker(frame: _Frame, fpr: float, rate: Mapping[str, Any]) -> list[str]:
+    at, low, high = frame.x(fpr), frame.y(rate["low"]), frame.y(rate["high"])
+    kind = "dot hollow" if rate.get("thin") else "dot"
+    ends = "".join(f"M{at - 4:.1f},{end:.1f}h8" for end in (low, high))
+    return [
+        f'<path class="whisker" d="M{at:.1f},{low:.1f}V{high:.1f}{ends}"/>',
+        f'<circle class="{kind}" cx="{at:.1f}" cy="{frame.y(rate["value"]):.1f}" r="3.6"/>',
+    ]
+
+
+def _steps(roc: Mapping[str, Sequence[float]]) -> list[tuple[float, float]]:
+    """Return the curve as steps from the chart's left edge; left of it only the height on entering matters."""
+    pairs = list(zip(roc["fpr"], roc["tpr"], strict=True))
+    points = [(_LOWEST, max((y for x, y in pairs if x <= _LOWEST), default=0.0))]
+    for x, y in pairs:
+        if x > _LOWEST:
+            points += [(x, points[-1][1]), (x, y)]
     return points
 
 
-def histogram_chart(histogram: Mapping[str, Any]) -> Markup:
-    """Return the scores of test members, test non-members and questioned images as shares of their sets."""
+def histogram_chart(histogram: Mapping[str, Any], flagged_from: float | None = None) -> Markup:
+    """Return the scores of test members, test non-members and questioned images as shares of their sets.
+
+    Args:
+        histogram: `histogram` of report.json.
+        flagged_from: lowest score of a flagged image, None when none is flagged.
+    """
     edges = histogram["edges"]
     shares = {name: _shares(histogram[name]) for name in ("nonmember", "member", "questioned")}
     top = max((max(share, default=0) for share in shares.values()), default=0) or 1
-    frame = _Frame((edges[0], edges[-1]), (0.0, top * 1.05))
+    frame = _Frame(x_range=(edges[0], edges[-1]), y_range=(0.0, top * 1.08))
     body = [
-        *_y_axis(frame, _ticks(0, top), "share of images", percent=True),
-        *_x_axis(frame, [(x, f"{x:g}") for x in _ticks(edges[0], edges[-1])], "score (higher: more like a member)"),
+        *_y_axis(frame, [(y, f"{100 * y:.3g}%") for y in _ticks(0, top)], "share of the set"),
+        *_x_axis(frame, [(x, _signed(x)) for x in _ticks(edges[0], edges[-1])], "score (higher: more like a member)"),
     ]
     for name, share in shares.items():
-        outline = [(edges[0], 0.0)]
-        for k, value in enumerate(share):
-            outline += [(edges[k], value), (edges[k + 1], value)]
-        outline.append((edges[-1], 0.0))
-        filled = "" if name == "questioned" else f'<path class="area {name}" d="{frame.path(outline)}Z"/>'
-        body.append(f'{filled}<path class="line {name}" d="{frame.path(outline)}"/>')
-    words = "Shares of test members, test non-members and questioned images over the score."
+        outline = frame.path(_outline(edges, share))
+        if name != "questioned":
+            body.append(f'<path class="area {name}" d="{outline}Z"/>')
+        body.append(f'<path class="line {name}" d="{outline}"/>')
+    if flagged_from is not None:
+        body += _mark(frame, flagged_from)
+    words = "Shares of test members, test non-members and questioned images over the score; numbers in the table below."
     return _svg(body, "Scores of members, non-members and questioned images", words)
+
+
+def _mark(frame: _Frame, score: float) -> list[str]:
+    at = frame.x(score)
+    end, shift = ("end", -5) if at > _WIDTH - _RIGHT - 70 else ("start", 5)
+    return [
+        f'<path class="mark" d="M{at:.1f},{_TOP}V{_BASE}"/>',
+        f'<text class="aside" x="{at + shift:.1f}" y="{_TOP + 10}" text-anchor="{end}">flagged from here</text>',
+    ]
+
+
+def _outline(edges: Sequence[float], share: Sequence[float]) -> list[tuple[float, float]]:
+    points = [(edges[0], 0.0)]
+    for left, right, value in zip(edges, edges[1:], share, strict=False):
+        points += [(left, value), (right, value)]
+    return [*points, (edges[-1], 0.0)]
 
 
 def _shares(counts: Sequence[int]) -> list[float]:
@@ -96,39 +149,54 @@ def _shares(counts: Sequence[int]) -> list[float]:
     return [count / total for count in counts]
 
 
+def interval_bar(estimate: Mapping[str, float]) -> Markup:
+    """Return an AUC with its interval on a line from 0.4 to 1; the tick is chance. The numbers stand beside it."""
+    x = [4 + 112 * (min(max(estimate[end], 0.4), 1.0) - 0.4) / 0.6 for end in ("low", "value", "high")]
+    chance = 4 + 112 / 6
+    return Markup(
+        '<svg class="bar" viewBox="0 0 120 14" aria-hidden="true">'
+        f'<path class="grid" d="M4,7H116"/><path class="chance" d="M{chance:.1f},1V13"/>'
+        f'<path class="whisker" d="M{x[0]:.1f},7H{x[2]:.1f}M{x[0]:.1f},4v6M{x[2]:.1f},4v6"/>'
+        f'<circle class="dot" cx="{x[1]:.1f}" cy="7" r="3.4"/></svg>'
+    )
+
+
 def _ticks(low: float, high: float) -> list[float]:
-    """Return 3 to 7 round values between two bounds."""
+    """Return up to 7 round values between two bounds."""
     span = (high - low) or 1.0
     step = 10 ** math.floor(math.log10(span / 4))
-    step = next(step * factor for factor in (1, 2, 5, 10) if span / (step * factor) <= 6)  # noqa: PLR2004
+    step = next(step * factor for factor in (1, 2, 5, 10) if span / (step * factor) <= _MOST_TICKS)
     first = math.ceil(low / step - 1e-9)
-    return [round(k * step, 10) for k in range(first, math.floor(high / step + 1e-9) + 1)]
+    return [k * step for k in range(first, math.floor(high / step + 1e-9) + 1)]
+
+
+def _signed(value: float) -> str:
+    return f"{round(value, 12):g}".replace("-", "\N{MINUS SIGN}")
 
 
 def _x_axis(frame: _Frame, ticks: Sequence[tuple[float, str]], name: str) -> list[str]:
-    base = _HEIGHT - _BOTTOM
-    parts = [f'<line class="axis" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{base}" y2="{base}"/>']
+    parts = [f'<path class="axis" d="M{_LEFT},{_BASE}H{_WIDTH - _RIGHT}"/>']
     for value, text in ticks:
         at = frame.x(value)
-        parts.append(f'<line class="axis" x1="{at:.1f}" x2="{at:.1f}" y1="{base}" y2="{base + 4}"/>')
-        parts.append(f'<text x="{at:.1f}" y="{base + 19}" text-anchor="middle">{escape(text)}</text>')
+        parts.append(f'<path class="axis" d="M{at:.1f},{_BASE}v4"/>')
+        end = "end" if at > _WIDTH - _RIGHT - 8 else "middle"
+        parts.append(f'<text x="{at:.1f}" y="{_BASE + 18}" text-anchor="{end}">{escape(text)}</text>')
     middle = (_LEFT + _WIDTH - _RIGHT) / 2
-    return [*parts, f'<text class="name" x="{middle}" y="{_HEIGHT - 6}" text-anchor="middle">{escape(name)}</text>']
+    return [*parts, f'<text class="name" x="{middle}" y="{_HEIGHT - 8}" text-anchor="middle">{escape(name)}</text>']
 
 
-def _y_axis(frame: _Frame, ticks: Sequence[float], name: str, *, percent: bool = True) -> list[str]:
+def _y_axis(frame: _Frame, ticks: Sequence[tuple[float, str]], name: str) -> list[str]:
     parts = []
-    for value in ticks:
+    for value, text in ticks:
         at = frame.y(value)
-        text = f"{value * 100:.3g} %" if percent else f"{value:g}"
-        parts.append(f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>')
-        parts.append(f'<text x="{_LEFT - 7}" y="{at + 4:.1f}" text-anchor="end">{text}</text>')
-    middle = (_TOP + _HEIGHT - _BOTTOM) / 2
-    turned = f'transform="rotate(-90 15 {middle})"'
-    return [*parts, f'<text class="name" x="15" y="{middle}" text-anchor="middle" {turned}>{escape(name)}</text>']
+        parts.append(f'<path class="grid" d="M{_LEFT},{at:.1f}H{_WIDTH - _RIGHT}"/>')
+        parts.append(f'<text x="{_LEFT - 7}" y="{at + 4:.1f}" text-anchor="end">{escape(text)}</text>')
+    middle = (_TOP + _BASE) / 2
+    turned = f'transform="rotate(-90 14 {middle})"'
+    return [*parts, f'<text class="name" x="14" y="{middle}" text-anchor="middle" {turned}>{escape(name)}</text>']
 
 
 def _svg(body: Sequence[str], title: str, words: str) -> Markup:
-    head = f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" xmlns="http://www.w3.org/2000/svg">'
+    head = f'<svg class="chart" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(title)}">'
     text = f"<title>{escape(title)}</title><desc>{escape(words)}</desc>"
     return Markup(head + text + "".join(body) + "</svg>")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from onnxmint.stats.estimates import Estimate, FloatArray, Performance
 
 INTERVAL_METHOD = (
-    "95 % percentile bootstrap, members and non-members resampled apart, whole groups when there are groups, 1,000 "
+    "95% percentile bootstrap, members and non-members resampled apart, whole groups when there are groups, 1,000 "
     "resamples; around 0 and 1 the exact binomial limit"
 )
 FPRS = (0.1, 0.01, 0.001)

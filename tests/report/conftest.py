@@ -21,9 +21,9 @@ from onnxmint.stats.metrics import INTERVAL_METHOD, best_threshold, evaluate
 
 VERDICT = (
     "Some of the 400 questioned images were in the model's training set: as a set they score higher than images that "
-    "were not trained on (one-sided Mann-Whitney test against held-out non-members, p = < 0.0001). Were none of them "
+    "were not trained on (one-sided Mann-Whitney test against held-out non-members, p < 0.0001). Were none of them "
     "trained on, a set would be called so at most 5% of the time. How many and which ones is another question: single "
-    "images can be told apart only as well as AUC 0.78, 95 % interval 0.75 to 0.81. This holds if the questioned "
+    "images can be told apart only as well as AUC 0.971, 95% interval 0.961 to 0.978. This holds if the questioned "
     "images, had they not been trained on, would be images like the known non-members (same source, same preparation); "
     "no test after the fact can prove that."
 )

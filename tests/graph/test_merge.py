@@ -1,0 +1,67 @@
+"""The one-file auditor says what target, module and calibration say apart."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from onnxmint.errors import ModelError
+from onnxmint.graph.layers import choose_layer, list_layers
+from onnxmint.graph.load import load_target
+from onnxmint.graph.merge import append_module
+from onnxmint.graph.serial import serialize
+from onnxmint.graph.surgery import GraphPreprocess, instrument
+from onnxmint.mint.export import export_module
+from onnxmint.mint.modules import MODULES
+from onnxmint.stats.conformal import p_values
+
+REAL = ("cifar10-resnet20", "cifar10-large-nhwc", "gtsrb-cnn-batch1", "cifar10-resnet8", "cifar10-resnet4b-batch1")
+IMAGES = GraphPreprocess(
+    height=32, width=32, channels=3, channel_order="rgb", scale=1 / 255, mean=(0.0,) * 3, std=(1.0,) * 3
+)
+
+
+@pytest.mark.parametrize("name", REAL)
+@pytest.mark.parametrize("module", ["cnn", "vanilla"])
+def test_the_merged_file_agrees_with_its_parts(shared: Path, name: str, module: str) -> None:
+    target = load_target(shared / "models" / f"{name}.onnx")
+    layer = choose_layer(list_layers(target), "auto" if module == "cnn" else "penultimate")
+    prepared = instrument(target, [layer], IMAGES, pool=(8, 8))
+    shape = prepared.activation_shapes[layer.name]
+    torch.manual_seed(0)
+    width = MODULES[module].features(torch.zeros(1, *shape)).shape[1]
+    network = MODULES[module](torch.randn(width), torch.rand(width) + 0.5).eval()
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (6, 32, 32, 3), np.uint8)
+    activation = onnxruntime.InferenceSession(serialize(prepared.model)).run(
+        [prepared.activations[layer.name]], {"image": pixels}
+    )[0]
+    expected = network(torch.from_numpy(activation)).detach().numpy()
+    calibration = np.concatenate([rng.normal(expected.mean(), 0.1, 200).astype(np.float32), expected[:2]])
+    merged = append_module(
+        prepared,
+        export_module(network, shape, target.opset),
+        layer=layer.name,
+        calibration=calibration,
+        metadata={"who": "me"},
+    )
+    session = onnxruntime.InferenceSession(serialize(merged))
+    assert session.get_modelmeta().custom_metadata_map["who"] == "me"
+    score, p_value, answer = session.run(["score", "p_value", "answer"], {"image": pixels})
+    np.testing.assert_allclose(score, expected, atol=1e-4)
+    np.testing.assert_allclose(p_value, p_values(score.astype(np.float64), calibration), atol=0.5 / len(calibration))
+    assert answer.shape == (6, target.answer.classes)
+    opsets = {entry.domain: entry.version for entry in onnx.load_model_from_string(serialize(merged)).opset_import}
+    assert opsets[""] == target.opset
+
+
+def test_another_opset_is_refused(shared: Path) -> None:
+    target = load_target(shared / "models" / "cifar10-resnet20.onnx")
+    layer = choose_layer(list_layers(target), "logits")
+    prepared = instrument(target, [layer], IMAGES, pool=None)
+    module = export_module(MODULES["vanilla"](torch.zeros(14), torch.ones(14)), (10,), 18)
+    with pytest.raises(ModelError, match="exported at opset 18, the target has 17"):
+        append_module(prepared, module, layer=layer.name, calibration=np.zeros(3, np.float32), metadata={})
