@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxmint import __version__
 from onnxmint.errors import EvidenceError, ModelError
 from onnxmint.graph.load import TargetModel, load_target
 from onnxmint.images.preprocess import from_dict
@@ -81,7 +82,7 @@ def audit(
         calibration_groups=auditor.calibration_groups,
     )
     return AuditResult(
-        version=auditor.version,
+        version=__version__,
         created=now(),
         target=_target_facts(target, auditor, device),
         preprocess=auditor.preprocess,

@@ -65,24 +65,31 @@ class ActivationStore:
         size = count * int(np.prod(shape))
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         if device.kind == "cuda" and size * 4 < torch.cuda.mem_get_info()[0] // 2:
-            self.values = torch.empty(count, *shape, device="cuda")
+            self._room = torch.empty(count, *shape, device="cuda")
         elif size * 4 <= _IN_MEMORY:
-            self.values = torch.empty(count, *shape)
+            self._room = torch.empty(count, *shape)
         else:
             self._folder = tempfile.TemporaryDirectory(prefix="onnxmint-")
             file = str(Path(self._folder.name) / "activations")
-            self.values = torch.from_file(file, shared=True, size=size).view(count, *shape)
+            self._room = torch.from_file(file, shared=True, size=size).view(count, *shape)
+        self._filled = 0
 
-    def write(self, rows: NDArray[np.int64], activations: Any) -> None:
-        """Keep the activations of some rows."""
+    @property
+    def values(self) -> Any:
+        """Return the activations kept so far, (n, ...) float32, as a torch tensor."""
+        return self._room[: self._filled]
+
+    def append(self, activations: Any) -> None:
+        """Keep the activations of a batch, a NumPy array or a torch tensor."""
         import torch
 
         values = activations if isinstance(activations, torch.Tensor) else torch.from_numpy(activations)
-        at = torch.from_numpy(rows).to(self.values.device)
-        self.values[at] = values.to(self.values.device)
+        end = self._filled + len(values)
+        self._room[self._filled : end] = values.to(self._room.device)
+        self._filled = end
 
     def close(self) -> None:
         """Give the room back."""
-        del self.values
+        del self._room
         if self._folder is not None:
             self._folder.cleanup()

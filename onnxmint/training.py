@@ -13,7 +13,7 @@ from onnxmint import __version__
 from onnxmint.errors import EvidenceError, ImagesError, ModelError, UsageError
 from onnxmint.evidence import CALIBRATE, FIT, TEST, VALIDATE, EvidenceTable, gather_evidence
 from onnxmint.graph.layers import Layer, choose_layer, list_layers
-from onnxmint.graph.load import TargetModel, load_target
+from onnxmint.graph.load import TargetModel, at_size, load_target
 from onnxmint.graph.merge import append_module
 from onnxmint.graph.serial import serialize
 from onnxmint.graph.surgery import GraphPreprocess, Instrumented, instrument
@@ -107,8 +107,9 @@ def train(
 def _prepare(model: str | Path, settings: TrainSettings) -> _Prepared:
     """Load the target, choose layer, preprocessing and device, and build the graph that reads raw pixels."""
     target = load_target(model)
-    layer = choose_layer(list_layers(target), settings.layer)
     spec = prepare_spec(settings.preprocess, target)
+    target = at_size(target, final_size(spec))
+    layer = choose_layer(list_layers(target), settings.layer)
     return _Prepared(
         target=target,
         layer=layer,
@@ -193,23 +194,19 @@ def _fit(evidence: _Evidence, prepared: _Prepared) -> Any:
     name = module_for(prepared.settings.module, len(prepared.shape))
     fit_settings = FitSettings(seed=prepared.settings.seed)
     table = evidence.table
-    rows = table.rows(FIT, VALIDATE)
-    place = np.full(len(table.index), -1, np.int64)
-    place[rows] = np.arange(len(rows))
-    read = np.zeros(len(rows), bool)
-    store = ActivationStore(len(rows), prepared.shape, prepared.device)
+    store = ActivationStore(len(table.rows(FIT, VALIDATE)), prepared.shape, prepared.device)
+    read = []
     try:
-        for at, batch in evidence.read(FIT, VALIDATE, name="to fit on"):
-            store.write(place[at], batch.outputs[prepared.activation])
-            read[place[at]] = True
-        kept = rows[read]
+        for rows, batch in evidence.read(FIT, VALIDATE, name="to fit on"):
+            store.append(batch.outputs[prepared.activation])
+            read.append(rows)
+        kept = np.concatenate([np.empty(0, np.int64), *read])
         members = int(table.is_member[kept].sum())
         check_left([members, len(kept) - members], "to fit on")
-        values = store.values if read.all() else store.values[np.flatnonzero(read)]
         with evidence.stage(f"fitting {name}", fit_settings.epochs) as advance:
             return fit_module(
                 name,
-                values,
+                store.values,
                 table.is_member[kept],
                 table.part[kept] == VALIDATE,
                 settings=fit_settings,

@@ -60,6 +60,7 @@ def audit_command(ctx: click.Context, /, model: Path, images: str, **options: An
     from onnxmint.auditing import audit
     from onnxmint.cli.choices import audit_settings
     from onnxmint.cli.progress import stage_on_stderr
+    from onnxmint.images.sources import open_source
     from onnxmint.report.files import require_writable, write_run
     from onnxmint.report.terminal import print_summary
 
@@ -67,8 +68,12 @@ def audit_command(ctx: click.Context, /, model: Path, images: str, **options: An
     as_json, gate = options.pop("as_json"), options.pop("gate")
     stage = stage_on_stderr(silent=options.pop("quiet"))
     require_writable(run)
+    settings = audit_settings(options)
+    _require_evidence(options)
+    if options["auditor_file"] is None:
+        open_source(images, group=settings.group, labels=settings.labels)  # a wrong path must not cost a training
     auditor = _auditor(ctx, model, options, stage)
-    result = audit(model, images, auditor, settings=audit_settings(options), stage=stage)
+    result = audit(model, images, auditor, settings=settings, stage=stage)
     files = write_run(result, run, run_settings=_words(model, images, options), auditor=auditor.model)
     if as_json:
         click.echo(json.dumps(result.to_dict(), indent=1, allow_nan=False))
@@ -77,27 +82,37 @@ def audit_command(ctx: click.Context, /, model: Path, images: str, **options: An
     ctx.exit(GATE[result.verdict.kind] if gate else 0)
 
 
-def _auditor(ctx: click.Context, model: Path, options: dict[str, Any], stage: "Stage") -> "Auditor":
-    """Load the auditor, or train one; explain what is missing when there is neither."""
-    from onnxmint.mint.auditor import load_auditor
-
+def _require_evidence(options: dict[str, Any]) -> None:
+    """Explain what is missing when there is neither an auditor nor evidence."""
     given, members, nonmembers = options["auditor_file"], options["members"], options["nonmembers"]
     if given is not None:
         if members or nonmembers:
             raise UsageError("give either --auditor or --members with --nonmembers: an auditor is already trained")
-        _refuse_training_options(ctx)
-        return load_auditor(given)
-    if not members or not nonmembers:
-        missing = "--members and --nonmembers" if not (members or nonmembers) else "--nonmembers"
-        missing = "--members" if nonmembers and not members else missing
+        return
+    names = {"--members": members, "--nonmembers": nonmembers}
+    missing = " and ".join(name for name, place in names.items() if not place)
+    if missing:
         raise UsageError(
             f"{missing} missing (or --auditor): a score means something only next to the scores of images known to be "
             "in the training set and images known not to be; a few hundred of each will do"
         )
+
+
+def _auditor(ctx: click.Context, model: Path, options: dict[str, Any], stage: "Stage") -> "Auditor":
+    """Load the auditor, or train one and keep it at once, so that whatever happens next costs no second training."""
     from onnxmint.cli.choices import train_settings
+    from onnxmint.mint.auditor import load_auditor
+    from onnxmint.report.files import atomic_write, make_folder
     from onnxmint.training import train
 
-    return train(model, members, nonmembers, settings=train_settings(options), stage=stage)
+    if options["auditor_file"] is not None:
+        _refuse_training_options(ctx)
+        return load_auditor(options["auditor_file"])
+    settings = train_settings(options)
+    auditor = train(model, options["members"], options["nonmembers"], settings=settings, stage=stage)
+    make_folder(options["output"])
+    atomic_write(options["output"] / "auditor.onnx", auditor.model)
+    return auditor
 
 
 def _refuse_training_options(ctx: click.Context) -> None:

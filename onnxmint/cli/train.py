@@ -43,7 +43,7 @@ def train_command(model: Path, members: str, nonmembers: str, output: Path, **op
 
     from onnxmint.cli.choices import train_settings
     from onnxmint.cli.progress import stage_on_stderr
-    from onnxmint.report.files import atomic_write, require_writable
+    from onnxmint.report.files import atomic_write, make_folder, require_writable
     from onnxmint.report.terminal import print_auditor
     from onnxmint.training import train
 
@@ -51,6 +51,7 @@ def train_command(model: Path, members: str, nonmembers: str, output: Path, **op
     stage = stage_on_stderr(silent=options.pop("quiet"))
     require_writable(output.parent)
     auditor = train(model, members, nonmembers, settings=train_settings(options), stage=stage)
+    make_folder(output.parent)
     atomic_write(output, auditor.model)
     if as_json:
         click.echo(json.dumps(auditor.to_dict(), indent=1))

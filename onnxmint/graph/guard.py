@@ -121,6 +121,9 @@ def _check_external(tensor: onnx.TensorProto, path: Path) -> None:
         raise ModelError(f"{path}: weights {name!r} lie outside the model's folder; move them beside the model")
     if not place.is_file():
         raise ModelError(f"{path}: its weights are missing: no file {name!r} beside it; copy it there")
-    end = int(facts.get("offset", 0)) + int(facts.get("length", 0))
+    numbers = [facts.get(key, "0") for key in ("offset", "length")]
+    if not all(number.isdecimal() for number in numbers):
+        raise ModelError(f"{path}: its weights {name!r} have offset and length {numbers}; the file is damaged")
+    end = sum(map(int, numbers))
     if place.stat().st_size < end:
         raise ModelError(f"{path}: its weights {name!r} are cut short ({place.stat().st_size:,} bytes, {end:,} needed)")

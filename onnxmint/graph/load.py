@@ -1,7 +1,7 @@
 """A target model read from an untrusted file: what it takes, what it says, and its graph."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +97,13 @@ def load_target(path: str | Path) -> TargetModel:
         answer=_find_answer(model, image, path),
         opset=opset,
     )
+
+
+def at_size(target: TargetModel, size: tuple[int, int] | None) -> TargetModel:
+    """Return the target with its input's (height, width) settled: where they are open, layers' shapes follow."""
+    if size is None:
+        return target
+    return replace(target, input=replace(target.input, height=size[0], width=size[1]))
 
 
 def _read(path: Path) -> bytes:

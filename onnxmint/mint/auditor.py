@@ -99,14 +99,18 @@ def load_auditor(path: Path) -> Auditor:
     import onnx
     from google.protobuf.message import DecodeError
 
+    from onnxmint.graph.guard import check_proto
+
     try:
         model = path.read_bytes()
     except OSError as problem:
         raise ModelError(f"cannot read the auditor {path}: {problem.strerror or problem}") from None
     try:
-        found = {entry.key: entry.value for entry in onnx.load_model_from_string(model).metadata_props}
+        proto = onnx.load_model_from_string(model)
     except DecodeError:
         raise ModelError(f"{path} is not an ONNX file; give the auditor.onnx that onnxmint train wrote") from None
+    check_proto(proto, path)
+    found = {entry.key: entry.value for entry in proto.metadata_props}
     if METADATA_KEY not in found:
         raise ModelError(f"{path} is an ONNX file but no auditor; make one with: onnxmint train")
     try:

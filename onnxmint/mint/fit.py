@@ -42,9 +42,10 @@ class FittedModule:
     validation_loss: float  # binary cross-entropy at that epoch
 
     def score(self, activation: Tensor) -> NDArray[np.float64]:
-        """Return (n,) scores of (n, ...) float32 activations on the network's device."""
+        """Return (n,) scores of (n, ...) float32 activations, wherever they are."""
+        device = next(self.network.parameters()).device
         with torch.inference_mode():
-            scores: NDArray[np.float64] = self.network(activation).double().cpu().numpy()
+            scores: NDArray[np.float64] = self.network(activation.to(device)).double().cpu().numpy()
         return scores
 
 

@@ -23,15 +23,27 @@ Columns = dict[str, list[Any]]
 
 
 def require_writable(folder: Path) -> None:
-    """Make a folder and try to write in it, before the long work starts.
+    """Try to write where a folder is or will be made, before the long work starts; nothing is left behind.
 
     Raises:
         OnnxmintError: it cannot be written.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
+        standing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        with tempfile.TemporaryFile(dir=standing):
             pass
+    except OSError as problem:
+        raise _cannot_write(folder, problem) from None
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it.
+
+    Raises:
+        OnnxmintError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
         raise _cannot_write(folder, problem) from None
 
@@ -88,7 +100,7 @@ def write_run(
     Raises:
         OnnxmintError: a file cannot be written.
     """
-    require_writable(folder)
+    make_folder(folder)
     report, columns = result.to_dict(), score_columns(result)
     files = {
         "report.html": render_html(report, columns).encode(),

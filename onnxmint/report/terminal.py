@@ -1,41 +1,44 @@
-"""What a person reads on the terminal when an audit or a training is done."""
+"""What a person reads on the terminal when an audit or a training is done.
+
+Laid out for 80 columns, readable without colour; names from outside are shown whole and obeyed never.
+"""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from onnxmint.mint.auditor import Auditor
+from onnxmint.report.names import visible
 from onnxmint.results import AuditResult, Baseline, EvidenceFacts
 from onnxmint.stats.estimates import Estimate, Performance
 
-_COLOURS = {"members-found": "bold red", "no-evidence": "bold green", "inconclusive": "bold yellow"}
+_COLOURS = {"members-found": "bold red", "no-evidence": "bold cyan", "inconclusive": "bold yellow"}
+_WIDEST = 100  # columns of a paragraph that is still easy to read
+_HEADS = ("AUC", "95% interval", "TPR at 1% FPR", "95% interval")
+_WIDTHS = (5, 13, 13, 13)
+_GAP = "  "
 
 
 def print_summary(result: AuditResult, console: Console, *, files: Sequence[Path] = ()) -> None:
     """Print an audit: the subject, the evidence and its performance, the verdict, where the files are."""
-    target, asked = result.target, result.scores
+    target, asked, verdict = result.target, result.scores, result.verdict
     facts = [
-        ("model", f"{Path(target.path).name}   sha256 {target.sha256[:12]}   on {target.device} ({target.provider})"),
+        ("model", f"{Path(target.path).name}, SHA-256 {target.sha256[:12]}"),
+        ("ran on", f"{target.device} ({target.provider})"),
         *_evidence_rows(result.evidence),
-        ("questioned", f"{len(asked.path):,} images" + _skipped(len(result.skipped))),
+        ("questioned", f"{_images(len(asked.path))}" + _skipped(len(result.skipped))),
     ]
     _print_facts(facts, console)
     _print_performance(result.performance, result.baselines, result.method, console)
+    word = (verdict.kind.upper().replace("-", " "), _COLOURS[verdict.kind])
+    _print_text(Text.assemble(word, f"  {visible(verdict.text)}"), console)
     flagged = int(asked.flagged.sum())
-    lines = Text.assemble((result.verdict.kind.upper().replace("-", " "), _COLOURS[result.verdict.kind]))
-    lines.append(f"  {result.verdict.text}")
-    console.print(lines, soft_wrap=False)
-    console.print(
-        f"\nSingle images: {flagged:,} of {len(asked.path):,} flagged, with at most {result.alpha:.0%} of the flagged "
-        "expected to be false.",
-        highlight=False,
-    )
+    _print_text(Text(_flagged_words(flagged, len(asked.path), result.alpha)), console)
     _print_warnings(result.warnings, console)
     _print_files(files, console)
 
@@ -48,6 +51,14 @@ def print_auditor(auditor: Auditor, path: Path, console: Console) -> None:
     _print_files([path], console)
 
 
+def _flagged_words(flagged: int, count: int, alpha: float) -> str:
+    if not flagged:
+        return f"Single images: none of {count:,} stands out by itself (false-discovery rate {100 * alpha:g}%)."
+    return (
+        f"Single images: {flagged:,} of {count:,} flagged; at most {100 * alpha:g}% of those are expected to be wrong."
+    )
+
+
 def _evidence_rows(evidence: EvidenceFacts) -> list[tuple[str, str]]:
     rows = []
     pairs = (
@@ -55,69 +66,83 @@ def _evidence_rows(evidence: EvidenceFacts) -> list[tuple[str, str]]:
         ("non-members", evidence.nonmembers, evidence.accuracy_nonmembers),
     )
     for name, count, accuracy in pairs:
-        right = "" if accuracy is None else f"   the model is right on {accuracy:.1%}"
-        rows.append((name, f"{count:,} known images{right}"))
-    groups = "" if evidence.groups is None else f", whole groups only ({evidence.groups:,})"
+        right = "" if accuracy is None else f", the model is right on {accuracy:.1%}"
+        rows.append((name, f"{count:,} known{right}"))
+    groups = "" if evidence.groups is None else f", {evidence.groups:,} groups kept whole"
     split = f"fit {evidence.fit:,}, calibrate {evidence.calibrate:,}, test {evidence.test:,}{groups}"
     return [*rows, ("split", split + _skipped(len(evidence.skipped)))]
 
 
+def _images(count: int) -> str:
+    return "1 image" if count == 1 else f"{count:,} images"
+
+
 def _skipped(count: int) -> str:
-    return f"   {count:,} skipped" if count else ""
+    return f", {count:,} skipped" if count else ""
 
 
 def _print_facts(rows: Iterable[tuple[str, str]], console: Console) -> None:
     table = Table.grid(padding=(0, 2))
     for name, text in rows:
-        table.add_row(Text(name, "dim"), Text(text))
+        table.add_row(Text(name, "dim"), Text(visible(text), overflow="fold"))
     console.print(table)
 
 
 def _print_performance(
     performance: Performance, baselines: Sequence[Baseline], method: dict[str, Any], console: Console
 ) -> None:
-    """Print the module and the baselines, all on the same test part."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    table.add_column("on the test part")
-    for name in ("AUC", "95 % interval", "TPR at 1 % FPR", "95 % interval"):
-        table.add_column(name, justify="right", no_wrap=True)
+    """Print the baselines and the module, all on the same test part; a baseline that was skipped keeps its row."""
+    room = min(console.width, _WIDEST) - sum(_WIDTHS) - len(_GAP) * len(_WIDTHS)
+    console.print()
+    _print_row("on the test part", _HEADS, room, console, style="dim")
+    console.print(Text(("-" if console.options.ascii_only else "─") * min(console.width, _WIDEST), "dim"))
     for row in baselines:
         if row.performance is None:
-            table.add_row(Text(row.description), Text(f"skipped: {row.skipped}", "dim"), "", "", "")
+            reason = f"skipped: {visible(row.skipped or 'no reason given')}"
+            console.print(Text(f"{visible(row.description):<{room}}{_GAP}{reason}", "dim"))
         else:
-            table.add_row(Text(row.description), *_cells(row.performance))
-    ours = Text(f"{method['name']} on {method['layer']}", "bold")
-    table.add_row(ours, *_cells(performance))
-    console.print(table)
+            _print_row(row.description, _cells(row.performance), room, console)
+    _print_row(f"{method['name']} on {method['layer']}", _cells(performance), room, console, style="bold")
     if performance.tpr_at_fpr["0.01"].thin:
-        console.print(
-            Padding(
-                f"* fewer than 10 false alarms expected among {performance.nonmembers:,} test non-members", (0, 0, 1, 0)
-            ),
-            highlight=False,
-            style="dim",
-        )
+        console.print(Text(f"* under 10 false alarms expected among {performance.nonmembers:,} non-members", "dim"))
+    console.print()
+
+
+def _print_row(name: str, cells: Sequence[str], room: int, console: Console, *, style: str = "") -> None:
+    """Print a name and its numbers; a name too long for its column gets a line of its own."""
+    shown = visible(name)
+    numbers = "".join(f"{_GAP}{cell:>{width}}" for cell, width in zip(cells, _WIDTHS, strict=True))
+    if cell_len(shown) > room:
+        console.print(Text(shown, style))
+        shown = ""
+    console.print(Text(f"{shown}{' ' * max(room - cell_len(shown), 0)}{numbers}", style))
 
 
 def _cells(found: Performance) -> list[str]:
     tpr = found.tpr_at_fpr["0.01"]
     star = "*" if tpr.thin else ""
-    return [f"{found.auc.value:.3f}", _interval(found.auc), f"{tpr.value:.1%}{star}", _interval(tpr, percent=True)]
+    interval = f"{100 * tpr.low:.1f} - {tpr.high:.1%}"
+    return [f"{found.auc.value:.3f}", _interval(found.auc), f"{tpr.value:.1%}{star}", interval]
 
 
-def _interval(found: Estimate, *, percent: bool = False) -> str:
-    if percent:
-        return f"{100 * found.low:.1f} - {found.high:.1%}"
+def _interval(found: Estimate) -> str:
     return f"{found.low:.3f} - {found.high:.3f}"
 
 
+def _print_text(text: Text, console: Console) -> None:
+    console.print(text, width=min(console.width, _WIDEST))
+    console.print()
+
+
 def _print_warnings(warnings: Sequence[str], console: Console) -> None:
+    table = Table.grid(padding=(0, 2))
     for warning in warnings:
-        console.print(Text.assemble(("note  ", "yellow"), warning))
+        table.add_row(Text("note", "yellow"), Text(visible(warning), overflow="fold"))
+    if warnings:
+        console.print(table, width=min(console.width, _WIDEST))
+        console.print()
 
 
 def _print_files(files: Sequence[Path], console: Console) -> None:
-    if files:
-        console.print()
-        for file in files:
-            console.print(Text(str(file)), soft_wrap=True)
+    for file in files:
+        console.print(Text(visible(str(file))), soft_wrap=True)

@@ -265,6 +265,35 @@ def test_cuda_that_is_not_there_fails_with_the_mend(call: Run, images: Path, aud
     assert "--device cuda: " in _message(err)
 
 
+def test_a_mistake_leaves_no_folder_behind(call: Run, images: Path, tmp_path: Path) -> None:
+    assert call("audit", MODEL, images, "-o", "run")[0] == 2
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_trained_auditor_is_kept_when_the_audit_fails(call: Run, tmp_path: Path) -> None:
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "a.png").write_bytes(b"nothing")
+    words = ["audit", MODEL, "bad", *EVIDENCE, *DECLARED, "--limit", "60", "-q", "-o", "run"]
+    assert call(*words)[0] == 1
+    assert [file.name for file in (tmp_path / "run").iterdir()] == ["auditor.onnx"]
+
+
+def test_a_model_of_any_image_size_is_audited_at_the_declared_one(call: Run, tmp_path: Path) -> None:
+    text = """
+        <ir_version: 8, opset_import: ["" : 17]>
+        free (float[N,1,H,W] image) => (float[N,2] logits)
+        <float[2,1,1,1] w = {1, -1}>
+        { maps = Conv (image, w)  active = Relu (maps)  mean = GlobalAveragePool (active)  logits = Flatten (mean) }
+    """
+    onnx.save(onnx.parser.parse_model(text), tmp_path / "free.onnx")
+    words = ["train", "free.onnx", *EVIDENCE, "--limit", "60", "-q", "--no-labels", "--layer", "active"]
+    code, _, err = call(*words, *DECLARED)
+    assert code == 2
+    assert "does not say which: set size" in _message(err)
+    (tmp_path / "p.toml").write_text("size = 20\nscale = 0.01\n")
+    assert call(*words, "--preprocess", "p.toml", "--json")[0] == 0
+
+
 def test_ctrl_c_is_one_line(call: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     import onnxmint.graph.load
 

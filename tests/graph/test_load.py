@@ -1,5 +1,6 @@
 """Untrusted files: what is understood, and what is refused with one clear line."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -147,7 +148,7 @@ def test_long_and_circular_chains_of_functions_are_refused(tmp_path: Path, count
     names = [f"f{k}" for k in range(count)] + ["Relu" if count > 1 else "f0"]
     imports = [onnx.helper.make_opsetid("", 17), onnx.helper.make_opsetid("d", 1)]
     functions = []
-    for name, called in zip(names, names[1:], strict=False):
+    for name, called in itertools.pairwise(names):
         node = onnx.helper.make_node(called, ["x"], ["y"], domain="" if called == "Relu" else "d")
         functions.append(onnx.helper.make_function("d", name, ["x"], ["y"], [node], imports))
     value = onnx.helper.make_tensor_value_info

@@ -15,7 +15,7 @@ import pytest
 
 from onnxmint.errors import OnnxmintError
 from onnxmint.report import files
-from onnxmint.report.files import atomic_write, load_run, require_writable, score_columns, write_run
+from onnxmint.report.files import atomic_write, load_run, make_folder, require_writable, score_columns, write_run
 from onnxmint.report.html import render_html
 from onnxmint.results import AuditResult
 
@@ -122,8 +122,16 @@ def test_a_file_instead_of_a_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "run").write_text("")
     with pytest.raises(OnnxmintError, match="no finished run"):
         load_run(tmp_path / "run")
-    with pytest.raises(OnnxmintError, match=r"cannot write .*run: File exists; choose another place with -o"):
+    with pytest.raises(OnnxmintError, match=r"cannot write .*run: Not a directory; choose another place with -o"):
         require_writable(tmp_path / "run")
+    with pytest.raises(OnnxmintError, match=r"cannot write .*run: File exists; choose another place with -o"):
+        make_folder(tmp_path / "run")
+
+
+def test_asking_whether_a_place_is_writable_leaves_nothing_there(tmp_path: Path) -> None:
+    require_writable(tmp_path)
+    require_writable(tmp_path / "a" / "b")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_missing_folder_says_what_cannot_be_written(tmp_path: Path) -> None:
