@@ -115,13 +115,18 @@ def measure(score: FloatArray, held: HeldOut, rng: np.random.Generator) -> Perfo
 
 def measure_baselines(held: HeldOut, rng: np.random.Generator) -> Iterator[Baseline]:
     """Yield every baseline, measured on the same images; one that cannot be computed says why."""
+    used = np.concatenate([held.rows(part, member=member) for part in (CALIBRATE, TEST) for member in (True, False)])
     for signal in signals.SIGNALS:
-        found = held.signals.get(signal.name)
+        found, skipped = held.signals.get(signal.name), None
+        if found is None:
+            skipped = "needs labels of all known images"
+        elif not np.isfinite(found[used]).all():
+            skipped = "the target's answer holds NaN or infinity"
         yield Baseline(
             name=signal.name,
             description=signal.description,
-            performance=None if found is None else measure(found, held, rng),
-            skipped="needs labels of all known images" if found is None else None,
+            performance=None if found is None or skipped else measure(found, held, rng),
+            skipped=skipped,
         )
 
 

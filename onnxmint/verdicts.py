@@ -57,7 +57,7 @@ def reach_verdict(
 
 def _judge(found: SetTest, performance: Performance, alpha: float, count: int) -> tuple[str, str]:
     auc = performance.auc
-    measured = f"AUC {auc.value:.3f}, 95 % interval {auc.low:.3f} to {auc.high:.3f}"
+    measured = f"AUC {auc.value:.3f}, 95% interval {auc.low:.3f} to {auc.high:.3f}"
     images = "1 questioned image" if count == 1 else f"{count:,} questioned images"
     if auc.low <= CHANCE:
         return "inconclusive", (

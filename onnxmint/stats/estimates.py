@@ -10,12 +10,12 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """A value with its 95 % interval.
+    """A value with its 95% interval.
 
     Attributes:
         value: point estimate.
-        low: lower end of the 95 % interval.
-        high: upper end of the 95 % interval.
+        low: lower end of the 95% interval.
+        high: upper end of the 95% interval.
         thin: true when the value rests on so few observations (fewer than 10 expected
             false alarms) that it must not be used as a headline.
     """

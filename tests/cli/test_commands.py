@@ -214,6 +214,22 @@ def test_a_model_of_two_images_is_refused(call: Run, tmp_path: Path) -> None:
     assert "takes 2 images ('left', 'right')" in _message(err)
 
 
+def test_a_baseline_of_answers_that_are_not_numbers_is_a_row_with_its_reason(call: Run, tmp_path: Path) -> None:
+    text = """
+        <ir_version: 8, opset_import: ["" : 17]>
+        half (float[N,1,28,28] image) => (float[N,2] logits)
+        <float[2,1,1,1] w = {1, -1}, float zero = {0.0}>
+        { maps = Conv (image, w)  active = Relu (maps)  mean = GlobalAveragePool (active)  flat = Flatten (mean)
+          none = Mul (flat, zero)  odd = Div (none, zero)  logits = Add (odd, flat) }
+    """
+    onnx.save(onnx.parser.parse_model(text), tmp_path / "half.onnx")
+    words = ["train", "half.onnx", *EVIDENCE, *DECLARED, "--no-labels", "--limit", "60", "--layer", "active", "-q"]
+    code, out, _ = call(*words, "--json")
+    assert code == 0
+    row = next(row for row in json.loads(out)["baselines"] if row["name"] == "max_probability")
+    assert row["skipped"] == "the target's answer holds NaN or infinity"
+
+
 def test_missing_external_weights_are_named(call: Run, tmp_path: Path) -> None:
     code, _, err = call("layers", _missing_weights(tmp_path))
     assert code == 1
