@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from onnxmint import __version__
 from onnxmint.errors import EvidenceError, ModelError
+from onnxmint.evidence import groups_of, labels_of
 from onnxmint.graph.load import TargetModel, load_target
 from onnxmint.images.preprocess import from_dict
 from onnxmint.images.sources import ImageEntry, ImageSource, open_source
@@ -56,7 +57,7 @@ def audit(
     device = choose_device(settings.device)
     source = open_source(images, group=settings.group, labels=settings.labels)
     entries = source.entries()
-    labels = _labels(entries)
+    labels = labels_of(entries)
     check_labels(labels, target.answer.classes, source.location)
 
     rows, score, predicted, skipped = _score(auditor, source, device, settings, stage)
@@ -78,7 +79,7 @@ def audit(
         performance=auditor.performance,
         alpha=settings.alpha,
         rng=rng,
-        questioned_groups=_groups(entries, rows),
+        questioned_groups=groups_of([entries[row] for row in rows]),
         calibration_groups=auditor.calibration_groups,
     )
     return AuditResult(
@@ -128,19 +129,6 @@ def _score(
     return row[finite], score[finite], top[finite], (*reader.skipped, *odd)
 
 
-def _labels(entries: Sequence[ImageEntry]) -> NDArray[np.int64] | None:
-    found = [entry.label for entry in entries]
-    return None if any(label is None for label in found) else np.array(found, np.int64)
-
-
-def _groups(entries: Sequence[ImageEntry], rows: NDArray[np.int64]) -> NDArray[np.int64] | None:
-    names = [entries[row].group for row in rows]
-    if any(name is None for name in names):
-        return None
-    numbers: NDArray[np.int64] = np.unique(np.array(names), return_inverse=True)[1].astype(np.int64)
-    return numbers
-
-
 def _target_facts(target: TargetModel, auditor: Auditor, device: Device) -> TargetFacts:
     shape = tuple("N" if size is None else size for size in target.input.shape)
     return TargetFacts(
@@ -178,7 +166,7 @@ def _warnings(
     found = []
     if skipped:
         found.append(f"{len(skipped)} of {len(entries)} questioned images were skipped; the report names them.")
-    if auditor.calibration_groups is not None and any(entry.group is None for entry in entries):
+    if auditor.calibration_groups is not None and all(entry.group is None for entry in entries):
         found.append(
             "The evidence has groups but the questioned images have none (--group): if many of them are near copies of "
             "each other, the set's p-value is too small."

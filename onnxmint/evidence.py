@@ -105,7 +105,7 @@ def gather_evidence(
             )
     entries = [*kept[0], *kept[1]]
     is_member = np.arange(len(entries)) < len(kept[0])
-    labels, groups = _labels(entries), _groups(entries)
+    labels, groups = labels_of(entries), groups_of(entries)
     _check_groups(groups, is_member)
     return EvidenceTable(
         index=np.array([entry.index for entry in entries], np.int64),
@@ -167,13 +167,14 @@ def _draw(entries: Sequence[Entry], limit: int | None, rng: np.random.Generator)
     return [entries[number] for number in np.sort(rng.choice(len(entries), limit, replace=False))]
 
 
-def _labels(entries: Sequence[Entry]) -> Rows | None:
+def labels_of(entries: Sequence[Entry]) -> Rows | None:
+    """Return (n,) labels, None when any image has none."""
     found = [entry.label for entry in entries]
     return None if any(label is None for label in found) else np.array(found, np.int64)
 
 
-def _groups(entries: Sequence[Entry]) -> Rows | None:
-    """Number the groups; an image without one is a group of its own."""
+def groups_of(entries: Sequence[Entry]) -> Rows | None:
+    """Return (n,) numbers of groups, None when no image has one; an image without is a group of its own."""
     names = [entry.group for entry in entries]
     if all(name is None for name in names):
         return None

@@ -61,8 +61,9 @@ def audit_command(ctx: click.Context, /, model: Path, images: str, **options: An
     from onnxmint.cli.choices import audit_settings
     from onnxmint.cli.progress import stage_on_stderr
     from onnxmint.images.sources import open_source
-    from onnxmint.report.files import require_writable, write_run
+    from onnxmint.report.files import write_run
     from onnxmint.report.terminal import print_summary
+    from onnxmint.writing import require_writable
 
     run: Path = options["output"]
     as_json, gate = options.pop("as_json"), options.pop("gate")
@@ -102,8 +103,8 @@ def _auditor(ctx: click.Context, model: Path, options: dict[str, Any], stage: "S
     """Load the auditor, or train one and keep it at once, so that whatever happens next costs no second training."""
     from onnxmint.cli.choices import train_settings
     from onnxmint.mint.auditor import load_auditor
-    from onnxmint.report.files import atomic_write, make_folder
     from onnxmint.training import train
+    from onnxmint.writing import atomic_write, make_folder
 
     if options["auditor_file"] is not None:
         _refuse_training_options(ctx)

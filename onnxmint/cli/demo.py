@@ -36,10 +36,11 @@ def demo_command(output: Path, device: str, seed: int, quiet: bool, as_json: boo
 
     from onnxmint.auditing import audit
     from onnxmint.cli.progress import stage_on_stderr
-    from onnxmint.report.files import require_writable, write_run
+    from onnxmint.report.files import write_run
     from onnxmint.report.terminal import print_summary
     from onnxmint.settings import AuditSettings, TrainSettings
     from onnxmint.training import train
+    from onnxmint.writing import require_writable
 
     require_writable(output)
     stage = stage_on_stderr(silent=quiet)

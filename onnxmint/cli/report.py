@@ -19,8 +19,9 @@ def report_command(run: Path, as_json: bool) -> None:
     """
     import json
 
-    from onnxmint.report.files import atomic_write, load_run
+    from onnxmint.report.files import load_run
     from onnxmint.report.html import render_html
+    from onnxmint.writing import atomic_write
 
     report, scores = load_run(run)
     page = run / "report.html"

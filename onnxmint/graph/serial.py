@@ -1,13 +1,11 @@
 """A model to bytes or to a file: within what the runtime loads, and never half-written."""
 
-import contextlib
-import os
-import tempfile
 from pathlib import Path
 
 import onnx_ir as ir
 
 from onnxmint.errors import ModelError
+from onnxmint.writing import atomic_write
 
 _IR_VERSIONS = (8, 10)  # onnxruntime-gpu 1.31 takes up to 13; old runtimes up to 10
 _LARGEST = 1_800_000_000  # bytes of weights; protobuf ends at 2 GiB
@@ -38,20 +36,7 @@ def save_model(model: ir.Model, path: Path) -> None:
     """Write a model under its final name only when it is whole.
 
     Raises:
-        ModelError: the place cannot be written, or the weights exceed what one file can hold.
+        ModelError: the weights exceed what one file can hold.
+        OnnxmintError: the place cannot be written.
     """
-    data = serialize(model)
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(path)
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                Path(temporary).unlink()
-    except OSError as problem:
-        raise ModelError(f"cannot write {path}: {problem.strerror or problem}; choose another place with -o") from None
+    atomic_write(path, serialize(model))

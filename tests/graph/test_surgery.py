@@ -10,7 +10,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from onnxmint.errors import ModelError, UsageError
+from onnxmint.errors import ModelError, OnnxmintError, UsageError
 from onnxmint.graph.layers import choose_layer, list_layers
 from onnxmint.graph.load import load_target
 from onnxmint.graph.parts import averaging
@@ -251,6 +251,6 @@ def test_saving_is_all_or_nothing(tmp_path: Path) -> None:
     model = expose(target, [list_layers(target)[0]], cut=True)
     save_model(model, tmp_path / "out.onnx")
     assert 8 <= onnx.load(tmp_path / "out.onnx").ir_version <= 10
-    with pytest.raises(ModelError, match=r"cannot write .* choose another place with -o"):
+    with pytest.raises(OnnxmintError, match=r"cannot write .* choose another place with -o"):
         save_model(model, tmp_path / "nowhere" / "out.onnx")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m.onnx", "out.onnx"]

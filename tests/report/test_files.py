@@ -15,9 +15,10 @@ import pytest
 
 from onnxmint.errors import OnnxmintError
 from onnxmint.report import files
-from onnxmint.report.files import atomic_write, load_run, make_folder, require_writable, score_columns, write_run
+from onnxmint.report.files import load_run, score_columns, write_run
 from onnxmint.report.html import render_html
 from onnxmint.results import AuditResult
+from onnxmint.writing import atomic_write, make_folder, require_writable
 
 NAMES = ["report.html", "report.json", "scores.parquet", "auditor.onnx", "run.toml"]
 
@@ -143,7 +144,7 @@ def test_a_full_disk_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"old")
     code = (
         "import resource, signal, sys; from pathlib import Path\n"
-        "from onnxmint.errors import OnnxmintError; from onnxmint.report.files import atomic_write\n"
+        "from onnxmint.errors import OnnxmintError; from onnxmint.writing import atomic_write\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
         "try: atomic_write(Path(sys.argv[1]), bytes(5000))\n"
         "except OnnxmintError as problem: print(problem)"
