@@ -20,7 +20,7 @@ from onnxmint.runtime.session import Device, choose_device
 from onnxmint.settings import AuditSettings
 from onnxmint.stats import conformal
 from onnxmint.training import check_labels, now, to_numpy
-from onnxmint.verdicts import reach_verdict
+from onnxmint.verdicts import CHANCE, reach_verdict
 
 _BINS = 48
 _DRAWN = (0.02, 0.999)  # quantiles between which scores are drawn in their own bins
@@ -96,7 +96,11 @@ def audit(
         skipped=skipped,
         verdict=verdict,
         histogram=_histogram(auditor, score),
-        warnings=(*auditor.warnings, *_warnings(auditor, entries, skipped, device, settings)),
+        warnings=(
+            *auditor.warnings,
+            *_warnings(auditor, entries, skipped, device, settings),
+            *_flag_warnings(auditor, int(scores.flagged.sum())),
+        ),
     )
 
 
@@ -154,6 +158,19 @@ def _histogram(auditor: Auditor, questioned: NDArray[np.float64]) -> Histogram:
         for scores in (auditor.test_members, auditor.test_nonmembers, questioned)
     )
     return Histogram(edges=edges, member=member, nonmember=nonmember, questioned=asked)
+
+
+def _flag_warnings(auditor: Auditor, flagged: int) -> list[str]:
+    """Say when flags of single images must not be read as findings."""
+    found = []
+    if flagged and auditor.performance.auc.low <= CHANCE:
+        found.append(
+            f"{flagged} images are flagged although this audit could not tell members from non-members on known "
+            "images: do not read them as findings."
+        )
+    if flagged and auditor.calibration_groups is not None:
+        found.append("Near copies are flagged together: count the flagged groups, not the flagged images.")
+    return found
 
 
 def _warnings(

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from onnxmint.report.files import load_run, write_run
 from onnxmint.results import AuditResult
 from onnxmint.settings import AuditSettings, TrainSettings
 from onnxmint.stats.conformal import p_values
+from onnxmint.stats.estimates import Estimate
 from onnxmint.stats.metrics import auc
 from onnxmint.training import train
 from tests.conftest import DEMO
@@ -144,6 +146,22 @@ def test_broken_images_are_skipped_counted_and_named(auditor: Auditor, tmp_path:
     assert [row.path for row in found.skipped] == ["03.png", "04.png"]
     assert any("2 of 30 questioned images were skipped" in warning for warning in found.warnings)
     assert found.to_dict()["questioned"]["skipped"][1]["reason"].startswith("is not an image")
+
+
+def test_flags_of_an_audit_that_sees_nothing_come_with_a_warning(auditor: Auditor) -> None:
+    """Near copies in one group are flagged together; on GTSRB a whole track was, at an AUC of chance."""
+    count = len(auditor.calibration)
+    blind = replace(
+        auditor,
+        performance=replace(auditor.performance, auc=Estimate(value=0.5, low=0.4, high=0.6)),
+        calibration=np.full(count, -99, np.float32),
+        calibration_groups=np.arange(count, dtype=np.int32),
+    )
+    found = audit(DEMO / "target.onnx", DEMO / "questioned.parquet", blind)
+    assert found.verdict.kind == "inconclusive"
+    assert any("400 images are flagged although this audit could not tell" in text for text in found.warnings)
+    assert any("count the flagged groups" in text for text in found.warnings)
+    assert any("the questioned images have none (--group)" in text for text in found.warnings)
 
 
 @pytest.mark.parametrize("layer", ["auto", "relu"])
