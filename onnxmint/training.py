@@ -124,7 +124,7 @@ def prepare_spec(wanted: str | None, target: TargetModel) -> PreprocessSpec:
     """Return the preprocessing for a target, its size filled in from the graph.
 
     Raises:
-        UsageError: none was declared and the target does not take raw pixels.
+        UsageError: none was declared and the target does not take raw pixels, or it does and scaling was declared.
     """
     image = target.input
     if wanted is None and image.dtype != "uint8":
@@ -133,6 +133,13 @@ def prepare_spec(wanted: str | None, target: TargetModel) -> PreprocessSpec:
             "-1-1, 0-255) or a TOML file; an audit with other pixels than the model was trained on finds nothing"
         )
     spec = load_spec("0-255" if wanted is None else wanted)
+    if image.dtype == "uint8" and (
+        spec.scale != 1 or any(spec.mean) or set(spec.std) != {1.0} or spec.channels == "bgr"
+    ):
+        raise UsageError(
+            f"{target.path.name} takes raw uint8 pixels and prepares them itself, so --preprocess {spec.name} would "
+            "prepare them twice: leave it out, or give a TOML file with size, resize, filter and crop only"
+        )
     return resolve(spec, height=image.height, width=image.width, channels=image.channels, layout=image.layout)
 
 

@@ -223,8 +223,6 @@ def _prepend_pixels(model: ir.Model, writer: Writer, target: TargetModel, prepro
         value = writer.cast(value, ir.DataType.FLOAT)
         value = _normalise(writer, value, preprocess)
         value = writer.cast(value, _TYPES[target.input.dtype])
-    elif preprocess.channel_order == "bgr":
-        raise UsageError(f"{target.path} takes uint8 pixels itself; channel order bgr cannot be set for it")
     if target.input.layout == "NCHW":
         value = writer.op("Transpose", [value], {"perm": [0, 3, 1, 2]})
     for node, place in uses:

@@ -230,6 +230,22 @@ def test_a_baseline_of_answers_that_are_not_numbers_is_a_row_with_its_reason(cal
     assert row["skipped"] == "the target's answer holds NaN or infinity"
 
 
+def test_a_model_that_prepares_its_pixels_itself_needs_no_preprocessing(call: Run, tmp_path: Path) -> None:
+    text = """
+        <ir_version: 8, opset_import: ["" : 17]>
+        raw (uint8[N,28,28,1] pixels) => (float[N,2] logits)
+        <float[2,1,1,1] w = {0.01, -0.01}>
+        { real = Cast <to=1> (pixels)  first = Transpose <perm=[0,3,1,2]> (real)  maps = Conv (first, w)
+          active = Relu (maps)  mean = GlobalAveragePool (active)  logits = Flatten (mean) }
+    """
+    onnx.save(onnx.parser.parse_model(text), tmp_path / "raw.onnx")
+    words = ["train", "raw.onnx", *EVIDENCE, "--limit", "60", "-q", "--no-labels"]
+    code, _, err = call(*words, *DECLARED)
+    assert code == 2
+    assert "takes raw uint8 pixels and prepares them itself" in _message(err)
+    assert call(*words)[0] == 0
+
+
 def test_missing_external_weights_are_named(call: Run, tmp_path: Path) -> None:
     code, _, err = call("layers", _missing_weights(tmp_path))
     assert code == 1
