@@ -29,7 +29,7 @@ def print_summary(result: AuditResult, console: Console, *, files: Sequence[Path
     target, asked, verdict = result.target, result.scores, result.verdict
     facts = [
         ("model", f"{Path(target.path).name}, SHA-256 {target.sha256[:12]}"),
-        ("ran on", f"{target.device} ({target.provider})"),
+        ("ran on", f"{target.device} ({target.provider}); {target.device_reason}"),
         *_evidence_rows(result.evidence),
         ("questioned", f"{_images(len(asked.path))}" + _skipped(len(result.skipped))),
     ]
