@@ -5,6 +5,9 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Protocol
 
+LARGEST_FILE = (
+    256 << 20
+)  # bytes; no image within preprocess.LARGEST pixels needs more, a sparse file can claim terabytes
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 
 
@@ -26,6 +29,13 @@ class EncodedImage:
     path: str
     data: bytes | None
     error: str | None = None
+
+
+def too_large(size: int) -> str | None:
+    """Return why an encoded image of `size` bytes is not read, None when it may be."""
+    if size <= LARGEST_FILE:
+        return None
+    return f"is absurdly large: {size >> 20:,} MiB (allowed {LARGEST_FILE >> 20})"
 
 
 class ImageSource(Protocol):

@@ -29,7 +29,8 @@ class ParquetSource:
         """Read the columns beside the images.
 
         Raises:
-            ImagesError: unreadable, no image column, labels that are no integers, or no row left.
+            ImagesError: unreadable, no image column, labels that are no integers, files that name different classes,
+                or no row left.
             UsageError: a filter or group column that the file lacks.
         """
         self.location = location
@@ -64,7 +65,7 @@ class ParquetSource:
         columns = handle.schema_arrow.names
         require_columns(self.location, columns, [*(column for column, _ in equals), *([group] if group else [])])
         has_label = labels and "label" in columns
-        self.classes = _classes(handle.schema_arrow.metadata or {}) if has_label else None
+        self._learn_classes(_classes(handle.schema_arrow.metadata or {}) if has_label else None, file)
         # The path is read without the bytes beside it: a leaf of the struct is a column of its own.
         names = [f"{image}.path"] if _has_path(handle, image) else []
         wanted = [*names, *({column for column, _ in equals} | ({group} if group else set()))]
@@ -73,7 +74,7 @@ class ParquetSource:
             return [(row, None, None, None) for row in range(handle.metadata.num_rows)]
         with _arrow_errors(file):
             table = handle.read(columns=wanted)
-        paths = table[image].combine_chunks().field("path").to_pylist() if names else [None] * len(table)
+            paths = table[image].combine_chunks().field("path").to_pylist() if names else [None] * len(table)
         found = table["label"].to_pylist() if has_label else [None] * len(table)
         belongs = table[group].to_pylist() if group else [None] * len(table)
         keep = [[str(value) == text for value in table[column].to_pylist()] for column, text in equals]
@@ -83,12 +84,26 @@ class ParquetSource:
             if all(mask[row] for mask in keep)
         ]
 
+    def _learn_classes(self, found: tuple[str, ...] | None, file: Path) -> None:
+        if found is None:
+            return
+        if self.classes not in (None, found):
+            raise ImagesError(
+                f"{file} names other classes than the files before it, so a label means two things; give one file, "
+                "or use --no-labels"
+            )
+        self.classes = found
+
     def _open(self, file: Path) -> tuple[Any, str]:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         with _arrow_errors(file):
             handle = pq.ParquetFile(file, page_checksum_verification=True)
+        columns = handle.schema_arrow.names
+        twice = next((name for name in columns if columns.count(name) > 1), None)
+        if twice is not None:
+            raise ImagesError(f"{file} has two columns {twice!r}; rename or drop one")
         for field in handle.schema_arrow:
             if field.name in ("image", "img", "bytes"):
                 kind = field.type
@@ -97,12 +112,15 @@ class ParquetSource:
                 if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
                     return handle, field.name
         raise ImagesError(
-            f"{file} has no image column (columns: {', '.join(handle.schema_arrow.names)}); expected `image` with "
+            f"{file} has no image column (columns: {', '.join(columns)}); expected `image` with "
             "encoded bytes, as Hugging Face datasets write it"
         )
 
     def read(self, wanted: AbstractSet[int] | None = None) -> Iterator[EncodedImage]:
-        """Yield the wanted images in order, reading only row groups that hold one of them."""
+        """Yield the wanted images in order, reading only row groups that hold one of them.
+
+        The images of a damaged file or row group carry its reason; the others are read.
+        """
         place = {where: index for index, where in enumerate(self._place) if wanted is None or index in wanted}
         for number, file in enumerate(self._files):
             rows = {row: index for (at, row), index in place.items() if at == number}
@@ -110,29 +128,42 @@ class ParquetSource:
                 yield from self._read_file(file, rows)
 
     def _read_file(self, file: Path, rows: dict[int, int]) -> Iterator[EncodedImage]:
-        handle, image = self._open(file)
+        try:
+            handle, image = self._open(file)
+        except ImagesError as problem:  # it was there when the rows were listed
+            yield from self._failed(rows, range(max(rows) + 1), f"cannot be read: {problem}")
+            return
         start = 0
         for number in range(handle.num_row_groups):
             count = handle.metadata.row_group(number).num_rows
             if any(start <= row < start + count for row in rows):
-                yield from self._read_group(handle, number, image, start, rows, file)
+                batches = handle.iter_batches(_ROWS_AT_ONCE, row_groups=[number], columns=[image])
+                yield from self._read_group(batches, range(start, start + count), rows)
             start += count
 
-    def _read_group(
-        self, handle: Any, number: int, image: str, start: int, rows: dict[int, int], file: Path
-    ) -> Iterator[EncodedImage]:
-        with _arrow_errors(file):
-            batches = handle.iter_batches(_ROWS_AT_ONCE, row_groups=[number], columns=[image])
-            for batch in batches:
-                column = batch.column(0)
-                values = column.field("bytes") if hasattr(column, "field") else column
-                for offset in range(len(values)):
-                    index = rows.get(start + offset)
-                    if index is not None:
-                        data = values[offset].as_py()
-                        error = None if data is not None else "has no bytes (only a path was stored)"
-                        yield EncodedImage(index=index, path=self._entries[index].path, data=data, error=error)
-                start += len(values)
+    def _read_group(self, batches: Iterator[Any], group: range, rows: dict[int, int]) -> Iterator[EncodedImage]:
+        start = group.start
+        while start < group.stop:
+            try:
+                column = next(batches).column(0)
+            except (_arrow_exception(), OSError, StopIteration) as problem:
+                reason = f"is in a damaged part of the Parquet file: {_first_line(problem)}"
+                yield from self._failed(rows, range(start, group.stop), reason)
+                return
+            values = column.field("bytes") if hasattr(column, "field") else column
+            for offset in range(len(values)):
+                index = rows.get(start + offset)
+                if index is not None:
+                    data = values[offset].as_py()
+                    error = None if data is not None else "has no bytes (only a path was stored)"
+                    yield EncodedImage(index=index, path=self._entries[index].path, data=data, error=error)
+            start += len(values)
+
+    def _failed(self, rows: dict[int, int], damaged: range, reason: str) -> Iterator[EncodedImage]:
+        for row in damaged:
+            if row in rows:
+                entry = self._entries[rows[row]]
+                yield EncodedImage(index=entry.index, path=entry.path, data=None, error=reason)
 
 
 class _arrow_errors:
@@ -145,11 +176,19 @@ class _arrow_errors:
         return None
 
     def __exit__(self, kind: type[BaseException] | None, problem: BaseException | None, trace: object) -> None:
-        import pyarrow as pa
+        if isinstance(problem, (_arrow_exception(), OSError, UnicodeDecodeError)):
+            raise ImagesError(f"{self._file} is no readable Parquet file: {_first_line(problem)}") from None
 
-        if isinstance(problem, (pa.ArrowException, OSError)):
-            first = str(problem).strip().splitlines()[0]
-            raise ImagesError(f"{self._file} is no readable Parquet file: {first}") from None
+
+def _arrow_exception() -> type[Exception]:
+    import pyarrow as pa
+
+    kind: type[Exception] = pa.ArrowException
+    return kind
+
+
+def _first_line(problem: BaseException) -> str:
+    return next(iter(str(problem).strip().splitlines()), type(problem).__name__)
 
 
 def _has_path(handle: Any, image: str) -> bool:

@@ -4,6 +4,8 @@ Decoding, resizing and cropping are Pillow's and happen here; scaling, mean and 
 """
 
 import io
+import os
+import threading
 import tomllib
 import warnings
 from collections.abc import Mapping
@@ -22,6 +24,7 @@ FILTERS = ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming")
 RESIZES = ("fit-when-needed", "squash", "shortest", "none")
 CHANNELS = ("rgb", "bgr", "gray")
 LAYOUTS = ("NCHW", "NHWC")
+_HEADER = threading.Lock()  # warnings.catch_warnings is not safe in threads, and images are decoded in several
 _DEEP = ("I;16", "I;16B", "I;16L", "I", "F")
 
 Size = tuple[int, int]
@@ -75,7 +78,7 @@ def load_spec(text: str) -> PreprocessSpec:
     if text in PRESETS:
         return PRESETS[text]
     path = Path(text)
-    if not path.is_file():
+    if not os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises on names that are too long
         raise UsageError(f"--preprocess {text!r} is neither a preset ({', '.join(PRESETS)}) nor a TOML file")
     try:
         facts = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -97,8 +100,10 @@ def _from_toml(facts: Mapping[str, Any], path: Path) -> PreprocessSpec:
             value = _size(value, key, path)
         elif key in ("mean", "std"):
             value = _numbers(value, key, path)
-        elif key == "scale" and not _is_number(value):
-            raise UsageError(f"{path}: scale = {value!r}; expected a number, such as 0.00392156862745098 for 1/255")
+        elif key == "scale" and (not _is_number(value) or value == 0):
+            raise UsageError(
+                f"{path}: scale = {value!r}; expected a number, not 0, such as 0.00392156862745098 for 1/255"
+            )
         read[key] = float(value) if key == "scale" else value
     if any(number <= 0 for number in read.get("std", ())):
         raise UsageError(f"{path}: std = {list(read['std'])}; a deviation must be above 0")
@@ -108,7 +113,9 @@ def _from_toml(facts: Mapping[str, Any], path: Path) -> PreprocessSpec:
 def _size(value: Any, key: str, path: Path) -> Size:
     sizes = [value, value] if isinstance(value, int) else value
     if isinstance(sizes, list) and len(sizes) == 2 and all(type(size) is int and size > 0 for size in sizes):  # noqa: PLR2004
-        return sizes[0], sizes[1]
+        if sizes[0] * sizes[1] <= LARGEST:
+            return sizes[0], sizes[1]
+        raise UsageError(f"{path}: {key} = {value!r} is absurdly large; at most {LARGEST:,} pixels")
     raise UsageError(f"{path}: {key} = {value!r}; expected [height, width] or one number, in pixels")
 
 
@@ -120,7 +127,9 @@ def _numbers(value: Any, key: str, path: Path) -> tuple[float, ...]:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    """Return whether it is a number that float32 can hold: TOML also knows nan, inf and integers of any length."""
+    limit = float(np.finfo(np.float32).max)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= limit
 
 
 def resolve(
@@ -193,7 +202,7 @@ def decode(data: bytes, spec: PreprocessSpec) -> NDArray[np.uint8]:
     if not data:
         raise ImagesError("is empty")
     try:
-        with warnings.catch_warnings():
+        with _HEADER, warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             image: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
         if image.width * image.height > LARGEST:
@@ -229,6 +238,11 @@ def _resize(image: Any, spec: PreprocessSpec) -> Any:
             width, height = short, int(short * image.height / image.width)
         else:
             width, height = int(short * image.width / image.height), short
+        if width * height > LARGEST:  # a thin image of a few kB can ask for terabytes
+            raise ImagesError(
+                f"is {image.height}x{image.width} pixels, too thin: its shorter side as {short} pixels makes "
+                f"{height}x{width} (allowed {LARGEST:,} pixels)"
+            )
     elif spec.resize == "fit-when-needed" and (image.height, image.width) == (height, width):
         return image
     return image.resize((width, height), getattr(Image.Resampling, spec.filter.upper()))

@@ -1,5 +1,6 @@
 """Where images come from: `open_source` finds out which form a place has and returns its images."""
 
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,17 +42,18 @@ def open_source(location: str | Path, *, group: str | None = None, labels: bool 
     """
     chosen = parse_location(str(location))
     path = chosen.path
-    if not path.exists():
+    if not os.path.exists(path):  # noqa: PTH110 - Path.exists raises on names that are too long
         raise ImagesError(f"{path} does not exist; give {FORMS}")
     words = str(location)
     suffix = path.suffix.lower()
     if suffix == ".csv":
         return open_csv(words, path, chosen.equals, chosen.rows, group, labels=labels)
-    if suffix in {".parquet", ".pq"} or _holds(path, "*.parquet"):
+    shards = suffix == ".tar" or _holds(path, "*.tar")  # img2dataset puts a Parquet file of facts beside each shard
+    if suffix in {".parquet", ".pq"} or (_holds(path, "*.parquet") and not shards):
         return ParquetSource(words, path, chosen.equals, chosen.rows, group, labels=labels)
     if chosen.equals:
         raise UsageError(f"{words}: ?{chosen.equals[0][0]}= picks rows by a column, which only Parquet and CSV have")
-    if suffix == ".tar" or _holds(path, "*.tar"):
+    if shards:
         return TarSource(words, path, chosen.rows, group, labels=labels)
     if path.is_dir():
         return open_folder(words, path, chosen.rows, group, labels=labels)
@@ -64,7 +66,7 @@ def parse_location(location: str) -> Selection:
     Raises:
         UsageError: a part behind `?` is not column=value, or `rows` is no slice.
     """
-    if "?" not in location or Path(location).exists():
+    if "?" not in location or os.path.exists(location):  # noqa: PTH110 - as above
         return Selection(path=Path(location))
     place, _, filters = location.rpartition("?")
     equals, rows = [], slice(None)

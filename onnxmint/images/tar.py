@@ -5,20 +5,33 @@ import tarfile
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from onnxmint.errors import ImagesError
-from onnxmint.images.entries import SUFFIXES, EncodedImage, ImageEntry
+from onnxmint.images.entries import SUFFIXES, EncodedImage, ImageEntry, too_large
 from onnxmint.images.grouping import group_of, require_groups
 
 _SMALL = 1 << 20  # bytes of a .cls or .json member that are worth reading
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the bytes of an image are, so that reading goes straight to them."""
+
+    file: Path
+    name: str
+    start: int
+    size: int
+    error: str | None  # why they are not read
 
 
 @dataclass(slots=True)
 class _Sample:
     """What one shard says of one sample."""
 
-    image: str | None = None
+    image: _Place | None = None
     label: int | None = None
     facts: dict[str, object] | None = None
 
@@ -36,20 +49,22 @@ class TarSource:
         self.location = location
         self.classes: tuple[str, ...] | None = None
         self._files = sorted(path.glob("*.tar")) if path.is_dir() else [path]
-        found = [
-            (file, key, sample) for file in self._files for key, sample in self._list(file).items() if sample.image
-        ][rows]
+        samples = [sample for file in self._files for sample in self._list(file)]
+        found = sorted(
+            ((sample.image, sample) for sample in samples if sample.image is not None),
+            key=lambda pair: (pair[0].file, pair[0].start),
+        )[rows]
         if not found:
             raise ImagesError(f"{location} holds no images ({', '.join(sorted(SUFFIXES))}) in its tar shards")
-        self._place = {(file, sample.image): index for index, (file, _, sample) in enumerate(found)}
+        self._places = [place for place, _ in found]
         self._entries = tuple(
             ImageEntry(
                 index=index,
-                path=f"{file.name}/{sample.image}",
+                path=f"{place.file.name}/{place.name}",
                 label=sample.label if labels else None,
-                group=_group(group, sample, f"{file.name}/{sample.image}"),
+                group=_group(group, sample, f"{place.file.name}/{place.name}"),
             )
-            for index, (file, _, sample) in enumerate(found)
+            for index, (place, sample) in enumerate(found)
         )
         require_groups([entry.group for entry in self._entries], group, location)
 
@@ -57,31 +72,60 @@ class TarSource:
         """List the images."""
         return self._entries
 
-    def _list(self, file: Path) -> dict[str, _Sample]:
+    def _list(self, file: Path) -> list[_Sample]:
         samples: dict[str, _Sample] = {}
         for archive, member in _members(file):
-            key = _key(member.name)
-            sample = samples.setdefault(key, _Sample())
-            suffix = PurePosixPath(member.name).suffix.lower()
+            name = PurePosixPath(member.name)
+            if name.name.startswith("."):
+                continue  # hidden, as in folders: macOS writes a ._ twin of every file
+            sample = samples.setdefault(str(name.parent / name.name.split(".")[0]), _Sample())
+            suffix = name.suffix.lower()
             if suffix in SUFFIXES:
-                sample.image = sample.image or member.name
+                sample.image = sample.image or _place(file, member)
             elif suffix in {".cls", ".json"} and member.size < _SMALL:
                 handle = archive.extractfile(member)
                 text = handle.read() if handle is not None else b""
                 _learn(sample, suffix, text, f"{file.name}/{member.name}")
-        return samples
+        return list(samples.values())
 
     def read(self, wanted: AbstractSet[int] | None = None) -> Iterator[EncodedImage]:
-        """Yield the wanted images in order, reading each shard once from front to back."""
-        for file in self._files:
-            for archive, member in _members(file):
-                index = self._place.get((file, member.name))
-                if index is None or (wanted is not None and index not in wanted):
-                    continue
-                handle = archive.extractfile(member)
-                data = None if handle is None else handle.read()
-                error = "is a link, not a file" if data is None else None
-                yield EncodedImage(index=index, path=self._entries[index].path, data=data, error=error)
+        """Yield the wanted images in order; one that cannot be read carries its reason."""
+        for file, places in groupby(zip(self._entries, self._places, strict=True), lambda pair: pair[1].file):
+            chosen = [(entry, place) for entry, place in places if wanted is None or entry.index in wanted]
+            if chosen:
+                yield from _read(file, chosen)
+
+
+def _read(file: Path, chosen: list[tuple[ImageEntry, _Place]]) -> Iterator[EncodedImage]:
+    try:
+        handle = file.open("rb")
+    except OSError as problem:
+        reason = f"cannot be read: {file}: {problem.strerror or problem}"
+        for entry, _ in chosen:
+            yield EncodedImage(index=entry.index, path=entry.path, data=None, error=reason)
+        return
+    with handle:
+        for entry, place in chosen:
+            data, error = _read_place(handle, place)
+            yield EncodedImage(index=entry.index, path=entry.path, data=data, error=error)
+
+
+def _read_place(handle: BinaryIO, place: _Place) -> tuple[bytes | None, str | None]:
+    if place.error is not None:
+        return None, place.error
+    try:
+        handle.seek(place.start)
+        data = handle.read(place.size)
+    except OSError as problem:
+        return None, f"cannot be read: {problem.strerror or problem}"
+    if len(data) < place.size:
+        return None, f"is cut short: {len(data):,} of {place.size:,} bytes"
+    return data, None
+
+
+def _place(file: Path, member: tarfile.TarInfo) -> _Place:
+    error = "is stored as a sparse file" if member.issparse() else too_large(member.size)
+    return _Place(file, member.name, member.offset_data, member.size, error)
 
 
 def _members(file: Path) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
@@ -91,13 +135,19 @@ def _members(file: Path) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
             for member in archive:
                 if member.isfile():
                     yield archive, member
+            _require_end(file, archive.offset)
     except (tarfile.TarError, OSError, EOFError) as problem:
         raise ImagesError(f"{file} is no readable tar file: {problem}") from None
 
 
-def _key(name: str) -> str:
-    path = PurePosixPath(name)
-    return str(path.parent / path.name.split(".")[0])
+def _require_end(file: Path, offset: int) -> None:
+    """Refuse a shard whose headers stop before its end: tarfile takes a damaged header for the end, silently."""
+    with file.open("rb") as handle:
+        handle.seek(offset)
+        if any(handle.read(tarfile.BLOCKSIZE)):
+            raise ImagesError(
+                f"{file} is damaged at byte {offset:,}, so the images behind it cannot be found; make the shard again"
+            )
 
 
 def _learn(sample: _Sample, suffix: str, text: bytes, name: str) -> None:

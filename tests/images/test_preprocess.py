@@ -1,8 +1,12 @@
 """Preprocessing is exact and declared; broken, deep and huge images are refused with their reason."""
 
+import contextlib
 import io
 import struct
+import sys
+import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -130,6 +134,43 @@ def test_bad_images_are_refused_with_their_reason(data: bytes, reason: str) -> N
     assert "\n" not in str(caught.value)
 
 
+def test_a_thin_image_cannot_ask_for_terabytes() -> None:
+    """A few kB of 1 x 400,000 pixels, its shorter side made 256, would be 26 gigapixels."""
+    buffer = io.BytesIO()
+    Image.new("L", (1, 400_000)).save(buffer, "PNG")
+    with pytest.raises(ImagesError, match="is 400000x1 pixels, too thin: its shorter side as 256 pixels makes"):
+        decode(buffer.getvalue(), PreprocessSpec(name="t", size=(256, 256), resize="shortest", crop=(224, 224)))
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    form=st.sampled_from(["JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF"]),
+    edits=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=6),
+    keep=st.floats(0.2, 1),
+)
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow talks about what it finds
+def test_damage_is_refused_or_decoded_but_never_an_unforeseen_error(
+    form: str, edits: list[tuple[float, int]], keep: float
+) -> None:
+    data = bytearray(_encode(_pixels(12, 10), form))
+    for place, value in edits:
+        data[int(place * (len(data) - 1))] = value
+    spec = PreprocessSpec(name="t", size=(8, 8), resize="shortest", crop=(8, 8))
+    with contextlib.suppress(ImagesError):
+        assert decode(bytes(data[: int(keep * len(data))]), spec).shape == (8, 8, 3)
+
+
+def test_decoding_in_threads_leaves_the_warnings_of_the_process_alone() -> None:
+    data, before, interval = _encode(_pixels(8, 8)), list(warnings.filters), sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)  # seconds; makes the threads meet
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda _: decode(data, PreprocessSpec(name="t")), range(3000)))
+    finally:
+        sys.setswitchinterval(interval)
+    assert list(warnings.filters) == before
+
+
 def test_images_of_the_wrong_size_are_refused_when_nothing_may_change_them() -> None:
     spec = _resolved(PreprocessSpec(name="t", resize="none"))
     with pytest.raises(ImagesError, match="is 9x8 pixels, the model takes 8x8"):
@@ -168,6 +209,12 @@ def test_a_toml_file_is_read(tmp_path: Path) -> None:
         ("mean = [1, 2]", "expected one number, or three"),
         ("std = [1, 0, 1]", "a deviation must be above 0"),
         ('scale = "1/255"', "expected a number"),
+        ("scale = 0", "expected a number, not 0"),
+        ("scale = nan", "expected a number"),
+        ("scale = 1" + "0" * 400, "expected a number"),
+        ("mean = [inf, 0, 0]", "expected one number, or three"),
+        ("std = nan", "expected one number, or three"),
+        ("size = 100000", "is absurdly large; at most 50,000,000 pixels"),
         ("size = [", "no readable TOML"),
     ],
 )
@@ -176,6 +223,12 @@ def test_wrong_toml_is_refused(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(UsageError) as caught:
         load_spec(str(tmp_path / "p.toml"))
     assert message in str(caught.value)
+
+
+def test_a_name_that_is_nothing_lists_the_presets() -> None:
+    for name in ("imagnet", "a" * 5000):
+        with pytest.raises(UsageError, match=r"is neither a preset \(imagenet, cifar10, 0-1, -1-1, 0-255\) nor a TOML"):
+            load_spec(name)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import tarfile
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import pytest
 from PIL import Image
 
 from onnxmint.errors import ImagesError, OnnxmintError, UsageError
+from onnxmint.images.entries import LARGEST_FILE
+from onnxmint.images.files import refuse_folder
 from onnxmint.images.sources import open_source, parse_location
 
 
@@ -171,6 +174,10 @@ def test_messages(tmp_path: Path) -> None:
     assert "only Parquet and CSV have" in _message(UsageError, f"{folder}?split=train")
     assert "must be a regular expression" in _message(UsageError, folder, group="(")
     assert "matches no image" in _message(UsageError, folder, group="zzz")
+    assert "leaves no image; check the filter" in _message(ImagesError, f"{folder}?rows=5:")
+    assert "does not exist" in _message(ImagesError, "a" * 5000)
+    with pytest.raises(ImagesError, match="cannot list sub: Permission denied; make it readable"):
+        refuse_folder(PermissionError(13, "Permission denied", "sub"))
 
 
 def test_messages_of_parquet(tmp_path: Path) -> None:
@@ -185,20 +192,139 @@ def test_messages_of_parquet(tmp_path: Path) -> None:
     assert "is no readable Parquet file" in _message(ImagesError, tmp_path / "bad.parquet")
     pq.write_table(pa.table({"x": [1]}), tmp_path / "x.parquet")
     assert "has no image column (columns: x)" in _message(ImagesError, tmp_path / "x.parquet")
+    twice = pa.Table.from_arrays([pa.array([b"x"]), pa.array([1]), pa.array([2])], ["image", "label", "label"])
+    pq.write_table(twice, tmp_path / "twice.parquet")
+    assert "has two columns 'label'; rename or drop one" in _message(ImagesError, tmp_path / "twice.parquet")
 
 
 def test_messages_of_csv_and_tar(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("file,label\na.png,1\n")
     assert "has no column 'path'" in _message(ImagesError, tmp_path / "a.csv")
     (tmp_path / "b.csv").write_text("path,label\na.png,cat\n")
-    assert "row 1: label 'cat' is no class number" in _message(ImagesError, tmp_path / "b.csv")
+    assert "line 2: label 'cat' is no class number" in _message(ImagesError, tmp_path / "b.csv")
     (tmp_path / "c.csv").write_text("path,label\n")
     assert "leaves no row" in _message(ImagesError, tmp_path / "c.csv")
+    (tmp_path / "d.csv").write_text("label,path\n1,a.png\n2\n")
+    assert "d.csv, line 3: no path; write one image a line" in _message(ImagesError, tmp_path / "d.csv")
     (tmp_path / "a.tar").write_bytes(b"x" * 2000)
     assert "is no readable tar file" in _message(ImagesError, tmp_path / "a.tar")
     assert "holds no images" in _message(ImagesError, _tar(tmp_path / "b.tar", {"a.txt": b"x"}))
     bad = _tar(tmp_path / "c.tar", {"a.png": _png(1), "a.cls": b"cat"})
     assert "does not hold a class number" in _message(ImagesError, bad)
+
+
+def test_a_slice_of_a_folder_keeps_the_class_numbers(tmp_path: Path) -> None:
+    folder = _folder(tmp_path, {"ant/a.png": 1, "bee/b.png": 2, "cow/c.png": 3})
+    source = open_source(f"{folder}?rows=2:")
+    assert source.classes == ("ant", "bee", "cow")
+    assert [(entry.index, entry.path, entry.label) for entry in source.entries()] == [(0, "cow/c.png", 2)]
+    assert [image.data for image in source.read()] == [_png(3)]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_not_opened_and_the_rest_is_read(tmp_path: Path) -> None:
+    folder = _folder(tmp_path, {"b.png": 2})
+    os.mkfifo(folder / "a.png")
+    assert [(image.data, image.error) for image in open_source(folder).read()] == [
+        (None, "is no regular file"), (_png(2), None),
+    ]  # fmt: skip
+
+
+def test_a_file_that_claims_terabytes_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "a.png").open("wb") as file:
+        file.truncate(LARGEST_FILE + (1 << 20))  # sparse: takes no room
+    assert [image.error for image in open_source(tmp_path).read()] == ["is absurdly large: 257 MiB (allowed 256)"]
+
+
+def test_a_path_that_no_file_can_have_is_named_and_the_rest_is_read(tmp_path: Path) -> None:
+    _folder(tmp_path, {"a.png": 1})
+    (tmp_path / "t.csv").write_text("path, label\nx\0y.png, 1\na.png, 3\n")
+    source = open_source(tmp_path / "t.csv")
+    assert [entry.label for entry in source.entries()] == [1, 3]  # blanks behind commas mean nothing
+    bad, good = source.read()
+    assert "cannot be read" in (bad.error or "")
+    assert good.data == _png(1)
+
+
+def test_tar_images_come_in_the_order_of_their_index(tmp_path: Path) -> None:
+    """Labels may stand before the images in another order, a name twice, and macOS adds ._ files."""
+    shard = _tar(tmp_path / "0.tar", {"a.cls": b"7", "b.png": _png(1), "._a.png": b"x", "a.png": _png(2)})
+    with tarfile.open(shard, "a") as archive:
+        entry = tarfile.TarInfo("b.png")
+        entry.size = 3
+        archive.addfile(entry, io.BytesIO(b"abc"))
+    source = open_source(shard)
+    assert [(entry.path, entry.label) for entry in source.entries()] == [("0.tar/b.png", None), ("0.tar/a.png", 7)]
+    assert [(image.index, image.data) for image in source.read()] == [(0, _png(1)), (1, _png(2))]
+
+
+def test_a_damaged_tar_header_never_hides_the_images_behind_it(tmp_path: Path) -> None:
+    shard = _tar(tmp_path / "0.tar", {f"{k}.png": _png(k) for k in range(6)})
+    with tarfile.open(shard) as archive:
+        start = archive.getmembers()[3].offset
+    data = bytearray(shard.read_bytes())
+    data[start : start + 512] = b"\x55" * 512
+    shard.write_bytes(data)
+    assert f"is damaged at byte {start:,}" in _message(ImagesError, shard)
+
+
+def test_a_shard_cut_short_while_in_use_gives_reasons(tmp_path: Path) -> None:
+    shard = _tar(tmp_path / "0.tar", {"a.png": _png(1), "b.png": _png(2)})
+    with tarfile.open(shard) as archive:
+        start = archive.getmembers()[1].offset_data
+    source = open_source(shard)
+    shard.write_bytes(shard.read_bytes()[: start + 9])
+    good, cut = source.read()
+    assert good.data == _png(1)
+    assert cut.error == f"is cut short: 9 of {len(_png(2))} bytes"
+    shard.unlink()
+    assert ["cannot be read" in (image.error or "") for image in source.read()] == [True, True]
+
+
+def test_shards_come_before_the_parquet_beside_them(tmp_path: Path) -> None:
+    """img2dataset writes 00000.tar and 00000.parquet, the latter without pixels."""
+    _tar(tmp_path / "0.tar", {"a.png": _png(1)})
+    pq.write_table(pa.table({"url": ["x"]}), tmp_path / "0.parquet")
+    assert [image.data for image in open_source(tmp_path).read()] == [_png(1)]
+
+
+@pytest.mark.parametrize("compression", ["none", "zstd"])
+def test_a_damaged_row_group_costs_its_own_images_only(tmp_path: Path, compression: str) -> None:
+    noise = np.random.default_rng(0)  # what zstd stores as it is, so that it can be found in the file
+    stored = [{"bytes": noise.bytes(3000), "path": f"{k}"} for k in range(40)]
+    path = tmp_path / "a.parquet"
+    pq.write_table(
+        pa.table({"image": stored}), path, row_group_size=10, write_page_checksum=True, compression=compression
+    )
+    data = bytearray(path.read_bytes())
+    data[data.index(stored[13]["bytes"][100:120])] ^= 255
+    path.write_bytes(data)
+    images = list(open_source(path).read())
+    assert [image.index for image in images] == list(range(40))
+    broken = [image for image in images if image.data is None]
+    assert [image.index for image in broken] == list(range(10, 20))
+    assert all((image.error or "").startswith("is in a damaged part of the Parquet file: ") for image in broken)
+    assert images[25].data == stored[25]["bytes"]
+
+
+def test_a_parquet_file_that_vanished_gives_reasons(tmp_path: Path) -> None:
+    _parquet(tmp_path / "0.parquet", 3)
+    _parquet(tmp_path / "1.parquet", 2)
+    source = open_source(tmp_path)
+    (tmp_path / "0.parquet").unlink()
+    images = list(source.read({1, 2, 3}))
+    assert [(image.index, image.data is None) for image in images] == [(1, True), (2, True), (3, False)]
+    assert "cannot be read" in (images[0].error or "")
+
+
+def test_class_names_must_agree_over_files(tmp_path: Path) -> None:
+    table = pa.table({"image": [_png(1)], "label": [1]})
+    pq.write_table(table.replace_schema_metadata({"classes": '["cat", "dog"]'}), tmp_path / "0.parquet")
+    pq.write_table(table, tmp_path / "1.parquet")
+    assert open_source(tmp_path).classes == ("cat", "dog")
+    pq.write_table(table.replace_schema_metadata({"classes": '["dog", "cat"]'}), tmp_path / "2.parquet")
+    assert "names other classes than the files before it" in _message(ImagesError, tmp_path)
+    assert len(open_source(tmp_path, labels=False).entries()) == 3
 
 
 def test_the_shared_data_reads(shared: Path) -> None:

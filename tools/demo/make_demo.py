@@ -14,6 +14,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
@@ -94,6 +95,17 @@ def write_parquet(
     pq.write_table(table, path, compression="none")  # the images are compressed already
 
 
+def forget_places(path: Path) -> None:
+    """Drop the stack traces that torch leaves in an export: they name folders of the machine that made it."""
+    model = onnx.load(path)
+    for node in model.graph.node:
+        kept = [(entry.key, entry.value) for entry in node.metadata_props if entry.key != "pkg.torch.onnx.stack_trace"]
+        del node.metadata_props[:]
+        for key, value in kept:
+            node.metadata_props.add(key=key, value=value)
+    path.write_bytes(model.SerializeToString(deterministic=True))
+
+
 def main() -> None:
     """Train the target and write the files."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -126,6 +138,7 @@ def main() -> None:
         external_data=False,
         verbose=False,
     )
+    forget_places(OUT / "target.onnx")
     rest = order[TRAINED + EVIDENCE + QUESTIONED :]
     scores = [accuracy(model, images[rows], labels[rows]) for rows in (trained, rest)]
     (OUT / "README.md").write_text(README.format(
