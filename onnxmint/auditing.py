@@ -10,6 +10,7 @@ from onnxmint import __version__
 from onnxmint.errors import EvidenceError, ModelError
 from onnxmint.evidence import groups_of, labels_of
 from onnxmint.graph.load import TargetModel, load_target
+from onnxmint.graph.views import LABEL
 from onnxmint.images.preprocess import from_dict
 from onnxmint.images.sources import ImageEntry, ImageSource, open_source
 from onnxmint.mint.auditor import Auditor
@@ -19,7 +20,7 @@ from onnxmint.results import AuditResult, Histogram, ScoreTable, Skipped, Target
 from onnxmint.runtime.session import Device, choose_device
 from onnxmint.settings import AuditSettings
 from onnxmint.stats import conformal
-from onnxmint.training import check_labels, now, to_numpy
+from onnxmint.training import batch_for, check_labels, now, to_numpy
 from onnxmint.verdicts import CHANCE, reach_verdict
 
 _BINS = 48
@@ -59,8 +60,15 @@ def audit(
     entries = source.entries()
     labels = labels_of(entries)
     check_labels(labels, target.answer.classes, source.location)
+    views = auditor.method["name"] == "views"
+    if views and auditor.method["labels"] and labels is None:
+        raise EvidenceError(
+            f"the auditor was calibrated with labels, but not all images in {source.location} have one, so their "
+            "scores would not compare: give labels, or train an auditor with --no-labels"
+        )
+    known = labels if views and auditor.method["labels"] else None
 
-    rows, score, predicted, skipped = _score(auditor, source, device, settings, stage)
+    rows, score, predicted, skipped = _score(auditor, source, device, settings, stage, known)
     p_value = conformal.p_values(score, auditor.calibration)
     q_value = conformal.q_values(p_value)
     scores = ScoreTable(
@@ -105,7 +113,12 @@ def audit(
 
 
 def _score(
-    auditor: Auditor, source: ImageSource, device: Device, settings: AuditSettings, stage: Stage
+    auditor: Auditor,
+    source: ImageSource,
+    device: Device,
+    settings: AuditSettings,
+    stage: Stage,
+    labels: NDArray[np.int64] | None,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64], tuple[Skipped, ...]]:
     """Run the auditor over the questioned images: row numbers, scores, top classes, and what was left out."""
     reader = Reader(
@@ -113,12 +126,13 @@ def _score(
         ("score", "answer"),
         spec=from_dict(auditor.preprocess),
         device=device,
-        batch_size=settings.batch_size,
+        batch_size=batch_for(settings.batch_size, LABEL if auditor.method["name"] == "views" else None),
     )
     entries = source.entries()
     position = {entry.index: row for row, entry in enumerate(entries)}
     rows, scores, predicted = [], [], []
-    for batch in reader.read(source, wanted=position.keys(), stage=stage, name="questioned images"):
+    told = None if labels is None else {index: int(labels[row]) for index, row in position.items()}
+    for batch in reader.read(source, wanted=position.keys(), stage=stage, name="questioned images", labels=told):
         rows.append(np.array([position[index] for index in batch.index.tolist()], np.int64))
         scores.append(to_numpy(batch.outputs["score"]).astype(np.float64))
         predicted.append(to_numpy(batch.outputs["answer"]).argmax(axis=1).astype(np.int64))

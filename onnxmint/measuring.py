@@ -29,14 +29,14 @@ class HeldOut:
         score: (n,) of the module.
         signals: name -> (n,) of each baseline that can be computed.
         correct: (n,) 1 where the target's top class is the label; None without labels.
-        sample: pixels and scores of one batch, against which the exported file is checked.
+        sample: pixels, labels (or nothing) and scores of one batch, against which the exported file is checked.
     """
 
     table: EvidenceTable
     score: FloatArray
     signals: dict[str, FloatArray]
     correct: FloatArray | None
-    sample: tuple[NDArray[np.uint8], FloatArray] | None = field(default=None)
+    sample: tuple[NDArray[np.uint8], dict[str, NDArray[np.int64]], FloatArray] | None = field(default=None)
 
     def rows(self, part: int, *, member: bool) -> Rows:
         """Return the readable rows of one part and side."""

@@ -1,7 +1,7 @@
 """A target made ready to read images: what the model says about a source, batch by batch, on one device."""
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from functools import partial
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxmint.graph.views import LABEL
 from onnxmint.images.preprocess import PreprocessSpec, decode
 from onnxmint.progress import Stage
 from onnxmint.results import Skipped
@@ -33,8 +34,24 @@ class Reader:
         self._decode: Callable[[bytes], NDArray[np.uint8]] = partial(decode, spec=spec)
         self.skipped: list[Skipped] = []
 
-    def read(self, source: Readable, *, wanted: AbstractSet[int], stage: Stage, name: str) -> Iterator[Batch]:
-        """Yield what the model says of the wanted images of a source, in order, with progress."""
+    def read(
+        self,
+        source: Readable,
+        *,
+        wanted: AbstractSet[int],
+        stage: Stage,
+        name: str,
+        labels: Mapping[int, int] | None = None,
+    ) -> Iterator[Batch]:
+        """Yield what the model says of the wanted images of a source, in order, with progress.
+
+        Args:
+            source: the images.
+            wanted: indices of those to read.
+            stage: told of the progress.
+            name: what the progress is called.
+            labels: class of each index, for models with a label input; None leaves it at its default.
+        """
         with stage(name, len(wanted)) as advance:
 
             def skip(image: SkippedImage) -> None:
@@ -43,7 +60,7 @@ class Reader:
 
             batches = stream(
                 source,
-                self.run,
+                lambda pixels, index: self.run(pixels, label_input(labels, index)),
                 self._decode,
                 wanted=wanted,
                 batch_size=self.batch_size,
@@ -53,6 +70,13 @@ class Reader:
             for batch in batches:
                 yield batch
                 advance(len(batch.index))
+
+
+def label_input(labels: Mapping[int, int] | None, index: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
+    """Return what is fed beside the pixels: the labels of some images, or nothing."""
+    if labels is None:
+        return {}
+    return {LABEL: np.array([labels[number] for number in index.tolist()], np.int64)}
 
 
 class ActivationStore:

@@ -9,7 +9,7 @@ class TrainSettings:
 
     preprocess: str | None = None  # preset name or TOML file; None is allowed only for targets that take uint8
     layer: str = "auto"  # human name, tensor name, index or "auto"
-    module: str = "auto"  # "cnn", "vanilla" or "auto"
+    module: str = "auto"  # "cnn", "vanilla", "views" or "auto"
     group: str | None = None  # column or pattern that says which images belong together
     labels: bool = True  # take labels where the source has them
     limit: int | None = None  # at most so many members and non-members

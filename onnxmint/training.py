@@ -16,7 +16,8 @@ from onnxmint.graph.layers import Layer, choose_layer, list_layers
 from onnxmint.graph.load import TargetModel, at_size, load_target
 from onnxmint.graph.merge import append_module
 from onnxmint.graph.serial import serialize
-from onnxmint.graph.surgery import GraphPreprocess, Instrumented, instrument
+from onnxmint.graph.surgery import GraphPreprocess, Instrumented, instrument, instrument_views
+from onnxmint.graph.views import LABEL, VIEWS
 from onnxmint.images.preprocess import PreprocessSpec, final_size, load_spec, resolve, to_dict
 from onnxmint.images.sources import ImageSource, open_source
 from onnxmint.measuring import (
@@ -96,9 +97,10 @@ def train(
         (prepared.activation, prepared.instrumented.answer),
         spec=prepared.spec,
         device=prepared.device,
-        batch_size=settings.batch_size,
+        batch_size=batch_for(settings.batch_size, prepared.instrumented.label),
     )
-    evidence = _Evidence(table=table, sources=sources, reader=reader, stage=stage)
+    with_labels = prepared.instrumented.label is not None and table.labels is not None
+    evidence = _Evidence(table=table, sources=sources, reader=reader, stage=stage, with_labels=with_labels)
     fitted = _fit(evidence, prepared)
     held = _score_heldout(evidence, fitted, prepared)
     return _assemble(prepared, evidence, fitted, held, rng)
@@ -109,15 +111,28 @@ def _prepare(model: str | Path, settings: TrainSettings) -> _Prepared:
     target = load_target(model)
     spec = prepare_spec(settings.preprocess, target)
     target = at_size(target, final_size(spec))
-    layer = choose_layer(list_layers(target), settings.layer)
-    return _Prepared(
-        target=target,
-        layer=layer,
-        spec=spec,
-        device=choose_device(settings.device),
-        instrumented=instrument(target, [layer], graph_preprocess(spec, target), pool=POOL),
-        settings=settings,
-    )
+    device = choose_device(settings.device)
+    pixels = graph_preprocess(spec, target)
+    if settings.module == "views":
+        layer = _answer_layer(target, settings.layer)
+        instrumented = instrument_views(target, layer.name, pixels)
+    else:
+        layer = choose_layer(list_layers(target), settings.layer)
+        instrumented = instrument(target, [layer], pixels, pool=POOL)
+    return _Prepared(target=target, layer=layer, spec=spec, device=device, instrumented=instrumented, settings=settings)
+
+
+def _answer_layer(target: TargetModel, wanted: str) -> Layer:
+    """Return the layer that `views` reads: what the target says."""
+    layers = list_layers(target)
+    if wanted != "auto" and choose_layer(layers, wanted) is not layers[-1]:
+        raise UsageError(f"--module views reads what the model says, not layer {wanted!r}: leave --layer out")
+    return layers[-1]
+
+
+def batch_for(batch_size: int, label: str | None) -> int:
+    """Return the images in one run: fewer for graphs (those with a label input) that show each in many views."""
+    return batch_size if label is None else max(1, batch_size // 8)
 
 
 def prepare_spec(wanted: str | None, target: TargetModel) -> PreprocessSpec:
@@ -183,13 +198,21 @@ class _Evidence:
     sources: tuple[ImageSource, ...]  # members, non-members
     reader: Reader
     stage: Stage
+    with_labels: bool  # whether the graph is told the labels
 
     def read(self, *parts: int, name: str) -> Iterator[tuple[NDArray[np.int64], Batch]]:
         """Yield (row numbers of the table, batch) for all readable images of some parts."""
         for source, member, words in zip(self.sources, (True, False), ("members", "non-members"), strict=True):
             rows = self.table.rows(*parts, member=member)
             row_of = dict(zip(self.table.index[rows].tolist(), rows.tolist(), strict=True))
-            batches = self.reader.read(source, wanted=row_of.keys(), stage=self.stage, name=f"{words}, {name}")
+            labels = self.table.labels if self.with_labels else None
+            batches = self.reader.read(
+                source,
+                wanted=row_of.keys(),
+                stage=self.stage,
+                name=f"{words}, {name}",
+                labels=None if labels is None else {index: int(labels[row]) for index, row in row_of.items()},
+            )
             for batch in batches:
                 yield np.array([row_of[index] for index in batch.index.tolist()], np.int64), batch
 
@@ -232,7 +255,8 @@ def _score_heldout(evidence: _Evidence, fitted: Any, prepared: _Prepared) -> Hel
         score = fitted.score(as_tensor(batch.outputs[prepared.activation]))
         held.record(rows, score, to_numpy(batch.outputs[prepared.instrumented.answer]), prepared.target.answer.kind)
         if held.sample is None:
-            held.sample = (batch.pixels, score)
+            labels = evidence.table.labels if evidence.with_labels else None
+            held.sample = (batch.pixels, {} if labels is None else {LABEL: labels[rows]}, score)
     held.check_complete()
     return held
 
@@ -259,7 +283,7 @@ def _assemble(
         model=b"",
         target_sha256=prepared.target.sha256,
         preprocess=to_dict(prepared.spec),
-        method=_method(prepared, fitted),
+        method=_method(prepared, fitted, with_labels=evidence.with_labels),
         evidence=facts,
         performance=measure(held.score, held, rng),
         baselines=tuple(measure_baselines(held, rng)),
@@ -288,12 +312,14 @@ def now() -> str:
     return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
 
 
-def _method(prepared: _Prepared, fitted: Any) -> dict[str, Any]:
+def _method(prepared: _Prepared, fitted: Any, *, with_labels: bool) -> dict[str, Any]:
+    views = {"views": len(VIEWS), "labels": with_labels} if fitted.name == "views" else {}
     return {
         "name": fitted.name,
         "layer": prepared.layer.name,
         "tensor": prepared.layer.tensor,
         "activation_shape": list(prepared.shape),
+        **views,
         "seed": prepared.settings.seed,
         "epochs": fitted.epochs,
         "best_epoch": fitted.best_epoch,
@@ -310,9 +336,9 @@ def _check_parity(auditor: Auditor, held: HeldOut, prepared: _Prepared) -> None:
     """Refuse to hand out a file whose scores differ from those that were measured."""
     if held.sample is None:
         raise EvidenceError("no held-out image could be read; see the skipped images")
-    pixels, expected = held.sample
+    pixels, labels, expected = held.sample
     reader = Reader(auditor.model, ("score",), spec=prepared.spec, device=prepared.device, batch_size=len(pixels))
-    found = to_numpy(reader.run(pixels)["score"]).astype(np.float64)
+    found = to_numpy(reader.run(pixels, labels)["score"]).astype(np.float64)
     worst = float(np.max(np.abs(found - expected) / np.maximum(1, np.abs(expected))))
     if not worst <= PARITY:
         raise ModelError(

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from onnxmint.auditing import audit
-from onnxmint.errors import ModelError
+from onnxmint.errors import EvidenceError, ModelError, UsageError
 from onnxmint.mint.auditor import Auditor, load_auditor
 from onnxmint.report.files import load_run, write_run
 from onnxmint.results import AuditResult
@@ -171,6 +171,28 @@ def test_maps_are_read_by_the_cnn_module(layer: str) -> None:
     assert made.method["name"] == "cnn"
     assert made.evidence.members == 100
     assert any("Only 100 known images" in warning for warning in made.warnings)
+
+
+@pytest.mark.parametrize("labels", [True, False])
+def test_views_tell_members_apart(labels: bool, truth: np.ndarray) -> None:
+    """How the answer changes over views says more than any one answer; labels add to it."""
+    settings = TrainSettings(preprocess="0-1", module="views", labels=labels, limit=400, device="cpu")
+    made = train(DEMO / "target.onnx", DEMO / "members.parquet", DEMO / "nonmembers.parquet", settings=settings)
+    assert made.method["name"] == "views"
+    assert made.method["labels"] is labels
+    asked = AuditSettings(labels=labels, device="cpu")
+    found = audit(DEMO / "target.onnx", DEMO / "questioned.parquet", made, settings=asked)
+    score = found.scores.score
+    assert auc(score[truth], score[~truth]) > 0.62
+    if labels:
+        with pytest.raises(EvidenceError, match="was calibrated with labels, but not all images"):
+            audit(DEMO / "target.onnx", DEMO / "questioned.parquet", made, settings=AuditSettings(labels=False))
+
+
+def test_views_read_no_layer_but_the_answer() -> None:
+    settings = TrainSettings(preprocess="0-1", module="views", layer="relu")
+    with pytest.raises(UsageError, match="--module views reads what the model says"):
+        train(DEMO / "target.onnx", DEMO / "members.parquet", DEMO / "nonmembers.parquet", settings=settings)
 
 
 def test_a_killed_run_leaves_no_half_file(tmp_path: Path) -> None:

@@ -38,10 +38,11 @@ _EVIDENCE = (
     ),
     click.option(
         "--module",
-        type=click.Choice(["auto", "cnn", "vanilla"]),
+        type=click.Choice(["auto", "cnn", "vanilla", "views"]),
         default="auto",
         show_default=True,
-        help="MINT module: cnn reads activation maps, vanilla pooled values; auto goes by the layer's rank.",
+        help="MINT module: cnn reads activation maps, vanilla pooled values; auto goes by the layer's rank. views "
+        "reads how the answer changes over 26 shifted and mirrored views: far stronger, 26 times the cost.",
     ),
     click.option(
         "--group",

@@ -46,9 +46,9 @@ class Writer:
             self._graph.insert_before(self.before, [node])
         return out
 
-    def constant(self, array: Any, name: str) -> ir.Value:
+    def constant(self, array: Any, name: str, *, prefix: str = "onnxmint_") -> ir.Value:
         """Add an initialiser."""
-        name = self.free(f"onnxmint_{name}")
+        name = self.free(f"{prefix}{name}")
         tensor = ir.tensor(np.asarray(array), name=name)
         value = ir.Value(
             name=name, type=ir.TensorType(tensor.dtype), shape=ir.Shape(np.shape(array)), const_value=tensor

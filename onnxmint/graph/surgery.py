@@ -12,7 +12,7 @@ import onnx_ir as ir
 from onnx_ir.passes import common as passes
 
 from onnxmint.errors import ModelError, UsageError
-from onnxmint.graph import flow
+from onnxmint.graph import flow, views
 from onnxmint.graph.batching import with_dynamic_batch
 from onnxmint.graph.layers import Layer
 from onnxmint.graph.load import TargetModel
@@ -50,6 +50,7 @@ class Instrumented:
         activations: layer name -> output name.
         activation_shapes: layer name -> shape per image, channels first, after pooling.
         answer: output name of the (N, classes) answer.
+        label: name of the optional (N,) int64 input, None when the graph takes no labels.
     """
 
     model: ir.Model
@@ -57,6 +58,7 @@ class Instrumented:
     activations: dict[str, str]
     activation_shapes: dict[str, tuple[int, ...]]
     answer: str
+    label: str | None = None
 
 
 def expose(
@@ -171,6 +173,62 @@ def instrument(
     return found
 
 
+def instrument_views(target: TargetModel, name: str, preprocess: GraphPreprocess) -> Instrumented:
+    """Return the graph that shows the target every view of each image; its answers to them make the activation.
+
+    The graph has a second, optional input, the labels (N,) int64; -1, the default, stands for the target's top class.
+
+    Args:
+        target: the model.
+        name: what to call the activation, (N, views) log-odds of one class.
+        preprocess: what happens to the pixels before they reach the target.
+
+    Raises:
+        ModelError: a fixed batch size cannot be made free.
+    """
+    model = target.model.clone()
+    if target.input.batch is not None:
+        model = with_dynamic_batch(model, target.input, target.path)
+    values = ir.convenience.create_value_mapping(model.graph, include_subgraphs=False)
+    writer = Writer(model, taken=values)
+    said = writer.cast(values[target.answer.tensor], ir.DataType.FLOAT)
+    answers = views.gather(writer, said, target.answer.classes)
+    first = writer.op("Gather", [answers, writer.constant(np.int64(0), "first")], {"axis": 1})
+    if views.LABEL in values:
+        writer.release(values[views.LABEL])
+    label = writer.constant(np.array([-1]), views.LABEL, prefix="")
+    odds = views.scaled_confidence(
+        writer,
+        answers,
+        first,
+        label,
+        classes=target.answer.classes,
+        kind=target.answer.kind,
+        opset=target.opset,
+    )
+    activation, answer = writer.identity(odds, "activation"), writer.identity(first, "answer")
+    pixels = _prepend_pixels(model, writer, target, preprocess, spread=True)
+    shape = (len(views.VIEWS),)
+    _declare(activation, ir.DataType.FLOAT, ("N", *shape))
+    _declare(answer, ir.DataType.FLOAT, ("N", target.answer.classes))
+    part = extract(model, [activation, answer])
+    part.graph.name = "onnxmint"
+    # An input with an initialiser of the same name is optional: without labels, -1 stands for every image.
+    optional = part.graph.initializers[label.name or ""]
+    optional.shape = ir.Shape(["L"])
+    part.graph.inputs.append(optional)
+    found = Instrumented(
+        model=part,
+        input=pixels.name or "",
+        activations={name: activation.name or ""},
+        activation_shapes={name: shape},
+        answer=answer.name or "",
+        label=label.name,
+    )
+    _check_shapes(found, (preprocess.height, preprocess.width, preprocess.channels), target)
+    return found
+
+
 def _check_shapes(found: Instrumented, size: tuple[int, int, int], target: TargetModel) -> None:
     """Run two blank images: shapes must be as promised for the size that the preprocessing makes."""
     feeds = {found.input: np.zeros((2, *size), np.uint8)}
@@ -208,8 +266,10 @@ def _pooled(writer: Writer, value: ir.Value, layer: Layer, pool: tuple[int, int]
     return writer.pool(value, shape, pool), (shape[0], *pool)
 
 
-def _prepend_pixels(model: ir.Model, writer: Writer, target: TargetModel, preprocess: GraphPreprocess) -> ir.Value:
-    """Put a uint8 (N, H, W, C) input and the preprocessing before the target's own input."""
+def _prepend_pixels(
+    model: ir.Model, writer: Writer, target: TargetModel, preprocess: GraphPreprocess, *, spread: bool = False
+) -> ir.Value:
+    """Put a uint8 (N, H, W, C) input, its views when `spread`, and the preprocessing before the target's own input."""
     graph = model.graph
     image = next(value for value in graph.inputs if value.name == target.input.name)
     uses = [(use.node, use.idx) for use in image.uses()]
@@ -218,7 +278,7 @@ def _prepend_pixels(model: ir.Model, writer: Writer, target: TargetModel, prepro
     pixels.shape = ir.Shape(["N", preprocess.height, preprocess.width, preprocess.channels])
     first = next(iter(graph))
     writer.before = first
-    value = pixels
+    value = views.spread(writer, pixels, (preprocess.height, preprocess.width)) if spread else pixels
     if target.input.dtype != "uint8":
         value = writer.cast(value, ir.DataType.FLOAT)
         value = _normalise(writer, value, preprocess)

@@ -35,7 +35,7 @@ class FitSettings:
 class FittedModule:
     """A module with the weights of its best epoch, and how it got there."""
 
-    name: str  # "cnn" or "vanilla"
+    name: str  # "cnn", "vanilla" or "views"
     network: nn.Module
     epochs: int  # epochs run
     best_epoch: int  # epoch whose weights are kept; 0 is the untrained network
@@ -57,6 +57,8 @@ def module_for(wanted: str, rank: int) -> str:
     """
     if wanted == "cnn" and rank != 3:  # noqa: PLR2004 - channels, height, width
         raise UsageError(f"--module cnn needs an activation map; this layer has {rank} axes per image: use vanilla")
+    if wanted == "views":
+        return wanted
     if wanted == "auto":
         return "cnn" if rank == 3 else "vanilla"  # noqa: PLR2004
     return wanted
@@ -74,7 +76,7 @@ def fit_module(
     """Fit a module.
 
     Args:
-        name: "cnn" or "vanilla".
+        name: "cnn", "vanilla" or "views".
         activations: (n, ...) float32, on the CPU (may be memory-mapped) or on CUDA.
         is_member: (n,) truth.
         validation: (n,) true for the rows that only decide when to stop.

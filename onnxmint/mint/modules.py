@@ -91,6 +91,38 @@ class VanillaModule(nn.Module):
         return score.flatten()
 
 
+class ViewsModule(nn.Module):
+    """`views`: a dense network over how confident the target is in shifted and mirrored copies of an image."""
+
+    def __init__(self, mean: Tensor, deviation: Tensor, *, dropout: float = 0.3) -> None:
+        """Build for F features as `features` makes them; `mean` and `deviation` are (F,)."""
+        super().__init__()
+        self.standardise = Standardise(mean, deviation)
+        self.decide = nn.Sequential(
+            nn.Linear(len(mean), 64),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(64, 64),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(64, 1),
+        )
+
+    @staticmethod
+    def features(odds: Tensor) -> Tensor:
+        """Return (N, V + 6) of (N, V) log-odds: each view, their summaries, and the image itself against its views."""
+        mean = odds.mean(dim=1, keepdim=True)
+        spread = (odds - mean).square().mean(dim=1, keepdim=True).sqrt()
+        gap = odds[:, :1] - mean
+        ends = [odds.amax(dim=1, keepdim=True), odds.amin(dim=1, keepdim=True)]
+        return torch.cat([odds, mean, spread, gap, gap / (spread + 0.1), *ends], dim=1)
+
+    def forward(self, odds: Tensor) -> Tensor:
+        """Return (N,) scores of (N, V) log-odds, the image itself first."""
+        score: Tensor = self.decide(self.standardise(self.features(odds)))
+        return score.flatten()
+
+
 def pool(activation: Tensor) -> Tensor:
     """Average an activation over its positions: (N, C, H, W) and (N, T, C) become (N, C); (N, C) stays."""
     if activation.dim() == 4:  # noqa: PLR2004 - the rank of a batch of maps
@@ -98,4 +130,8 @@ def pool(activation: Tensor) -> Tensor:
     return activation.mean(dim=1) if activation.dim() == 3 else activation  # noqa: PLR2004 - a batch of tokens
 
 
-MODULES: dict[str, type[CnnModule] | type[VanillaModule]] = {"cnn": CnnModule, "vanilla": VanillaModule}
+MODULES: dict[str, type[CnnModule] | type[VanillaModule] | type[ViewsModule]] = {
+    "cnn": CnnModule,
+    "vanilla": VanillaModule,
+    "views": ViewsModule,
+}

@@ -93,23 +93,23 @@ class Runner:
         self.device = device
         self.outputs = outputs
 
-    def __call__(self, pixels: Pixels) -> dict[str, Any]:
-        """Run the model on (b, H, W, C) uint8 pixels.
+    def __call__(self, pixels: Pixels, extra: dict[str, NDArray[Any]] | None = None) -> dict[str, Any]:
+        """Run the model on (b, H, W, C) uint8 pixels and, by name, on small further inputs.
 
         Raises:
             ModelError: onnxruntime failed while running (out of memory, an operator that refuses its input).
         """
         try:
             if self.device.kind == "cuda":
-                return self._run_bound(pixels)
-            values = self._session.run(list(self.outputs), {self._input: pixels})
+                return self._run_bound(pixels, extra or {})
+            values = self._session.run(list(self.outputs), {self._input: pixels, **(extra or {})})
         except runtime_errors() as problem:
             raise ModelError(
                 f"the model fails on a batch of {len(pixels)}: {first_line(problem)}; try a smaller --batch-size"
             ) from None
         return dict(zip(self.outputs, values, strict=True))
 
-    def _run_bound(self, pixels: Pixels) -> dict[str, Any]:
+    def _run_bound(self, pixels: Pixels, extra: dict[str, NDArray[Any]]) -> dict[str, Any]:
         """Run by IO binding: one upload of uint8 pixels, outputs stay on the GPU as torch tensors."""
         import torch
 
@@ -118,6 +118,8 @@ class Runner:
         torch.cuda.current_stream().synchronize()
         binding = self._session.io_binding()
         binding.bind_input(self._input, "cuda", 0, np.uint8, tuple(images.shape), images.data_ptr())
+        for name, value in extra.items():
+            binding.bind_cpu_input(name, value)
         for name in self.outputs:
             binding.bind_output(name, "cuda", 0)
         self._session.run_with_iobinding(binding)
@@ -127,7 +129,7 @@ class Runner:
 
 def stream(
     source: Readable,
-    run: Callable[[Pixels], dict[str, Any]],
+    run: Callable[[Pixels, NDArray[np.int64]], dict[str, Any]],
     decode: Decode,
     *,
     wanted: AbstractSet[int] | None = None,
@@ -142,7 +144,7 @@ def stream(
 
     Args:
         source: where the encoded images come from.
-        run: the model, usually a `Runner`.
+        run: the model: pixels and their indices to named outputs.
         decode: encoded bytes to (H, W, C) uint8; raises ImagesError with the reason.
         wanted: indices to read, None for all.
         batch_size: images in one run.
@@ -155,7 +157,7 @@ def stream(
             for image in skipped:
                 skip(image)
             if len(index):
-                yield Batch(index=index, pixels=pixels, outputs=run(pixels))
+                yield Batch(index=index, pixels=pixels, outputs=run(pixels, index))
     finally:
         feeder.close()
 

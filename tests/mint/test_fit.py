@@ -8,7 +8,7 @@ import torch
 from onnxmint.errors import EvidenceError, UsageError
 from onnxmint.mint.export import export_module
 from onnxmint.mint.fit import FitSettings, FittedModule, fit_module, module_for
-from onnxmint.mint.modules import CnnModule, VanillaModule
+from onnxmint.mint.modules import CnnModule, VanillaModule, ViewsModule
 
 SHAPES = {"cnn": (6, 4, 4), "vanilla": (6,)}
 
@@ -77,7 +77,9 @@ def test_the_module_goes_by_the_rank() -> None:
 
 
 @pytest.mark.parametrize("opset", [9, 11, 17, 18, 20])
-@pytest.mark.parametrize(("kind", "shape"), [(CnnModule, (5, 6, 4)), (VanillaModule, (5,)), (VanillaModule, (7, 5))])
+@pytest.mark.parametrize(
+    ("kind", "shape"), [(CnnModule, (5, 6, 4)), (VanillaModule, (5,)), (VanillaModule, (7, 5)), (ViewsModule, (26,))]
+)
 def test_the_exported_module_is_the_same_function(opset: int, kind: type, shape: tuple[int, ...]) -> None:
     torch.manual_seed(0)
     width = kind.features(torch.zeros(1, *shape)).shape[1]

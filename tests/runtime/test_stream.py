@@ -39,7 +39,7 @@ def _decode(data: bytes) -> np.ndarray:
     return np.full((2, 2, 1), data[0], np.uint8)
 
 
-def _run(pixels: np.ndarray) -> dict[str, np.ndarray]:
+def _run(pixels: np.ndarray, index: np.ndarray) -> dict[str, np.ndarray]:
     return {"value": pixels[:, 0, 0, 0].astype(np.float32)}
 
 
@@ -100,7 +100,7 @@ def test_an_error_in_a_decoder_reaches_the_consumer_and_leaves_no_thread() -> No
 
 
 def test_an_error_in_the_model_leaves_no_thread() -> None:
-    def broken(pixels: np.ndarray) -> dict[str, np.ndarray]:
+    def broken(pixels: np.ndarray, index: np.ndarray) -> dict[str, np.ndarray]:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

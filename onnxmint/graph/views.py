@@ -1,0 +1,112 @@
+"""Views of an image made inside the graph: small shifts and mirror images, so that the auditor still takes one image.
+
+A target answers shifted and mirrored copies of an image it was trained on differently from those of an image it was
+not (shared/DESIGN.md, section 5): that difference is the strongest signal known without shadow models.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from onnxmint.graph.parts import Writer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """A copy of an image moved by whole pixels, its border reflected, then mirrored or not."""
+
+    down: int = 0
+    right: int = 0
+    mirrored: bool = False
+
+
+LABEL = "label"  # name of the optional input
+_AXES_AS_INPUT = 18  # from this opset on, reductions take their axes as an input
+_SHIFTS = ((0, 0), *((step * sign, 0) for step in (1, 2, 3) for sign in (1, -1)))
+_SHIFTS = (*_SHIFTS, *((0, step * sign) for step in (1, 2, 3) for sign in (1, -1)))
+
+VIEWS = tuple(View(down=down, right=right, mirrored=mirrored) for mirrored in (False, True) for down, right in _SHIFTS)
+"""26 views, the first of which is the image itself."""
+
+
+def spread(writer: Writer, pixels: ir.Value, size: tuple[int, int], views: tuple[View, ...] = VIEWS) -> ir.Value:
+    """Return (V * N, H, W, C): all images in the first view, then all in the second, and so on.
+
+    Shifts and mirrors are reorderings of rows and columns, so they are exact and work on any type in any opset.
+    """
+    height, width = size
+    rows: dict[int, ir.Value] = {0: pixels}
+    made = []
+    for view in views:
+        if view.down not in rows:
+            index = writer.constant(shifted(height, view.down), "rows")
+            rows[view.down] = writer.op("Gather", [pixels, index], {"axis": 1})
+        columns = shifted(width, view.right)
+        columns = columns[::-1].copy() if view.mirrored else columns
+        value = rows[view.down]
+        if view.right or view.mirrored:
+            value = writer.op("Gather", [value, writer.constant(columns, "columns")], {"axis": 2})
+        made.append(value)
+    return writer.op("Concat", made, {"axis": 0})
+
+
+def gather(writer: Writer, answer: ir.Value, classes: int, views: tuple[View, ...] = VIEWS) -> ir.Value:
+    """Return (N, V, classes) answers of (V * N, classes) answers in the order of `spread`."""
+    shape = writer.constant(np.array([len(views), -1, classes], np.int64), "by_view")
+    by_view = writer.op("Reshape", [answer, shape])
+    return writer.op("Transpose", [by_view], {"perm": [1, 0, 2]})
+
+
+def scaled_confidence(
+    writer: Writer, answers: ir.Value, first: ir.Value, label: ir.Value, *, classes: int, kind: str, opset: int
+) -> ir.Value:
+    """Return (N, V) log-odds of one class in every view: log p - log(1 - p) (LiRA, arXiv 2112.03570, section V.B).
+
+    Args:
+        writer: adds the nodes.
+        answers: (N, V, classes).
+        first: (N, classes), the answer to the image itself.
+        label: (N,) or (1,) int64 classes; where it is -1, the target's own top class for the image itself.
+        classes: number of classes.
+        kind: what the answers are: "logits", "probabilities" or "log-probabilities".
+        opset: of the graph.
+    """
+    if kind == "probabilities":
+        smallest = writer.constant(np.float32(1e-30), "smallest")
+        answers = writer.op("Log", [writer.op("Add", [answers, smallest])])
+    chosen = _chosen(writer, first, label, classes)
+    mask = writer.op("Reshape", [chosen, writer.constant(np.array([-1, 1, classes]), "per_view")])
+    ones = writer.constant(np.ones((classes, 1), np.float32), "ones")
+    of_class = writer.op("MatMul", [writer.op("Mul", [answers, mask]), ones])
+    hidden = writer.op("Mul", [mask, writer.constant(np.float32(-1e30), "hidden")])
+    others = writer.op("Add", [answers, hidden])
+    axes: dict[str, object] = {"keepdims": 1}
+    inputs = [others]
+    if opset >= _AXES_AS_INPUT:
+        inputs.append(writer.constant(np.array([2]), "axes"))
+    else:
+        axes["axes"] = [2]
+    rest = writer.op("ReduceLogSumExp", inputs, axes)
+    flat = writer.constant(np.array([-1, len(VIEWS)]), "views")
+    return writer.op("Reshape", [writer.op("Sub", [of_class, rest]), flat])
+
+
+def _chosen(writer: Writer, first: ir.Value, label: ir.Value, classes: int) -> ir.Value:
+    """Return (N, classes) with a 1 at the label, or at the top class where the label is -1."""
+    column = writer.constant(np.array([-1, 1]), "column")
+    numbers = writer.constant(np.arange(classes)[None], "classes")
+    to_float = {"to": int(ir.DataType.FLOAT)}
+    top = writer.op("ArgMax", [first], {"axis": 1, "keepdims": 1})
+    of_top = writer.op("Cast", [writer.op("Equal", [top, numbers])], to_float)
+    wanted = writer.op("Reshape", [label, column])
+    of_label = writer.op("Cast", [writer.op("Equal", [wanted, numbers])], to_float)
+    ones = writer.constant(np.ones((classes, 1), np.float32), "ones")
+    unknown = writer.op("Sub", [writer.constant(np.float32(1), "one"), writer.op("MatMul", [of_label, ones])])
+    return writer.op("Add", [of_label, writer.op("Mul", [of_top, unknown])])
+
+
+def shifted(length: int, by: int) -> np.ndarray:
+    """Return the indices of a row of `length` pixels moved by `by`, reflected at the border (edge not repeated)."""
+    index = np.abs(np.arange(length) - by)
+    return np.where(index >= length, 2 * (length - 1) - index, index).clip(0, length - 1).astype(np.int64)

@@ -1,0 +1,83 @@
+"""Views made in the graph are the views made by hand, in any opset, and labels are optional."""
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from onnxmint.graph.load import load_target
+from onnxmint.graph.serial import serialize
+from onnxmint.graph.surgery import GraphPreprocess, instrument_views
+from onnxmint.graph.views import LABEL, VIEWS, shifted
+from onnxmint.signals import phi
+from tests.graph.texts import CNN, cnn
+
+SIZE = 8
+
+
+def _prepared(path: Path, text: str = CNN) -> tuple[onnxruntime.InferenceSession, str, str]:
+    target = load_target(cnn(path, text))
+    plain = GraphPreprocess(
+        height=SIZE, width=SIZE, channels=3, channel_order="rgb", scale=1 / 255, mean=(0.0,) * 3, std=(1.0,) * 3
+    )
+    made = instrument_views(target, "logits", plain)
+    return onnxruntime.InferenceSession(serialize(made.model)), made.activations["logits"], made.answer
+
+
+def _by_hand(pixels: np.ndarray) -> np.ndarray:
+    """Return (V, N, H, W, C): padded by reflection, cut at the shift, mirrored."""
+    padded = np.pad(pixels, ((0, 0), (3, 3), (3, 3), (0, 0)), mode="reflect")
+    made = []
+    for view in VIEWS:
+        top, left = 3 - view.down, 3 - view.right
+        part = padded[:, top : top + SIZE, left : left + SIZE]
+        made.append(part[:, :, ::-1] if view.mirrored else part)
+    return np.stack(made)
+
+
+def _expected(path: Path, pixels: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
+    original = onnxruntime.InferenceSession(path)
+    answers = [
+        original.run(None, {"image": np.ascontiguousarray((view.astype(np.float32) / 255).transpose(0, 3, 1, 2))})[0]
+        for view in _by_hand(pixels)
+    ]
+    labels = answers[0].argmax(1) if labels is None else np.where(labels < 0, answers[0].argmax(1), labels)
+    return np.stack([phi(answer, "logits", labels) for answer in answers], axis=1)
+
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (5, SIZE, SIZE, 3), np.uint8)
+
+
+def test_there_are_26_different_views_and_the_first_is_the_image() -> None:
+    assert len(set(VIEWS)) == len(VIEWS) == 26
+    views = _by_hand(PIXELS)
+    np.testing.assert_array_equal(views[0], PIXELS)
+    assert len({view.tobytes() for view in views}) == 26
+
+
+@pytest.mark.parametrize("labels", [None, [-1, -1, -1, -1, -1], [0, 1, 2, 3, 0], [3, -1, 1, -1, 0]])
+@pytest.mark.parametrize("opset", [8, 13, 17, 18, 21])
+def test_log_odds_in_every_view_are_those_by_hand(tmp_path: Path, opset: int, labels: list[int] | None) -> None:
+    session, activation, answer = _prepared(tmp_path / "m.onnx", CNN.replace('"" : 17', f'"" : {opset}'))
+    given = None if labels is None else np.array(labels)
+    feeds = {"image": PIXELS} | ({} if given is None else {LABEL: given})
+    odds, said = session.run([activation, answer], feeds)
+    assert odds.shape == (5, 26)
+    np.testing.assert_allclose(odds, _expected(tmp_path / "m.onnx", PIXELS, given), rtol=1e-4, atol=1e-4)
+    assert said.shape == (5, 4)
+
+
+def test_a_tensor_called_label_in_the_target_does_no_harm(tmp_path: Path) -> None:
+    text = CNN.replace("flat = Flatten (mean)", "label = Flatten (mean)").replace("(flat, w3)", "(label, w3)")
+    session, activation, _ = _prepared(tmp_path / "m.onnx", text)
+    odds = session.run([activation], {"image": PIXELS, LABEL: np.zeros(5, np.int64)})[0]
+    np.testing.assert_allclose(odds, _expected(tmp_path / "m.onnx", PIXELS, np.zeros(5, int)), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("by", [-3, -1, 0, 2])
+@pytest.mark.parametrize("length", [1, 2, 3, 9])
+def test_shifts_stay_inside_small_images(length: int, by: int) -> None:
+    index = shifted(length, by)
+    assert index.shape == (length,)
+    assert 0 <= index.min() <= index.max() < length
