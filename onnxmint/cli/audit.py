@@ -47,7 +47,7 @@ def audit_command(ctx: click.Context, /, model: Path, images: str, **options: An
     \b
     Examples:
       onnxmint audit model.onnx suspects/ --members train/ --nonmembers heldout/ \\
-          --preprocess imagenet -o run
+          --preprocess imagenet --module views -o run
       onnxmint audit model.onnx more/ --auditor run/auditor.onnx -o run2
 
     \b

@@ -29,7 +29,13 @@ TARGETS: dict[str, dict[str, Any]] = {
     "cifar10-large-nhwc": {"data": "cifar10.parquet", "preprocess": "0-1"},
     "gtsrb-cnn-batch1": {"data": "gtsrb.parquet", "preprocess": "0-1", "group": "track"},
 }
-MODULES = (("cnn", "auto"), ("vanilla", "auto"), ("vanilla", "penultimate"), ("vanilla", "logits"))  # module, layer
+MODULES = (  # module, layer
+    ("cnn", "auto"),
+    ("vanilla", "auto"),
+    ("vanilla", "penultimate"),
+    ("vanilla", "logits"),
+    ("views", "auto"),
+)
 
 
 def membership(table: pa.Table, data: str) -> tuple[np.ndarray, np.ndarray]:
