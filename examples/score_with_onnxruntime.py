@@ -1,6 +1,9 @@
 """Score images with an auditor file and nothing but onnxruntime, NumPy and Pillow.
 
-python examples/score_with_onnxruntime.py auditor.onnx image.png ...   (images of the target's input size)
+python examples/score_with_onnxruntime.py auditor.onnx image.png ...
+
+An auditor of `views` that was trained with labels asks for them: image.png=3. For images that do not have the target's
+input size, resize as the auditor's metadata (onnxmint.auditor, preprocess) says; here it is Pillow's bilinear.
 """
 
 import sys
@@ -11,8 +14,10 @@ from PIL import Image
 
 session = onnxruntime.InferenceSession(sys.argv[1])
 _, height, width, channels = session.get_inputs()[0].shape
-for path in sys.argv[2:]:
+for word in sys.argv[2:]:
+    path, _, label = word.partition("=")
     image = Image.open(path).convert("L" if channels == 1 else "RGB").resize((width, height), Image.Resampling.BILINEAR)
     pixels = np.asarray(image, np.uint8).reshape(1, height, width, channels)
-    score, p_value, answer = session.run(["score", "p_value", "answer"], {session.get_inputs()[0].name: pixels})
+    feeds = {session.get_inputs()[0].name: pixels} | ({"label": np.array([int(label)])} if label else {})
+    score, p_value, answer = session.run(["score", "p_value", "answer"], feeds)
     print(f"{path}: score {score[0]:.3f}, p-value {p_value[0]:.4f}, predicted class {answer[0].argmax()}")

@@ -10,7 +10,6 @@ from onnxmint import __version__
 from onnxmint.errors import EvidenceError, ModelError
 from onnxmint.evidence import groups_of, labels_of
 from onnxmint.graph.load import TargetModel, load_target
-from onnxmint.graph.views import LABEL
 from onnxmint.images.preprocess import from_dict
 from onnxmint.images.sources import ImageEntry, ImageSource, open_source
 from onnxmint.mint.auditor import Auditor
@@ -126,7 +125,7 @@ def _score(
         ("score", "answer"),
         spec=from_dict(auditor.preprocess),
         device=device,
-        batch_size=batch_for(settings.batch_size, LABEL if auditor.method["name"] == "views" else None),
+        batch_size=batch_for(settings.batch_size, auditor.method["name"]),
     )
     entries = source.entries()
     position = {entry.index: row for row, entry in enumerate(entries)}

@@ -16,7 +16,7 @@ from onnxmint.graph.layers import Layer, choose_layer, list_layers
 from onnxmint.graph.load import TargetModel, at_size, load_target
 from onnxmint.graph.merge import append_module
 from onnxmint.graph.serial import serialize
-from onnxmint.graph.surgery import GraphPreprocess, Instrumented, instrument, instrument_views
+from onnxmint.graph.surgery import GraphPreprocess, Instrumented, instrument, instrument_views, settle_label
 from onnxmint.graph.views import LABEL, VIEWS
 from onnxmint.images.preprocess import PreprocessSpec, final_size, load_spec, resolve, to_dict
 from onnxmint.images.sources import ImageSource, open_source
@@ -92,14 +92,17 @@ def train(
     sources = tuple(open_source(place, group=settings.group, labels=settings.labels) for place in (members, nonmembers))
     table = gather_evidence(*sources, limit=settings.limit, rng=rng)
     check_labels(table.labels, prepared.target.answer.classes, sources[0].location)
+    with_labels = settings.module == "views" and table.labels is not None
+    if settings.module == "views":
+        settled = settle_label(prepared.instrumented, given=with_labels)
+        prepared = replace(prepared, instrumented=settled)
     reader = Reader(
         serialize(prepared.instrumented.model),
         (prepared.activation, prepared.instrumented.answer),
         spec=prepared.spec,
         device=prepared.device,
-        batch_size=batch_for(settings.batch_size, prepared.instrumented.label),
+        batch_size=batch_for(settings.batch_size, settings.module),
     )
-    with_labels = prepared.instrumented.label is not None and table.labels is not None
     evidence = _Evidence(table=table, sources=sources, reader=reader, stage=stage, with_labels=with_labels)
     fitted = _fit(evidence, prepared)
     held = _score_heldout(evidence, fitted, prepared)
@@ -130,9 +133,9 @@ def _answer_layer(target: TargetModel, wanted: str) -> Layer:
     return layers[-1]
 
 
-def batch_for(batch_size: int, label: str | None) -> int:
-    """Return the images in one run: fewer for graphs (those with a label input) that show each in many views."""
-    return batch_size if label is None else max(1, batch_size // 8)
+def batch_for(batch_size: int, module: str) -> int:
+    """Return the images in one run: fewer for `views`, which shows the target each of them 26 times."""
+    return max(1, batch_size // 8) if module == "views" else batch_size
 
 
 def prepare_spec(wanted: str | None, target: TargetModel) -> PreprocessSpec:

@@ -5,7 +5,7 @@ need. onnx-ir's `extract` is used with the guards of shared/reference/onnx.md, s
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx_ir as ir
@@ -226,6 +226,26 @@ def instrument_views(target: TargetModel, name: str, preprocess: GraphPreprocess
         label=label.name,
     )
     _check_shapes(found, (preprocess.height, preprocess.width, preprocess.channels), target)
+    return found
+
+
+def settle_label(found: Instrumented, *, given: bool) -> Instrumented:
+    """Return a views graph whose label input is required, or gone.
+
+    P-values hold only for scores made as the calibration's were: with labels or without. An optional input would let
+    one be mixed with the other.
+
+    Args:
+        found: from `instrument_views`; its model is changed.
+        given: true when every image comes with a label; false fixes it at -1, the target's own top class.
+    """
+    graph, name = found.model.graph, found.label or ""
+    label = graph.initializers[name]
+    if not given:
+        graph.inputs.remove(label)
+        return replace(found, label=None)
+    del graph.initializers[name]
+    label.const_value = None
     return found
 
 

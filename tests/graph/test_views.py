@@ -8,7 +8,7 @@ import pytest
 
 from onnxmint.graph.load import load_target
 from onnxmint.graph.serial import serialize
-from onnxmint.graph.surgery import GraphPreprocess, instrument_views
+from onnxmint.graph.surgery import GraphPreprocess, instrument_views, settle_label
 from onnxmint.graph.views import LABEL, VIEWS, shifted
 from onnxmint.signals import phi
 from tests.graph.texts import CNN, cnn
@@ -66,6 +66,23 @@ def test_log_odds_in_every_view_are_those_by_hand(tmp_path: Path, opset: int, la
     assert odds.shape == (5, 26)
     np.testing.assert_allclose(odds, _expected(tmp_path / "m.onnx", PIXELS, given), rtol=1e-4, atol=1e-4)
     assert said.shape == (5, 4)
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_labels_are_asked_for_or_not_taken(tmp_path: Path, given: bool) -> None:
+    """An auditor calibrated with labels must not be run without, nor the other way round."""
+    target = load_target(cnn(tmp_path / "m.onnx"))
+    plain = GraphPreprocess(
+        height=SIZE, width=SIZE, channels=3, channel_order="rgb", scale=1 / 255, mean=(0.0,) * 3, std=(1.0,) * 3
+    )
+    made = settle_label(instrument_views(target, "logits", plain), given=given)
+    session = onnxruntime.InferenceSession(serialize(made.model))
+    assert [value.name for value in session.get_inputs()] == (["image", LABEL] if given else ["image"])
+    assert session.get_overridable_initializers() == []
+    labels = np.array([0, 1, 2, 3, 0]) if given else None
+    feeds = {"image": PIXELS} | ({LABEL: labels} if given else {})
+    odds = session.run([made.activations["logits"]], feeds)[0]
+    np.testing.assert_allclose(odds, _expected(tmp_path / "m.onnx", PIXELS, labels), rtol=1e-4, atol=1e-4)
 
 
 def test_a_tensor_called_label_in_the_target_does_no_harm(tmp_path: Path) -> None:
