@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from onnxmint import __version__
 from onnxmint.errors import EvidenceError, ImagesError, ModelError, UsageError
 from onnxmint.evidence import CALIBRATE, FIT, TEST, VALIDATE, EvidenceTable, gather_evidence
+from onnxmint.graph.instrument import GraphPreprocess, Instrumented, instrument, instrument_views, settle_label
 from onnxmint.graph.layers import Layer, choose_layer, list_layers
 from onnxmint.graph.load import TargetModel, at_size, load_target
 from onnxmint.graph.merge import append_module
 from onnxmint.graph.serial import serialize
-from onnxmint.graph.surgery import GraphPreprocess, Instrumented, instrument, instrument_views, settle_label
 from onnxmint.graph.views import LABEL, VIEWS
 from onnxmint.images.preprocess import PreprocessSpec, final_size, load_spec, resolve, to_dict
 from onnxmint.images.sources import ImageSource, open_source

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from onnx_ir.passes import common as passes
 
 from onnxmint.errors import ModelError
+from onnxmint.graph.instrument import Instrumented
 from onnxmint.graph.parts import Writer
 from onnxmint.graph.serial import clamp_ir_version, serialize
-from onnxmint.graph.surgery import Instrumented
 
 _PREFIX = "mint/"
 

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from onnxmint.errors import ModelError
+from onnxmint.graph.instrument import GraphPreprocess, instrument
 from onnxmint.graph.layers import choose_layer, list_layers
 from onnxmint.graph.load import load_target
 from onnxmint.graph.merge import append_module
 from onnxmint.graph.serial import serialize
-from onnxmint.graph.surgery import GraphPreprocess, instrument
 from onnxmint.mint.export import export_module
 from onnxmint.mint.modules import MODULES
 from onnxmint.stats.conformal import p_values

@@ -11,11 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from onnxmint.errors import ModelError, OnnxmintError, UsageError
+from onnxmint.graph.instrument import GraphPreprocess, instrument
 from onnxmint.graph.layers import choose_layer, list_layers
 from onnxmint.graph.load import load_target
 from onnxmint.graph.parts import averaging
 from onnxmint.graph.serial import save_model, serialize
-from onnxmint.graph.surgery import GraphPreprocess, expose, instrument
+from onnxmint.graph.surgery import expose
 from onnxmint.graph.verify import verify_exposed
 from tests.conftest import DEMO
 from tests.graph.texts import CNN, cnn

@@ -6,9 +6,9 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from onnxmint.graph.instrument import GraphPreprocess, instrument_views, settle_label
 from onnxmint.graph.load import load_target
 from onnxmint.graph.serial import serialize
-from onnxmint.graph.surgery import GraphPreprocess, instrument_views, settle_label
 from onnxmint.graph.views import LABEL, VIEWS, shifted
 from onnxmint.signals import phi
 from tests.graph.texts import CNN, cnn
