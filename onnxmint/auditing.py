@@ -48,26 +48,15 @@ def audit(
     """
     settings = settings or AuditSettings()
     rng = np.random.default_rng(settings.seed)
-    target = load_target(model)
-    if target.sha256 != auditor.target_sha256:
-        raise ModelError(
-            f"the auditor was trained for another model (SHA-256 {auditor.target_sha256[:12]}...), {target.path.name} "
-            f"has {target.sha256[:12]}...: give that model, or train an auditor for this one"
-        )
+    target = _load_its_target(model, auditor)
     device = choose_device(settings.device)
     source = open_source(images, group=settings.group, labels=settings.labels)
     entries = source.entries()
     labels = labels_of(entries)
     check_labels(labels, target.answer.classes, source.location)
-    views = auditor.method["name"] == "views"
-    if views and auditor.method["labels"] and labels is None:
-        raise EvidenceError(
-            f"the auditor was calibrated with labels, but not all images in {source.location} have one, so their "
-            "scores would not compare: give labels, or train an auditor with --no-labels"
-        )
-    known = labels if views and auditor.method["labels"] else None
+    told = _labels_to_tell(auditor, labels, source.location)
 
-    rows, score, predicted, skipped = _score(auditor, source, device, settings, stage, known)
+    rows, score, predicted, skipped = _score(auditor, source, device, settings, stage, told)
     p_value = conformal.p_values(score, auditor.calibration)
     q_value = conformal.q_values(p_value)
     scores = ScoreTable(
@@ -109,6 +98,29 @@ def audit(
             *_flag_warnings(auditor, int(scores.flagged.sum())),
         ),
     )
+
+
+def _load_its_target(model: str | Path, auditor: Auditor) -> TargetModel:
+    """Load the target; refuse one that the auditor was not trained for."""
+    target = load_target(model)
+    if target.sha256 != auditor.target_sha256:
+        raise ModelError(
+            f"the auditor was trained for another model (SHA-256 {auditor.target_sha256[:12]}...), {target.path.name} "
+            f"has {target.sha256[:12]}...: give that model, or train an auditor for this one"
+        )
+    return target
+
+
+def _labels_to_tell(auditor: Auditor, labels: NDArray[np.int64] | None, place: str) -> NDArray[np.int64] | None:
+    """Return the labels that the auditor has to be told: those of calibration and questioned images, or of neither."""
+    if not auditor.method.get("labels", False):
+        return None
+    if labels is None:
+        raise EvidenceError(
+            f"the auditor was calibrated with labels, but not all images in {place} have one, so their scores would "
+            "not compare: give labels, or train an auditor with --no-labels"
+        )
+    return labels
 
 
 def _score(
