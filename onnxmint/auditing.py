@@ -13,13 +13,14 @@ from onnxmint.graph.load import TargetModel, load_target
 from onnxmint.images.preprocess import from_dict
 from onnxmint.images.sources import ImageEntry, ImageSource, open_source
 from onnxmint.mint.auditor import Auditor
+from onnxmint.preparing import batch_for, check_labels, target_facts
 from onnxmint.progress import Stage, quiet
-from onnxmint.reading import Reader
-from onnxmint.results import AuditResult, Histogram, ScoreTable, Skipped, TargetFacts
+from onnxmint.reading import Reader, to_numpy
+from onnxmint.results import AuditResult, Histogram, ScoreTable, Skipped
 from onnxmint.runtime.session import Device, choose_device
 from onnxmint.settings import AuditSettings
 from onnxmint.stats import conformal
-from onnxmint.training import batch_for, check_labels, now, to_numpy
+from onnxmint.training import now
 from onnxmint.verdicts import CHANCE, reach_verdict
 
 _BINS = 48
@@ -81,7 +82,7 @@ def audit(
     return AuditResult(
         version=__version__,
         created=now(),
-        target=_target_facts(target, auditor, device),
+        target=target_facts(target, (auditor.method["tensor"],), device),
         preprocess=auditor.preprocess,
         method=auditor.method,
         evidence=auditor.evidence,
@@ -137,7 +138,7 @@ def _score(
         ("score", "answer"),
         spec=from_dict(auditor.preprocess),
         device=device,
-        batch_size=batch_for(settings.batch_size, auditor.method["name"]),
+        batch_size=batch_for(settings.batch_size, auditor.method.get("views", 0)),
     )
     entries = source.entries()
     position = {entry.index: row for row, entry in enumerate(entries)}
@@ -156,21 +157,6 @@ def _score(
     finite = np.isfinite(score)
     odd = tuple(Skipped(path=entries[at].path, reason="the target gives NaN or infinity") for at in row[~finite])
     return row[finite], score[finite], top[finite], (*reader.skipped, *odd)
-
-
-def _target_facts(target: TargetModel, auditor: Auditor, device: Device) -> TargetFacts:
-    shape = tuple("N" if size is None else size for size in target.input.shape)
-    return TargetFacts(
-        path=str(target.path),
-        sha256=target.sha256,
-        input_name=target.input.name,
-        input_shape=shape,
-        input_dtype=target.input.dtype,
-        layers=(auditor.method["tensor"],),
-        device=device.kind,
-        provider=device.provider,
-        device_reason=device.reason,
-    )
 
 
 def _histogram(auditor: Auditor, questioned: NDArray[np.float64]) -> Histogram:

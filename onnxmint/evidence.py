@@ -1,6 +1,6 @@
 """Known members and non-members as one table, and its division into parts that serve one purpose each.
 
-fit:        the module learns from it (a fifth of it only says when to stop)
+fit:        the module learns from it, in five folds: one of them only says when to stop
 calibrate:  its non-members give the p-values, its scores the threshold
 test:       performance is measured on it, and nothing else is done with it
 """
@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from onnxmint.errors import EvidenceError, ImagesError
 
-FIT, VALIDATE, CALIBRATE, TEST = range(4)
-SHARES = (0.40, 0.10, 0.25, 0.25)  # of fit, validate (together "fit" in reports), calibrate, test
+FIT = (0, 1, 2, 3, 4)  # folds
+CALIBRATE, TEST = 5, 6
+SHARES = (*(0.10,) * len(FIT), 0.25, 0.25)
 MINIMUM = 40  # members, and non-members: below it a calibration part has fewer than 10 images
 
 Rows = NDArray[np.int64]
@@ -61,7 +62,7 @@ class EvidenceTable:
         is_member: (n,) bool.
         labels: (n,) int64, None when any label is missing.
         groups: (n,) int64 numbers of groups, None when there are none.
-        part: (n,) int8, one of FIT, VALIDATE, CALIBRATE, TEST.
+        part: (n,) int8, one of the folds in FIT, CALIBRATE or TEST.
     """
 
     index: Rows

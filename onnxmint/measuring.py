@@ -1,16 +1,18 @@
 """What a module and the simple baselines are worth, measured on images that nothing was fitted on."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxmint import signals
 from onnxmint.errors import EvidenceError
-from onnxmint.evidence import CALIBRATE, FIT, TEST, VALIDATE, EvidenceTable
+from onnxmint.evidence import CALIBRATE, FIT, TEST, EvidenceTable
+from onnxmint.graph.instrument import Instrumented
+from onnxmint.reading import to_numpy
 from onnxmint.results import Baseline, EvidenceFacts, Skipped
+from onnxmint.runtime.stream import Batch
+from onnxmint.signals import NEEDS, SIGNALS, Observed
 from onnxmint.stats import metrics
 from onnxmint.stats.estimates import FloatArray, Performance
 
@@ -21,43 +23,54 @@ Rows = NDArray[np.int64]
 
 
 @dataclass(slots=True, kw_only=True)
-class HeldOut:
-    """Scores of the images held out from fitting; rows that were not or could not be read are NaN.
+class KnownScores:
+    """What was observed of the known images, as scores; rows that were not or could not be read are NaN.
 
     Attributes:
         table: the known images.
-        score: (n,) of the module.
-        signals: name -> (n,) of each baseline that can be computed.
+        read: (n,) bool, rows that were read.
+        signals: name -> (n,) of each signal that can be computed.
+        skipped: name -> why a signal cannot be computed.
         correct: (n,) 1 where the target's top class is the label; None without labels.
-        sample: pixels, labels (or nothing) and scores of one batch, against which the exported file is checked.
     """
 
     table: EvidenceTable
-    score: FloatArray
+    read: NDArray[np.bool_]
     signals: dict[str, FloatArray]
+    skipped: dict[str, str]
     correct: FloatArray | None
-    sample: tuple[NDArray[np.uint8], dict[str, NDArray[np.int64]], FloatArray] | None = field(default=None)
 
-    def rows(self, part: int, *, member: bool) -> Rows:
-        """Return the readable rows of one part and side."""
-        rows = self.table.rows(part, member=member)
-        return rows[np.isfinite(self.score[rows])]
+    @classmethod
+    def of(cls, table: EvidenceTable, wanted: Sequence[str] | None = None) -> "KnownScores":
+        """Return room for the scores of a table; `wanted` names signals, None means all."""
+        count = len(table.index)
+        known = [signal.name for signal in SIGNALS if wanted is None or signal.name in wanted]
+        return cls(
+            table=table,
+            read=np.zeros(count, np.bool_),
+            signals={name: np.full(count, np.nan) for name in known},
+            skipped={},
+            correct=None if table.labels is None else np.full(count, np.nan),
+        )
 
-    def record(self, rows: Rows, score: FloatArray, answer: NDArray[Any], kind: str) -> None:
-        """Take in what module and target said of some rows.
+    def rows(self, *parts: int, member: bool) -> Rows:
+        """Return the readable rows of some parts and one side."""
+        rows = self.table.rows(*parts, member=member)
+        return rows[self.read[rows]]
 
-        Raises:
-            EvidenceError: a score is not finite.
-        """
-        if not np.isfinite(score).all():
-            raise EvidenceError(NOT_FINITE)
-        labels = None if self.table.labels is None else self.table.labels[rows]
-        self.score[rows] = score
-        for signal in signals.SIGNALS:
-            if signal.name in self.signals:
-                self.signals[signal.name][rows] = signal.compute(answer, kind, labels)
+    def record(self, rows: Rows, observed: Observed) -> None:
+        """Take in what the target said of some rows."""
+        self.read[rows] = True
+        for signal in SIGNALS:
+            if signal.name not in self.signals:
+                continue
+            lacking = [need for need in signal.needs if not observed.has(need)]
+            if lacking:
+                self.skipped[signal.name] = NEEDS[lacking[0]]
+                continue
+            self.signals[signal.name][rows] = signal.compute(observed)
         if self.correct is not None:
-            self.correct[rows] = answer.argmax(axis=1) == labels
+            self.correct[rows] = observed.answer.argmax(axis=1) == observed.labels
 
     def check_complete(self) -> None:
         """Refuse parts of which too little could be read.
@@ -69,15 +82,25 @@ class HeldOut:
             check_left([len(self.rows(part, member=member)) for member in (True, False)], purpose)
 
 
-def held_out(table: EvidenceTable) -> HeldOut:
-    """Return room for the scores of a table's held-out images."""
-    count = len(table.index)
-    usable = [signal for signal in signals.SIGNALS if table.labels is not None or not signal.needs_labels]
-    return HeldOut(
-        table=table,
-        score=np.full(count, np.nan),
-        signals={signal.name: np.full(count, np.nan) for signal in usable},
-        correct=None if table.labels is None else np.full(count, np.nan),
+def observe(
+    batch: Batch, shown: Instrumented, kind: str, labels: NDArray[np.int64] | None, penultimate: str | None = None
+) -> Observed:
+    """Return what a batch says of its images.
+
+    Args:
+        batch: what a prepared graph gave.
+        shown: the graph.
+        kind: what its answers are.
+        labels: (b,) of the batch's images, or None.
+        penultimate: name of the layer that the last dense layer reads, where the graph shows it.
+    """
+    outputs = batch.outputs
+    return Observed(
+        answer=to_numpy(outputs[shown.answer]),
+        kind=kind,
+        labels=labels,
+        odds=None if shown.odds is None else to_numpy(outputs[shown.odds]),
+        penultimate=None if penultimate is None else to_numpy(outputs[shown.activations[penultimate]]),
     )
 
 
@@ -98,7 +121,7 @@ def check_left(counts: list[int], purpose: str) -> None:
         )
 
 
-def measure(score: FloatArray, held: HeldOut, rng: np.random.Generator) -> Performance:
+def measure(score: FloatArray, held: KnownScores, rng: np.random.Generator) -> Performance:
     """Measure one score: the threshold from the calibration part, everything else on the test part."""
     calibrate = [score[held.rows(CALIBRATE, member=member)] for member in (True, False)]
     members, nonmembers = (held.rows(TEST, member=member) for member in (True, False))
@@ -113,24 +136,24 @@ def measure(score: FloatArray, held: HeldOut, rng: np.random.Generator) -> Perfo
     )
 
 
-def measure_baselines(held: HeldOut, rng: np.random.Generator) -> Iterator[Baseline]:
-    """Yield every baseline, measured on the same images; one that cannot be computed says why."""
+def measure_baselines(held: KnownScores, rng: np.random.Generator) -> Iterator[Baseline]:
+    """Yield every signal, measured on the same images; one that cannot be computed says why."""
     used = np.concatenate([held.rows(part, member=member) for part in (CALIBRATE, TEST) for member in (True, False)])
-    for signal in signals.SIGNALS:
-        found, skipped = held.signals.get(signal.name), None
+    for signal in SIGNALS:
+        found, skipped = held.signals.get(signal.name), held.skipped.get(signal.name)
         if found is None:
-            skipped = "needs labels of all known images"
-        elif not np.isfinite(found[used]).all():
+            continue
+        if skipped is None and not np.isfinite(found[used]).all():
             skipped = "the target's answer holds NaN or infinity"
         yield Baseline(
             name=signal.name,
             description=signal.description,
-            performance=None if found is None or skipped else measure(found, held, rng),
+            performance=None if skipped else measure(found, held, rng),
             skipped=skipped,
         )
 
 
-def evidence_facts(held: HeldOut, skipped: list[Skipped]) -> EvidenceFacts:
+def evidence_facts(held: KnownScores, skipped: list[Skipped]) -> EvidenceFacts:
     """Return what an audit rests on."""
     table = held.table
 
@@ -140,13 +163,12 @@ def evidence_facts(held: HeldOut, skipped: list[Skipped]) -> EvidenceFacts:
         rows = np.concatenate([held.rows(part, member=member) for part in (CALIBRATE, TEST)])
         return float(np.mean(held.correct[rows]))
 
-    parts = {part: int((table.part == part).sum()) for part in (FIT, VALIDATE, CALIBRATE, TEST)}
     return EvidenceFacts(
         members=int(table.is_member.sum()),
         nonmembers=int((~table.is_member).sum()),
-        fit=parts[FIT] + parts[VALIDATE],
-        calibrate=parts[CALIBRATE],
-        test=parts[TEST],
+        fit=len(table.rows(*FIT)),
+        calibrate=len(table.rows(CALIBRATE)),
+        test=len(table.rows(TEST)),
         groups=None if table.groups is None else len(np.unique(table.groups)),
         accuracy_members=accuracy(True),
         accuracy_nonmembers=accuracy(False),

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxmint.evidence import EvidenceTable
 from onnxmint.graph.views import LABEL
 from onnxmint.images.preprocess import PreprocessSpec, decode
 from onnxmint.progress import Stage
@@ -72,11 +74,49 @@ class Reader:
                 advance(len(batch.index))
 
 
+def to_numpy(value: Any) -> NDArray[Any]:
+    """Return an output as a NumPy array on the host."""
+    if isinstance(value, np.ndarray):
+        return value
+    found: NDArray[Any] = value.cpu().numpy()
+    return found
+
+
 def label_input(labels: Mapping[int, int] | None, index: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
     """Return what is fed beside the pixels: the labels of some images, or nothing."""
     if labels is None:
         return {}
     return {LABEL: np.array([labels[number] for number in index.tolist()], np.int64)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownImages:
+    """The evidence with the means to read it."""
+
+    table: EvidenceTable
+    sources: tuple[Readable, Readable]  # members, non-members
+    with_labels: bool  # whether the graph is told the labels
+    stage: Stage
+
+    def read(self, reader: Reader, *parts: int, name: str) -> Iterator[tuple[NDArray[np.int64], Batch]]:
+        """Yield (row numbers of the table, batch) for all readable images of some parts."""
+        for source, member, words in zip(self.sources, (True, False), ("members", "non-members"), strict=True):
+            rows = self.table.rows(*parts, member=member)
+            row_of = dict(zip(self.table.index[rows].tolist(), rows.tolist(), strict=True))
+            labels = self.labels_of(rows)
+            batches = reader.read(
+                source,
+                wanted=row_of.keys(),
+                stage=self.stage,
+                name=f"{words}, {name}",
+                labels=None if labels is None else dict(zip(row_of, labels.tolist(), strict=True)),
+            )
+            for batch in batches:
+                yield np.array([row_of[index] for index in batch.index.tolist()], np.int64), batch
+
+    def labels_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64] | None:
+        """Return the labels that the graph is told of some rows, None when it takes none."""
+        return self.table.labels[rows] if self.with_labels and self.table.labels is not None else None
 
 
 class ActivationStore:

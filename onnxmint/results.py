@@ -112,23 +112,14 @@ class AuditResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Return report.json's content (schema `onnxmint.audit/1`), JSON types only."""
-        target, evidence = self.target, self.evidence
         return {
             "schema": SCHEMA,
             "onnxmint": self.version,
             "created": self.created,
-            "target": {
-                "path": target.path,
-                "sha256": target.sha256,
-                "input": {"name": target.input_name, "shape": list(target.input_shape), "dtype": target.input_dtype},
-                "layers": list(target.layers),
-                "device": target.device,
-                "provider": target.provider,
-                "device_reason": target.device_reason,
-            },
+            "target": target_to_dict(self.target),
             "preprocess": self.preprocess,
             "method": self.method,
-            "evidence": evidence_to_dict(evidence),
+            "evidence": evidence_to_dict(self.evidence),
             "performance": performance_to_dict(self.performance),
             "baselines": [baseline_to_dict(row) for row in self.baselines],
             "questioned": {
@@ -146,6 +137,19 @@ class AuditResult:
             },
             "warnings": list(self.warnings),
         }
+
+
+def target_to_dict(target: TargetFacts) -> dict[str, Any]:
+    """Return the JSON form of the model under audit."""
+    return {
+        "path": target.path,
+        "sha256": target.sha256,
+        "input": {"name": target.input_name, "shape": list(target.input_shape), "dtype": target.input_dtype},
+        "layers": list(target.layers),
+        "device": target.device,
+        "provider": target.provider,
+        "device_reason": target.device_reason,
+    }
 
 
 def evidence_to_dict(found: EvidenceFacts) -> dict[str, Any]:

@@ -1,21 +1,38 @@
 """What a user may choose about an audit, with the defaults that every front end shares."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrainSettings:
-    """How evidence is read and what is fitted on it."""
+class EvidenceSettings:
+    """How known images are read and shown to the target."""
 
     preprocess: str | None = None  # preset name or TOML file; None is allowed only for targets that take uint8
-    layer: str = "auto"  # human name, tensor name, index or "auto"
-    module: str = "auto"  # "cnn", "vanilla", "views" or "auto"
+    views: int = 26  # how many views the module `views` sees: 2, 14 or 26
     group: str | None = None  # column or pattern that says which images belong together
     labels: bool = True  # take labels where the source has them
     limit: int | None = None  # at most so many members and non-members
     device: str = "auto"  # "auto", "cpu" or "cuda"
     batch_size: int = 64  # images in one run of the target
     seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainSettings(EvidenceSettings):
+    """What is fitted on the known images to make an auditor."""
+
+    layer: str = "auto"  # human name, tensor name, index or "auto"
+    module: str = "auto"  # "views", "phi", "cnn", "vanilla" or "auto"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluateSettings(EvidenceSettings):
+    """What is compared on the known images."""
+
+    layers: tuple[str, ...] = ("auto",)  # as in TrainSettings.layer; "all" for all
+    modules: tuple[str, ...] = ("views", "cnn", "vanilla")
+    reference: Path | None = None  # folder of reference models
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

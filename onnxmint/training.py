@@ -1,7 +1,6 @@
 """Training an auditor: known images in, one calibrated and tested ONNX file out. Read `train` from top to bottom."""
 
 import datetime as dt
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,57 +9,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint import __version__
-from onnxmint.errors import EvidenceError, ImagesError, ModelError, UsageError
-from onnxmint.evidence import CALIBRATE, FIT, TEST, VALIDATE, EvidenceTable, gather_evidence
-from onnxmint.graph.instrument import GraphPreprocess, Instrumented, instrument, instrument_views, settle_label
+from onnxmint.errors import EvidenceError, ModelError, UsageError
+from onnxmint.evidence import CALIBRATE, FIT, TEST, gather_evidence
 from onnxmint.graph.layers import Layer, choose_layer, list_layers
-from onnxmint.graph.load import TargetModel, at_size, load_target
 from onnxmint.graph.merge import append_module
 from onnxmint.graph.serial import serialize
-from onnxmint.graph.views import LABEL, VIEWS
-from onnxmint.images.preprocess import PreprocessSpec, final_size, load_spec, resolve, to_dict
+from onnxmint.graph.views import LABEL
+from onnxmint.images.preprocess import to_dict
 from onnxmint.images.sources import ImageSource, open_source
 from onnxmint.measuring import (
-    HeldOut,
+    KnownScores,
     check_left,
     evidence_facts,
     evidence_warnings,
-    held_out,
     measure,
     measure_baselines,
+    observe,
 )
 from onnxmint.mint.auditor import Auditor
+from onnxmint.preparing import Prepared, Shown, check_labels, prepare, show
 from onnxmint.progress import Stage, quiet
-from onnxmint.reading import ActivationStore, Reader
-from onnxmint.runtime.session import Device, choose_device
-from onnxmint.runtime.stream import Batch
-from onnxmint.settings import TrainSettings
+from onnxmint.reading import ActivationStore, KnownImages, Reader, to_numpy
+from onnxmint.results import EvidenceFacts
+from onnxmint.settings import EvidenceSettings, TrainSettings
 from onnxmint.stats import metrics
 
-POOL = (8, 8)  # larger activation maps are averaged to this before they leave the graph
 PARITY = 1e-4  # the file's score and torch's may differ by this much, relative to the larger of 1 and the score
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Prepared:
-    """The target made ready: what is read, how, and where it runs."""
-
-    target: TargetModel
-    layer: Layer
-    spec: PreprocessSpec
-    device: Device
-    instrumented: Instrumented
-    settings: TrainSettings
-
-    @property
-    def activation(self) -> str:
-        """Return the output that holds the layer's activations."""
-        return self.instrumented.activations[self.layer.name]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Return the activations' shape per image."""
-        return self.instrumented.activation_shapes[self.layer.name]
+COMPARED = ("max_probability", "entropy", "correct", "loss", "modified_entropy", "phi")
+"""Signals that every auditor is compared with: those of one view, from the answer alone."""
 
 
 def train(
@@ -88,226 +64,183 @@ def train(
     """
     settings = settings or TrainSettings()
     rng = np.random.default_rng(settings.seed)
-    prepared = _prepare(model, settings)
-    sources = tuple(open_source(place, group=settings.group, labels=settings.labels) for place in (members, nonmembers))
+    prepared = prepare(model, settings)
+    layers = list_layers(prepared.target)
+    source = _what_is_read(layers, settings)
+    sources = open_evidence(members, nonmembers, settings)
     table = gather_evidence(*sources, limit=settings.limit, rng=rng)
     check_labels(table.labels, prepared.target.answer.classes, sources[0].location)
-    with_labels = settings.module == "views" and table.labels is not None
-    if settings.module == "views":
-        settled = settle_label(prepared.instrumented, given=with_labels)
-        prepared = replace(prepared, instrumented=settled)
-    reader = Reader(
-        serialize(prepared.instrumented.model),
-        (prepared.activation, prepared.instrumented.answer),
-        spec=prepared.spec,
-        device=prepared.device,
-        batch_size=batch_for(settings.batch_size, settings.module),
+    known = KnownImages(
+        table=table, sources=sources, with_labels=source is None and table.labels is not None, stage=stage
     )
-    evidence = _Evidence(table=table, sources=sources, reader=reader, stage=stage, with_labels=with_labels)
-    fitted = _fit(evidence, prepared)
-    held = _score_heldout(evidence, fitted, prepared)
-    return _assemble(prepared, evidence, fitted, held, rng)
+    graph = _graph(prepared, source, views=settings.views, known=known)
+    reader = graph.shown.reader(settings.batch_size)
+    fitted = _fit(known, reader, graph, settings)
+    if fitted.name == "phi" and graph.shown.views > 1:  # one view is enough, at a fraction of the cost
+        graph = _graph(prepared, source, views=1, known=known)
+        reader = graph.shown.reader(settings.batch_size)
+    held, score, sample = _score_heldout(known, reader, graph, fitted)
+    facts = evidence_facts(held, reader.skipped)
+    auditor = _auditor(prepared, held, score, facts, _method(graph, layers, fitted, settings), rng)
+    auditor = replace(auditor, model=_merge(graph, fitted, auditor))
+    _check_parity(auditor, sample, graph.shown)
+    return auditor
 
 
-def _prepare(model: str | Path, settings: TrainSettings) -> _Prepared:
-    """Load the target, choose layer, preprocessing and device, and build the graph that reads raw pixels."""
-    target = load_target(model)
-    spec = prepare_spec(settings.preprocess, target)
-    target = at_size(target, final_size(spec))
-    device = choose_device(settings.device)
-    pixels = graph_preprocess(spec, target)
-    if settings.module == "views":
-        layer = _answer_layer(target, settings.layer)
-        instrumented = instrument_views(target, layer.name, pixels)
-    else:
-        layer = choose_layer(list_layers(target), settings.layer)
-        instrumented = instrument(target, [layer], pixels, pool=POOL)
-    return _Prepared(target=target, layer=layer, spec=spec, device=device, instrumented=instrumented, settings=settings)
-
-
-def _answer_layer(target: TargetModel, wanted: str) -> Layer:
-    """Return the layer that `views` reads: what the target says."""
-    layers = list_layers(target)
-    if wanted != "auto" and choose_layer(layers, wanted) is not layers[-1]:
-        raise UsageError(f"--module views reads what the model says, not layer {wanted!r}: leave --layer out")
-    return layers[-1]
-
-
-def batch_for(batch_size: int, module: str) -> int:
-    """Return the images in one run: fewer for `views`, which shows the target each of them 26 times."""
-    return max(1, batch_size // 8) if module == "views" else batch_size
-
-
-def prepare_spec(wanted: str | None, target: TargetModel) -> PreprocessSpec:
-    """Return the preprocessing for a target, its size filled in from the graph.
-
-    Raises:
-        UsageError: none was declared and the target does not take raw pixels, or it does and scaling was declared.
-    """
-    image = target.input
-    if wanted is None and image.dtype != "uint8":
-        raise UsageError(
-            f"say how {target.path.name}'s images are prepared, with --preprocess: a preset (imagenet, cifar10, 0-1, "
-            "-1-1, 0-255) or a TOML file; an audit with other pixels than the model was trained on finds nothing"
-        )
-    spec = load_spec("0-255" if wanted is None else wanted)
-    if image.dtype == "uint8" and (
-        spec.scale != 1 or any(spec.mean) or set(spec.std) != {1.0} or spec.channels == "bgr"
-    ):
-        raise UsageError(
-            f"{target.path.name} takes raw uint8 pixels and prepares them itself, so --preprocess {spec.name} would "
-            "prepare them twice: leave it out, or give a TOML file with size, resize, filter and crop only"
-        )
-    return resolve(spec, height=image.height, width=image.width, channels=image.channels, layout=image.layout)
-
-
-def graph_preprocess(spec: PreprocessSpec, target: TargetModel) -> GraphPreprocess:
-    """Return the part of the preprocessing that runs inside the graph (all after resizing and cropping)."""
-    size = final_size(spec)
-    if size is None:
-        raise UsageError("the preprocessing leaves the image size open; set size in a preprocessing file")
-    return GraphPreprocess(
-        height=size[0],
-        width=size[1],
-        channels=target.input.channels,
-        channel_order=spec.channels,
-        scale=spec.scale,
-        mean=spec.mean,
-        std=spec.std,
+def open_evidence(
+    members: str | Path, nonmembers: str | Path, settings: EvidenceSettings
+) -> tuple[ImageSource, ImageSource]:
+    """Open the sources of known members and of known non-members."""
+    first, second = (
+        open_source(place, group=settings.group, labels=settings.labels) for place in (members, nonmembers)
     )
-
-
-def check_labels(labels: NDArray[np.int64] | None, classes: int | None, place: str) -> None:
-    """Refuse labels that the target has no output for.
-
-    Raises:
-        ImagesError: naming the label and the number of outputs.
-    """
-    if labels is None or classes is None or len(labels) == 0:
-        return
-    if labels.min() < 0 or labels.max() >= classes:
-        odd = labels.max() if labels.max() >= classes else labels.min()
-        raise ImagesError(
-            f"{place} and its counterpart hold label {odd}, but the target has outputs 0 to {classes - 1}: renumber "
-            "the labels, or use --no-labels"
-        )
+    return first, second
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Evidence:
-    """The known images with the means to read them."""
+class _Graph:
+    """A graph and the one output of it that a module reads."""
 
-    table: EvidenceTable
-    sources: tuple[ImageSource, ...]  # members, non-members
-    reader: Reader
-    stage: Stage
-    with_labels: bool  # whether the graph is told the labels
+    shown: Shown
+    layer: Layer | None  # None: the log-odds in all views
+    activation: str
+    shape: tuple[int, ...]
 
-    def read(self, *parts: int, name: str) -> Iterator[tuple[NDArray[np.int64], Batch]]:
-        """Yield (row numbers of the table, batch) for all readable images of some parts."""
-        for source, member, words in zip(self.sources, (True, False), ("members", "non-members"), strict=True):
-            rows = self.table.rows(*parts, member=member)
-            row_of = dict(zip(self.table.index[rows].tolist(), rows.tolist(), strict=True))
-            labels = self.table.labels if self.with_labels else None
-            batches = self.reader.read(
-                source,
-                wanted=row_of.keys(),
-                stage=self.stage,
-                name=f"{words}, {name}",
-                labels=None if labels is None else {index: int(labels[row]) for index, row in row_of.items()},
+
+def _what_is_read(layers: tuple[Layer, ...], settings: TrainSettings) -> Layer | None:
+    """Return the layer whose activations the module reads, None for the log-odds in all views."""
+    if settings.module in ("views", "phi"):
+        if settings.layer != "auto":
+            raise UsageError(
+                f"--module {settings.module} reads what the model says, not layer {settings.layer!r}: leave --layer out"
             )
-            for batch in batches:
-                yield np.array([row_of[index] for index in batch.index.tolist()], np.int64), batch
+        return None
+    if settings.module == "auto" and settings.layer == "auto":
+        return None
+    return choose_layer(layers, settings.layer)
 
 
-def _fit(evidence: _Evidence, prepared: _Prepared) -> Any:
-    """Stream the fit part's activations and fit a module on them."""
-    from onnxmint.mint.fit import FitSettings, fit_module, module_for
+def _graph(prepared: Prepared, layer: Layer | None, *, views: int, known: KnownImages) -> _Graph:
+    if layer is None:
+        shown = show(prepared, [], views=views, labels=known.with_labels)
+        return _Graph(shown=shown, layer=None, activation=shown.graph.odds or "", shape=(views,))
+    shown = show(prepared, [layer], views=0, labels=False)
+    shape = shown.graph.activation_shapes[layer.name]
+    return _Graph(shown=shown, layer=layer, activation=shown.graph.activations[layer.name], shape=shape)
 
-    name = module_for(prepared.settings.module, len(prepared.shape))
-    fit_settings = FitSettings(seed=prepared.settings.seed)
-    table = evidence.table
-    store = ActivationStore(len(table.rows(FIT, VALIDATE)), prepared.shape, prepared.device)
+
+def _fit(known: KnownImages, reader: Reader, graph: _Graph, settings: TrainSettings) -> Any:
+    """Stream the fit part's activations and fit a module on them; "auto" takes the better of `views` and `phi`."""
+    from onnxmint.mint.fit import module_for
+
+    store = ActivationStore(len(known.table.rows(*FIT)), graph.shape, graph.shown.prepared.device)
     read = []
     try:
-        for rows, batch in evidence.read(FIT, VALIDATE, name="to fit on"):
-            store.append(batch.outputs[prepared.activation])
+        for rows, batch in known.read(reader, *FIT, name="to fit on"):
+            store.append(batch.outputs[graph.activation])
             read.append(rows)
-        kept = np.concatenate([np.empty(0, np.int64), *read])
-        members = int(table.is_member[kept].sum())
-        check_left([members, len(kept) - members], "to fit on")
-        with evidence.stage(f"fitting {name}", fit_settings.epochs) as advance:
-            return fit_module(
-                name,
-                store.values,
-                table.is_member[kept],
-                table.part[kept] == VALIDATE,
-                settings=fit_settings,
-                advance=advance,
-            )
+        rows = np.concatenate([np.empty(0, np.int64), *read])
+        members = int(known.table.is_member[rows].sum())
+        check_left([members, len(rows) - members], "to fit on")
+        if settings.module == "auto" and graph.layer is None:
+            return _better_of_views_and_phi(store.values, known, rows, settings.seed)
+        name = settings.module if graph.layer is None else module_for(settings.module, len(graph.shape))
+        return fit_on(name, store.values, known, rows, settings.seed)
     finally:
         store.close()
 
 
-def _score_heldout(evidence: _Evidence, fitted: Any, prepared: _Prepared) -> HeldOut:
-    """Stream the calibration and test parts through the target, the module and the baselines."""
+def _better_of_views_and_phi(odds: Any, known: KnownImages, rows: NDArray[np.int64], seed: int) -> Any:
+    """Return `views` when it tells the fit part's images apart better than the log-odds of one view do.
+
+    Each image is scored by the network that did not learn from its fold, and folds keep groups whole.
+    """
+    found = [fit_on(name, odds, known, rows, seed) for name in ("views", "phi")]
+    is_member = known.table.is_member[rows]
+    views, phi = (metrics.auc(fitted.unseen[is_member], fitted.unseen[~is_member]) for fitted in found)
+    return found[0] if views > phi else found[1]
+
+
+def fit_on(name: str, activations: Any, known: KnownImages, rows: NDArray[np.int64], seed: int) -> Any:
+    """Fit a module on the activations of some rows of the fit part; a FittedModule."""
+    from onnxmint.mint.fit import FitSettings, fit_module, networks_in
+
+    settings = FitSettings(seed=seed)
+    table = known.table
+    fold, is_member = table.part[rows], table.is_member[rows]
+    if not networks_in(name):
+        return fit_module(name, activations, is_member, fold, settings=settings, advance=lambda steps: None)
+    with known.stage(f"fitting {name}", settings.epochs * networks_in(name)) as advance:
+        return fit_module(name, activations, is_member, fold, settings=settings, advance=advance)
+
+
+_Sample = tuple[NDArray[np.uint8], dict[str, NDArray[np.int64]], NDArray[np.float64]]
+
+
+def _score_heldout(
+    known: KnownImages, reader: Reader, graph: _Graph, fitted: Any
+) -> tuple[KnownScores, NDArray[np.float64], _Sample]:
+    """Stream the calibration and test parts through target, module and signals.
+
+    Returns:
+        The signals, the module's scores (NaN where an image was not read), and pixels, labels and scores of a batch,
+        against which the exported file is checked.
+
+    Raises:
+        EvidenceError: too little could be read, or a score is not finite.
+    """
     from onnxmint.mint.fit import as_tensor
 
-    held = held_out(evidence.table)
-    for rows, batch in evidence.read(CALIBRATE, TEST, name="held out"):
-        score = fitted.score(as_tensor(batch.outputs[prepared.activation]))
-        held.record(rows, score, to_numpy(batch.outputs[prepared.instrumented.answer]), prepared.target.answer.kind)
-        if held.sample is None:
-            labels = evidence.table.labels if evidence.with_labels else None
-            held.sample = (batch.pixels, {} if labels is None else {LABEL: labels[rows]}, score)
+    table, shown = known.table, graph.shown
+    wanted = (*COMPARED, "view_gap") if shown.views > 1 else COMPARED
+    held, score = KnownScores.of(table, wanted), np.full(len(table.index), np.nan)
+    sample: _Sample | None = None
+    for rows, batch in known.read(reader, CALIBRATE, TEST, name="held out"):
+        score[rows] = fitted.score(as_tensor(batch.outputs[graph.activation]))
+        if not np.isfinite(score[rows]).all():
+            raise EvidenceError(
+                "the target's activations hold NaN or infinity at this layer; check --preprocess, or take another "
+                "--layer"
+            )
+        labels = None if table.labels is None else table.labels[rows]
+        held.record(rows, observe(batch, shown.graph, shown.prepared.target.answer.kind, labels))
+        if sample is None:
+            told = known.labels_of(rows)
+            sample = (batch.pixels, {} if told is None else {LABEL: told}, score[rows])
     held.check_complete()
-    return held
+    if sample is None:
+        raise EvidenceError("no held-out image could be read; see the skipped images")
+    return held, score, sample
 
 
-def to_numpy(value: Any) -> NDArray[Any]:
-    """Return an output as a NumPy array on the host."""
-    if isinstance(value, np.ndarray):
-        return value
-    found: NDArray[Any] = value.cpu().numpy()
-    return found
-
-
-def _assemble(
-    prepared: _Prepared, evidence: _Evidence, fitted: Any, held: HeldOut, rng: np.random.Generator
+def _auditor(
+    prepared: Prepared,
+    held: KnownScores,
+    score: NDArray[np.float64],
+    facts: EvidenceFacts,
+    method: dict[str, Any],
+    rng: np.random.Generator,
 ) -> Auditor:
-    """Measure the module, then put target, module and facts into one file that agrees with torch."""
-    from onnxmint.mint.export import export_module
-
+    """Measure the module and write down what is known of it; the graph comes later."""
     rows = held.rows(CALIBRATE, member=False)
-    rows = rows[np.argsort(held.score[rows], kind="stable")]
-    groups = evidence.table.groups
-    facts = evidence_facts(held, evidence.reader.skipped)
-    auditor = Auditor(
+    rows = rows[np.argsort(score[rows], kind="stable")]
+    groups = held.table.groups
+    return Auditor(
         model=b"",
         target_sha256=prepared.target.sha256,
         preprocess=to_dict(prepared.spec),
-        method=_method(prepared, fitted, with_labels=evidence.with_labels),
+        method=method,
         evidence=facts,
-        performance=measure(held.score, held, rng),
+        performance=measure(score, held, rng),
         baselines=tuple(measure_baselines(held, rng)),
-        calibration=held.score[rows].astype(np.float32),
+        calibration=score[rows].astype(np.float32),
         calibration_groups=None if groups is None else groups[rows].astype(np.int32),
-        test_members=np.sort(held.score[held.rows(TEST, member=True)]).astype(np.float32),
-        test_nonmembers=np.sort(held.score[held.rows(TEST, member=False)]).astype(np.float32),
+        test_members=np.sort(score[held.rows(TEST, member=True)]).astype(np.float32),
+        test_nonmembers=np.sort(score[held.rows(TEST, member=False)]).astype(np.float32),
         version=__version__,
         created=now(),
         warnings=tuple(evidence_warnings(facts)),
     )
-    merged = append_module(
-        prepared.instrumented,
-        export_module(fitted.network, prepared.shape, prepared.target.opset),
-        layer=prepared.layer.name,
-        calibration=auditor.calibration,
-        metadata=auditor.to_metadata(),
-    )
-    auditor = replace(auditor, model=serialize(merged))
-    _check_parity(auditor, held, prepared)
-    return auditor
 
 
 def now() -> str:
@@ -315,18 +248,20 @@ def now() -> str:
     return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
 
 
-def _method(prepared: _Prepared, fitted: Any, *, with_labels: bool) -> dict[str, Any]:
-    views = {"views": len(VIEWS), "labels": with_labels} if fitted.name == "views" else {}
+def _method(graph: _Graph, layers: tuple[Layer, ...], fitted: Any, settings: TrainSettings) -> dict[str, Any]:
+    shown, layer = graph.shown, graph.layer or layers[-1]
+    views = {"views": shown.views, "labels": shown.with_labels} if shown.views else {}
     return {
         "name": fitted.name,
-        "layer": prepared.layer.name,
-        "tensor": prepared.layer.tensor,
-        "activation_shape": list(prepared.shape),
+        "title": title(fitted.name, graph.layer, shown.views),
+        "layer": layer.name,
+        "tensor": layer.tensor,
+        "activation_shape": list(graph.shape),
         **views,
-        "seed": prepared.settings.seed,
-        "epochs": fitted.epochs,
-        "best_epoch": fitted.best_epoch,
-        "validation_loss": fitted.validation_loss,
+        "seed": settings.seed,
+        "networks": len(fitted.best_epochs),
+        "best_epochs": list(fitted.best_epochs),
+        "validation_loss": fitted.validation_loss if fitted.best_epochs else None,
         "source": "Membership Inference Test, arXiv 2601.12929",
         "intervals": metrics.INTERVAL_METHOD,
         "p_values": "conformal, conservative at ties, against the calibration non-members",
@@ -335,11 +270,32 @@ def _method(prepared: _Prepared, fitted: Any, *, with_labels: bool) -> dict[str,
     }
 
 
-def _check_parity(auditor: Auditor, held: HeldOut, prepared: _Prepared) -> None:
+def title(name: str, layer: Layer | None, views: int) -> str:
+    """Return what a reader calls a module: its name and what it reads."""
+    if layer is not None:
+        return f"{name} on {layer.name}"
+    return f"{name} on {views} views" if views > 1 else f"{name}, one view"
+
+
+def _merge(graph: _Graph, fitted: Any, auditor: Auditor) -> bytes:
+    """Put target, module and facts into one file."""
+    from onnxmint.mint.export import export_module
+
+    opset = graph.shown.prepared.target.opset
+    merged = append_module(
+        graph.shown.graph,
+        export_module(fitted.network, graph.shape, opset),
+        activation=graph.activation,
+        calibration=auditor.calibration,
+        metadata=auditor.to_metadata(),
+    )
+    return serialize(merged)
+
+
+def _check_parity(auditor: Auditor, sample: _Sample, shown: Shown) -> None:
     """Refuse to hand out a file whose scores differ from those that were measured."""
-    if held.sample is None:
-        raise EvidenceError("no held-out image could be read; see the skipped images")
-    pixels, labels, expected = held.sample
+    pixels, labels, expected = sample
+    prepared = shown.prepared
     reader = Reader(auditor.model, ("score",), spec=prepared.spec, device=prepared.device, batch_size=len(pixels))
     found = to_numpy(reader.run(pixels, labels)["score"]).astype(np.float64)
     worst = float(np.max(np.abs(found - expected) / np.maximum(1, np.abs(expected))))

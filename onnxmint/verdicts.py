@@ -65,7 +65,7 @@ def _judge(found: SetTest, performance: Performance, alpha: float, count: int) -
             f"({measured}; 0.5 is chance), so it can say nothing about the {images}. More evidence, another layer or "
             "module may help; or this model gives its training images away too little."
         )
-    compared = f"one-sided Mann-Whitney test against held-out non-members, p = {_p(found.p_value)}"
+    compared = f"one-sided Mann-Whitney test against held-out non-members, p {_p(found.p_value)}"
     if found.p_value <= alpha:
         return "members-found", (
             f"Some of the {images} were in the model's training set: as a set they score higher than images that were "
@@ -89,4 +89,4 @@ def _judge(found: SetTest, performance: Performance, alpha: float, count: int) -
 
 def _p(value: float) -> str:
     floor = 1e-4
-    return "< 0.0001" if value < floor else f"{value:.4f}"
+    return "< 0.0001" if value < floor else f"= {value:.4f}"

@@ -61,7 +61,7 @@ def test_the_division_is_alike_in_every_class() -> None:
     part = divide(is_member, labels, None, np.random.default_rng(0))
     for label in range(4):
         for member in (True, False):
-            counts = np.bincount(part[(labels == label) & (is_member == member)], minlength=4)
+            counts = np.bincount(part[(labels == label) & (is_member == member)], minlength=len(SHARES))
             np.testing.assert_allclose(counts, 50 * np.array(SHARES), atol=2)
 
 

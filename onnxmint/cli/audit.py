@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from onnxmint.cli.options import batch_option, device_option, evidence_options, json_option, quiet_option, seed_option
+from onnxmint.cli.options import batch_option, device_option, json_option, module_options, quiet_option, seed_option
 from onnxmint.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
     help="False-discovery rate among flagged images, and level of the test for the set.",
 )  # fmt: skip
 @click.option("--gate", is_flag=True, help="Exit 3 when members are found and 4 when inconclusive, for use in CI.")
-@evidence_options
+@module_options
 @device_option
 @batch_option
 @seed_option
@@ -47,7 +47,7 @@ def audit_command(ctx: click.Context, /, model: Path, images: str, **options: An
     \b
     Examples:
       onnxmint audit model.onnx suspects/ --members train/ --nonmembers heldout/ \\
-          --preprocess imagenet --module views -o run
+          --preprocess imagenet -o run
       onnxmint audit model.onnx more/ --auditor run/auditor.onnx -o run2
 
     \b
@@ -118,7 +118,7 @@ def _auditor(ctx: click.Context, model: Path, options: dict[str, Any], stage: "S
 
 def _refuse_training_options(ctx: click.Context) -> None:
     """An option that would be ignored is a misunderstanding: say so."""
-    fixed = ("preprocess", "layer", "module", "limit")
+    fixed = ("preprocess", "layer", "module", "views", "limit")
     for name in fixed:
         if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
             raise UsageError(f"--{name} is fixed in the auditor file; leave it out, or train another auditor")

@@ -2,21 +2,21 @@
 
 from typing import Any
 
-from onnxmint.settings import AuditSettings, TrainSettings
+from onnxmint.settings import AuditSettings, EvaluateSettings, TrainSettings
 
 
 def train_settings(options: dict[str, Any]) -> TrainSettings:
-    """Return training settings from the options of `evidence_options`, device, batch size and seed."""
-    return TrainSettings(
-        preprocess=options["preprocess"],
-        layer=options["layer"],
-        module=options["module"],
-        group=options["group"],
-        labels=not options["no_labels"],
-        limit=options["limit"],
-        device=options["device"],
-        batch_size=options["batch_size"],
-        seed=options["seed"],
+    """Return training settings from the options of `module_options`, device, batch size and seed."""
+    return TrainSettings(module=options["module"], layer=options["layer"], **_known_images(options))
+
+
+def evaluate_settings(options: dict[str, Any]) -> EvaluateSettings:
+    """Return evaluation settings from the options of `known_image_options`, layers, modules and references."""
+    return EvaluateSettings(
+        layers=_words(options["layers"]),
+        modules=_words(options["modules"]),
+        reference=options["reference"],
+        **_known_images(options),
     )
 
 
@@ -30,3 +30,20 @@ def audit_settings(options: dict[str, Any]) -> AuditSettings:
         batch_size=options["batch_size"],
         seed=options["seed"],
     )
+
+
+def _known_images(options: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "preprocess": options["preprocess"],
+        "views": int(options["views"]),
+        "group": options["group"],
+        "labels": not options["no_labels"],
+        "limit": options["limit"],
+        "device": options["device"],
+        "batch_size": options["batch_size"],
+        "seed": options["seed"],
+    }
+
+
+def _words(listed: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(word.strip() for word in listed.split(",") if word.strip()))

@@ -46,7 +46,7 @@ def demo_command(output: Path, device: str, seed: int, quiet: bool, as_json: boo
     stage = stage_on_stderr(silent=quiet)
     with resources.as_file(resources.files("onnxmint.demo")) as data:
         model, questioned = data / "target.onnx", data / "questioned.parquet"
-        settings = TrainSettings(preprocess="0-1", layer="logits", device=device, seed=seed)
+        settings = TrainSettings(preprocess="0-1", device=device, seed=seed)
         auditor = train(model, data / "members.parquet", data / "nonmembers.parquet", settings=settings, stage=stage)
         result = audit(model, questioned, auditor, settings=AuditSettings(device=device, seed=seed), stage=stage)
         truth = _truth(questioned)

@@ -16,6 +16,7 @@ COMMANDS = {
     "expose-layer": ("onnxmint.cli.expose", "expose_command", "Write a model that gives out a layer's activations."),
     "train": ("onnxmint.cli.train", "train_command", "Train an auditor of a model on known members and non-members."),
     "audit": ("onnxmint.cli.audit", "audit_command", "Say which images a model was trained on, with error rates."),
+    "evaluate": ("onnxmint.cli.evaluate", "evaluate_command", "Compare all methods on held-out known images."),
     "report": ("onnxmint.cli.report", "report_command", "Render the report of a finished audit again."),
 }
 

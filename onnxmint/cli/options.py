@@ -23,26 +23,18 @@ batch_option = click.option(
     "--batch-size", type=click.IntRange(1, 4096), default=64, show_default=True, help="Images in one run of the model."
 )
 
-_EVIDENCE = (
+_KNOWN_IMAGES = (
     click.option(
         "--preprocess",
         metavar="PRESET|FILE",
         help="How the target's images are prepared: imagenet, cifar10, 0-1, -1-1, 0-255, or a TOML file.",
     ),
     click.option(
-        "--layer",
-        default="auto",
+        "--views",
+        type=click.Choice(["2", "14", "26"]),
+        default="26",
         show_default=True,
-        metavar="LAYER",
-        help="Layer whose activations the module reads: a name or index of onnxmint layers, auto, penultimate, logits.",
-    ),
-    click.option(
-        "--module",
-        type=click.Choice(["auto", "cnn", "vanilla", "views"]),
-        default="auto",
-        show_default=True,
-        help="MINT module: cnn reads activation maps, vanilla pooled values; auto goes by the layer's rank. views "
-        "reads how the answer changes over 26 shifted and mirrored views: far stronger, 26 times the cost.",
+        help="How many views of each image the model is shown; the time grows with them.",
     ),
     click.option(
         "--group",
@@ -58,10 +50,34 @@ _EVIDENCE = (
         help="Use at most N members and N non-members, drawn at random with --seed.",
     ),
 )
+_MODULE = (
+    click.option(
+        "--module",
+        type=click.Choice(["auto", "views", "phi", "cnn", "vanilla"]),
+        default="auto",
+        show_default=True,
+        help="views reads how the answer changes over shifted and mirrored views; phi is the log-odds of one view; "
+        "auto takes the better of the two on the fit part. cnn (maps) and vanilla (pooled) read one --layer.",
+    ),
+    click.option(
+        "--layer",
+        default="auto",
+        show_default=True,
+        metavar="LAYER",
+        help="Layer that cnn or vanilla reads: a name or index of onnxmint layers, auto, penultimate, logits.",
+    ),
+)
 
 
-def evidence_options(command: Command) -> Command:
-    """Add the options that say how evidence is read and what is fitted on it."""
-    for option in reversed(_EVIDENCE):
+def known_image_options(command: Command) -> Command:
+    """Add the options that say how known images are read and shown to the target."""
+    for option in reversed(_KNOWN_IMAGES):
         command = option(command)
     return command
+
+
+def module_options(command: Command) -> Command:
+    """Add the options that say what an auditor is made of, and how known images are read."""
+    for option in reversed(_MODULE):
+        command = option(command)
+    return known_image_options(command)

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from onnxmint.cli.options import batch_option, device_option, evidence_options, json_option, quiet_option, seed_option
+from onnxmint.cli.options import batch_option, device_option, json_option, module_options, quiet_option, seed_option
 
 
 @click.command("train")
@@ -16,7 +16,7 @@ from onnxmint.cli.options import batch_option, device_option, evidence_options, 
     "-o", "--output", type=click.Path(path_type=Path), default=Path("auditor.onnx"), show_default=True,
     help="The auditor to write.",
 )  # fmt: skip
-@evidence_options
+@module_options
 @device_option
 @batch_option
 @seed_option
@@ -25,9 +25,9 @@ from onnxmint.cli.options import batch_option, device_option, evidence_options, 
 def train_command(model: Path, members: str, nonmembers: str, output: Path, **options: Any) -> None:
     r"""Train an auditor of MODEL on known members and non-members.
 
-    Reads the activations of one layer for all known images, trains a MINT module on part of them, calibrates
-    p-values and a threshold on another part, measures performance on a third, and writes one ONNX file that
-    takes raw uint8 pixels and gives score, p-value and the model's answer in any ONNX runtime.
+    Shows the model the known images, trains a MINT module on part of what it says, calibrates p-values and a
+    threshold on another part, measures performance on a third, and writes one ONNX file that takes raw uint8
+    pixels and gives score, p-value and the model's answer in any ONNX runtime.
 
     SRC is a folder (class sub-folders give labels), a Parquet file or folder (column `image`), a CSV of
     path,label, or WebDataset .tar shards. `data.parquet?split=train&rows=0:4000` takes some rows.

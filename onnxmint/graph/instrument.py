@@ -1,13 +1,12 @@
 """Graphs that audits run: raw pixels in, preprocessing and views inside, activations and the target's answer out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx_ir as ir
 
 from onnxmint.errors import ModelError
-from onnxmint.graph import views
 from onnxmint.graph.batching import with_dynamic_batch
 from onnxmint.graph.layers import Layer
 from onnxmint.graph.load import TargetModel
@@ -15,6 +14,7 @@ from onnxmint.graph.parts import Writer, to_channels_first
 from onnxmint.graph.running import run_once
 from onnxmint.graph.serial import serialize
 from onnxmint.graph.surgery import TYPES, declare, extract
+from onnxmint.graph.views import LABEL, View, first_view, scaled_confidence, spread
 
 PIXELS = "image"  # name of the uint8 input, where the target leaves it free
 
@@ -45,6 +45,7 @@ class Instrumented:
         activations: layer name -> output name.
         activation_shapes: layer name -> shape per image, channels first, after pooling.
         answer: output name of the (N, classes) answer.
+        odds: output name of the (N, views) log-odds of one class, None without views.
         label: name of the optional (N,) int64 input, None when the graph takes no labels.
     """
 
@@ -53,19 +54,30 @@ class Instrumented:
     activations: dict[str, str]
     activation_shapes: dict[str, tuple[int, ...]]
     answer: str
+    odds: str | None = None
     label: str | None = None
 
 
 def instrument(
-    target: TargetModel, layers: Sequence[Layer], preprocess: GraphPreprocess, *, pool: tuple[int, int] | None
+    target: TargetModel,
+    layers: Sequence[Layer],
+    preprocess: GraphPreprocess,
+    *,
+    pool: tuple[int, int] | None,
+    views: tuple[View, ...] = (),
 ) -> Instrumented:
     """Return the graph that audits run: raw pixels in, activations and the answer out, nothing else computed.
+
+    With views the target is shown every view of each image; activations and answer are those of the image itself, and
+    a further output holds the log-odds of one class in every view. The graph then has a second, optional input, the
+    labels (N,) int64; -1, the default, stands for the target's top class.
 
     Args:
         target: the model.
         layers: what to expose; maps come out channels first.
         preprocess: what happens to the pixels before they reach the target.
         pool: average maps larger than this to it; None leaves them.
+        views: one of VIEW_SETS, or nothing.
 
     Raises:
         ModelError: a fixed batch size cannot be made free.
@@ -78,80 +90,57 @@ def instrument(
     shapes, outputs = {}, {}
     for layer in layers:
         value, shape = _as_module_input(writer, values[layer.tensor], layer, pool)
-        outputs[layer.name], shapes[layer.name] = value, shape
-    answer = writer.identity(writer.cast(values[target.answer.tensor], ir.DataType.FLOAT), "answer")
-    pixels = _prepend_pixels(model, writer, target, preprocess)
-    size = (preprocess.height, preprocess.width, preprocess.channels)
-    for name, value in outputs.items():
-        declare(value, ir.DataType.FLOAT, ("N", *shapes[name]))
-    declare(answer, ir.DataType.FLOAT, ("N", target.answer.classes))
-    part = extract(model, [*outputs.values(), answer])
+        value = first_view(writer, value, shape, len(views) or 1)
+        outputs[layer.name], shapes[layer.name] = writer.identity(value, "activation"), shape
+        declare(outputs[layer.name], ir.DataType.FLOAT, ("N", *shape))
+    said = writer.cast(values[target.answer.tensor], ir.DataType.FLOAT)
+    classes = target.answer.classes
+    answer = writer.identity(first_view(writer, said, (classes,), len(views) or 1), "answer")
+    declare(answer, ir.DataType.FLOAT, ("N", classes))
+    odds, label = _log_odds(writer, values, target, (said, answer), len(views)) if views else (None, None)
+    pixels = _prepend_pixels(model, writer, target, preprocess, views)
+    part = extract(model, [*outputs.values(), answer, *([odds] if odds is not None else [])])
     part.graph.name = "onnxmint"
+    if label is not None:  # an input with an initialiser of its name is optional
+        optional = part.graph.initializers[label.name or ""]
+        optional.shape = ir.Shape(["L"])
+        part.graph.inputs.append(optional)
     found = Instrumented(
         model=part,
         input=pixels.name or "",
         activations={name: value.name or "" for name, value in outputs.items()},
         activation_shapes=shapes,
         answer=answer.name or "",
+        odds=None if odds is None else odds.name,
+        label=None if label is None else label.name,
     )
-    _check_shapes(found, size, target)
+    _check_shapes(found, (preprocess.height, preprocess.width, preprocess.channels), target)
     return found
 
 
-def instrument_views(target: TargetModel, name: str, preprocess: GraphPreprocess) -> Instrumented:
-    """Return the graph that shows the target every view of each image; its answers to them make the activation.
+def _log_odds(
+    writer: Writer, values: Mapping[str, ir.Value], target: TargetModel, said: tuple[ir.Value, ir.Value], count: int
+) -> tuple[ir.Value, ir.Value]:
+    """Write the (N, V) log-odds of one class; `said` are the answers to all views and to the images themselves.
 
-    The graph has a second, optional input, the labels (N,) int64; -1, the default, stands for the target's top class.
-
-    Args:
-        target: the model.
-        name: what to call the activation, (N, views) log-odds of one class.
-        preprocess: what happens to the pixels before they reach the target.
-
-    Raises:
-        ModelError: a fixed batch size cannot be made free.
+    Returns:
+        The log-odds and the label, so far a constant.
     """
-    model = target.model.clone()
-    if target.input.batch is not None:
-        model = with_dynamic_batch(model, target.input, target.path)
-    values = ir.convenience.create_value_mapping(model.graph, include_subgraphs=False)
-    writer = Writer(model, taken=values)
-    said = writer.cast(values[target.answer.tensor], ir.DataType.FLOAT)
-    answers = views.gather(writer, said, target.answer.classes)
-    first = writer.op("Gather", [answers, writer.constant(np.int64(0), "first")], {"axis": 1})
-    if views.LABEL in values:
-        writer.release(values[views.LABEL])
-    label = writer.constant(np.array([-1]), views.LABEL, prefix="")
-    odds = views.scaled_confidence(
+    if LABEL in values:
+        writer.release(values[LABEL])
+    label = writer.constant(np.array([-1]), LABEL, prefix="")
+    odds = scaled_confidence(
         writer,
-        answers,
-        first,
+        *said,
         label,
         classes=target.answer.classes,
         kind=target.answer.kind,
         opset=target.opset,
+        count=count,
     )
-    activation, answer = writer.identity(odds, "activation"), writer.identity(first, "answer")
-    pixels = _prepend_pixels(model, writer, target, preprocess, spread=True)
-    shape = (len(views.VIEWS),)
-    declare(activation, ir.DataType.FLOAT, ("N", *shape))
-    declare(answer, ir.DataType.FLOAT, ("N", target.answer.classes))
-    part = extract(model, [activation, answer])
-    part.graph.name = "onnxmint"
-    # An input with an initialiser of the same name is optional: without labels, -1 stands for every image.
-    optional = part.graph.initializers[label.name or ""]
-    optional.shape = ir.Shape(["L"])
-    part.graph.inputs.append(optional)
-    found = Instrumented(
-        model=part,
-        input=pixels.name or "",
-        activations={name: activation.name or ""},
-        activation_shapes={name: shape},
-        answer=answer.name or "",
-        label=label.name,
-    )
-    _check_shapes(found, (preprocess.height, preprocess.width, preprocess.channels), target)
-    return found
+    odds = writer.identity(odds, "odds")
+    declare(odds, ir.DataType.FLOAT, ("N", count))
+    return odds, label
 
 
 def settle_label(found: Instrumented, *, given: bool) -> Instrumented:
@@ -161,7 +150,7 @@ def settle_label(found: Instrumented, *, given: bool) -> Instrumented:
     one be mixed with the other.
 
     Args:
-        found: from `instrument_views`; its model is changed.
+        found: from `instrument` with views; its model is changed.
         given: true when every image comes with a label; false fixes it at -1, the target's own top class.
     """
     graph, name = found.model.graph, found.label or ""
@@ -177,8 +166,8 @@ def settle_label(found: Instrumented, *, given: bool) -> Instrumented:
 def _check_shapes(found: Instrumented, size: tuple[int, int, int], target: TargetModel) -> None:
     """Run two blank images: shapes must be as promised for the size that the preprocessing makes."""
     feeds = {found.input: np.zeros((2, *size), np.uint8)}
-    names = list(found.activations.values())
-    values = run_once(serialize(found.model), feeds, [*names, found.answer], target.path)
+    names = [*found.activations.values(), found.answer, *([found.odds] if found.odds else [])]
+    values = run_once(serialize(found.model), feeds, names, target.path)
     for layer, name in found.activations.items():
         if values[name].shape != (2, *found.activation_shapes[layer]):
             got, promised = list(values[name].shape[1:]), list(found.activation_shapes[layer])
@@ -191,7 +180,7 @@ def _check_shapes(found: Instrumented, size: tuple[int, int, int], target: Targe
 def _as_module_input(
     writer: Writer, value: ir.Value, layer: Layer, pool: tuple[int, int] | None
 ) -> tuple[ir.Value, tuple[int, ...]]:
-    """Return a layer as float32, channels first, pooled when large, under a name of its own."""
+    """Return a layer as float32, channels first, pooled when large."""
     shape = layer.shape
     value = writer.cast(value, ir.DataType.FLOAT)
     if layer.kind == "map":
@@ -199,13 +188,13 @@ def _as_module_input(
         if pool is not None and (shape[1] > pool[0] or shape[2] > pool[1]):
             size = (min(pool[0], shape[1]), min(pool[1], shape[2]))
             value, shape = writer.pool(value, shape, size), (shape[0], *size)
-    return writer.identity(value, "activation"), shape
+    return value, shape
 
 
 def _prepend_pixels(
-    model: ir.Model, writer: Writer, target: TargetModel, preprocess: GraphPreprocess, *, spread: bool = False
+    model: ir.Model, writer: Writer, target: TargetModel, preprocess: GraphPreprocess, views: tuple[View, ...]
 ) -> ir.Value:
-    """Put a uint8 (N, H, W, C) input, its views when `spread`, and the preprocessing before the target's own input."""
+    """Put a uint8 (N, H, W, C) input, its views, and the preprocessing before the target's own input."""
     graph = model.graph
     image = next(value for value in graph.inputs if value.name == target.input.name)
     uses = [(use.node, use.idx) for use in image.uses()]
@@ -214,7 +203,7 @@ def _prepend_pixels(
     pixels.shape = ir.Shape(["N", preprocess.height, preprocess.width, preprocess.channels])
     first = next(iter(graph))
     writer.before = first
-    value = views.spread(writer, pixels, (preprocess.height, preprocess.width)) if spread else pixels
+    value = spread(writer, pixels, (preprocess.height, preprocess.width), views) if len(views) > 1 else pixels
     if target.input.dtype != "uint8":
         value = writer.cast(value, ir.DataType.FLOAT)
         value = _normalise(writer, value, preprocess)

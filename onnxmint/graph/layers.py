@@ -209,6 +209,31 @@ def _is_whole(value: ir.Value, shapes: flow.Shapes) -> bool:
     return True
 
 
+def dense_input(target: TargetModel) -> str | None:
+    """Return the tensor that the last dense layer reads, None when the logits do not come straight from one."""
+    if target.answer.kind != "logits":
+        return None
+    value: ir.Value | None = _by_name(target.model.graph)[target.answer.tensor]
+    while value is not None and (node := value.producer()) is not None:
+        moving = [entry for entry in node.inputs if entry is not None and not _is_constant(entry)]
+        if len(moving) != 1:
+            return None
+        (value,) = moving
+        if node.op_type in _DENSE:
+            return value.name
+        if node.op_type not in {"Add", "Identity", "Cast"}:
+            return None
+    return None
+
+
+def _is_constant(value: ir.Value) -> bool:
+    """Say whether a value is an initialiser, or one that was only cast."""
+    node = value.producer()
+    if node is None:
+        return value.is_initializer()
+    return all(entry is None or _is_constant(entry) for entry in node.inputs)
+
+
 def _adds_bias(node: ir.Node, value: ir.Value) -> bool:
     """Say whether a node only adds or multiplies a constant to a value."""
     others = [other for other in node.inputs if other is not None and other is not value]

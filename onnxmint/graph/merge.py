@@ -20,16 +20,16 @@ def append_module(
     instrumented: Instrumented,
     module: bytes,
     *,
-    layer: str,
+    activation: str,
     calibration: NDArray[np.float32],
     metadata: Mapping[str, str],
 ) -> ir.Model:
     """Return the auditor: raw pixels in; "score" (N,), "p_value" (N,) and "answer" (N, classes) out, all float32.
 
     Args:
-        instrumented: the prepared target, which exposes `layer`.
+        instrumented: the prepared target.
         module: serialised ONNX module, input "activation", output "score", at the target's opset.
-        layer: name of the layer that the module reads.
+        activation: name of its output that the module reads.
         calibration: (n,) scores of non-members; the p-value of a score s is (n + 1 - #{c < s}) / (n + 1).
         metadata: key and text pairs kept in the file.
 
@@ -42,7 +42,7 @@ def append_module(
     if ours != theirs:
         raise ModelError(f"the module was exported at opset {theirs}, the target has {ours}; they cannot be merged")
     values = ir.convenience.create_value_mapping(model.graph, include_subgraphs=False)
-    score = _adopt(model, head, values[instrumented.activations[layer]])
+    score = _adopt(model, head, values[activation])
     writer = Writer(model, taken=ir.convenience.create_value_mapping(model.graph, include_subgraphs=False))
     outputs = {
         "score": writer.op("Identity", [score], name="score"),

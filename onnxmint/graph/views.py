@@ -23,14 +23,28 @@ class View:
 
 LABEL = "label"  # name of the optional input
 _AXES_AS_INPUT = 18  # from this opset on, reductions take their axes as an input
-_SHIFTS = ((0, 0), *((step * sign, 0) for step in (1, 2, 3) for sign in (1, -1)))
-_SHIFTS = (*_SHIFTS, *((0, step * sign) for step in (1, 2, 3) for sign in (1, -1)))
-
-VIEWS = tuple(View(down=down, right=right, mirrored=mirrored) for mirrored in (False, True) for down, right in _SHIFTS)
-"""26 views, the first of which is the image itself."""
 
 
-def spread(writer: Writer, pixels: ir.Value, size: tuple[int, int], views: tuple[View, ...] = VIEWS) -> ir.Value:
+def _views(*shifts: tuple[int, int]) -> tuple[View, ...]:
+    """Return the image itself, its shifts by (down, right) pixels, and the mirror image of each of these."""
+    places = ((0, 0), *shifts)
+    return tuple(View(down=down, right=right, mirrored=mirror) for mirror in (False, True) for down, right in places)
+
+
+def _along_axes(*steps: int) -> tuple[tuple[int, int], ...]:
+    return tuple(shift for step in steps for shift in ((step, 0), (-step, 0), (0, step), (0, -step)))
+
+
+VIEW_SETS: dict[int, tuple[View, ...]] = {
+    1: (View(),),
+    2: _views(),
+    14: _views(*_along_axes(2), (1, 1), (-1, -1)),
+    26: _views(*_along_axes(1, 2, 4)),
+}
+"""Sets of views by their size; the first view is the image itself."""
+
+
+def spread(writer: Writer, pixels: ir.Value, size: tuple[int, int], views: tuple[View, ...]) -> ir.Value:
     """Return (V * N, H, W, C): all images in the first view, then all in the second, and so on.
 
     Shifts and mirrors are reorderings of rows and columns, so they are exact and work on any type in any opset.
@@ -51,27 +65,43 @@ def spread(writer: Writer, pixels: ir.Value, size: tuple[int, int], views: tuple
     return writer.op("Concat", made, {"axis": 0})
 
 
-def gather(writer: Writer, answer: ir.Value, classes: int, views: tuple[View, ...] = VIEWS) -> ir.Value:
-    """Return (N, V, classes) answers of (V * N, classes) answers in the order of `spread`."""
-    shape = writer.constant(np.array([len(views), -1, classes], np.int64), "by_view")
-    by_view = writer.op("Reshape", [answer, shape])
-    return writer.op("Transpose", [by_view], {"perm": [1, 0, 2]})
+def by_view(writer: Writer, value: ir.Value, shape: tuple[int, ...], count: int) -> ir.Value:
+    """Return (V, N, ...) of (V * N, ...) in the order of `spread`; `shape` is that of one image."""
+    return writer.op("Reshape", [value, writer.constant(np.array([count, -1, *shape], np.int64), "by_view")])
+
+
+def first_view(writer: Writer, value: ir.Value, shape: tuple[int, ...], count: int) -> ir.Value:
+    """Return (N, ...): of (V * N, ...) what belongs to the images themselves."""
+    if count == 1:
+        return value
+    apart = by_view(writer, value, shape, count)
+    return writer.op("Gather", [apart, writer.constant(np.int64(0), "first")], {"axis": 0})
 
 
 def scaled_confidence(
-    writer: Writer, answers: ir.Value, first: ir.Value, label: ir.Value, *, classes: int, kind: str, opset: int
+    writer: Writer,
+    answers: ir.Value,
+    first: ir.Value,
+    label: ir.Value,
+    *,
+    classes: int,
+    kind: str,
+    opset: int,
+    count: int,
 ) -> ir.Value:
     """Return (N, V) log-odds of one class in every view: log p - log(1 - p) (LiRA, arXiv 2112.03570, section V.B).
 
     Args:
         writer: adds the nodes.
-        answers: (N, V, classes).
+        answers: (V * N, classes), in the order of `spread`.
         first: (N, classes), the answer to the image itself.
         label: (N,) or (1,) int64 classes; where it is -1, the target's own top class for the image itself.
         classes: number of classes.
         kind: what the answers are: "logits", "probabilities" or "log-probabilities".
         opset: of the graph.
+        count: number of views, V.
     """
+    answers = writer.op("Transpose", [by_view(writer, answers, (classes,), count)], {"perm": [1, 0, 2]})
     if kind == "probabilities":
         smallest = writer.constant(np.float32(1e-30), "smallest")
         answers = writer.op("Log", [writer.op("Add", [answers, smallest])])
@@ -88,7 +118,7 @@ def scaled_confidence(
     else:
         axes["axes"] = [2]
     rest = writer.op("ReduceLogSumExp", inputs, axes)
-    flat = writer.constant(np.array([-1, len(VIEWS)]), "views")
+    flat = writer.constant(np.array([-1, count]), "views")
     return writer.op("Reshape", [writer.op("Sub", [of_class, rest]), flat])
 
 

@@ -1,5 +1,6 @@
 """Fitting a MINT module on the activations of known members and non-members (the fit part only)."""
 
+import contextlib
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from onnxmint.errors import EvidenceError, UsageError
-from onnxmint.mint.modules import MODULES
+from onnxmint.evidence import FIT
+from onnxmint.mint.modules import MODULES, Ensemble, PhiModule
 
 _BATCH = 128
 _READ = 1024  # activations taken from the store at once where gradients are not needed
@@ -33,20 +35,45 @@ class FitSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FittedModule:
-    """A module with the weights of its best epoch, and how it got there."""
+    """A module with the weights of its best epochs, and how it got there.
 
-    name: str  # "cnn", "vanilla" or "views"
+    Attributes:
+        name: one of MODULES, or "phi".
+        network: what gives the score; the mean of several networks where the module is an ensemble.
+        best_epochs: of each network the epoch whose weights are kept; 0 is the untrained network.
+        validation_loss: binary cross-entropy at those epochs, averaged over the networks; NaN when nothing was fitted.
+        unseen: (n,) scores of the rows by the network that did not learn from them; NaN where every network did.
+    """
+
+    name: str
     network: nn.Module
-    epochs: int  # epochs run
-    best_epoch: int  # epoch whose weights are kept; 0 is the untrained network
-    validation_loss: float  # binary cross-entropy at that epoch
+    best_epochs: tuple[int, ...]
+    validation_loss: float
+    unseen: NDArray[np.float64]
 
     def score(self, activation: Tensor) -> NDArray[np.float64]:
         """Return (n,) scores of (n, ...) float32 activations, wherever they are."""
-        device = next(self.network.parameters()).device
-        with torch.inference_mode():
-            scores: NDArray[np.float64] = self.network(activation.to(device)).double().cpu().numpy()
-        return scores
+        return _score(self.network, activation)
+
+
+def _score(network: nn.Module, activation: Tensor) -> NDArray[np.float64]:
+    held = next(network.parameters(), None)
+    with torch.inference_mode(), _threads(network):
+        values = network(activation if held is None else activation.to(held.device))
+        scores: NDArray[np.float64] = values.double().cpu().numpy()
+    return scores
+
+
+@contextlib.contextmanager
+def _threads(network: nn.Module) -> Iterator[None]:
+    """Run dense networks on one thread: they are so small that handing work around takes longer than doing it."""
+    kept = torch.get_num_threads()
+    if not any(isinstance(part, nn.Conv2d) for part in network.modules()):
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(kept)
 
 
 def module_for(wanted: str, rank: int) -> str:
@@ -55,52 +82,78 @@ def module_for(wanted: str, rank: int) -> str:
     Raises:
         UsageError: `cnn` was asked for a layer without a map.
     """
-    if wanted == "cnn" and rank != 3:  # noqa: PLR2004 - channels, height, width
+    is_map = rank == 3  # noqa: PLR2004 - channels, height, width
+    if wanted == "cnn" and not is_map:
         raise UsageError(f"--module cnn needs an activation map; this layer has {rank} axes per image: use vanilla")
-    if wanted == "views":
-        return wanted
     if wanted == "auto":
-        return "cnn" if rank == 3 else "vanilla"  # noqa: PLR2004
+        return "cnn" if is_map else "vanilla"
     return wanted
+
+
+def networks_in(name: str) -> int:
+    """Return how many networks a module is made of."""
+    return {"views": len(FIT), "phi": 0}.get(name, 1)
 
 
 def fit_module(
     name: str,
     activations: Tensor,
     is_member: NDArray[np.bool_],
-    validation: NDArray[np.bool_],
+    fold: NDArray[np.int8],
     *,
     settings: FitSettings,
     advance: Advance,
 ) -> FittedModule:
-    """Fit a module.
+    """Fit a module: as many networks as `networks_in` says, each stopped by a fold that it does not learn from.
 
     Args:
-        name: "cnn", "vanilla" or "views".
+        name: one of MODULES, or "phi".
         activations: (n, ...) float32, on the CPU (may be memory-mapped) or on CUDA.
         is_member: (n,) truth.
-        validation: (n,) true for the rows that only decide when to stop.
+        fold: (n,) fold of each row, groups whole.
         settings: seed, epochs and optimiser.
-        advance: called with 1 after each epoch.
+        advance: called with 1 after each epoch, and with those left out when a network stops early.
 
     Raises:
         EvidenceError: an activation is not finite.
     """
     truth = torch.from_numpy(is_member.astype(np.float32)).to(activations.device)
-    learn = torch.from_numpy(np.flatnonzero(~validation))
-    check = torch.from_numpy(np.flatnonzero(validation))
     devices = [activations.device] if activations.is_cuda else []
+    unseen = np.full(len(fold), np.nan)
+    networks, epochs, losses = [], [], []
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(settings.seed)
-        kind = MODULES[name]
-        mean, deviation = _moments(activations, learn, kind.features)
-        network: nn.Module = kind(mean, deviation)
-        network.to(activations.device)
-        return _fit(name, network, activations, truth, learn, check, settings, advance)
+        for number in range(networks_in(name)):
+            held = fold == FIT[-1 - number]
+            learn, check = (torch.from_numpy(np.flatnonzero(rows)) for rows in (~held, held))
+            kind = MODULES[name]
+            network = kind(*_moments(activations, learn, kind.features)).to(activations.device)
+            with _threads(network):
+                epoch, loss = _fit(network, activations, truth, learn, check, settings, advance)
+            unseen[held] = np.concatenate(
+                [np.empty(0), *(_score(network, values) for _, values in _chunks(activations, check))]
+            )
+            networks.append(network)
+            epochs.append(epoch)
+            losses.append(loss)
+    if not networks:
+        return FittedModule(
+            name=name,
+            network=PhiModule().eval(),
+            best_epochs=(),
+            validation_loss=float("nan"),
+            unseen=activations[:, 0].double().cpu().numpy(),
+        )
+    return FittedModule(
+        name=name,
+        network=networks[0] if len(networks) == 1 else Ensemble(networks).eval(),
+        best_epochs=tuple(epochs),
+        validation_loss=float(np.mean(losses)),
+        unseen=unseen,
+    )
 
 
 def _fit(
-    name: str,
     network: nn.Module,
     activations: Tensor,
     truth: Tensor,
@@ -108,10 +161,11 @@ def _fit(
     check: Tensor,
     settings: FitSettings,
     advance: Advance,
-) -> FittedModule:
+) -> tuple[int, float]:
+    """Fit one network in place; return the epoch whose weights it keeps, and their validation loss."""
     optimiser = torch.optim.Adam(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     best = _validation_loss(network, activations, truth, check)
-    weights, best_epoch, epoch = copy.deepcopy(network.state_dict()), 0, 0
+    weights, best_epoch = copy.deepcopy(network.state_dict()), 0
     for epoch in range(1, settings.epochs + 1):
         network.train()
         for rows in learn[torch.randperm(len(learn))].split(_BATCH):
@@ -126,10 +180,11 @@ def _fit(
             best, best_epoch, weights = found, epoch, copy.deepcopy(network.state_dict())
         advance(1)
         if epoch - best_epoch >= settings.patience:
+            advance(settings.epochs - epoch)
             break
     network.load_state_dict(weights)
     network.eval()
-    return FittedModule(name=name, network=network, epochs=epoch, best_epoch=best_epoch, validation_loss=best)
+    return best_epoch, best
 
 
 def _take(activations: Tensor, rows: Tensor) -> Tensor:

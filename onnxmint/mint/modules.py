@@ -5,6 +5,8 @@ filter counts and regularisation open; ours are stated here. Both take one layer
 the log-odds that the image was a member, so that higher means more like a member.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -56,34 +58,18 @@ class CnnModule(nn.Module):
 
 
 class VanillaModule(nn.Module):
-    """`vanilla`: a dense network over activations averaged per channel (Vanilla MINT), and over summaries of them.
-
-    The summaries do not depend on which channel is strong, only on how strong: on the logits they hold the logarithm
-    of the largest probability, which a dense network finds only with far more evidence.
-    """
+    """`vanilla`: a dense network over activations averaged per channel (Vanilla MINT)."""
 
     def __init__(self, mean: Tensor, deviation: Tensor, *, dropout: float = 0.3) -> None:
         """Build for F features as `features` makes them; `mean` and `deviation` are (F,)."""
         super().__init__()
         self.standardise = Standardise(mean, deviation)
-        self.decide = nn.Sequential(
-            nn.Linear(len(mean), 128),
-            nn.ReLU(),
-            nn.Dropout(dropout),
-            nn.Linear(128, 64),
-            nn.ReLU(),
-            nn.Dropout(dropout),
-            nn.Linear(64, 1),
-        )
+        self.decide = _dense(len(mean), 128, 64, dropout)
 
     @staticmethod
     def features(activation: Tensor) -> Tensor:
-        """Return (N, C + 4): values averaged over positions, and their largest, spread, energy and prominence."""
-        values = pool(activation)
-        largest = values.amax(dim=1, keepdim=True)
-        energy = torch.logsumexp(values, dim=1, keepdim=True)
-        spread = (values - values.mean(dim=1, keepdim=True)).square().mean(dim=1, keepdim=True).sqrt()
-        return torch.cat([values, largest, spread, energy, largest - energy], dim=1)
+        """Return (N, C) values averaged over positions."""
+        return pool(activation)
 
     def forward(self, activation: Tensor) -> Tensor:
         """Return (N,) scores of (N, C), (N, C, H, W) or (N, T, C) activations."""
@@ -98,15 +84,7 @@ class ViewsModule(nn.Module):
         """Build for F features as `features` makes them; `mean` and `deviation` are (F,)."""
         super().__init__()
         self.standardise = Standardise(mean, deviation)
-        self.decide = nn.Sequential(
-            nn.Linear(len(mean), 64),
-            nn.ReLU(),
-            nn.Dropout(dropout),
-            nn.Linear(64, 64),
-            nn.ReLU(),
-            nn.Dropout(dropout),
-            nn.Linear(64, 1),
-        )
+        self.decide = _dense(len(mean), 64, 64, dropout)
 
     @staticmethod
     def features(odds: Tensor) -> Tensor:
@@ -123,6 +101,44 @@ class ViewsModule(nn.Module):
         return score.flatten()
 
 
+class PhiModule(nn.Module):
+    """`phi`: nothing fitted, the log-odds of the image itself (LiRA's scaled confidence, arXiv 2112.03570)."""
+
+    @staticmethod
+    def features(odds: Tensor) -> Tensor:
+        """Return the log-odds as they are."""
+        return odds
+
+    def forward(self, odds: Tensor) -> Tensor:
+        """Return (N,) scores of (N, V) log-odds, the image itself first."""
+        return odds[:, 0]
+
+
+class Ensemble(nn.Module):
+    """The mean score of networks that were fitted on different parts of the same evidence."""
+
+    def __init__(self, networks: Sequence[nn.Module]) -> None:
+        """Keep the networks."""
+        super().__init__()
+        self.networks = nn.ModuleList(networks)
+
+    def forward(self, activation: Tensor) -> Tensor:
+        """Return (N,) scores."""
+        return torch.stack([network(activation) for network in self.networks]).mean(dim=0)
+
+
+def _dense(width: int, first: int, second: int, dropout: float) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(width, first),
+        nn.ReLU(),
+        nn.Dropout(dropout),
+        nn.Linear(first, second),
+        nn.ReLU(),
+        nn.Dropout(dropout),
+        nn.Linear(second, 1),
+    )
+
+
 def pool(activation: Tensor) -> Tensor:
     """Average an activation over its positions: (N, C, H, W) and (N, T, C) become (N, C); (N, C) stays."""
     if activation.dim() == 4:  # noqa: PLR2004 - the rank of a batch of maps
@@ -135,3 +151,4 @@ MODULES: dict[str, type[CnnModule] | type[VanillaModule] | type[ViewsModule]] = 
     "vanilla": VanillaModule,
     "views": ViewsModule,
 }
+"""What is fitted; `phi` needs no fitting."""

@@ -45,7 +45,11 @@ class _Frame:
         return "M" + "L".join(f"{self.x(x):.1f},{self.y(y):.1f}" for x, y in points)
 
 
-def roc_chart(performance: Mapping[str, Any], baseline: Mapping[str, Any] | None = None) -> Markup:
+def roc_chart(
+    performance: Mapping[str, Any],
+    baseline: Mapping[str, Any] | None = None,
+    others: Sequence[tuple[str, Mapping[str, Any]]] = (),
+) -> Markup:
     """Return the ROC curve on two logarithmic axes, where chance is a diagonal and low false-alarm rates have room.
 
     Shaded: rates that rest on fewer than 10 false alarms. Whiskers: 95% intervals at 10%, 1% and 0.1%.
@@ -53,6 +57,7 @@ def roc_chart(performance: Mapping[str, Any], baseline: Mapping[str, Any] | None
     Args:
         performance: `performance` of report.json.
         baseline: an entry of `baselines` to compare with.
+        others: further curves, each with its class in the style sheet.
     """
     frame = _Frame(x_range=(_LOWEST, 1.0), y_range=(_LOWEST, 1.0), log=True)
     decades = [(0.001, "0.1%"), (0.01, "1%"), (0.1, "10%"), (1.0, "100%")]
@@ -64,6 +69,8 @@ def roc_chart(performance: Mapping[str, Any], baseline: Mapping[str, Any] | None
     ]
     if baseline is not None:
         body.append(f'<path class="line baseline" d="{frame.path(_steps(baseline["roc"]))}"/>')
+    for kind, other in others:
+        body.append(f'<path class="line {kind}" d="{frame.path(_steps(other["roc"]))}"/>')
     body.append(f'<path class="line member" d="{frame.path(_steps(performance["roc"]))}"/>')
     for fpr, rate in performance["tpr_at_fpr"].items():
         body += _whisker(frame, float(fpr), rate)
@@ -103,14 +110,14 @@ def _steps(roc: Mapping[str, Sequence[float]]) -> list[tuple[float, float]]:
 
 
 def histogram_chart(histogram: Mapping[str, Any], flagged_from: float | None = None) -> Markup:
-    """Return the scores of test members, test non-members and questioned images as shares of their sets.
+    """Return the scores of test members, test non-members and, if any, questioned images as shares of their sets.
 
     Args:
         histogram: `histogram` of report.json.
         flagged_from: lowest score of a flagged image, None when none is flagged.
     """
     edges = histogram["edges"]
-    shares = {name: _shares(histogram[name]) for name in ("nonmember", "member", "questioned")}
+    shares = {name: _shares(histogram[name]) for name in ("nonmember", "member", "questioned") if name in histogram}
     top = max((max(share, default=0) for share in shares.values()), default=0) or 1
     frame = _Frame(x_range=(edges[0], edges[-1]), y_range=(0.0, top * 1.08))
     body = [
@@ -126,6 +133,33 @@ def histogram_chart(histogram: Mapping[str, Any], flagged_from: float | None = N
         body += _mark(frame, flagged_from)
     words = "Shares of test members, test non-members and questioned images over the score; numbers in the table below."
     return _svg(body, "Scores of members, non-members and questioned images", words)
+
+
+def depth_chart(series: Mapping[str, Sequence[Mapping[str, Any]]], best_signal: float) -> Markup:
+    """Return AUC over the depth of the layer that a module reads, with intervals.
+
+    Args:
+        series: class in the style sheet -> methods of evaluation.json with `depth` and `auc`, by depth.
+        best_signal: AUC of the best signal, drawn as a line to compare with.
+    """
+    ends = [row["auc"][end] for rows in series.values() for row in rows for end in ("low", "high")]
+    low, high = min([*ends, best_signal, 0.5]) - 0.01, max([*ends, best_signal, 0.5]) + 0.01
+    frame = _Frame(x_range=(0.0, 1.0), y_range=(low, high))
+    body = [
+        *_y_axis(frame, [(y, f"{y:.2f}") for y in _ticks(low, high)], "AUC on the test part"),
+        *_x_axis(frame, [(x, f"{x:.0%}") for x in _ticks(0, 1)], "depth: share of the model's operations before it"),
+        f'<path class="chance" d="{frame.path([(0, 0.5), (1, 0.5)])}"/>',
+        f'<path class="line baseline" d="{frame.path([(0, best_signal), (1, best_signal)])}"/>',
+    ]
+    for kind, rows in series.items():
+        body.append(
+            f'<path class="line {kind}" d="{frame.path([(row["depth"], row["auc"]["value"]) for row in rows])}"/>'
+        )
+        for row in rows:
+            x, auc = frame.x(row["depth"]), row["auc"]
+            body.append(f'<path class="whisker" d="M{x:.1f},{frame.y(auc["low"]):.1f}V{frame.y(auc["high"]):.1f}"/>')
+            body.append(f'<circle class="dot" cx="{x:.1f}" cy="{frame.y(auc["value"]):.1f}" r="3"/>')
+    return _svg(body, "AUC by depth of the layer", "Dashed: chance. Thin line: the best signal. Numbers in the table.")
 
 
 def _mark(frame: _Frame, score: float) -> list[str]:

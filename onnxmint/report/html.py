@@ -33,8 +33,8 @@ def render_html(report: Mapping[str, Any], scores: Mapping[str, list[Any]]) -> s
     rival = _best_baseline(report["baselines"])
     histogram = report["histogram"]
     return (
-        _environment()
-        .get_template("template.html")
+        environment()
+        .get_template("audit.html")
         .render(
             report=report,
             headline=HEADLINES[report["verdict"]["kind"]],
@@ -49,8 +49,9 @@ def render_html(report: Mapping[str, Any], scores: Mapping[str, list[Any]]) -> s
     )
 
 
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    """Return what renders the pages: autoescape on, every foreign word made visible."""
+    made = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=StrictUndefined,
@@ -58,9 +59,9 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"pretty": _pretty, "count": _count, "percent": _percent, "p_value": _p_value}
-    environment.globals["interval_bar"] = interval_bar
-    return environment
+    made.filters |= {"pretty": _pretty, "count": _count, "percent": _percent, "p_value": _p_value}
+    made.globals["interval_bar"] = interval_bar
+    return made
 
 
 def _by_p_value(scores: Mapping[str, list[Any]]) -> list[int]:

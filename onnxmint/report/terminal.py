@@ -18,10 +18,12 @@ from onnxmint.results import AuditResult, Baseline, EvidenceFacts
 from onnxmint.stats.estimates import Estimate, Performance
 
 _COLOURS = {"members-found": "bold red", "no-evidence": "bold cyan", "inconclusive": "bold yellow"}
-_WIDEST = 100  # columns of a paragraph that is still easy to read
+WIDEST = 100  # columns of a paragraph that is still easy to read
 _HEADS = ("AUC", "95% interval", "TPR at 1% FPR", "95% interval")
 _WIDTHS = (5, 13, 13, 13)
 _GAP = "  "
+
+Rate = tuple[str, Performance | None, str | None]
 
 
 def print_summary(result: AuditResult, console: Console, *, files: Sequence[Path] = ()) -> None:
@@ -39,16 +41,16 @@ def print_summary(result: AuditResult, console: Console, *, files: Sequence[Path
     _print_text(Text.assemble(word, f"  {visible(verdict.text)}"), console)
     flagged = int(asked.flagged.sum())
     _print_text(Text(_flagged_words(flagged, len(asked.path), result.alpha)), console)
-    _print_warnings(result.warnings, console)
-    _print_files(files, console)
+    print_warnings(result.warnings, console)
+    print_files(files, console)
 
 
 def print_auditor(auditor: Auditor, path: Path, console: Console) -> None:
     """Print what a trained auditor can do."""
     _print_facts([*_evidence_rows(auditor.evidence)], console)
     _print_performance(auditor.performance, auditor.baselines, auditor.method, console)
-    _print_warnings(auditor.warnings, console)
-    _print_files([path], console)
+    print_warnings(auditor.warnings, console)
+    print_files([path], console)
 
 
 def _flagged_words(flagged: int, count: int, alpha: float) -> str:
@@ -88,23 +90,42 @@ def _print_facts(rows: Iterable[tuple[str, str]], console: Console) -> None:
     console.print(table)
 
 
+def print_evidence(evidence: EvidenceFacts, console: Console) -> None:
+    """Print what the numbers rest on."""
+    _print_facts(_evidence_rows(evidence), console)
+    console.print()
+
+
 def _print_performance(
     performance: Performance, baselines: Sequence[Baseline], method: dict[str, Any], console: Console
 ) -> None:
-    """Print the baselines and the module, all on the same test part; a baseline that was skipped keeps its row."""
-    room = min(console.width, _WIDEST) - sum(_WIDTHS) - len(_GAP) * len(_WIDTHS)
+    """Print the baselines and the module, all on the same test part."""
+    rows: list[Rate] = [(row.description, row.performance, row.skipped) for row in baselines]
     console.print()
-    _print_row("on the test part", _HEADS, room, console, style="dim")
-    console.print(Text(("-" if console.options.ascii_only else "─") * min(console.width, _WIDEST), "dim"))
-    for row in baselines:
-        if row.performance is None:
-            reason = f"skipped: {visible(row.skipped or 'no reason given')}"
-            console.print(Text(f"{visible(row.description):<{room}}{_GAP}{reason}", "dim"))
+    print_rates("on the test part", [*rows, (method["title"], performance, None)], console, last="bold")
+
+
+def print_rates(head: str, rows: Sequence[Rate], console: Console, *, last: str = "") -> None:
+    """Print scores with their rates, one a line; a score that was skipped keeps its row.
+
+    Args:
+        head: above the names.
+        rows: name, performance or None, reason for None.
+        console: where to.
+        last: style of the last row.
+    """
+    room = min(console.width, WIDEST) - sum(_WIDTHS) - len(_GAP) * len(_WIDTHS)
+    _print_row(head, _HEADS, room, console, style="dim")
+    console.print(Text(("-" if console.options.ascii_only else "─") * min(console.width, WIDEST), "dim"))
+    for number, (name, performance, skipped) in enumerate(rows, start=1):
+        if performance is None:
+            reason = f"skipped: {visible(skipped or 'no reason given')}"
+            console.print(Text(f"{visible(name):<{room}}{_GAP}{reason}", "dim"))
         else:
-            _print_row(row.description, _cells(row.performance), room, console)
-    _print_row(f"{method['name']} on {method['layer']}", _cells(performance), room, console, style="bold")
-    if performance.tpr_at_fpr["0.01"].thin:
-        console.print(Text(f"* under 10 false alarms expected among {performance.nonmembers:,} non-members", "dim"))
+            _print_row(name, _cells(performance), room, console, style=last if number == len(rows) else "")
+    thin = next((found for _, found, _ in rows if found is not None and found.tpr_at_fpr["0.01"].thin), None)
+    if thin is not None:
+        console.print(Text(f"* under 10 false alarms expected among {thin.nonmembers:,} non-members", "dim"))
     console.print()
 
 
@@ -130,19 +151,21 @@ def _interval(found: Estimate) -> str:
 
 
 def _print_text(text: Text, console: Console) -> None:
-    console.print(text, width=min(console.width, _WIDEST))
+    console.print(text, width=min(console.width, WIDEST))
     console.print()
 
 
-def _print_warnings(warnings: Sequence[str], console: Console) -> None:
+def print_warnings(warnings: Sequence[str], console: Console) -> None:
+    """Print what a reader has to know."""
     table = Table.grid(padding=(0, 2))
     for warning in warnings:
         table.add_row(Text("note", "yellow"), Text(visible(warning), overflow="fold"))
     if warnings:
-        console.print(table, width=min(console.width, _WIDEST))
+        console.print(table, width=min(console.width, WIDEST))
         console.print()
 
 
-def _print_files(files: Sequence[Path], console: Console) -> None:
+def print_files(files: Sequence[Path], console: Console) -> None:
+    """Print where the files are, one a line."""
     for file in files:
         console.print(Text(visible(str(file))), soft_wrap=True)

@@ -44,7 +44,7 @@ def test_the_merged_file_agrees_with_its_parts(shared: Path, name: str, module: 
     merged = append_module(
         prepared,
         export_module(network, shape, target.opset),
-        layer=layer.name,
+        activation=prepared.activations[layer.name],
         calibration=calibration,
         metadata={"who": "me"},
     )

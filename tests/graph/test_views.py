@@ -6,54 +6,83 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from onnxmint.graph.instrument import GraphPreprocess, instrument_views, settle_label
+from onnxmint.graph.instrument import GraphPreprocess, instrument, settle_label
+from onnxmint.graph.layers import choose_layer, list_layers
 from onnxmint.graph.load import load_target
 from onnxmint.graph.serial import serialize
-from onnxmint.graph.views import LABEL, VIEWS, shifted
-from onnxmint.signals import phi
+from onnxmint.graph.views import LABEL, VIEW_SETS, View, shifted
+from onnxmint.signals import Observed, phi
 from tests.graph.texts import CNN, cnn
 
 SIZE = 8
+PLAIN = GraphPreprocess(
+    height=SIZE, width=SIZE, channels=3, channel_order="rgb", scale=1 / 255, mean=(0.0,) * 3, std=(1.0,) * 3
+)
 
 
-def _prepared(path: Path, text: str = CNN) -> tuple[onnxruntime.InferenceSession, str, str]:
+def _prepared(path: Path, text: str = CNN, count: int = 26) -> tuple[onnxruntime.InferenceSession, str, str]:
     target = load_target(cnn(path, text))
-    plain = GraphPreprocess(
-        height=SIZE, width=SIZE, channels=3, channel_order="rgb", scale=1 / 255, mean=(0.0,) * 3, std=(1.0,) * 3
-    )
-    made = instrument_views(target, "logits", plain)
-    return onnxruntime.InferenceSession(serialize(made.model)), made.activations["logits"], made.answer
+    made = instrument(target, [], PLAIN, pool=None, views=VIEW_SETS[count])
+    return onnxruntime.InferenceSession(serialize(made.model)), made.odds or "", made.answer
 
 
-def _by_hand(pixels: np.ndarray) -> np.ndarray:
+def _by_hand(pixels: np.ndarray, views: tuple[View, ...] = VIEW_SETS[26]) -> np.ndarray:
     """Return (V, N, H, W, C): padded by reflection, cut at the shift, mirrored."""
-    padded = np.pad(pixels, ((0, 0), (3, 3), (3, 3), (0, 0)), mode="reflect")
+    padded = np.pad(pixels, ((0, 0), (4, 4), (4, 4), (0, 0)), mode="reflect")
     made = []
-    for view in VIEWS:
-        top, left = 3 - view.down, 3 - view.right
+    for view in views:
+        top, left = 4 - view.down, 4 - view.right
         part = padded[:, top : top + SIZE, left : left + SIZE]
         made.append(part[:, :, ::-1] if view.mirrored else part)
     return np.stack(made)
 
 
-def _expected(path: Path, pixels: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
+def _expected(path: Path, pixels: np.ndarray, labels: np.ndarray | None, count: int = 26) -> np.ndarray:
     original = onnxruntime.InferenceSession(path)
     answers = [
         original.run(None, {"image": np.ascontiguousarray((view.astype(np.float32) / 255).transpose(0, 3, 1, 2))})[0]
-        for view in _by_hand(pixels)
+        for view in _by_hand(pixels, VIEW_SETS[count])
     ]
     labels = answers[0].argmax(1) if labels is None else np.where(labels < 0, answers[0].argmax(1), labels)
-    return np.stack([phi(answer, "logits", labels) for answer in answers], axis=1)
+    return np.stack([phi(Observed(answer=answer, kind="logits", labels=labels)) for answer in answers], axis=1)
 
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (5, SIZE, SIZE, 3), np.uint8)
 
 
-def test_there_are_26_different_views_and_the_first_is_the_image() -> None:
-    assert len(set(VIEWS)) == len(VIEWS) == 26
-    views = _by_hand(PIXELS)
+@pytest.mark.parametrize("count", list(VIEW_SETS))
+def test_views_differ_and_the_first_is_the_image(count: int) -> None:
+    assert len(set(VIEW_SETS[count])) == len(VIEW_SETS[count]) == count
+    views = _by_hand(PIXELS, VIEW_SETS[count])
     np.testing.assert_array_equal(views[0], PIXELS)
-    assert len({view.tobytes() for view in views}) == 26
+    assert len({view.tobytes() for view in views}) == count
+
+
+@pytest.mark.parametrize("count", list(VIEW_SETS))
+def test_every_set_of_views_gives_its_log_odds(tmp_path: Path, count: int) -> None:
+    session, odds, answer = _prepared(tmp_path / "m.onnx", count=count)
+    labels = np.array([0, 1, 2, 3, 0])
+    found, said = session.run([odds, answer], {"image": PIXELS, LABEL: labels})
+    np.testing.assert_allclose(found, _expected(tmp_path / "m.onnx", PIXELS, labels, count), rtol=1e-4, atol=1e-4)
+    assert said.shape == (5, 4)
+
+
+@pytest.mark.parametrize("pool", [None, (2, 2)])
+@pytest.mark.parametrize("opset", [9, 17])
+def test_with_views_layers_and_answer_stay_those_of_the_image(
+    tmp_path: Path, opset: int, pool: tuple[int, int] | None
+) -> None:
+    target = load_target(cnn(tmp_path / "m.onnx", CNN.replace('"" : 17', f'"" : {opset}')))
+    layers = list_layers(target)
+    made, plain = (instrument(target, layers, PLAIN, pool=pool, views=views) for views in (VIEW_SETS[14], ()))
+    for layer in [choose_layer(layers, layer.name) for layer in layers]:
+        names = [(found.activations[layer.name], found.answer) for found in (made, plain)]
+        with_views, without = (
+            onnxruntime.InferenceSession(serialize(found.model)).run(list(wanted), {"image": PIXELS})
+            for found, wanted in zip((made, plain), names, strict=True)
+        )
+        for found, expected in zip(with_views, without, strict=True):
+            np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("labels", [None, [-1, -1, -1, -1, -1], [0, 1, 2, 3, 0], [3, -1, 1, -1, 0]])
@@ -72,16 +101,13 @@ def test_log_odds_in_every_view_are_those_by_hand(tmp_path: Path, opset: int, la
 def test_labels_are_asked_for_or_not_taken(tmp_path: Path, given: bool) -> None:
     """An auditor calibrated with labels must not be run without, nor the other way round."""
     target = load_target(cnn(tmp_path / "m.onnx"))
-    plain = GraphPreprocess(
-        height=SIZE, width=SIZE, channels=3, channel_order="rgb", scale=1 / 255, mean=(0.0,) * 3, std=(1.0,) * 3
-    )
-    made = settle_label(instrument_views(target, "logits", plain), given=given)
+    made = settle_label(instrument(target, [], PLAIN, pool=None, views=VIEW_SETS[26]), given=given)
     session = onnxruntime.InferenceSession(serialize(made.model))
     assert [value.name for value in session.get_inputs()] == (["image", LABEL] if given else ["image"])
     assert session.get_overridable_initializers() == []
     labels = np.array([0, 1, 2, 3, 0]) if given else None
     feeds = {"image": PIXELS} | ({LABEL: labels} if given else {})
-    odds = session.run([made.activations["logits"]], feeds)[0]
+    odds = session.run([made.odds], feeds)[0]
     np.testing.assert_allclose(odds, _expected(tmp_path / "m.onnx", PIXELS, labels), rtol=1e-4, atol=1e-4)
 
 

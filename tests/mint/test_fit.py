@@ -4,13 +4,14 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from torch import nn
 
 from onnxmint.errors import EvidenceError, UsageError
 from onnxmint.mint.export import export_module
 from onnxmint.mint.fit import FitSettings, FittedModule, fit_module, module_for
-from onnxmint.mint.modules import CnnModule, VanillaModule, ViewsModule
+from onnxmint.mint.modules import CnnModule, Ensemble, PhiModule, VanillaModule, ViewsModule
 
-SHAPES = {"cnn": (6, 4, 4), "vanilla": (6,)}
+SHAPES = {"cnn": (6, 4, 4), "vanilla": (6,), "views": (14,)}
 
 
 def _activations(shape: tuple[int, ...], shift: float, seed: int = 0) -> tuple[torch.Tensor, np.ndarray, np.ndarray]:
@@ -18,27 +19,27 @@ def _activations(shape: tuple[int, ...], shift: float, seed: int = 0) -> tuple[t
     is_member = rng.random(600) < 0.5
     values = rng.normal(size=(600, *shape)).astype(np.float32)
     values[is_member, 0] += shift
-    return torch.from_numpy(values), is_member, rng.random(600) < 0.2
+    return torch.from_numpy(values), is_member, rng.integers(0, 5, 600).astype(np.int8)
 
 
 def _fit(name: str, shape: tuple[int, ...], shift: float, seed: int = 0) -> FittedModule:
-    values, is_member, validation = _activations(shape, shift)
+    values, is_member, fold = _activations(shape, shift)
     settings = FitSettings(seed=seed, epochs=8)
-    return fit_module(name, values, is_member, validation, settings=settings, advance=lambda steps: None)
+    return fit_module(name, values, is_member, fold, settings=settings, advance=lambda steps: None)
 
 
 def _auc(scores: np.ndarray, is_member: np.ndarray) -> float:
     return float((scores[is_member][:, None] > scores[~is_member][None]).mean())
 
 
-@pytest.mark.parametrize("name", ["cnn", "vanilla"])
+@pytest.mark.parametrize("name", list(SHAPES))
 def test_a_module_finds_members_that_differ(name: str) -> None:
     fitted = _fit(name, SHAPES[name], shift=1.0)
     values, is_member, _ = _activations(SHAPES[name], shift=1.0, seed=1)
     assert _auc(fitted.score(values), is_member) > 0.7
 
 
-@pytest.mark.parametrize("name", ["cnn", "vanilla"])
+@pytest.mark.parametrize("name", list(SHAPES))
 def test_a_module_finds_nothing_where_members_do_not_differ(name: str) -> None:
     fitted = _fit(name, SHAPES[name], shift=0.0)
     values, is_member, _ = _activations(SHAPES[name], shift=0.0, seed=1)
@@ -61,11 +62,39 @@ def test_fitting_leaves_the_random_state_of_torch_alone() -> None:
 
 
 def test_activations_that_are_not_finite_are_refused() -> None:
-    values, is_member, validation = _activations((6,), shift=1.0)
-    values[~torch.from_numpy(validation)][0] = 0
-    values[int(np.flatnonzero(~validation)[0]), 2] = float("nan")
+    values, is_member, fold = _activations((6,), shift=1.0)
+    values[int(np.flatnonzero(fold == 0)[0]), 2] = float("nan")
     with pytest.raises(EvidenceError, match="NaN or infinity"):
-        fit_module("vanilla", values, is_member, validation, settings=FitSettings(), advance=lambda steps: None)
+        fit_module("vanilla", values, is_member, fold, settings=FitSettings(), advance=lambda steps: None)
+
+
+def test_an_ensemble_scores_every_fold_by_the_network_that_did_not_see_it() -> None:
+    values, is_member, fold = _activations((14,), shift=1.0)
+    steps: list[int] = []
+    fitted = fit_module("views", values, is_member, fold, settings=FitSettings(epochs=4), advance=steps.append)
+    assert len(fitted.best_epochs) == 5
+    assert sum(steps) == 5 * 4
+    assert np.isfinite(fitted.unseen).all()
+    networks = list(fitted.network.networks)
+    for number, network in enumerate(networks):
+        held = fold == 4 - number
+        np.testing.assert_allclose(network(values[held]).detach().numpy(), fitted.unseen[held], rtol=1e-5, atol=1e-6)
+    mean = torch.stack([network(values) for network in networks]).mean(dim=0)
+    np.testing.assert_allclose(fitted.score(values), mean.detach().numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_labels_that_mean_nothing_leave_the_unseen_folds_at_chance() -> None:
+    values, _, fold = _activations((14,), shift=0.0)
+    is_member = np.random.default_rng(9).random(600) < 0.5
+    fitted = fit_module("views", values, is_member, fold, settings=FitSettings(), advance=lambda steps: None)
+    assert abs(_auc(fitted.unseen, is_member) - 0.5) < 0.1
+
+
+def test_phi_is_the_first_view_and_learns_nothing() -> None:
+    values, is_member, fold = _activations((14,), shift=0.0)
+    fitted = fit_module("phi", values, is_member, fold, settings=FitSettings(), advance=lambda steps: None)
+    np.testing.assert_array_equal(fitted.score(values), values[:, 0].numpy().astype(np.float64))
+    np.testing.assert_array_equal(fitted.unseen, fitted.score(values))
 
 
 def test_the_module_goes_by_the_rank() -> None:
@@ -78,12 +107,17 @@ def test_the_module_goes_by_the_rank() -> None:
 
 @pytest.mark.parametrize("opset", [9, 11, 17, 18, 20])
 @pytest.mark.parametrize(
-    ("kind", "shape"), [(CnnModule, (5, 6, 4)), (VanillaModule, (5,)), (VanillaModule, (7, 5)), (ViewsModule, (26,))]
+    ("kind", "shape"),
+    [(CnnModule, (5, 6, 4)), (VanillaModule, (5,)), (VanillaModule, (7, 5)), (ViewsModule, (26,)), (PhiModule, (1,))],
 )
-def test_the_exported_module_is_the_same_function(opset: int, kind: type, shape: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("networks", [1, 3])
+def test_the_exported_module_is_the_same_function(
+    opset: int, kind: type[nn.Module], shape: tuple[int, ...], networks: int
+) -> None:
     torch.manual_seed(0)
     width = kind.features(torch.zeros(1, *shape)).shape[1]
-    network = kind(torch.randn(width), torch.rand(width)).eval()
+    made = [kind() if kind is PhiModule else kind(torch.randn(width), torch.rand(width)) for _ in range(networks)]
+    network = (made[0] if networks == 1 else Ensemble(made)).eval()
     session = onnxruntime.InferenceSession(export_module(network, shape, opset))
     activation = torch.randn(9, *shape)
     found = session.run(["score"], {"activation": activation.numpy()})[0]

@@ -130,6 +130,7 @@ def result() -> AuditResult:
         },
         method={
             "name": "cnn",
+            "title": "cnn on layer3.1.relu",
             "layer": "layer3.1.relu",
             "tensor": "/layer3/1/Relu_output_0",
             "seed": 0,

@@ -1,0 +1,161 @@
+"""The target made ready to be read: what is shown of it, how pixels reach it, and where it runs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxmint.errors import ImagesError, UsageError
+from onnxmint.graph.instrument import GraphPreprocess, Instrumented, instrument, settle_label
+from onnxmint.graph.layers import Layer
+from onnxmint.graph.load import TargetModel, at_size, load_target
+from onnxmint.graph.serial import serialize
+from onnxmint.graph.views import VIEW_SETS
+from onnxmint.images.preprocess import PreprocessSpec, final_size, load_spec, resolve
+from onnxmint.reading import Reader
+from onnxmint.results import TargetFacts
+from onnxmint.runtime.session import Device, choose_device
+from onnxmint.settings import EvidenceSettings
+
+POOL = (8, 8)  # larger activation maps are averaged to this before they leave the graph
+_FEWER_WITH_VIEWS = 8  # images in a batch are divided by this when each of them is shown many times
+_MANY_VIEWS = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A target with the means to run it."""
+
+    target: TargetModel
+    spec: PreprocessSpec
+    device: Device
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A prepared target and the graph that shows something of it."""
+
+    prepared: Prepared
+    graph: Instrumented
+    views: int  # how many views of each image the target sees; 0 when only the image itself, without log-odds
+    with_labels: bool  # whether the graph is told the labels
+
+    def reader(self, batch_size: int) -> Reader:
+        """Open the graph on its device, to give everything that it shows."""
+        graph = self.graph
+        outputs = (*graph.activations.values(), graph.answer, *([graph.odds] if graph.odds else []))
+        return Reader(
+            serialize(graph.model),
+            outputs,
+            spec=self.prepared.spec,
+            device=self.prepared.device,
+            batch_size=batch_for(batch_size, self.views),
+        )
+
+
+def prepare(model: str | Path, settings: EvidenceSettings) -> Prepared:
+    """Load a target and settle its preprocessing and its device.
+
+    Raises:
+        OnnxmintError: one of its kinds, for files, options and devices that do not serve.
+    """
+    target = load_target(model)
+    spec = prepare_spec(settings.preprocess, target)
+    return Prepared(target=at_size(target, final_size(spec)), spec=spec, device=choose_device(settings.device))
+
+
+def show(prepared: Prepared, layers: Sequence[Layer], *, views: int, labels: bool) -> Shown:
+    """Build the graph that takes raw pixels and shows layers, answer and, with views, log-odds.
+
+    Args:
+        prepared: the target.
+        layers: what to expose, pooled.
+        views: one of VIEW_SETS, or 0 for none.
+        labels: whether every image comes with a label; matters only with views.
+
+    Raises:
+        ModelError: a fixed batch size cannot be made free.
+    """
+    pixels = graph_preprocess(prepared.spec, prepared.target)
+    graph = instrument(prepared.target, layers, pixels, pool=POOL, views=VIEW_SETS[views] if views else ())
+    with_labels = labels and views > 0
+    if views:
+        graph = settle_label(graph, given=with_labels)
+    return Shown(prepared=prepared, graph=graph, views=views, with_labels=with_labels)
+
+
+def batch_for(batch_size: int, views: int) -> int:
+    """Return the images in one run: fewer when the target is shown each of them many times."""
+    return max(1, batch_size // _FEWER_WITH_VIEWS) if views > _MANY_VIEWS else batch_size
+
+
+def prepare_spec(wanted: str | None, target: TargetModel) -> PreprocessSpec:
+    """Return the preprocessing for a target, its size filled in from the graph.
+
+    Raises:
+        UsageError: none was declared and the target does not take raw pixels, or it does and scaling was declared.
+    """
+    image = target.input
+    if wanted is None and image.dtype != "uint8":
+        raise UsageError(
+            f"say how {target.path.name}'s images are prepared, with --preprocess: a preset (imagenet, cifar10, 0-1, "
+            "-1-1, 0-255) or a TOML file; an audit with other pixels than the model was trained on finds nothing"
+        )
+    spec = load_spec("0-255" if wanted is None else wanted)
+    if image.dtype == "uint8" and (
+        spec.scale != 1 or any(spec.mean) or set(spec.std) != {1.0} or spec.channels == "bgr"
+    ):
+        raise UsageError(
+            f"{target.path.name} takes raw uint8 pixels and prepares them itself, so --preprocess {spec.name} would "
+            "prepare them twice: leave it out, or give a TOML file with size, resize, filter and crop only"
+        )
+    return resolve(spec, height=image.height, width=image.width, channels=image.channels, layout=image.layout)
+
+
+def graph_preprocess(spec: PreprocessSpec, target: TargetModel) -> GraphPreprocess:
+    """Return the part of the preprocessing that runs inside the graph (all after resizing and cropping)."""
+    size = final_size(spec)
+    if size is None:
+        raise UsageError("the preprocessing leaves the image size open; set size in a preprocessing file")
+    return GraphPreprocess(
+        height=size[0],
+        width=size[1],
+        channels=target.input.channels,
+        channel_order=spec.channels,
+        scale=spec.scale,
+        mean=spec.mean,
+        std=spec.std,
+    )
+
+
+def check_labels(labels: NDArray[np.int64] | None, classes: int | None, place: str) -> None:
+    """Refuse labels that the target has no output for.
+
+    Raises:
+        ImagesError: naming the label and the number of outputs.
+    """
+    if labels is None or classes is None or len(labels) == 0:
+        return
+    if labels.min() < 0 or labels.max() >= classes:
+        odd = labels.max() if labels.max() >= classes else labels.min()
+        raise ImagesError(
+            f"{place} and its counterpart hold label {odd}, but the target has outputs 0 to {classes - 1}: renumber "
+            "the labels, or use --no-labels"
+        )
+
+
+def target_facts(target: TargetModel, tensors: tuple[str, ...], device: Device) -> TargetFacts:
+    """Return what a report says of the model and how it was run; `tensors` are those that were read."""
+    return TargetFacts(
+        path=str(target.path),
+        sha256=target.sha256,
+        input_name=target.input.name,
+        input_shape=tuple("N" if size is None else size for size in target.input.shape),
+        input_dtype=target.input.dtype,
+        layers=tensors,
+        device=device.kind,
+        provider=device.provider,
+        device_reason=device.reason,
+    )

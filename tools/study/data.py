@@ -1,0 +1,47 @@
+"""Who is a member of what: the data sets of ../shared/data, cut into members and non-members of the study's targets.
+
+Half splits: the target trains on one half of the official training split (`members`); the other half comes from the
+same distribution and is never seen (`nonmembers`). GTSRB is cut by track, since the 30 frames of a track are near
+copies. The official test split (`test`) is the non-member side of the papers' own protocol.
+"""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from PIL import Image
+
+CLASSES = {"cifar10": 10, "cifar100": 100, "gtsrb": 43}
+GROUP = {"gtsrb": "track"}  # the column of near copies
+
+
+def read(shared: Path, data: str) -> pa.Table:
+    return pq.read_table(shared / "data" / f"{data}.parquet")
+
+
+def halves(table: pa.Table, data: str, members: int | None = None) -> dict[str, np.ndarray]:
+    """Return the row numbers of `members` (at most that many), `nonmembers` and `test`."""
+    train = np.flatnonzero(pc.equal(table["split"], "train").to_numpy(zero_copy_only=False))
+    test = np.flatnonzero(pc.equal(table["split"], "test").to_numpy(zero_copy_only=False))
+    if data in GROUP:
+        tracks = table[GROUP[data]].to_numpy()
+        order = np.random.default_rng(0).permutation(np.unique(tracks[train]))
+        inside = np.isin(tracks[train], order[: len(order) // 2])
+        return {"members": train[inside][:members], "nonmembers": train[~inside], "test": test}
+    half = len(train) // 2  # the rows were shuffled when the file was made
+    return {"members": train[:half][:members], "nonmembers": train[half:], "test": test}
+
+
+def pixels(table: pa.Table, rows: np.ndarray) -> np.ndarray:
+    """Return (n, 32, 32, 3) uint8 images."""
+    images = table["image"].combine_chunks().field("bytes").take(pa.array(rows))
+    decoded = [np.asarray(Image.open(io.BytesIO(item.as_py())).convert("RGB")) for item in images]
+    return np.stack(decoded)
+
+
+def labels(table: pa.Table, rows: np.ndarray) -> np.ndarray:
+    found: np.ndarray = table["label"].to_numpy()[rows].astype(np.int64)
+    return found
