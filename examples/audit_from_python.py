@@ -12,7 +12,7 @@ with resources.as_file(resources.files("onnxmint.demo")) as data:
         data / "target.onnx",
         data / "members.parquet",
         data / "nonmembers.parquet",
-        settings=TrainSettings(preprocess="0-1", layer="logits"),
+        settings=TrainSettings(preprocess="0-1"),
     )
     result = audit(data / "target.onnx", data / "questioned.parquet", auditor, settings=AuditSettings(alpha=0.05))
 

@@ -1,8 +1,8 @@
 """Score images with an auditor file and nothing but onnxruntime, NumPy and Pillow.
 
-python examples/score_with_onnxruntime.py auditor.onnx image.png ...
+python examples/score_with_onnxruntime.py auditor.onnx image.png=3 ...
 
-An auditor of `views` that was trained with labels asks for them: image.png=3. For images that do not have the target's
+The number is the class; an auditor trained without labels takes none (image.png). For images that do not have the
 input size, resize as the auditor's metadata (onnxmint.auditor, preprocess) says; here it is Pillow's bilinear.
 """
 

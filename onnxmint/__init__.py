@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from onnxmint.auditing import audit
+    from onnxmint.comparisons import Evaluation
     from onnxmint.errors import DeviceError, EvidenceError, ImagesError, ModelError, OnnxmintError, UsageError
+    from onnxmint.evaluating import evaluate
     from onnxmint.mint.auditor import Auditor, load_auditor
     from onnxmint.report.files import write_run
     from onnxmint.results import AuditResult
-    from onnxmint.settings import AuditSettings, TrainSettings
+    from onnxmint.settings import AuditSettings, EvaluateSettings, TrainSettings
     from onnxmint.training import train
 
 __version__ = "0.1.0"
@@ -20,6 +22,8 @@ _HOMES = {
     "AuditSettings": "settings",
     "Auditor": "mint.auditor",
     "DeviceError": "errors",
+    "EvaluateSettings": "settings",
+    "Evaluation": "comparisons",
     "EvidenceError": "errors",
     "ImagesError": "errors",
     "ModelError": "errors",
@@ -27,6 +31,7 @@ _HOMES = {
     "TrainSettings": "settings",
     "UsageError": "errors",
     "audit": "auditing",
+    "evaluate": "evaluating",
     "load_auditor": "mint.auditor",
     "train": "training",
     "write_run": "report.files",
@@ -37,6 +42,8 @@ __all__ = [
     "AuditSettings",
     "Auditor",
     "DeviceError",
+    "EvaluateSettings",
+    "Evaluation",
     "EvidenceError",
     "ImagesError",
     "ModelError",
@@ -44,6 +51,7 @@ __all__ = [
     "TrainSettings",
     "UsageError",
     "audit",
+    "evaluate",
     "load_auditor",
     "train",
     "write_run",

@@ -86,7 +86,7 @@ def score_references(
         ModelError: a reference has another number of classes.
         ImagesError: a reference cannot read an image that the target could, or its list names none of the images.
     """
-    named = replace(known, table=replace(known.table, labels=labels), with_labels=True)
+    named = replace(known, table=replace(known.table, labels=labels), with_labels=False)
     rows, trained = [], []
     for path in paths:
         own = path.with_suffix(".toml")

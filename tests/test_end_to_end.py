@@ -6,6 +6,7 @@ import sys
 import tomllib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -24,7 +25,7 @@ from onnxmint.stats.metrics import auc
 from onnxmint.training import train
 from tests.conftest import DEMO
 
-SETTINGS = TrainSettings(preprocess="0-1", layer="logits", device="cpu")
+SETTINGS = TrainSettings(preprocess="0-1", device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -93,9 +94,12 @@ def test_the_auditor_file_runs_in_plain_onnxruntime(auditor: Auditor, result: Au
     file = tmp_path / "auditor.onnx"
     file.write_bytes(auditor.model)
     session = onnxruntime.InferenceSession(file)
-    column = pq.read_table(DEMO / "questioned.parquet")["image"].to_pylist()[:50]
-    pixels = np.stack([np.asarray(Image.open(io.BytesIO(row["bytes"])))[:, :, None] for row in column])
-    score, p_value, answer = session.run(["score", "p_value", "answer"], {"image": pixels})
+    table = pq.read_table(DEMO / "questioned.parquet")[:50]
+    pixels = np.stack(
+        [np.asarray(Image.open(io.BytesIO(row["bytes"])))[:, :, None] for row in table["image"].to_pylist()]
+    )
+    feeds = {"image": pixels, "label": table["label"].to_numpy().astype(np.int64)}
+    score, p_value, answer = session.run(["score", "p_value", "answer"], feeds)
     np.testing.assert_allclose(score, result.scores.score[:50], atol=1e-5)
     np.testing.assert_allclose(p_value, result.scores.p_value[:50], atol=1e-5)
     np.testing.assert_allclose(p_value, p_values(score.astype(np.float64), auditor.calibration), atol=1e-6)
@@ -137,13 +141,15 @@ def test_a_run_holds_all_files_and_reads_back(auditor: Auditor, result: AuditRes
 
 def test_broken_images_are_skipped_counted_and_named(auditor: Auditor, tmp_path: Path) -> None:
     column = pq.read_table(DEMO / "questioned.parquet")["image"].to_pylist()
+    folder = tmp_path / "class"
+    folder.mkdir()
     for number, row in enumerate(column[:30]):
-        (tmp_path / f"{number:02d}.png").write_bytes(row["bytes"])
-    (tmp_path / "03.png").write_bytes(column[3]["bytes"][:100])
-    (tmp_path / "04.png").write_bytes(b"not an image")
+        (folder / f"{number:02d}.png").write_bytes(row["bytes"])
+    (folder / "03.png").write_bytes(column[3]["bytes"][:100])
+    (folder / "04.png").write_bytes(b"not an image")
     found = audit(DEMO / "target.onnx", tmp_path, auditor)
     assert len(found.scores.path) == 28
-    assert [row.path for row in found.skipped] == ["03.png", "04.png"]
+    assert [row.path for row in found.skipped] == ["class/03.png", "class/04.png"]
     assert any("2 of 30 questioned images were skipped" in warning for warning in found.warnings)
     assert found.to_dict()["questioned"]["skipped"][1]["reason"].startswith("is not an image")
 
@@ -164,9 +170,9 @@ def test_flags_of_an_audit_that_sees_nothing_come_with_a_warning(auditor: Audito
     assert any("the questioned images have none (--group)" in text for text in found.warnings)
 
 
-@pytest.mark.parametrize("layer", ["auto", "relu"])
-def test_maps_are_read_by_the_cnn_module(layer: str) -> None:
-    settings = TrainSettings(preprocess="0-1", layer=layer, limit=100, device="cpu")
+@pytest.mark.parametrize(("module", "layer"), [("cnn", "auto"), ("auto", "relu")])
+def test_maps_are_read_by_the_cnn_module(module: str, layer: str) -> None:
+    settings = TrainSettings(preprocess="0-1", module=module, layer=layer, limit=100, device="cpu")
     made = train(DEMO / "target.onnx", DEMO / "members.parquet", DEMO / "nonmembers.parquet", settings=settings)
     assert made.method["name"] == "cnn"
     assert made.evidence.members == 100
@@ -187,6 +193,35 @@ def test_views_tell_members_apart(labels: bool, truth: np.ndarray) -> None:
     if labels:
         with pytest.raises(EvidenceError, match="was calibrated with labels, but not all images"):
             audit(DEMO / "target.onnx", DEMO / "questioned.parquet", made, settings=AuditSettings(labels=False))
+
+
+@pytest.mark.parametrize("count", [2, 14])
+def test_fewer_views_are_an_option_and_recorded(count: int) -> None:
+    settings = TrainSettings(preprocess="0-1", module="views", views=count, limit=100, device="cpu")
+    made = train(DEMO / "target.onnx", DEMO / "members.parquet", DEMO / "nonmembers.parquet", settings=settings)
+    assert made.method["views"] == count
+    assert made.method["activation_shape"] == [count]
+    assert made.method["title"] == f"views on {count} views"
+
+
+def test_one_view_is_taken_where_views_add_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The choice is made on folds that a network did not learn from, before the test part is looked at."""
+    from onnxmint import training
+
+    real = training.fit_on
+
+    def unlucky(name: str, *rest: Any) -> Any:
+        fitted = real(name, *rest)
+        return replace(fitted, unseen=-fitted.unseen) if name == "views" else fitted
+
+    monkeypatch.setattr(training, "fit_on", unlucky)
+    settings = TrainSettings(preprocess="0-1", limit=200, device="cpu")
+    made = train(DEMO / "target.onnx", DEMO / "members.parquet", DEMO / "nonmembers.parquet", settings=settings)
+    assert made.method["name"] == "phi"
+    assert made.method["views"] == 1
+    phi = next(row for row in made.baselines if row.name == "phi")
+    assert phi.performance is not None
+    assert made.performance.auc.value == pytest.approx(phi.performance.auc.value, abs=1e-6)
 
 
 def test_views_read_no_layer_but_the_answer() -> None:

@@ -29,7 +29,7 @@ def test_score_with_onnxruntime(
     assert run([*words, *evidence]) == 0
     row = pq.read_table(DEMO / "questioned.parquet")["image"][0].as_py()
     Image.open(io.BytesIO(row["bytes"])).save(tmp_path / "image.png")
-    monkeypatch.setattr(sys, "argv", ["score", str(auditor), str(tmp_path / "image.png")])
+    monkeypatch.setattr(sys, "argv", ["score", str(auditor), f"{tmp_path / 'image.png'}=3"])
     runpy.run_path(str(ROOT / "examples" / "score_with_onnxruntime.py"))
     assert re.search(r"image.png: score -?\d+\.\d+, p-value [01]\.\d+, predicted class \d", capsys.readouterr().out)
 

@@ -62,6 +62,12 @@ def test_another_opset_is_refused(shared: Path) -> None:
     target = load_target(shared / "models" / "cifar10-resnet20.onnx")
     layer = choose_layer(list_layers(target), "logits")
     prepared = instrument(target, [layer], IMAGES, pool=None)
-    module = export_module(MODULES["vanilla"](torch.zeros(14), torch.ones(14)), (10,), 18)
+    module = export_module(MODULES["vanilla"](torch.zeros(10), torch.ones(10)), (10,), 18)
     with pytest.raises(ModelError, match="exported at opset 18, the target has 17"):
-        append_module(prepared, module, layer=layer.name, calibration=np.zeros(3, np.float32), metadata={})
+        append_module(
+            prepared,
+            module,
+            activation=prepared.activations[layer.name],
+            calibration=np.zeros(3, np.float32),
+            metadata={},
+        )

@@ -35,6 +35,36 @@ def halves(table: pa.Table, data: str, members: int | None = None) -> dict[str, 
     return {"members": train[:half][:members], "nonmembers": train[half:], "test": test}
 
 
+def third_party(table: pa.Table, data: str) -> dict[str, np.ndarray]:
+    """Return the rows of `members` and `nonmembers` of the models in ../shared/models.
+
+    GTSRB: the model was trained on the competition rows of the training split, so its other training rows are
+    non-members of nearly the same distribution. CIFAR-10: official train against test.
+    """
+    train = pc.equal(table["split"], "train").to_numpy(zero_copy_only=False)
+    if data == "gtsrb":
+        trained = np.array(table["competition_train"].to_pylist(), dtype=bool)
+        return {"members": np.flatnonzero(train & trained), "nonmembers": np.flatnonzero(train & ~trained)}
+    return {"members": np.flatnonzero(train), "nonmembers": np.flatnonzero(~train)}
+
+
+def draw(table: pa.Table, data: str, rows: np.ndarray, count: int, rng: np.random.Generator) -> pa.Table:
+    """Draw so many rows at random, in whole tracks where there are tracks, as a source of evidence.
+
+    Test rows of GTSRB have no track (-1): each stands for itself.
+    """
+    columns = ["image", "label"]
+    if data not in GROUP:
+        return table.select(columns).take(rng.permutation(rows)[:count])
+    tracks = table[GROUP[data]].to_numpy()[rows]
+    order = np.arange(len(rows)) if (tracks < 0).all() else tracks
+    places = {unit: place for place, unit in enumerate(rng.permutation(np.unique(order)))}
+    picked = rows[np.argsort([places[unit] for unit in order], kind="stable")][:count]
+    found = table.select(columns).take(picked)
+    named = [None if track < 0 else str(track) for track in table[GROUP[data]].to_numpy()[picked]]
+    return found.append_column(GROUP[data], pa.array(named, pa.string()))
+
+
 def pixels(table: pa.Table, rows: np.ndarray) -> np.ndarray:
     """Return (n, 32, 32, 3) uint8 images."""
     images = table["image"].combine_chunks().field("bytes").take(pa.array(rows))

@@ -1,0 +1,89 @@
+"""LiRA and RMIA by hand, and on a simulation where the truth is known."""
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from onnxmint.stats.metrics import auc
+from onnxmint.stats.reference import OFFLINE_A, calibrated, lira_offline, lira_online, rmia
+
+PHI = np.array([2.0, 0.5])
+REFERENCE = np.array([[1.0, 0.0], [3.0, 1.0], [0.0, -1.0], [-1.0, 0.0]])
+TRAINED = np.array([[True, False], [True, False], [False, True], [False, True]])
+
+
+def test_online_is_a_ratio_of_gaussians() -> None:
+    first = norm.logpdf(2, 2, np.sqrt(2)) - norm.logpdf(2, -0.5, np.sqrt(0.5))
+    second = norm.logpdf(0.5, -0.5, np.sqrt(0.5)) - norm.logpdf(0.5, 0.5, np.sqrt(0.5))
+    assert lira_online(PHI, REFERENCE, TRAINED, fixed_variance=False) == pytest.approx([first, second])
+
+
+def test_a_fixed_variance_is_pooled_over_images() -> None:
+    inside, outside = np.sqrt((2 + 0.5) / 2), np.sqrt((0.5 + 0.5) / 2)
+    first = norm.logpdf(2, 2, inside) - norm.logpdf(2, -0.5, outside)
+    second = norm.logpdf(0.5, -0.5, inside) - norm.logpdf(0.5, 0.5, outside)
+    assert lira_online(PHI, REFERENCE, TRAINED, fixed_variance=True) == pytest.approx([first, second])
+
+
+def test_offline_counts_deviations_above_models_not_trained_on_it() -> None:
+    expected = [(2 + 0.5) / np.sqrt(0.5), 0.0]
+    assert lira_offline(PHI, REFERENCE, TRAINED, fixed_variance=False) == pytest.approx(expected)
+
+
+def test_one_reference_allows_a_fixed_variance_only() -> None:
+    nobody = np.zeros((1, 2), bool)
+    found = lira_offline(PHI, REFERENCE[:1], nobody, fixed_variance=True)
+    assert np.diff(found)[0] == pytest.approx(((0.5 - 0) - (2 - 1)) / REFERENCE[0].std())
+    with pytest.raises(ValueError, match="needs 2 reference models not trained on each image, one image has 1"):
+        lira_offline(PHI, REFERENCE[:1], nobody, fixed_variance=False)
+    with pytest.raises(ValueError, match="needs 1 reference models trained on each image, one image has 0"):
+        lira_online(PHI, REFERENCE[:1], nobody, fixed_variance=True)
+
+
+def test_rmia_by_hand() -> None:
+    p = np.array([0.9, 0.4, 0.5, 0.2])
+    reference = np.array([[0.3, 0.4, 0.5, 0.4]])
+    nobody = np.zeros((1, 4), bool)
+    base = ((1 + OFFLINE_A) * reference[0] + 1 - OFFLINE_A) / 2
+    ratio = p / base
+    expected = [(ratio[i] / ratio[2:] >= 1.2).mean() for i in range(4)]
+    found = rmia(np.log(p), np.log(reference), nobody, np.array([2, 3]), gamma=1.2)
+    assert found == pytest.approx(expected)
+
+
+def test_rmia_takes_the_mean_of_both_kinds_where_there_are_both() -> None:
+    p, reference = np.array([0.8, 0.5]), np.array([[0.6, 0.5], [0.2, 0.5]])
+    trained = np.array([[True, False], [False, False]])
+    corrected = ((1 + OFFLINE_A) * 0.5 + 1 - OFFLINE_A) / 2
+    ratio = np.array([0.8 / 0.4, 0.5 / corrected])
+    found = rmia(np.log(p), np.log(reference), trained, np.array([1]), gamma=ratio[0] / ratio[1] * 0.999)
+    assert found.tolist() == [1, 0]
+
+
+def test_calibration_takes_away_what_others_say() -> None:
+    assert calibrated(PHI, REFERENCE, TRAINED) == pytest.approx([2.5, 0.0])
+
+
+def test_references_reveal_what_difficulty_hides() -> None:
+    """Members are slightly surer than their difficulty; the spread of difficulty drowns it without references."""
+    rng = np.random.default_rng(0)
+    count, models = 4000, 8
+    hard = rng.normal(0, 3, count)
+    is_member = np.arange(count) < count // 2
+    trained = rng.random((models, count)) < 0.5
+    trained[:2], trained[2:4] = True, False  # at least two of each kind for every image
+    reference = hard + trained + rng.normal(0, 0.7, (models, count))
+    phi = hard + is_member + rng.normal(0, 0.7, count)
+
+    def value(score: np.ndarray) -> float:
+        return auc(score[is_member], score[~is_member])
+
+    plain = value(phi)
+    online = value(lira_online(phi, reference, trained, fixed_variance=True))
+    offline = value(lira_offline(phi, reference, trained, fixed_variance=True))
+    assert plain < 0.62
+    assert online > 0.75
+    assert offline > 0.75
+    assert value(calibrated(phi, reference, trained)) > 0.75
+    log_p, log_reference = -np.logaddexp(0, -phi), -np.logaddexp(0, -reference)
+    assert value(rmia(log_p, log_reference, trained, np.flatnonzero(~is_member))) > plain
