@@ -74,6 +74,7 @@ def train(
         table=table, sources=sources, with_labels=source is None and table.labels is not None, stage=stage
     )
     graph = _graph(prepared, source, views=settings.views, known=known)
+    _require_module(graph, settings)
     reader = graph.shown.reader(settings.batch_size)
     fitted = _fit(known, reader, graph, settings)
     if fitted.name == "phi" and graph.shown.views > 1:  # one view is enough, at a fraction of the cost
@@ -127,6 +128,14 @@ def _graph(prepared: Prepared, layer: Layer | None, *, views: int, known: KnownI
     shown = show(prepared, [layer], views=0, labels=False)
     shape = shown.graph.activation_shapes[layer.name]
     return _Graph(shown=shown, layer=layer, activation=shown.graph.activations[layer.name], shape=shape)
+
+
+def _require_module(graph: _Graph, settings: TrainSettings) -> None:
+    """Refuse a module that cannot read its layer before any image is read."""
+    from onnxmint.mint.fit import module_for
+
+    if graph.layer is not None:
+        module_for(settings.module, len(graph.shape))
 
 
 def _fit(known: KnownImages, reader: Reader, graph: _Graph, settings: TrainSettings) -> Any:

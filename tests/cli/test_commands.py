@@ -129,6 +129,22 @@ def test_train_as_json(call: Run, tmp_path: Path) -> None:
     assert (tmp_path / "auditor.onnx").stat().st_size > 10_000
 
 
+def test_an_evaluation_is_a_table_and_two_files(call: Run, tmp_path: Path) -> None:
+    words = ["evaluate", MODEL, *EVIDENCE, *DECLARED, "--limit", "100", "--views", "2", "--layers", "relu,penultimate"]
+    code, out, _ = call(*words, "-o", "compared")
+    assert code == 0
+    assert max(map(len, out.splitlines())) <= 80
+    for shown in ("closed-form signals", "fitted MINT modules", "views on 2 views +", "cnn on relu", "evaluation.html"):
+        assert shown in out
+    facts = json.loads((tmp_path / "compared" / "evaluation.json").read_text())
+    code, out, err = call(*words, "--json", "-q", "-o", "again")
+    assert (code, err) == (0, "")
+    again = json.loads(out)
+    for changing in ("created", "seconds"):
+        del facts[changing], again[changing]
+    assert again == facts
+
+
 def _two_inputs() -> onnx.ModelProto:
     return onnx.parser.parse_model("""
         <ir_version: 8, opset_import: ["" : 17]>
@@ -188,6 +204,14 @@ def test_no_auditor_and_no_evidence_explains_what_is_missing(call: Run, images: 
         (["audit", MODEL, "x", "--auditor", "a.onnx", *EVIDENCE], 2, "give either --auditor or --members"),
         (["audit", MODEL, "x", "--auditor", "a.onnx", "--layer", "1"], 2, "--layer is fixed in the auditor file"),
         (["audit", MODEL, "x", "--alpha", "0.9"], 2, "0.9 is not in the range"),
+        (["train", MODEL, *EVIDENCE, *DECLARED, "--module", "phi", "--layer", "1"], 2, "--module phi reads what the"),
+        (["train", MODEL, *EVIDENCE, *DECLARED, "--views", "3"], 2, "'3' is not one of '2', '14', '26'"),
+        (["evaluate", MODEL, *EVIDENCE], 2, "say how target.onnx's images are prepared, with --preprocess"),
+        (["evaluate", MODEL, *EVIDENCE, *DECLARED, "--modules", "cnn,nn"], 2, "no module 'nn' to evaluate"),
+        (["evaluate", MODEL, *EVIDENCE, *DECLARED, "--layers", "relu_9"], 2, "no layer 'relu_9'; closest:"),
+        (["evaluate", MODEL, *EVIDENCE, *DECLARED, "--reference", "none"], 2, "--reference none is not a folder"),
+        (["evaluate", MODEL, *EVIDENCE, *DECLARED, "-o", "/proc/x"], 1, "cannot write /proc/x"),
+        (["evaluate", MODEL], 2, "Missing option '--members'"),
         (["report", "."], 1, "is no finished run"),
         (["nonsense"], 2, "No such command 'nonsense'"),
     ],

@@ -11,9 +11,9 @@ HEAD = """# Study: what can be told, and by what
 
 Made by `python tools/study/study.py --shared ../shared` from `results/`; do not edit. Every number is measured on a
 test part (a quarter of the known images) that nothing was fitted or chosen on; intervals are 95 % bootstrap intervals,
-groups resampled whole. Members and non-members are drawn from the same distribution unless the table says otherwise: targets
-of ours are trained on half of a training split and compared with the other half (GTSRB: tracks, never single frames).
-"Best signal" is the closed-form signal that was best on the fit part. TPR at 0.1 % FPR rests on few false alarms.
+groups resampled whole. Members and non-members come from the same distribution unless the table says otherwise: our
+targets are trained on half of a training split and compared with the other half (GTSRB: tracks, never single frames).
+"Best signal" is the closed-form signal that was best on the fit part.
 """
 
 ABOUT = {
