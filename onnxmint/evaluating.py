@@ -10,26 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint import __version__
-from onnxmint.comparisons import Counts, Evaluation, Method
+from onnxmint.comparisons import Evaluation, Method
 from onnxmint.errors import EvidenceError, UsageError
 from onnxmint.evidence import CALIBRATE, FIT, TEST, gather_evidence
 from onnxmint.graph.layers import Layer, choose_layer, dense_input, list_layers
 from onnxmint.images.preprocess import to_dict
 from onnxmint.images.sources import ImageSource
-from onnxmint.measuring import KnownScores, check_left, evidence_facts, evidence_warnings, measure, observe
+from onnxmint.measuring import KnownScores, check_left, evidence_facts, evidence_warnings, observe
 from onnxmint.preparing import Prepared, Shown, check_labels, prepare, show, target_facts
 from onnxmint.progress import Stage, quiet
+from onnxmint.ranking import Scored, compared, measured, signal_methods
 from onnxmint.reading import ActivationStore, KnownImages, Reader
 from onnxmint.references import find_references, reference_methods, score_references
 from onnxmint.settings import EvaluateSettings
-from onnxmint.signals import SIGNALS
 from onnxmint.stats import metrics
-from onnxmint.stats.compare import compare_auc
 from onnxmint.stats.estimates import FloatArray
 from onnxmint.training import fit_on, now, open_evidence, title
 
-_BINS = 40
-_DRAWN = (0.005, 0.995)  # quantiles between which scores are drawn in their own bins
 _MINT = "Membership Inference Test, arXiv 2601.12929"
 
 
@@ -75,10 +72,11 @@ def evaluate(
     contestants = [_Contestant(name=name, layer=layer) for name, layer in _contestants(settings, layers)]
     _fit(run, contestants, settings.seed)
     _score_heldout(run, contestants)
-    found = [*_signal_methods(run, rng), *_module_methods(run, contestants, settings, rng)]
+    found = [*signal_methods(run.held, rng), *_module_methods(run, contestants, settings, rng)]
     if references:
         found.extend(_reference_methods(run, references, settings, sources, rng))
-    found = _compared(found, run, rng)
+    found = compared(found, run.held, rng)
+    clock.mark("statistics")
 
     facts = evidence_facts(run.held, run.reader.skipped)
     return Evaluation(
@@ -219,59 +217,9 @@ def _score_heldout(run: _Run, contestants: list[_Contestant]) -> None:
     run.clock.mark("showing the held-out part")
 
 
-_Scored = tuple[Method, FloatArray | None]
-
-
-def _signal_methods(run: _Run, rng: np.random.Generator) -> Iterator[_Scored]:
-    """Yield every signal; the best on the fit part is what all others are compared with."""
-    held = run.held
-    fit_auc = {}
-    for signal in SIGNALS:
-        if signal.name not in held.skipped and _finite(held, held.signals[signal.name]):
-            fit_auc[signal.name] = _fit_auc(held, held.signals[signal.name])
-    best = max(fit_auc, key=lambda name: fit_auc[name])
-    for signal in SIGNALS:
-        score, skipped = held.signals[signal.name], held.skipped.get(signal.name)
-        if skipped is None and signal.name not in fit_auc:
-            skipped = "the target's answer holds NaN or infinity"
-        method = Method(
-            name=signal.name,
-            kind="signal",
-            title=signal.description,
-            source=signal.source,
-            chosen=signal.name == best,
-            fit_auc=fit_auc.get(signal.name),
-        )
-        yield _measured(method, score, held, rng, skipped=skipped)
-    if held.table.labels is not None and "modified_entropy" in fit_auc:
-        method = Method(
-            name="modified_entropy_by_class",
-            kind="signal",
-            title="low modified entropy, by class",
-            source="Song and Mittal 2021, arXiv 2003.10595 (a threshold for each class, from the fit part)",
-        )
-        yield _measured(method, _by_class(held, held.signals["modified_entropy"]), held, rng)
-
-
-def _by_class(held: KnownScores, score: FloatArray) -> FloatArray:
-    """Return a score less the threshold of its class, found on the fit part (all classes' where one is missing)."""
-    labels = held.table.labels
-    if labels is None:
-        raise EvidenceError("thresholds by class need labels")
-    member, nonmember = held.rows(*FIT, member=True), held.rows(*FIT, member=False)
-    common = metrics.best_threshold(score[member], score[nonmember])
-    found = score - common
-    for label in np.unique(labels):
-        inside = [score[rows[labels[rows] == label]] for rows in (member, nonmember)]
-        if min(map(len, inside)):
-            rows = labels == label
-            found[rows] = score[rows] - metrics.best_threshold(*inside)
-    return found
-
-
 def _module_methods(
     run: _Run, contestants: list[_Contestant], settings: EvaluateSettings, rng: np.random.Generator
-) -> Iterator[_Scored]:
+) -> Iterator[Scored]:
     for name in settings.modules:
         rivals = [contestant for contestant in contestants if contestant.name == name]
         best = max(rivals, key=lambda rival: rival.fit_auc or 0, default=None)
@@ -287,7 +235,7 @@ def _module_methods(
                 fit_auc=rival.fit_auc,
                 chosen=rival is best,
             )
-            yield _measured(method, rival.score, run.held, rng)
+            yield measured(method, rival.score, run.held, rng)
 
 
 def _reference_methods(
@@ -296,7 +244,7 @@ def _reference_methods(
     settings: EvaluateSettings,
     sources: tuple[ImageSource, ImageSource],
     rng: np.random.Generator,
-) -> Iterator[_Scored]:
+) -> Iterator[Scored]:
     """Show the references the same images; where labels are unknown, the target's top class stands for them."""
     held, table = run.held, run.known.table
     paths = [entry.path for entry in _entries(sources, run.known)]
@@ -317,7 +265,7 @@ def _reference_methods(
         except ValueError as problem:
             yield replace(method, skipped=str(problem)), None
         else:
-            yield _measured(method, score, held, rng)
+            yield measured(method, score, held, rng)
 
 
 def _entries(sources: tuple[ImageSource, ImageSource], known: KnownImages) -> list[Any]:
@@ -327,58 +275,6 @@ def _entries(sources: tuple[ImageSource, ImageSource], known: KnownImages) -> li
         by_index = {entry.index: entry for entry in source.entries()}
         found += [by_index[index] for index in table.index[table.is_member == member].tolist()]
     return found
-
-
-def _measured(
-    method: Method, score: FloatArray | None, held: KnownScores, rng: np.random.Generator, skipped: str | None = None
-) -> _Scored:
-    if skipped is not None or score is None:
-        return replace(method, skipped=skipped), None
-    if not _finite(held, score):
-        return replace(method, skipped="gives NaN or infinity"), None
-    member, nonmember = (score[held.rows(TEST, member=side)] for side in (True, False))
-    return replace(method, performance=measure(score, held, rng), counts=_counts(member, nonmember)), score
-
-
-def _finite(held: KnownScores, score: FloatArray) -> bool:
-    """Say whether a score of all images that count is a number."""
-    used = np.concatenate([held.rows(part, member=member) for part in (CALIBRATE, TEST) for member in (True, False)])
-    return bool(np.isfinite(score[used]).all())
-
-
-def _fit_auc(held: KnownScores, score: FloatArray) -> float:
-    return metrics.auc(*(score[held.rows(*FIT, member=member)] for member in (True, False)))
-
-
-def _counts(member: FloatArray, nonmember: FloatArray) -> Counts:
-    """Count in common bins; the outermost take the tails."""
-    low, high = np.quantile(np.concatenate([member, nonmember]), _DRAWN)
-    edges = np.linspace(low, high if high > low else low + 1, _BINS + 1)
-    counts = [
-        np.histogram(np.clip(side, edges[0], edges[-1]), edges)[0].astype(np.int64) for side in (member, nonmember)
-    ]
-    return Counts(edges=edges, member=counts[0], nonmember=counts[1])
-
-
-def _compared(found: list[_Scored], run: _Run, rng: np.random.Generator) -> list[_Scored]:
-    """Compare every method with the best signal on the test part."""
-    held = run.held
-    rows = held.rows(TEST, member=True), held.rows(TEST, member=False)
-    groups = held.table.groups
-    by_side = None if groups is None else (groups[rows[0]], groups[rows[1]])
-    best = next(score for method, score in found if method.kind == "signal" and method.chosen)
-    if best is None:
-        raise EvidenceError("no signal can be computed of this target's answers")
-    against = best[rows[0]], best[rows[1]]
-    compared: list[_Scored] = []
-    for method, score in found:
-        if score is None or score is best:
-            compared.append((method, score))
-            continue
-        difference = compare_auc((score[rows[0]], score[rows[1]]), against, groups=by_side, rng=rng)
-        compared.append((replace(method, difference=difference), score))
-    run.clock.mark("statistics")
-    return compared
 
 
 def _settings(settings: EvaluateSettings, references: list[Path]) -> dict[str, Any]:

@@ -33,8 +33,10 @@ from onnxmint.reading import ActivationStore, KnownImages, Reader, to_numpy
 from onnxmint.results import EvidenceFacts
 from onnxmint.settings import EvidenceSettings, TrainSettings
 from onnxmint.stats import metrics
+from onnxmint.stats.compare import compare_auc
 
 PARITY = 1e-4  # the file's score and torch's may differ by this much, relative to the larger of 1 and the score
+_ERRORS_WIDE = 2 * 1.96  # standard errors in a 95% interval
 COMPARED = ("max_probability", "entropy", "correct", "loss", "modified_entropy", "phi")
 """Signals that every auditor is compared with: those of one view, from the answer alone."""
 
@@ -160,14 +162,18 @@ def _fit(known: KnownImages, reader: Reader, graph: _Graph, settings: TrainSetti
 
 
 def _better_of_views_and_phi(odds: Any, known: KnownImages, rows: NDArray[np.int64], seed: int) -> Any:
-    """Return `views` when it tells the fit part's images apart better than the log-odds of one view do.
+    """Return `views` when it tells the fit part's images apart better than the log-odds of one view, else `phi`.
 
-    Each image is scored by the network that did not learn from its fold, and folds keep groups whole.
+    Each image is scored by the network that did not learn from its fold, and folds keep groups whole. In doubt, within
+    one standard error, the simple and cheap one is taken.
     """
     found = [fit_on(name, odds, known, rows, seed) for name in ("views", "phi")]
-    is_member = known.table.is_member[rows]
-    views, phi = (metrics.auc(fitted.unseen[is_member], fitted.unseen[~is_member]) for fitted in found)
-    return found[0] if views > phi else found[1]
+    is_member, groups = known.table.is_member[rows], known.table.groups
+    views, phi = ((fitted.unseen[is_member], fitted.unseen[~is_member]) for fitted in found)
+    belongs = None if groups is None else (groups[rows][is_member], groups[rows][~is_member])
+    gain = compare_auc(views, phi, groups=belongs, rng=np.random.default_rng(seed))
+    standard_error = (gain.high - gain.low) / _ERRORS_WIDE
+    return found[0] if gain.value > standard_error else found[1]
 
 
 def fit_on(name: str, activations: Any, known: KnownImages, rows: NDArray[np.int64], seed: int) -> Any:

@@ -28,6 +28,7 @@ LEVEL = {
     "measuring": 5,
     "preparing": 5,
     "comparisons": 3,
+    "ranking": 6,
     "references": 6,
     "training": 6,
     "auditing": 7,

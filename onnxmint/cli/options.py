@@ -57,7 +57,7 @@ _MODULE = (
         default="auto",
         show_default=True,
         help="views reads how the answer changes over shifted and mirrored views; phi is the log-odds of one view; "
-        "auto takes the better of the two on the fit part. cnn (maps) and vanilla (pooled) read one --layer.",
+        "auto takes views if it is surely better on the fit part. cnn (maps) and vanilla (pooled) read one --layer.",
     ),
     click.option(
         "--layer",
