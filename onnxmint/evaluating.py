@@ -21,7 +21,7 @@ from onnxmint.preparing import Prepared, Shown, check_labels, prepare, show, tar
 from onnxmint.progress import Stage, quiet
 from onnxmint.ranking import Scored, compared, measured, signal_methods
 from onnxmint.reading import ActivationStore, KnownImages, Reader
-from onnxmint.references import find_references, reference_methods, score_references
+from onnxmint.references import Reference, open_references, reference_methods, score_references
 from onnxmint.settings import EvaluateSettings
 from onnxmint.stats import metrics
 from onnxmint.stats.estimates import FloatArray
@@ -56,7 +56,6 @@ def evaluate(
     settings = settings or EvaluateSettings()
     rng = np.random.default_rng(settings.seed)
     clock = _Clock()
-    references = [] if settings.reference is None else find_references(settings.reference)
     prepared = prepare(model, settings)
     every = list_layers(prepared.target)
     layers = _wanted_layers(every, settings)
@@ -64,17 +63,19 @@ def evaluate(
     table = gather_evidence(*sources, limit=settings.limit, rng=rng)
     check_labels(table.labels, prepared.target.answer.classes, sources[0].location)
     known = KnownImages(table=table, sources=sources, with_labels=table.labels is not None, stage=stage)
+    references = _references(prepared, known, sources, settings)
     penultimate = _penultimate(every, prepared)
     exposed = [*layers, *([penultimate] if penultimate and penultimate not in layers else [])]
     shown = show(prepared, exposed, views=settings.views, labels=known.with_labels)
     run = _Run(known=known, shown=shown, reader=shown.reader(settings.batch_size), penultimate=penultimate, clock=clock)
 
     contestants = [_Contestant(name=name, layer=layer) for name, layer in _contestants(settings, layers)]
-    _fit(run, contestants, settings.seed)
-    _score_heldout(run, contestants)
+    able = [contestant for contestant in contestants if contestant.skipped is None]
+    _fit(run, able, settings.seed)
+    _score_heldout(run, able)
     found = [*signal_methods(run.held, rng), *_module_methods(run, contestants, settings, rng)]
     if references:
-        found.extend(_reference_methods(run, references, settings, sources, rng))
+        found.extend(_reference_methods(run, references, settings, rng))
     found = compared(found, run.held, rng)
     clock.mark("statistics")
 
@@ -141,6 +142,13 @@ class _Contestant:
     fit_auc: float | None = None
     score: FloatArray | None = None
 
+    @property
+    def skipped(self) -> str | None:
+        """Return why it cannot be fitted."""
+        if self.name == "cnn" and self.layer is not None and self.layer.kind != "map":
+            return "needs an activation map, which this layer is not"
+        return None
+
     def output(self, shown: Shown) -> str:
         """Return the output that the module reads."""
         return shown.graph.odds or "" if self.layer is None else shown.graph.activations[self.layer.name]
@@ -165,12 +173,12 @@ def _penultimate(every: tuple[Layer, ...], prepared: Prepared) -> Layer | None:
 
 
 def _contestants(settings: EvaluateSettings, layers: list[Layer]) -> Iterator[tuple[str, Layer | None]]:
-    """Yield (module, layer); `cnn` only where there is a map."""
+    """Yield (module, layer) of all that was asked for."""
     for name in settings.modules:
         if name == "views":
             yield name, None
         elif name in ("cnn", "vanilla"):
-            yield from ((name, layer) for layer in layers if name == "vanilla" or layer.kind == "map")
+            yield from ((name, layer) for layer in layers)
         else:
             raise UsageError(f"no module {name!r} to evaluate; there are views, cnn and vanilla")
 
@@ -222,7 +230,8 @@ def _module_methods(
 ) -> Iterator[Scored]:
     for name in settings.modules:
         rivals = [contestant for contestant in contestants if contestant.name == name]
-        best = max(rivals, key=lambda rival: rival.fit_auc or 0, default=None)
+        able = [rival for rival in rivals if rival.skipped is None]
+        best = max(able, key=lambda rival: rival.fit_auc or 0, default=None)
         for rival in rivals:
             layer = rival.layer
             method = Method(
@@ -235,54 +244,54 @@ def _module_methods(
                 fit_auc=rival.fit_auc,
                 chosen=rival is best,
             )
-            yield measured(method, rival.score, run.held, rng)
+            yield measured(method, rival.score, run.held, rng, skipped=rival.skipped)
 
 
-def _reference_methods(
-    run: _Run,
-    references: list[Path],
-    settings: EvaluateSettings,
-    sources: tuple[ImageSource, ImageSource],
-    rng: np.random.Generator,
-) -> Iterator[Scored]:
-    """Show the references the same images; where labels are unknown, the target's top class stands for them."""
-    held, table = run.held, run.known.table
-    paths = [entry.path for entry in _entries(sources, run.known)]
+def _references(
+    prepared: Prepared, known: KnownImages, sources: tuple[ImageSource, ImageSource], settings: EvaluateSettings
+) -> list[Reference]:
+    """Open the references, if there are to be any."""
+    if settings.reference is None:
+        return []
+    table, names = known.table, []
     if table.labels is None:
         raise UsageError(
             "--reference needs labels of all known images: scores of different models must be of one class"
         )
-    labels = np.where(held.read, table.labels, -1)
-    known = replace(run.known, table=replace(table, part=np.where(held.read, table.part, -1).astype(np.int8)))
-    scores = score_references(references, run.shown.prepared, known, paths, labels, settings)
+    for source, member in zip(sources, (True, False), strict=True):
+        path_of = {entry.index: entry.path for entry in source.entries()}
+        names += [path_of[index] for index in table.index[table.is_member == member].tolist()]
+    return open_references(settings.reference, prepared, names, settings)
+
+
+def _reference_methods(
+    run: _Run, references: list[Reference], settings: EvaluateSettings, rng: np.random.Generator
+) -> Iterator[Scored]:
+    """Show the references the images that the target was shown, and make all that can be made of it."""
+    held = run.held
+    rows = np.flatnonzero(held.read)
+    found = score_references(references, run.known, rows, settings.batch_size)
     run.clock.mark("showing the references")
-    population = held.rows(*FIT, member=False)
+    signals = {name: score[rows] for name, score in held.signals.items() if name not in held.skipped}
+    population = np.searchsorted(rows, held.rows(*FIT, member=False))
     for wanted in reference_methods():
         method = Method(name=wanted.name, kind="reference", title=wanted.title, source=wanted.source)
-        signals = {name: score for name, score in held.signals.items() if name not in held.skipped}
         try:
-            score = wanted.compute(signals, scores, population)
+            of_read = wanted.compute(signals, found, population)
         except ValueError as problem:
             yield replace(method, skipped=str(problem)), None
         else:
+            score = np.full(len(held.read), np.nan)
+            score[rows] = of_read
             yield measured(method, score, held, rng)
 
 
-def _entries(sources: tuple[ImageSource, ImageSource], known: KnownImages) -> list[Any]:
-    """Return what the sources say of each row of the table."""
-    table, found = known.table, []
-    for source, member in zip(sources, (True, False), strict=True):
-        by_index = {entry.index: entry for entry in source.entries()}
-        found += [by_index[index] for index in table.index[table.is_member == member].tolist()]
-    return found
-
-
-def _settings(settings: EvaluateSettings, references: list[Path]) -> dict[str, Any]:
+def _settings(settings: EvaluateSettings, references: list[Reference]) -> dict[str, Any]:
     return {
         "modules": list(settings.modules),
         "layers": list(settings.layers),
         "views": settings.views,
-        "references": [path.name for path in references],
+        "references": [reference.prepared.target.path.name for reference in references],
         "seed": settings.seed,
         "intervals": metrics.INTERVAL_METHOD,
         "chosen_on": "the fit part: signals on all of it, modules on the folds they did not learn from",

@@ -23,14 +23,15 @@ from onnxmint.stats import reference
 from onnxmint.stats.estimates import FloatArray
 
 MEMBERS = ".members.txt"
+_UNUSED = -1  # the part of rows that are not read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReferenceScores:
-    """What the references say of the known images.
+    """What r references say of some images.
 
     Attributes:
-        names: of the r models.
+        names: of the models.
         trained: (r, n) which of them was trained on which image.
         signals: name of a signal -> (r, n) scores.
     """
@@ -50,45 +51,34 @@ class ReferenceMethod:
     compute: Callable[[dict[str, FloatArray], ReferenceScores, Rows], FloatArray] = field(repr=False)
 
 
-def find_references(folder: Path) -> list[Path]:
-    """List the ONNX files of a folder.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """A reference model made ready, and which of the n known images it was trained on."""
+
+    prepared: Prepared
+    trained: NDArray[np.bool_]
+
+
+def open_references(
+    folder: Path, target: Prepared, images: Sequence[str], settings: EvidenceSettings
+) -> list[Reference]:
+    """Load and check the references, before anything long begins.
+
+    Args:
+        folder: where they lie.
+        target: what they are compared with.
+        images: (n,) names of the known images, as reports name them.
+        settings: preprocessing and device.
 
     Raises:
-        UsageError: it is no folder, or holds none.
+        UsageError: no folder, or no .onnx file in it.
+        ModelError: a file that is no classifier, or has another number of classes.
+        ImagesError: a list of members names none of the images.
     """
     if not folder.is_dir():
         raise UsageError(f"--reference {folder} is not a folder; give one that holds the reference models (.onnx)")
-    found = sorted(folder.glob("*.onnx"))
-    if not found:
-        raise UsageError(f"--reference {folder} holds no .onnx file")
-    return found
-
-
-def score_references(
-    paths: Sequence[Path],
-    target: Prepared,
-    known: KnownImages,
-    paths_of_images: Sequence[str],
-    labels: NDArray[np.int64],
-    settings: EvidenceSettings,
-) -> ReferenceScores:
-    """Show every reference the known images.
-
-    Args:
-        paths: the models.
-        target: what they are compared with: they must have its classes.
-        known: the images.
-        paths_of_images: (n,) name of each row.
-        labels: (n,) class whose odds are asked for, -1 for rows that could not be read.
-        settings: preprocessing, device and batch size.
-
-    Raises:
-        ModelError: a reference has another number of classes.
-        ImagesError: a reference cannot read an image that the target could, or its list names none of the images.
-    """
-    named = replace(known, table=replace(known.table, labels=labels), with_labels=False)
-    rows, trained = [], []
-    for path in paths:
+    found = []
+    for path in sorted(folder.glob("*.onnx")):
         own = path.with_suffix(".toml")
         prepared = prepare(path, replace(settings, preprocess=str(own)) if own.exists() else settings)
         if prepared.target.answer.classes != target.target.answer.classes:
@@ -96,29 +86,45 @@ def score_references(
                 f"the reference {path} has {prepared.target.answer.classes} classes, the target "
                 f"{target.target.answer.classes}: a reference must do the same task"
             )
-        rows.append(_score(prepared, named, settings.batch_size))
-        trained.append(_trained_on(path, paths_of_images))
-    names = [name for name in rows[0] if all(name in row for row in rows)]
+        found.append(Reference(prepared=prepared, trained=_trained_on(path, images)))
+    if not found:
+        raise UsageError(f"--reference {folder} holds no .onnx file")
+    return found
+
+
+def score_references(
+    references: Sequence[Reference], known: KnownImages, rows: Rows, batch_size: int
+) -> ReferenceScores:
+    """Show every reference some rows of the known images, which must have labels.
+
+    Raises:
+        ImagesError: a reference cannot be shown one of them.
+    """
+    scores = [_score(reference.prepared, known, rows, batch_size) for reference in references]
+    names = [name for name in scores[0] if all(name in row for row in scores)]
     return ReferenceScores(
-        names=tuple(path.name for path in paths),
-        trained=np.stack(trained),
-        signals={name: np.stack([row[name] for row in rows]) for name in names},
+        names=tuple(reference.prepared.target.path.name for reference in references),
+        trained=np.stack([reference.trained[rows] for reference in references]),
+        signals={name: np.stack([row[name] for row in scores]) for name in names},
     )
 
 
-def _score(prepared: Prepared, known: KnownImages, batch_size: int) -> dict[str, FloatArray]:
+def _score(prepared: Prepared, known: KnownImages, rows: Rows, batch_size: int) -> dict[str, FloatArray]:
+    """Return the signals of some rows that can be computed from this model."""
+    table = known.table
     shown = show(prepared, [], views=0, labels=False)
-    reader = shown.reader(batch_size)
-    held = KnownScores.of(known.table)
-    parts = np.unique(known.table.part[known.table.part >= 0])
-    told = known.table.labels
-    for rows, batch in known.read(reader, *parts.tolist(), name=f"by {prepared.target.path.name}"):
-        held.record(
-            rows, observe(batch, shown.graph, prepared.target.answer.kind, None if told is None else told[rows])
-        )
-    if told is not None and not held.read[told >= 0].all():
+    wanted = np.isin(np.arange(len(table.index)), rows)
+    chosen = replace(table, part=np.where(wanted, table.part, _UNUSED).astype(np.int8))
+    told = replace(known, table=chosen, with_labels=False)
+    held = KnownScores.of(table)
+    for found, batch in told.read(
+        shown.reader(batch_size), *np.unique(table.part).tolist(), name=f"by {prepared.target.path.name}"
+    ):
+        labels = None if table.labels is None else table.labels[found]
+        held.record(found, observe(batch, shown.graph, prepared.target.answer.kind, labels))
+    if not held.read[rows].all():
         raise ImagesError(f"{prepared.target.path} could not be shown all images that the target was shown")
-    return {name: score for name, score in held.signals.items() if name not in held.skipped}
+    return {name: score[rows] for name, score in held.signals.items() if name not in held.skipped}
 
 
 def _trained_on(path: Path, images: Sequence[str]) -> NDArray[np.bool_]:

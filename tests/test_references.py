@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -92,6 +93,21 @@ def test_a_preprocessing_of_its_own_is_read(folder: Path) -> None:
     calibrated = _method(_evaluate(folder), "phi_calibrated").performance
     assert calibrated is not None
     assert calibrated.auc.value != 0.5
+
+
+def test_an_image_that_cannot_be_read_spoils_no_other(folder: Path, tmp_path: Path) -> None:
+    _twins(folder, 2)
+    table = pq.read_table(EVIDENCE[0])[:100]
+    images = table["image"].to_pylist()
+    images[7]["bytes"] = b"not an image"
+    column = table.schema.get_field_index("image")
+    broken = table.set_column(column, "image", pa.array(images, table.schema.field("image").type))
+    pq.write_table(broken, tmp_path / "members.parquet")
+    settings = EvaluateSettings(preprocess="0-1", modules=(), views=2, limit=100, device="cpu", reference=folder)
+    found = evaluate(DEMO / "target.onnx", tmp_path / "members.parquet", EVIDENCE[1], settings=settings)
+    assert len(found.evidence.skipped) == 1
+    for name in ("lira_offline_fixed", "lira_offline", "rmia", "phi_calibrated"):
+        assert _method(found, name).performance is not None
 
 
 def test_another_task_is_refused(folder: Path) -> None:
