@@ -38,7 +38,7 @@ GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
 @json_option
 @click.pass_context
 def audit_command(ctx: click.Context, /, model: Path, images: str, **options: Any) -> None:
-    r"""Say which of IMAGES the classifier MODEL was trained on, with error rates.
+    """Say which of IMAGES the classifier MODEL was trained on, with error rates.
 
     Needs an auditor of MODEL (--auditor), or known members and known non-members to train one on (--members,
     --nonmembers): no score has a meaning by itself. IMAGES and SRC are a folder, a Parquet file or folder, a CSV

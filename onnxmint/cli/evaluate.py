@@ -42,7 +42,7 @@ from onnxmint.cli.options import (
 @quiet_option
 @json_option
 def evaluate_command(model: Path, members: str, nonmembers: str, output: Path, **options: Any) -> None:
-    r"""Measure all that can tell members of MODEL's training set from non-members, on the same held-out images.
+    """Measure all that can tell members of MODEL's training set from non-members, on the same held-out images.
 
     Shows the model every known image once, fits the modules on half of them, and reports for every closed-form
     signal, module, layer and reference method AUC, balanced accuracy and true-positive rates at low false-positive

@@ -24,7 +24,7 @@ from onnxmint.errors import UsageError
 def expose_command(
     model: Path, wanted: tuple[str, ...], output: Path, cut: bool, pool: str | None, dtype: str | None, as_json: bool
 ) -> None:
-    r"""Write a copy of MODEL that also gives out the activations of a layer (graph surgery).
+    """Write a copy of MODEL that also gives out the activations of a layer (graph surgery).
 
     The result is checked before it is written: by the ONNX checker, and by running it: kept outputs must equal the
     original's bit for bit with graph optimisation off, and within 1e-5 with it on; so must the exposed values.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.argument("model", type=click.Path(path_type=Path))
 @json_option
 def layers_command(model: Path, as_json: bool) -> None:
-    r"""List the layers of MODEL that can be exposed: name, shape, depth and size.
+    """List the layers of MODEL that can be exposed: name, shape, depth and size.
 
     A layer is a tensor through which everything flows on the way from image to answer. Depth is the share of the
     model's multiply-accumulates spent up to it: what a cut there costs. The suggested one is what `auto` takes.

@@ -11,7 +11,7 @@ from onnxmint.cli.options import json_option
 @click.argument("run", type=click.Path(path_type=Path), metavar="RUN")
 @json_option
 def report_command(run: Path, as_json: bool) -> None:
-    r"""Render report.html of the folder RUN again from its report.json and scores.parquet.
+    """Render report.html of the folder RUN again from its report.json and scores.parquet.
 
     \b
     Example:

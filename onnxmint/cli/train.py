@@ -23,7 +23,7 @@ from onnxmint.cli.options import batch_option, device_option, json_option, modul
 @quiet_option
 @json_option
 def train_command(model: Path, members: str, nonmembers: str, output: Path, **options: Any) -> None:
-    r"""Train an auditor of MODEL on known members and non-members.
+    """Train an auditor of MODEL on known members and non-members.
 
     Shows the model the known images, trains a MINT module on part of what it says, calibrates p-values and a
     threshold on another part, measures performance on a third, and writes one ONNX file that takes raw uint8

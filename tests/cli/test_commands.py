@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -65,6 +66,8 @@ def test_each_command_explains_itself(call: Run, name: str) -> None:
     code, out, _ = call(name, "--help")
     assert code == 0
     assert "Usage: onnxmint" in out
+    assert "\\b" not in out
+    assert "Example" not in out or re.search(rf"^    onnxmint {name} ", out, flags=re.MULTILINE)
     assert max(map(len, out.splitlines())) <= 100
 
 
