@@ -75,7 +75,7 @@ def train(
     known = KnownImages(
         table=table, sources=sources, with_labels=source is None and table.labels is not None, stage=stage
     )
-    graph = _graph(prepared, source, views=settings.views, known=known)
+    graph = _graph(prepared, source, views=1 if settings.module == "phi" else settings.views, known=known)
     _require_module(graph, settings)
     reader = graph.shown.reader(settings.batch_size)
     fitted = _fit(known, reader, graph, settings)
