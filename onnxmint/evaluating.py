@@ -12,20 +12,21 @@ from numpy.typing import NDArray
 from onnxmint import __version__
 from onnxmint.comparisons import Evaluation, Method
 from onnxmint.errors import EvidenceError, UsageError
-from onnxmint.evidence import CALIBRATE, FIT, TEST, gather_evidence
+from onnxmint.evidence import CALIBRATE, FIT, TEST
 from onnxmint.graph.layers import Layer, choose_layer, dense_input, list_layers
 from onnxmint.images.preprocess import to_dict
 from onnxmint.images.sources import ImageSource
 from onnxmint.measuring import KnownScores, check_left, evidence_facts, evidence_warnings, observe
-from onnxmint.preparing import Prepared, Shown, check_labels, prepare, show, target_facts
+from onnxmint.preparing import Prepared, Shown, prepare, show, target_facts
 from onnxmint.progress import Stage, quiet
 from onnxmint.ranking import Scored, compared, measured, signal_methods
 from onnxmint.reading import ActivationStore, KnownImages, Reader
-from onnxmint.references import Reference, open_references, reference_methods, score_references
+from onnxmint.references import Reference, open_references, reference_methods, references_in, score_references
 from onnxmint.settings import EvaluateSettings
 from onnxmint.stats import metrics
 from onnxmint.stats.estimates import FloatArray
-from onnxmint.training import fit_on, now, open_evidence, title
+from onnxmint.fitting import fit_on, title
+from onnxmint.training import look_and_divide, now, open_evidence
 
 _MINT = "Membership Inference Test, arXiv 2601.12929"
 
@@ -60,8 +61,8 @@ def evaluate(
     every = list_layers(prepared.target)
     layers = _wanted_layers(every, settings)
     sources = open_evidence(members, nonmembers, settings)
-    table = gather_evidence(*sources, limit=settings.limit, rng=rng)
-    check_labels(table.labels, prepared.target.answer.classes, sources[0].location)
+    looked, duplicates = look_and_divide(prepared, sources, settings, rng=rng, stage=stage)
+    table = looked.table
     known = KnownImages(table=table, sources=sources, with_labels=table.labels is not None, stage=stage)
     references = _references(prepared, known, sources, settings)
     penultimate = _penultimate(every, prepared)
@@ -89,7 +90,7 @@ def evaluate(
         evidence=facts,
         methods=tuple(method for method, _ in found),
         seconds=clock.seconds,
-        warnings=(*evidence_warnings(facts), *_warnings(run)),
+        warnings=(*evidence_warnings(facts), *([] if duplicates.passed else [duplicates.text]), *_warnings(run)),
     )
 
 
@@ -200,7 +201,9 @@ def _fit(run: _Run, contestants: list[_Contestant], seed: int) -> None:
         check_left([int(is_member.sum()), int((~is_member).sum())], "to fit on")
         run.clock.mark("showing the fit part")
         for contestant in contestants:
-            fitted = fit_on(contestant.name, stores[contestant.output(shown)].values, run.known, rows, seed)
+            fitted = fit_on(
+                contestant.name, stores[contestant.output(shown)].values, run.known, rows, table.part[rows], seed
+            )
             seen = np.isfinite(fitted.unseen)
             contestant.fitted = fitted
             contestant.fit_auc = metrics.auc(fitted.unseen[seen & is_member], fitted.unseen[seen & ~is_member])
@@ -261,7 +264,7 @@ def _references(
     for source, member in zip(sources, (True, False), strict=True):
         path_of = {entry.index: entry.path for entry in source.entries()}
         names += [path_of[index] for index in table.index[table.is_member == member].tolist()]
-    return open_references(settings.reference, prepared, names, settings)
+    return open_references(references_in(settings.reference), prepared, names, settings)
 
 
 def _reference_methods(

@@ -1,12 +1,15 @@
 """Known members and non-members as one table, and its division into parts that serve one purpose each.
 
 fit:        the module learns from it, in five folds: one of them only says when to stop
-calibrate:  its non-members give the p-values, its scores the threshold
-test:       performance is measured on it, and nothing else is done with it
+calibrate:  the threshold is chosen on it
+test:       performance is measured on it
+
+Questioned images are measured by what was held out from fitting: calibrate and test. Cross-fitted evidence is all test:
+each image is scored by a network that learnt from the other folds only.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -16,6 +19,7 @@ from onnxmint.errors import EvidenceError, ImagesError
 
 FIT = (0, 1, 2, 3, 4)  # folds
 CALIBRATE, TEST = 5, 6
+UNUSED = -1
 SHARES = (*(0.10,) * len(FIT), 0.25, 0.25)
 MINIMUM = 40  # members, and non-members: below it a calibration part has fewer than 10 images
 
@@ -62,7 +66,8 @@ class EvidenceTable:
         is_member: (n,) bool.
         labels: (n,) int64, None when any label is missing.
         groups: (n,) int64 numbers of groups, None when there are none.
-        part: (n,) int8, one of the folds in FIT, CALIBRATE or TEST.
+        part: (n,) int8, one of the folds in FIT, CALIBRATE or TEST; -1 not used.
+        fold: (n,) int8, number of the network that scores a held-out row; 0 throughout unless cross-fitted.
     """
 
     index: Rows
@@ -70,6 +75,19 @@ class EvidenceTable:
     labels: Rows | None
     groups: Rows | None
     part: NDArray[np.int8]
+    fold: NDArray[np.int8]
+
+    def take(self, rows: Rows) -> "EvidenceTable":
+        """Return some rows, in this order."""
+        return replace(
+            self,
+            index=self.index[rows],
+            is_member=self.is_member[rows],
+            labels=None if self.labels is None else self.labels[rows],
+            groups=None if self.groups is None else self.groups[rows],
+            part=self.part[rows],
+            fold=self.fold[rows],
+        )
 
     def rows(self, *parts: int, member: bool | None = None) -> Rows:
         """Return the row numbers of some parts, of one side when `member` says which."""
@@ -79,42 +97,62 @@ class EvidenceTable:
         return np.flatnonzero(chosen)
 
 
-def gather_evidence(
-    members: Source, nonmembers: Source, *, limit: int | None, rng: np.random.Generator
-) -> EvidenceTable:
-    """List the known images and divide them.
+def list_evidence(members: Source, nonmembers: Source, *, limit: int | None, rng: np.random.Generator) -> EvidenceTable:
+    """List the known images, not yet divided.
 
     Args:
         members: images that were in the training set.
         nonmembers: images that were not.
         limit: at most so many of each, drawn at random; None takes all.
-        rng: source of the draw and of the division.
+        rng: source of the draw.
 
     Raises:
-        EvidenceError: too few images or groups, or both sides are the same place.
+        EvidenceError: too few images, or both sides are the same place.
         ImagesError: the two sides number their classes differently.
     """
     if members.location == nonmembers.location:
         raise EvidenceError(f"members and non-members are both {members.location}: an image cannot be both")
     check_classes(members, nonmembers)
     kept = [_draw(source.entries(), limit, rng) for source in (members, nonmembers)]
-    for name, entries in zip(("members", "non-members"), kept, strict=True):
-        if len(entries) < MINIMUM:
-            raise EvidenceError(
-                f"{len(entries)} known {name} are too few to fit, calibrate and test on: give at least {MINIMUM}, "
-                "better 1,000 or more"
-            )
     entries = [*kept[0], *kept[1]]
     is_member = np.arange(len(entries)) < len(kept[0])
-    labels, groups = labels_of(entries), groups_of(entries)
-    _check_groups(groups, is_member)
+    _check_enough(is_member)
     return EvidenceTable(
         index=np.array([entry.index for entry in entries], np.int64),
         is_member=is_member,
-        labels=labels,
-        groups=groups,
-        part=divide(is_member, labels, groups, rng),
+        labels=labels_of(entries),
+        groups=groups_of(entries),
+        part=np.full(len(entries), UNUSED, np.int8),
+        fold=np.zeros(len(entries), np.int8),
     )
+
+
+def divided(table: EvidenceTable, rng: np.random.Generator, *, folds: int | None = None) -> EvidenceTable:
+    """Return the table with every row in a part, or, for cross-fitting, in a fold of the test part.
+
+    Args:
+        table: known images.
+        rng: source of the division.
+        folds: number of folds of a cross-fitted module; None keeps parts for fitting, calibration and test.
+
+    Raises:
+        EvidenceError: too few groups.
+    """
+    _check_enough(table.is_member)
+    _check_groups(table.groups, table.is_member)
+    if folds is None:
+        return replace(table, part=divide(table.is_member, table.labels, table.groups, rng))
+    fold = divide(table.is_member, table.labels, table.groups, rng, shares=(1 / folds,) * folds)
+    return replace(table, part=np.full(len(fold), TEST, np.int8), fold=fold)
+
+
+def _check_enough(is_member: NDArray[np.bool_]) -> None:
+    for name, count in (("members", int(is_member.sum())), ("non-members", int((~is_member).sum()))):
+        if count < MINIMUM:
+            raise EvidenceError(
+                f"{count} known {name} are too few to fit, calibrate and test on: give at least {MINIMUM}, "
+                "better 1,000 or more"
+            )
 
 
 def check_classes(first: Source, second: Source) -> None:
@@ -133,15 +171,21 @@ def check_classes(first: Source, second: Source) -> None:
 
 
 def divide(
-    is_member: NDArray[np.bool_], labels: Rows | None, groups: Rows | None, rng: np.random.Generator
+    is_member: NDArray[np.bool_],
+    labels: Rows | None,
+    groups: Rows | None,
+    rng: np.random.Generator,
+    *,
+    shares: Sequence[float] = SHARES,
 ) -> NDArray[np.int8]:
-    """Return the part of each row: by SHARES, alike in every class, whole groups only.
+    """Return the part of each row: by shares, alike in every class, whole groups only.
 
     Args:
         is_member: (n,) bool.
         labels: (n,) classes to keep in proportion, or None.
         groups: (n,) numbers of groups never divided, also when a group holds members and non-members; or None.
         rng: source of the order.
+        shares: of the parts, in their order.
     """
     count = len(is_member)
     unit = np.arange(count) if groups is None else np.unique(groups, return_inverse=True)[1]
@@ -151,12 +195,12 @@ def divide(
     stratum = is_member[first] * (1 << 32) + (0 if labels is None else labels[first])
     order = rng.permutation(len(size))
     order = order[np.argsort(stratum[order], kind="stable")]
-    shares = np.array(SHARES)
-    assigned, seen = np.zeros((len(SHARES), 2)), np.zeros(2)
+    wanted = np.array(shares)
+    assigned, seen = np.zeros((len(wanted), 2)), np.zeros(2)
     part = np.empty(len(size), np.int8)
     for number in order:
         seen += size[number]
-        lacking = (shares[:, None] * seen - assigned) @ size[number]
+        lacking = (wanted[:, None] * seen - assigned) @ size[number]
         part[number] = int(np.argmax(lacking))
         assigned[part[number]] += size[number]
     return part[unit]

@@ -17,6 +17,8 @@ from onnxmint.stats import metrics
 from onnxmint.stats.estimates import FloatArray, Performance
 
 NOT_FINITE = "the target's activations hold NaN or infinity at this layer; check --preprocess, or take another --layer"
+COMPARED = ("max_probability", "entropy", "correct", "loss", "modified_entropy", "phi")
+"""Signals that every auditor is compared with: those of one view, from the answer alone."""
 _FEWEST = 5  # readable images of a side, below which a part means nothing
 
 Rows = NDArray[np.int64]
@@ -79,6 +81,8 @@ class KnownScores:
             EvidenceError: saying which part.
         """
         for part, purpose in ((CALIBRATE, "to calibrate on"), (TEST, "to test on")):
+            if not len(self.table.rows(part)):
+                continue  # cross-fitted: there is no such part
             check_left([len(self.rows(part, member=member)) for member in (True, False)], purpose)
 
 
@@ -122,14 +126,22 @@ def check_left(counts: list[int], purpose: str) -> None:
 
 
 def measure(score: FloatArray, held: KnownScores, rng: np.random.Generator) -> Performance:
-    """Measure one score: the threshold from the calibration part, everything else on the test part."""
+    """Measure one score: the threshold from the calibration part, everything else on the test part.
+
+    Where there is no calibration part (cross-fitting), the threshold is the median of the test scores: it is chosen
+    without a look at who is a member.
+    """
     calibrate = [score[held.rows(CALIBRATE, member=member)] for member in (True, False)]
     members, nonmembers = (held.rows(TEST, member=member) for member in (True, False))
+    if min(len(side) for side in calibrate):
+        threshold = metrics.best_threshold(*calibrate)
+    else:
+        threshold = float(np.median(score[np.concatenate([members, nonmembers])]))
     groups = held.table.groups
     return metrics.evaluate(
         score[members],
         score[nonmembers],
-        threshold=metrics.best_threshold(*calibrate),
+        threshold=threshold,
         rng=rng,
         member_groups=None if groups is None else groups[members],
         nonmember_groups=None if groups is None else groups[nonmembers],
@@ -153,16 +165,19 @@ def measure_baselines(held: KnownScores, rng: np.random.Generator) -> Iterator[B
         )
 
 
-def evidence_facts(held: KnownScores, skipped: list[Skipped]) -> EvidenceFacts:
+def evidence_facts(held: KnownScores, skipped: list[Skipped], *, folds: int | None = None) -> EvidenceFacts:
     """Return what an audit rests on."""
     table = held.table
 
-    def accuracy(member: bool) -> float | None:
-        if held.correct is None:
+    def mean(values: FloatArray | None, member: bool) -> float | None:
+        if values is None:
             return None
         rows = np.concatenate([held.rows(part, member=member) for part in (CALIBRATE, TEST)])
-        return float(np.mean(held.correct[rows]))
+        found = float(np.mean(values[rows]))
+        return found if np.isfinite(found) else None
 
+    log_largest = None if "max_probability" in held.skipped else held.signals.get("max_probability")
+    confidence = None if log_largest is None else np.exp(log_largest)
     return EvidenceFacts(
         members=int(table.is_member.sum()),
         nonmembers=int((~table.is_member).sum()),
@@ -170,8 +185,11 @@ def evidence_facts(held: KnownScores, skipped: list[Skipped]) -> EvidenceFacts:
         calibrate=len(table.rows(CALIBRATE)),
         test=len(table.rows(TEST)),
         groups=None if table.groups is None else len(np.unique(table.groups)),
-        accuracy_members=accuracy(True),
-        accuracy_nonmembers=accuracy(False),
+        folds=folds,
+        accuracy_members=mean(held.correct, True),
+        accuracy_nonmembers=mean(held.correct, False),
+        confidence_members=mean(confidence, True),
+        confidence_nonmembers=mean(confidence, False),
         skipped=tuple(skipped),
     )
 

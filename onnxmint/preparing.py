@@ -62,8 +62,12 @@ def prepare(model: str | Path, settings: EvidenceSettings) -> Prepared:
         OnnxmintError: one of its kinds, for files, options and devices that do not serve.
     """
     target = load_target(model)
-    spec = prepare_spec(settings.preprocess, target)
-    return Prepared(target=at_size(target, final_size(spec)), spec=spec, device=choose_device(settings.device))
+    return prepared_with(target, prepare_spec(settings.preprocess, target), choose_device(settings.device))
+
+
+def prepared_with(target: TargetModel, spec: PreprocessSpec, device: Device) -> Prepared:
+    """Join a target, its settled preprocessing and its device."""
+    return Prepared(target=at_size(target, final_size(spec)), spec=spec, device=device)
 
 
 def show(prepared: Prepared, layers: Sequence[Layer], *, views: int, labels: bool) -> Shown:

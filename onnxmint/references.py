@@ -59,26 +59,37 @@ class Reference:
     trained: NDArray[np.bool_]
 
 
+def references_in(folder: Path) -> list[Path]:
+    """Return the models of a folder.
+
+    Raises:
+        UsageError: no folder, or no .onnx file in it.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"--reference {folder} is not a folder; give one that holds the reference models (.onnx)")
+    found = sorted(folder.glob("*.onnx"))
+    if not found:
+        raise UsageError(f"--reference {folder} holds no .onnx file")
+    return found
+
+
 def open_references(
-    folder: Path, target: Prepared, images: Sequence[str], settings: EvidenceSettings
+    files: Sequence[Path], target: Prepared, images: Sequence[str], settings: EvidenceSettings
 ) -> list[Reference]:
     """Load and check the references, before anything long begins.
 
     Args:
-        folder: where they lie.
+        files: the models.
         target: what they are compared with.
         images: (n,) names of the known images, as reports name them.
         settings: preprocessing and device.
 
     Raises:
-        UsageError: no folder, or no .onnx file in it.
-        ModelError: a file that is no classifier, or has another number of classes.
+        ModelError: a file that is no classifier, or has another number of classes, or is the target itself.
         ImagesError: a list of members names none of the images.
     """
-    if not folder.is_dir():
-        raise UsageError(f"--reference {folder} is not a folder; give one that holds the reference models (.onnx)")
     found = []
-    for path in sorted(folder.glob("*.onnx")):
+    for path in files:
         own = path.with_suffix(".toml")
         prepared = prepare(path, replace(settings, preprocess=str(own)) if own.exists() else settings)
         if prepared.target.answer.classes != target.target.answer.classes:
@@ -86,9 +97,9 @@ def open_references(
                 f"the reference {path} has {prepared.target.answer.classes} classes, the target "
                 f"{target.target.answer.classes}: a reference must do the same task"
             )
+        if prepared.target.sha256 == target.target.sha256:
+            raise ModelError(f"the reference {path} is the target itself: give a model not trained on these images")
         found.append(Reference(prepared=prepared, trained=_trained_on(path, images)))
-    if not found:
-        raise UsageError(f"--reference {folder} holds no .onnx file")
     return found
 
 

@@ -44,8 +44,11 @@ class EvidenceFacts:
     calibrate: int
     test: int
     groups: int | None  # distinct groups kept whole, None when every image stood for itself
+    folds: int | None = None  # cross-fitted in so many folds: every image was fitted on, and tested by the others
     accuracy_members: float | None  # accuracy of the target on them, None without labels
     accuracy_nonmembers: float | None
+    confidence_members: float | None = None  # mean largest probability of the target on them
+    confidence_nonmembers: float | None = None
     skipped: tuple[Skipped, ...] = ()
 
 
@@ -65,9 +68,11 @@ class ScoreTable:
 
     path: tuple[str, ...]
     score: FloatArray  # (n,) higher means more like a member
-    p_value: FloatArray  # (n,) conformal, small means unlike the non-members
-    q_value: FloatArray  # (n,) Benjamini-Hochberg adjusted
+    p_value: FloatArray  # (n,) conformal, small means unlike the non-members; of its group where groups are known
+    q_value: FloatArray  # (n,) adjusted for the number of units
     flagged: NDArray[np.bool_]  # (n,) q_value <= alpha
+    likelihood_ratio: FloatArray  # (n,) how much likelier the score is for a member than for a non-member
+    probability: FloatArray  # (n,) of membership, at the prior of the audit
     label: NDArray[np.int64] | None  # (n,) None without labels
     predicted: NDArray[np.int64]  # (n,) the target's own top class
 
@@ -78,7 +83,55 @@ class Verdict:
 
     kind: str  # "members-found" | "no-evidence" | "inconclusive"
     text: str
-    p_value: float | None  # one-sided Mann-Whitney; None when nothing was tested
+    p_value: float | None = None  # one-sided Mann-Whitney; None when nothing was tested
+    share_of_members: Estimate | None = None  # with its 95% interval
+    at_least: int | None = None  # so many units are members, with confidence 1 - alpha
+    detectable_share: float | None = None  # smallest share found with 95% probability; None when not even all would be
+    units: str = "images"  # what is counted: "images" or "groups"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        share = self.share_of_members
+        return {
+            "kind": self.kind,
+            "text": self.text,
+            "p_value": self.p_value,
+            "share_of_members": None if share is None else share.to_dict(),
+            "at_least": self.at_least,
+            "detectable_share": self.detectable_share,
+            "units": self.units,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """A test for another explanation than membership.
+
+    Attributes:
+        name: "reference", "placebo", "files", "pixels", "duplicates", "exchangeability" or "plausibility".
+        passed: None when it was not run; the text says why.
+        text: what was found, in one or two sentences.
+        auc: how well it tells the two sides apart without membership, with its 98% interval; None where it does not.
+        facts: further numbers, JSON types only.
+    """
+
+    name: str
+    passed: bool | None
+    text: str
+    auc: Estimate | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        auc = {} if self.auc is None else {"auc": self.auc.to_dict()}
+        return {"passed": self.passed, "text": self.text, **auc, **self.facts}
+
+
+def control_from_dict(name: str, facts: dict[str, Any]) -> Control:
+    """Read `Control.to_dict` back."""
+    rest = {key: value for key, value in facts.items() if key not in {"passed", "text", "auc"}}
+    auc = Estimate(**facts["auc"]) if "auc" in facts else None
+    return Control(name=name, passed=facts["passed"], text=facts["text"], auc=auc, facts=rest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +159,8 @@ class AuditResult:
     scores: ScoreTable
     alpha: float
     skipped: tuple[Skipped, ...]
+    prior: float  # probability of membership before an image's score is seen
+    controls: tuple[Control, ...]
     verdict: Verdict
     histogram: Histogram
     warnings: tuple[str, ...] = field(default=())
@@ -126,9 +181,11 @@ class AuditResult:
                 "images": len(self.scores.path),
                 "flagged": int(self.scores.flagged.sum()),
                 "alpha": self.alpha,
+                "prior": self.prior,
                 "skipped": [skipped_to_dict(row) for row in self.skipped],
             },
-            "verdict": {"kind": self.verdict.kind, "text": self.verdict.text, "p_value": self.verdict.p_value},
+            "verdict": self.verdict.to_dict(),
+            "controls": {control.name: control.to_dict() for control in self.controls},
             "histogram": {
                 "edges": self.histogram.edges.tolist(),
                 "member": self.histogram.member.tolist(),
@@ -159,7 +216,9 @@ def evidence_to_dict(found: EvidenceFacts) -> dict[str, Any]:
         "nonmembers": found.nonmembers,
         "split": {"fit": found.fit, "calibrate": found.calibrate, "test": found.test},
         "groups": found.groups,
+        "folds": found.folds,
         "target_accuracy": {"members": found.accuracy_members, "nonmembers": found.accuracy_nonmembers},
+        "target_confidence": {"members": found.confidence_members, "nonmembers": found.confidence_nonmembers},
         "skipped": [skipped_to_dict(row) for row in found.skipped],
     }
 
@@ -171,8 +230,11 @@ def evidence_from_dict(facts: dict[str, Any]) -> EvidenceFacts:
         nonmembers=facts["nonmembers"],
         **facts["split"],
         groups=facts["groups"],
+        folds=facts["folds"],
         accuracy_members=facts["target_accuracy"]["members"],
         accuracy_nonmembers=facts["target_accuracy"]["nonmembers"],
+        confidence_members=facts["target_confidence"]["members"],
+        confidence_nonmembers=facts["target_confidence"]["nonmembers"],
         skipped=tuple(Skipped(**row) for row in facts["skipped"]),
     )
 

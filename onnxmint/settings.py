@@ -24,6 +24,9 @@ class TrainSettings(EvidenceSettings):
 
     layer: str = "auto"  # human name, tensor name, index or "auto"
     module: str = "auto"  # "views", "phi", "cnn", "vanilla" or "auto"
+    folds: int | None = None  # cross-fit in so many folds; None keeps parts for calibration and test
+    reference: tuple[Path, ...] = ()  # models of the same task that were not trained on the known images
+    controls: bool = True  # run the controls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +43,13 @@ class AuditSettings:
     """How questioned images are scored and judged."""
 
     alpha: float = 0.05  # false-discovery rate per image, level of the test for the set
+    false_discovery: str = "bh"  # "bh" or "storey"
+    p_values: str = "conservative"  # "conservative" or "smoothed"
+    per_class: bool = False  # p-values against non-members of the same class
+    prior: float | None = None  # probability of membership before the score is seen; None takes the estimated share
+    relevant_share: float = 0.5  # share of members that "no evidence" must have been able to notice
+    reference: tuple[Path, ...] = ()  # as in TrainSettings: the same models, shown the questioned images
+    controls: bool = True
     group: str | None = None
     labels: bool = True
     device: str = "auto"

@@ -1,92 +1,187 @@
 """From numbers to an answer about the set of questioned images, in words that say what they rest on."""
 
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from onnxmint.results import Verdict
-from onnxmint.stats.estimates import Performance
+import numpy as np
+
+from onnxmint.results import Control, Verdict
+from onnxmint.stats.estimates import Estimate, FloatArray, Performance
+from onnxmint.stats.heldout import HeldOut
 from onnxmint.stats.set_test import SetTest, compare_sets
+from onnxmint.stats.share import CONFIDENCE, Strength, detectable_share, questioned_needed, share_of_members
 
 CHANCE = 0.5
-_ENOUGH_POWER = 0.8
+CONFOUNDS = ("reference", "placebo", "files", "pixels", "exchangeability")
+"""Controls that, when they fail, leave another explanation than membership."""
 ASSUMPTION = (
-    "This holds if the questioned images, had they not been trained on, would be images like the known non-members "
-    "(same source, same preparation); no test after the fact can prove that."
+    "All of this holds if the questioned images, had they not been trained on, would be images like the known "
+    "non-members (same source, same preparation); no test after the fact can prove that (arXiv 2409.19798)."
 )
+NO_REFERENCE = (
+    "No model that was not trained on these images was compared, so a mere difference in difficulty between members "
+    "and non-members was not excluded."
+)
+_FEWEST = 2  # units on a side, below which there is no variance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is asked of a set.
+
+    Attributes:
+        scores: (u,) or (u, K) scores of independent units: images, or means of groups.
+        images: number of images.
+        grouped: whether the units are groups.
+        alpha: level of the test.
+        relevant_share: share of members that the answer "no evidence" must have been able to notice.
+    """
+
+    scores: FloatArray
+    images: int
+    grouped: bool
+    alpha: float
+    relevant_share: float
+
+    @property
+    def words(self) -> str:
+        """Return what was asked about."""
+        images = "1 questioned image" if self.images == 1 else f"{self.images:,} questioned images"
+        return f"{images} in {len(self.scores):,} groups" if self.grouped else images
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Findings:
+    """All numbers that a verdict rests on."""
+
+    test: SetTest
+    share: Estimate
+    detectable: float | None
+    strength: Strength
+    auc: Estimate
 
 
 def reach_verdict(
-    questioned: NDArray[np.float64],
-    calibration: NDArray[np.float64],
-    test_members: NDArray[np.float64],
-    *,
-    performance: Performance,
-    alpha: float,
-    rng: np.random.Generator,
-    questioned_groups: NDArray[np.int64] | None = None,
-    calibration_groups: NDArray[np.int32] | None = None,
+    question: Question, known: HeldOut, *, performance: Performance, controls: Sequence[Control]
 ) -> Verdict:
     """Say whether members are among the questioned images.
 
     Args:
-        questioned: (q,) scores.
-        calibration: (n,) scores of non-members held out from fitting.
-        test_members: (m,) scores of members held out from fitting.
+        question: scores of the set, and what is asked of it.
+        known: held-out scores of known units of the same kind.
         performance: of this score on the test part.
-        alpha: level of the test.
-        rng: source of the simulated power.
-        questioned_groups: (q,) groups of images that are not independent.
-        calibration_groups: (n,) the same.
+        controls: what else could explain a difference.
     """
-    if len(questioned) == 0:
-        return Verdict(
-            kind="inconclusive", p_value=None, text="No questioned image could be read, so nothing was tested."
-        )
-    found = compare_sets(
-        questioned,
-        calibration,
-        heldout_member=test_members,
-        alpha=alpha,
-        rng=rng,
-        questioned_groups=questioned_groups,
-        nonmember_groups=calibration_groups,
+    if min(len(question.scores), 1) == 0:
+        return Verdict(kind="inconclusive", text="No questioned image could be read, so nothing was tested.")
+    test = compare_sets(question.scores, known, alpha=question.alpha)
+    few = min(len(question.scores), len(known.member), len(known.nonmember)) < _FEWEST
+    strength = Strength.measured(known)
+    found = _Findings(
+        test=test,
+        share=Estimate(value=np.clip(test.effect > CHANCE, 0, 1), low=0, high=1)
+        if few
+        else share_of_members(question.scores, known),
+        detectable=detectable_share(strength, len(question.scores), alpha=question.alpha),
+        strength=strength,
+        auc=performance.auc,
     )
-    kind, text = _judge(found, performance, alpha, len(questioned))
-    return Verdict(kind=kind, text=f"{text} {ASSUMPTION}", p_value=found.p_value)
+    kind, text = _judge(found, question, controls)
+    reference = next((control for control in controls if control.name == "reference"), None)
+    unexcluded = f" {NO_REFERENCE}" if reference is None or reference.passed is None else ""
+    return Verdict(
+        kind=kind,
+        text=f"{text}{unexcluded} {ASSUMPTION}",
+        p_value=test.p_value,
+        share_of_members=found.share,
+        at_least=test.at_least,
+        detectable_share=found.detectable,
+        units="groups" if question.grouped else "images",
+    )
 
 
-def _judge(found: SetTest, performance: Performance, alpha: float, count: int) -> tuple[str, str]:
-    auc = performance.auc
-    measured = f"AUC {auc.value:.3f}, 95% interval {auc.low:.3f} to {auc.high:.3f}"
-    images = "1 questioned image" if count == 1 else f"{count:,} questioned images"
-    if auc.low <= CHANCE:
+def _judge(found: _Findings, question: Question, controls: Sequence[Control]) -> tuple[str, str]:
+    failed = [control for control in controls if control.name in CONFOUNDS and control.passed is False]
+    if failed:
+        return "inconclusive", _confounded(failed, question)
+    if found.auc.low <= CHANCE:
         return "inconclusive", (
             f"On images it had not seen, this audit could not tell members of the training set from non-members "
-            f"({measured}; 0.5 is chance), so it can say nothing about the {images}. More evidence, another layer or "
-            "module may help; or this model gives its training images away too little."
+            f"({_measured(found.auc)}; 0.5 is chance), so it can say nothing about the {question.words}. More evidence, "
+            "another layer or module may help; or this model gives its training images away too little."
         )
-    compared = f"one-sided Mann-Whitney test against held-out non-members, p {_p(found.p_value)}"
-    if found.p_value <= alpha:
-        return "members-found", (
-            f"Some of the {images} were in the model's training set: as a set they score higher than images that were "
-            f"not trained on ({compared}). Were none of them trained on, a set would be called so at most "
-            f"{alpha:.0%} of the time. How many and which ones is another question: single images can be told "
-            f"apart only as well as {measured}."
-        )
-    power = f"{found.power_all_members:.0%}"
-    if found.power_all_members < _ENOUGH_POWER:
-        return "inconclusive", (
-            f"The {images} do not score higher than images that were not trained on ({compared}), but so few would "
-            f"have been noticed in only {power} of cases even if all were members ({measured}). More questioned "
-            "images or more evidence would settle it."
-        )
+    if found.test.p_value <= question.alpha:
+        return "members-found", _found(found, question)
+    if found.detectable is None or found.detectable > question.relevant_share:
+        return "inconclusive", _blind(found, question)
     return "no-evidence", (
-        f"The {images} do not score higher than images that were not trained on ({compared}). Had all of them been "
-        f"trained on, this audit would have noticed in {power} of cases ({measured}); a small share of members can "
-        "still be among them unnoticed."
+        f"There is no sign that any of the {question.words} was in the model's training set: they do not score higher "
+        f"than images that were not trained on ({_tested(found.test)}). The share of members among them is at most "
+        f"{_percent(found.share.high)} (95% interval {_percent(found.share.low)} to {_percent(found.share.high)}); had "
+        f"{_percent(found.detectable)} or more of them been trained on, this audit would have found it in "
+        f"{CONFIDENCE:.0%} of cases. A smaller share can still be among them unnoticed."
     )
+
+
+def _found(found: _Findings, question: Question) -> str:
+    units = "groups" if question.grouped else "images"
+    least = (
+        f"; with {1 - question.alpha:.0%} confidence at least {found.test.at_least:,} of the {units} were"
+        if found.test.at_least
+        else ""
+    )
+    return (
+        f"Some of the {question.words} were in the model's training set: as a set they score higher than images that "
+        f"were not trained on ({_tested(found.test)}). Were none of them trained on, a set would be called so in at "
+        f"most {question.alpha:.0%} of audits. The share of members is estimated at {_percent(found.share.value)} (95% "
+        f"interval {_percent(found.share.low)} to {_percent(found.share.high)}){least}. Which ones is another question: "
+        f"single images can be told apart only as well as {_measured(found.auc)}."
+    )
+
+
+def _confounded(failed: Sequence[Control], question: Question) -> str:
+    reasons = " ".join(control.text for control in failed)
+    return (
+        f"Scores of the {question.words} cannot be read as membership, because something else explains them as well. "
+        f"{reasons} Known non-members of the same origin, difficulty and preparation as the members and the questioned "
+        "images would settle it."
+    )
+
+
+def _blind(found: _Findings, question: Question) -> str:
+    """Say that the audit could not have seen what matters, and what would let it."""
+    seen = (
+        "even if all of them had been trained on, that would have been found in fewer than 95% of cases"
+        if found.detectable is None
+        else f"only a share of {_percent(found.detectable)} or more would have been found in 95% of cases"
+    )
+    needed = questioned_needed(found.strength, question.relevant_share, alpha=question.alpha)
+    units = "groups" if question.grouped else "images"
+    mend = (
+        f"About {needed:,} questioned {units} would show a share of {_percent(question.relevant_share)}."
+        if needed
+        else "No number of questioned images would, with this evidence: more known members and non-members are needed "
+        "(onnxmint plan says how many)."
+    )
+    return (
+        f"The {question.words} do not score higher than images that were not trained on ({_tested(found.test)}), but "
+        f"{seen} ({_measured(found.auc)}). {mend}"
+    )
+
+
+def _measured(auc: Estimate) -> str:
+    return f"AUC {auc.value:.3f}, 95% interval {auc.low:.3f} to {auc.high:.3f}"
+
+
+def _tested(test: SetTest) -> str:
+    return f"one-sided Mann-Whitney test against held-out non-members, p {_p(test.p_value)}"
 
 
 def _p(value: float) -> str:
     floor = 1e-4
     return "< 0.0001" if value < floor else f"= {value:.4f}"
+
+
+def _percent(share: float) -> str:
+    tenth = 0.1
+    return f"{share:.1%}" if 0 < share < tenth else f"{share:.0%}"

@@ -1,6 +1,6 @@
 """The one-file auditor: prepared target, MINT module and calibration in one graph."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import onnx
@@ -21,16 +21,19 @@ def append_module(
     module: bytes,
     *,
     activation: str,
-    calibration: NDArray[np.float32],
+    known: Sequence[NDArray[np.float32]],
     metadata: Mapping[str, str],
 ) -> ir.Model:
     """Return the auditor: raw pixels in; "score" (N,), "p_value" (N,) and "answer" (N, classes) out, all float32.
+
+    With more than one network (cross-fitting) "scores" (N, K) are given too, and "score" is their mean.
 
     Args:
         instrumented: the prepared target.
         module: serialised ONNX module, input "activation", output "score", at the target's opset.
         activation: name of its output that the module reads.
-        calibration: (n,) scores of non-members; the p-value of a score s is (n + 1 - #{c < s}) / (n + 1).
+        known: for each network (n_k,) scores of known non-members that it did not learn from; the p-value of scores s
+            is (1 + #{c >= s}) / (n + 1), each compared under its own network.
         metadata: key and text pairs kept in the file.
 
     Raises:
@@ -42,18 +45,20 @@ def append_module(
     if ours != theirs:
         raise ModelError(f"the module was exported at opset {theirs}, the target has {ours}; they cannot be merged")
     values = ir.convenience.create_value_mapping(model.graph, include_subgraphs=False)
-    score = _adopt(model, head, values[activation])
+    given = _adopt(model, head, values[activation])
     writer = Writer(model, taken=ir.convenience.create_value_mapping(model.graph, include_subgraphs=False))
+    several = len(known) > 1
     outputs = {
-        "score": writer.op("Identity", [score], name="score"),
-        "p_value": _p_value(writer, score, calibration),
+        "score": _mean(writer, given, len(known)) if several else writer.op("Identity", [given], name="score"),
+        "p_value": _p_value(writer, given, known),
         "answer": writer.op("Identity", [values[instrumented.answer]], name="answer"),
+        **({"scores": writer.op("Identity", [given], name="scores")} if several else {}),
     }
-    answer = values[instrumented.answer].shape
+    shapes = {"answer": values[instrumented.answer].shape, "scores": ir.Shape(["N", len(known)])}
     model.graph.outputs.clear()
     for name, value in outputs.items():
         value.type = ir.TensorType(ir.DataType.FLOAT)
-        value.shape = answer if name == "answer" else ir.Shape(["N"])
+        value.shape = shapes.get(name, ir.Shape(["N"]))
         model.graph.outputs.append(value)
     model.metadata_props.update(metadata)
     passes.NameFixPass()(model)
@@ -93,13 +98,31 @@ def _adopt(model: ir.Model, head: ir.Model, activation: ir.Value) -> ir.Value:
     return score
 
 
-def _p_value(writer: Writer, score: ir.Value, calibration: NDArray[np.float32]) -> ir.Value:
-    """Write the conformal p-value by comparing with all calibration scores and adding up by a product of matrices."""
-    count = len(calibration)
-    known = writer.constant(np.sort(calibration).astype(np.float32)[None, :], "calibration")
-    column = writer.op("Reshape", [score, writer.constant(np.array([-1, 1]), "column")])
-    below = writer.op("Cast", [writer.op("Less", [known, column])], {"to": int(ir.DataType.FLOAT)})
-    number = writer.op("MatMul", [below, writer.constant(np.ones((count, 1), np.float32), "ones")])
-    flat = writer.op("Reshape", [number, writer.constant(np.array([-1]), "flat")])
-    above = writer.op("Sub", [writer.constant(np.float32(count + 1), "all"), flat])
+def _mean(writer: Writer, scores: ir.Value, count: int) -> ir.Value:
+    """Write the mean over the columns of (N, K)."""
+    weights = writer.constant(np.full((count, 1), 1 / count, np.float32), "weights")
+    flat = writer.constant(np.array([-1]), "flat")
+    return writer.op("Reshape", [writer.op("MatMul", [scores, weights]), flat], name="score")
+
+
+def _p_value(writer: Writer, scores: ir.Value, known: Sequence[NDArray[np.float32]]) -> ir.Value:
+    """Write the conformal p-value by comparing with all known scores and adding up by products of matrices."""
+    count = sum(len(part) for part in known)
+    below = None
+    for number, part in enumerate(known):
+        score = scores
+        if len(known) > 1:
+            score = writer.op("Gather", [scores, writer.constant(np.int64(number), "network")], {"axis": 1})
+        mine = _below(writer, score, part)
+        below = mine if below is None else writer.op("Add", [below, mine])
+    above = writer.op("Sub", [writer.constant(np.float32(count + 1), "all"), below])
     return writer.op("Div", [above, writer.constant(np.float32(count + 1), "all")], name="p_value")
+
+
+def _below(writer: Writer, score: ir.Value, known: NDArray[np.float32]) -> ir.Value:
+    """Write how many known scores are below each of (N,) scores."""
+    row = writer.constant(np.sort(known).astype(np.float32)[None, :], "known")
+    column = writer.op("Reshape", [score, writer.constant(np.array([-1, 1]), "column")])
+    below = writer.op("Cast", [writer.op("Less", [row, column])], {"to": int(ir.DataType.FLOAT)})
+    number = writer.op("MatMul", [below, writer.constant(np.ones((len(known), 1), np.float32), "ones")])
+    return writer.op("Reshape", [number, writer.constant(np.array([-1]), "flat")])

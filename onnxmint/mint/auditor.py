@@ -6,9 +6,9 @@ the target, layer, preprocessing, evidence, performance, calibration) is JSON in
 
 import base64
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,20 +16,23 @@ from numpy.typing import NDArray
 from onnxmint.errors import ModelError
 from onnxmint.results import (
     Baseline,
+    Control,
     EvidenceFacts,
     baseline_from_dict,
     baseline_to_dict,
+    control_from_dict,
     evidence_from_dict,
     evidence_to_dict,
     performance_from_dict,
     performance_to_dict,
 )
 from onnxmint.stats.estimates import Performance
+from onnxmint.yardstick import Traces, Yardstick
 
 METADATA_KEY = "onnxmint.auditor"
-SCHEMA = "onnxmint.auditor/1"
+SCHEMA = "onnxmint.auditor/2"
 
-Scores = NDArray[np.float32]
+_DTYPES = frozenset({"float16", "float32", "int8", "int32", "int64", "uint64", "bool"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +47,9 @@ class Auditor:
         evidence: what it was fitted, calibrated and tested on.
         performance: of its score on the test part.
         baselines: simple scores on the same test part.
-        calibration: (n,) sorted scores of the calibration non-members: p-values come from these.
-        calibration_groups: (n,) group of each, None when images stand for themselves.
-        test_members, test_nonmembers: scores of the test part, for drawing and for the power of a verdict.
+        yardstick: held-out scores of known images: p-values, share, power and drawings come from these.
+        controls: tests of the evidence for other explanations than membership.
+        traces: what later controls need of the known images.
         warnings: what a reader of any audit with this auditor has to know.
     """
 
@@ -57,20 +60,18 @@ class Auditor:
     evidence: EvidenceFacts
     performance: Performance
     baselines: tuple[Baseline, ...]
-    calibration: Scores
-    calibration_groups: NDArray[np.int32] | None
-    test_members: Scores
-    test_nonmembers: Scores
+    yardstick: Yardstick
+    controls: tuple[Control, ...]
+    traces: Traces
     version: str
     created: str
     warnings: tuple[str, ...] = ()
 
     def to_metadata(self) -> dict[str, str]:
         """Return the metadata that goes into the file (everything but the graph)."""
-        groups = self.calibration_groups
         facts = self.to_dict() | {
-            "calibration": {"scores": _pack(self.calibration), "groups": None if groups is None else _pack(groups)},
-            "test": {"members": _pack(self.test_members), "nonmembers": _pack(self.test_nonmembers)},
+            "yardstick": _pack_all(self.yardstick),
+            "traces": _pack_all(self.traces),
         }
         return {METADATA_KEY: json.dumps(facts, allow_nan=False)}
 
@@ -86,6 +87,7 @@ class Auditor:
             "evidence": evidence_to_dict(self.evidence),
             "performance": performance_to_dict(self.performance),
             "baselines": [baseline_to_dict(row) for row in self.baselines],
+            "controls": {control.name: control.to_dict() for control in self.controls},
             "warnings": list(self.warnings),
         }
 
@@ -122,7 +124,6 @@ def load_auditor(path: Path) -> Auditor:
 def _from_facts(model: bytes, facts: dict[str, Any]) -> Auditor:
     if facts["schema"] != SCHEMA:
         raise ValueError(f"schema {facts['schema']}, this onnxmint reads {SCHEMA}")
-    groups = facts["calibration"]["groups"]
     return Auditor(
         model=model,
         target_sha256=facts["target"]["sha256"],
@@ -131,21 +132,42 @@ def _from_facts(model: bytes, facts: dict[str, Any]) -> Auditor:
         evidence=evidence_from_dict(facts["evidence"]),
         performance=performance_from_dict(facts["performance"]),
         baselines=tuple(baseline_from_dict(row) for row in facts["baselines"]),
-        calibration=_unpack(facts["calibration"]["scores"], np.float32),
-        calibration_groups=None if groups is None else _unpack(groups, np.int32),
-        test_members=_unpack(facts["test"]["members"], np.float32),
-        test_nonmembers=_unpack(facts["test"]["nonmembers"], np.float32),
+        yardstick=_unpack_all(Yardstick, facts["yardstick"]),
+        controls=tuple(control_from_dict(name, control) for name, control in facts["controls"].items()),
+        traces=_unpack_all(Traces, facts["traces"]),
         version=facts["onnxmint"],
         created=facts["created"],
         warnings=tuple(facts["warnings"]),
     )
 
 
-def _pack(values: NDArray[Any]) -> str:
-    little = values.astype(values.dtype.newbyteorder("<"))
-    return base64.b64encode(little.tobytes()).decode("ascii")
+_Table = TypeVar("_Table", Yardstick, Traces)
 
 
-def _unpack(text: str, dtype: type) -> NDArray[Any]:
-    little = np.frombuffer(base64.b64decode(text, validate=True), np.dtype(dtype).newbyteorder("<"))
-    return little.astype(dtype)
+def _pack_all(table: Yardstick | Traces) -> dict[str, Any]:
+    """Return the arrays of a table as text: type, shape, bytes in base64."""
+    return {field.name: _pack(getattr(table, field.name)) for field in fields(table)}
+
+
+def _unpack_all(kind: type[_Table], facts: dict[str, Any]) -> _Table:
+    return kind(**{field.name: _unpack(facts[field.name]) for field in fields(kind)})
+
+
+def _pack(values: NDArray[Any] | None) -> dict[str, Any] | None:
+    if values is None:
+        return None
+    little = np.ascontiguousarray(values.astype(values.dtype.newbyteorder("<")))
+    return {
+        "dtype": values.dtype.name,
+        "shape": list(values.shape),
+        "base64": base64.b64encode(little.tobytes()).decode("ascii"),
+    }
+
+
+def _unpack(facts: dict[str, Any] | None) -> NDArray[Any] | None:
+    if facts is None:
+        return None
+    if facts["dtype"] not in _DTYPES:
+        raise ValueError(f"type {facts['dtype']}")
+    little = np.frombuffer(base64.b64decode(facts["base64"], validate=True), np.dtype(facts["dtype"]).newbyteorder("<"))
+    return little.astype(facts["dtype"]).reshape(facts["shape"])

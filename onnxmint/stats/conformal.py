@@ -1,33 +1,122 @@
-"""P-values of single images, and what survives when many are tested at once."""
+"""P-values of single images, and what survives when many are tested at once.
+
+Convention everywhere: a higher score means more like a member, so a small p-value means unlike the non-members.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.stats.estimates import FloatArray
 
+P_VALUES = ("conservative", "smoothed")
+FALSE_DISCOVERY = {"bh": "Benjamini-Hochberg", "storey": "Storey"}
+SMALLEST_CLASS = 100  # known non-members of a class, below which its p-values would be too coarse to use
+_REST = -1  # the class of all small classes together
+_LAMBDA = 0.5  # p-values above it are taken to be those of non-members (Storey)
 
-def p_values(scores: FloatArray, calibration: NDArray[np.floating]) -> FloatArray:
-    """Return conformal p-values against calibration non-members: (1 + #{c >= s}) / (n + 1).
 
-    Conservative at ties. For a non-member exchangeable with the calibration ones, P(p <= t) <= t for every t (Vovk,
-    Gammerman and Shafer 2005; as a test of outliers: Bates et al. 2023).
+def p_values(
+    scores: FloatArray,
+    known: FloatArray,
+    fold: NDArray[np.integer] | None = None,
+    *,
+    rng: np.random.Generator | None = None,
+) -> FloatArray:
+    """Return conformal p-values against known non-members: (1 + #{c >= s}) / (n + 1).
+
+    Conservative at ties, or with `rng` smoothed: ties and the image itself count with a uniform weight, so that the
+    p-value of a non-member is exactly uniform (Vovk, Gammerman and Shafer 2005, section 2.1). For a non-member
+    exchangeable with the known ones P(p <= t) <= t for every t; as a test of outliers: Bates et al. 2023.
+
+    With folds each known image is compared with the score that its own network gives to the questioned one
+    (cross-conformal, Vovk 2015; CV+, Barber et al. 2021): P(p <= t) <= 2t + 2(1 - 1/K)/(n/K + 1) always, and close to t
+    for networks that one image more or less does not change.
 
     Args:
-        scores: (q,) scores, higher means more like a member.
-        calibration: (n,) scores of non-members that nothing was fitted on.
+        scores: (q,) or (q, K) scores, one column for each network.
+        known: (n,) scores of non-members, each by a network that did not learn from it.
+        fold: (n,) the network that gave each; None when there is one.
+        rng: source of the weights of ties; None is conservative.
     """
-    ordered = np.sort(calibration.astype(np.float64))
-    above = len(ordered) - np.searchsorted(ordered, scores, side="left")
-    found: FloatArray = (1 + above) / (len(ordered) + 1)
+    columns = scores.reshape(len(scores), -1)
+    fold = np.zeros(len(known), np.int64) if fold is None else fold
+    above, equal = np.zeros(len(scores)), np.zeros(len(scores))
+    for number in range(columns.shape[1]):
+        ordered = np.sort(known[fold == number].astype(np.float64))
+        upto = np.searchsorted(ordered, columns[:, number], side="right")
+        above += len(ordered) - upto
+        equal += upto - np.searchsorted(ordered, columns[:, number], side="left")
+    weight = 1.0 if rng is None else rng.random(len(scores))
+    found: FloatArray = (above + weight * (equal + 1)) / (len(known) + 1)
     return found
 
 
-def q_values(p: FloatArray) -> FloatArray:
-    """Return Benjamini-Hochberg adjusted p-values: flagging q <= a keeps the false-discovery rate at most a.
+def class_of(
+    classes: NDArray[np.int64], known_classes: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the categories of questioned and known images: their class, or one for all classes that are too small."""
+    numbers, counts = np.unique(known_classes, return_counts=True)
+    large = numbers[counts >= SMALLEST_CLASS]
+    return np.where(np.isin(classes, large), classes, _REST), np.where(
+        np.isin(known_classes, large), known_classes, _REST
+    )
 
-    Valid for conformal p-values that share one calibration set (Bates et al. 2023, theorem 2).
+
+def p_values_by_class(
+    scores: FloatArray,
+    classes: NDArray[np.int64],
+    known: FloatArray,
+    known_classes: NDArray[np.int64],
+    fold: NDArray[np.integer] | None = None,
+    *,
+    rng: np.random.Generator | None = None,
+) -> FloatArray:
+    """Return p-values against the known non-members of the same class (Mondrian, Vovk et al. 2005, section 4.5).
+
+    They hold within every class, not only on average over classes. Classes with fewer than SMALLEST_CLASS known
+    non-members are one class together.
+
+    Args:
+        scores: (q,) or (q, K) scores.
+        classes: (q,) class of each.
+        known: (n,) scores of non-members.
+        known_classes: (n,) class of each.
+        fold: (n,) as in `p_values`.
+        rng: as in `p_values`.
+    """
+    fold = np.zeros(len(known), np.int64) if fold is None else fold
+    asked, those = class_of(classes, known_classes)
+    found = np.empty(len(scores))
+    for number in np.unique(asked):
+        mine, same = asked == number, those == number
+        found[mine] = p_values(scores[mine], known[same], fold[same], rng=rng)
+    return found
+
+
+def q_values(p: FloatArray, method: str = "bh") -> FloatArray:
+    """Return adjusted p-values: flagging q <= a keeps the expected share of false flags at most a.
+
+    Benjamini-Hochberg is valid for conformal p-values that share their known non-members (Bates et al. 2023, theorem
+    2); Storey's estimate of the share of non-members makes it less conservative when members are many, and stays valid
+    (the same, section 2.4).
+
+    Args:
+        p: (q,) p-values.
+        method: "bh" or "storey".
+
+    Raises:
+        ValueError: another method.
     """
     from scipy.stats import false_discovery_control
 
-    found: FloatArray = false_discovery_control(p, method="bh") if len(p) else p
-    return found
+    if method not in FALSE_DISCOVERY:
+        raise ValueError(f"method must be one of {', '.join(FALSE_DISCOVERY)}, got {method!r}")
+    if not len(p):
+        return p
+    found: FloatArray = false_discovery_control(p, method="bh")
+    return found if method == "bh" else np.minimum(found * share_of_nulls(p), 1.0)
+
+
+def share_of_nulls(p: FloatArray) -> float:
+    """Return Storey's conservative estimate of the share of non-members: (1 + #{p > 1/2}) / (q / 2), at most 1."""
+    return min(1.0, (1 + int((p > _LAMBDA).sum())) / (len(p) * (1 - _LAMBDA)))

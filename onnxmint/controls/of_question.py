@@ -1,0 +1,169 @@
+"""The controls that need the questioned images: are they what the auditor's error rates were measured for?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxmint.controls.copies import group_copies
+from onnxmint.controls.placebo import Features, twin_of
+from onnxmint.controls.reference import easier, questioned_difficulty
+from onnxmint.errors import OnnxmintError, UsageError
+from onnxmint.evidence import labels_of
+from onnxmint.images.entries import ImageEntry, ImageSource
+from onnxmint.images.facts import ImageFacts, look_at
+from onnxmint.preparing import Prepared
+from onnxmint.progress import Stage
+from onnxmint.references import Reference
+from onnxmint.results import Control, Skipped
+from onnxmint.stats.two_sample import compare_features
+from onnxmint.yardstick import Traces
+
+_LOOKED_INTO = 2000  # questioned images that a classifier compares with the known non-members
+_CHANCE = 0.5
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Questioned:
+    """Questioned images as they were looked at.
+
+    Attributes:
+        source: where they are.
+        entries: all of them.
+        facts: of those that can be decoded.
+        described: rows of `facts` whose pixels were described.
+        known: copies of known images, which are not judged.
+    """
+
+    source: ImageSource
+    entries: Sequence[ImageEntry]
+    facts: ImageFacts
+    described: Rows
+    known: tuple[Skipped, ...]
+    known_index: frozenset[int]
+
+    def groups(self, index: Rows, given: Rows | None) -> Rows | None:
+        """Return groups of some images, near copies joined; None when each stands for itself.
+
+        Args:
+            index: (n,) positions in the source, ascending.
+            given: (n,) groups that the user declared.
+        """
+        rows = np.searchsorted(self.facts.index, index)
+        return group_copies(self.facts.take(rows), given)
+
+
+def look_at_questioned(source: ImageSource, traces: Traces, *, rng: np.random.Generator, stage: Stage) -> Questioned:
+    """Look at the questioned images without a model, and find the ones that are known already."""
+    entries = source.entries()
+    index = np.array([entry.index for entry in entries], np.int64)
+    drawn = set(rng.permutation(index)[:_LOOKED_INTO].tolist())
+    facts = look_at(source, wanted=set(index.tolist()), stage=stage, name="questioned, looked at", pixel_facts=drawn)
+    member = set(traces.digest[traces.is_member].tolist())
+    nonmember = set(traces.digest[~traces.is_member].tolist())
+    path = {entry.index: entry.path for entry in entries}
+    known, numbers = [], []
+    for position, digest in zip(facts.index.tolist(), facts.digest.tolist(), strict=True):
+        if digest in member or digest in nonmember:
+            side = "member" if digest in member else "non-member"
+            known.append(Skipped(path=path[position], reason=f"is a known {side} of the evidence: nothing to test"))
+            numbers.append(position)
+    return Questioned(
+        source=source,
+        entries=entries,
+        facts=facts,
+        described=np.flatnonzero(np.isfinite(facts.pixel[:, 0]) & ~np.isin(facts.index, numbers)),
+        known=tuple(known),
+        known_index=frozenset(numbers),
+    )
+
+
+def exchangeability_control(
+    asked: Questioned, prepared: Prepared, traces: Traces, *, seed: int, batch_size: int, stage: Stage
+) -> Control:
+    """Are the questioned images of the same distribution as the known non-members?
+
+    A classifier sees pixel statistics and features of the twin, which know nothing of membership.
+    """
+    if not traces.features.size:
+        return Control(name="exchangeability", passed=None, text="Not run: the auditor was trained with --no-controls.")
+    try:
+        values = _described(asked, prepared, seed=seed, batch_size=batch_size, stage=stage)
+        found = compare_features(values, traces.features.astype(np.float64), rng=np.random.default_rng(seed))
+    except (ValueError, OnnxmintError) as problem:
+        return Control(name="exchangeability", passed=None, text=f"Not run: {problem}.")
+    auc = found.auc
+    passed = auc.low <= _CHANCE
+    numbers = f"AUC {auc.value:.3f}, 98% interval {auc.low:.3f} to {auc.high:.3f}"
+    text = (
+        f"Questioned images cannot be told from known non-members without the model ({numbers})."
+        if passed
+        else f"Questioned images can be told from known non-members without the model ({numbers}), so that error rates "
+        "measured on those do not hold for these."
+    )
+    return Control(name="exchangeability", passed=passed, text=text, auc=auc)
+
+
+def _described(
+    asked: Questioned, prepared: Prepared, *, seed: int, batch_size: int, stage: Stage
+) -> NDArray[np.float64]:
+    """Return pixel statistics and twin features of the described images."""
+    graph = Features.of(twin_of(prepared, seed))
+    reader, output = graph.open(batch_size)
+    wanted = asked.facts.index[asked.described]
+    features: dict[int, NDArray[np.float64]] = {}
+    for batch in reader.read(asked.source, wanted=set(wanted.tolist()), stage=stage, name="questioned, by the twin"):
+        values = graph.describe(batch.outputs[output])
+        features.update(zip(batch.index.tolist(), values, strict=True))
+    rows = [row for row in asked.described.tolist() if int(asked.facts.index[row]) in features]
+    if not rows:
+        raise ValueError("no questioned image could be read")
+    seen = np.stack([features[int(asked.facts.index[row])] for row in rows])
+    return np.concatenate([asked.facts.pixel[rows].astype(np.float64), seen], axis=1)
+
+
+def question_the_reference(
+    control: Control,
+    references: Sequence[Reference],
+    asked: Questioned,
+    traces: Traces,
+    *,
+    batch_size: int,
+    stage: Stage,
+) -> Control:
+    """Return the reference control after the references were shown the questioned images too.
+
+    Raises:
+        UsageError: the auditor was trained without these references.
+    """
+    if not traces.difficulty.size:
+        raise UsageError(
+            "--reference was given, but the auditor was trained without: train it with the same --reference"
+        )
+    labels = labels_of(asked.entries) if control.facts.get("labels") else None
+    if labels is None and control.facts.get("labels"):
+        text = f"{control.text} Questioned images without labels could not be shown to it."
+        return replace(control, text=text)
+    told = (
+        None
+        if labels is None
+        else {entry.index: int(label) for entry, label in zip(asked.entries, labels.tolist(), strict=True)}
+    )
+    wanted = [index for index in asked.facts.index.tolist() if index not in asked.known_index]
+    found = questioned_difficulty(references, asked.source, told, wanted, batch_size, stage)
+    auc = easier(np.array(list(found.values())), traces.difficulty[:, 0].astype(np.float64))
+    numbers = f"AUC {auc.value:.3f}, 98% interval {auc.low:.3f} to {auc.high:.3f}"
+    if auc.low > _CHANCE:
+        text = (
+            f"Questioned images are easier than known non-members for models not trained on either ({numbers}), so that "
+            "they score higher without having been trained on."
+        )
+        passed: bool | None = False
+    else:
+        text, passed = f"Nor are questioned images easier ({numbers}).", control.passed
+    return replace(
+        control, passed=passed, text=f"{control.text} {text}", facts={**control.facts, "questioned": auc.to_dict()}
+    )

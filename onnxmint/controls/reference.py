@@ -1,0 +1,206 @@
+"""The reference: what a model that was trained on none of these images finds about them is difficulty, not membership."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxmint.evidence import divide
+from onnxmint.fitting import Fitted
+from onnxmint.images.entries import ImageSource
+from onnxmint.preparing import Prepared, show
+from onnxmint.progress import Stage
+from onnxmint.reading import KnownImages, to_numpy
+from onnxmint.references import Reference, open_references
+from onnxmint.results import Control
+from onnxmint.settings import TrainSettings
+from onnxmint.stats.estimates import Estimate, FloatArray
+from onnxmint.stats.heldout import HeldOut, group_means
+from onnxmint.stats.two_sample import auc_of
+
+_FEWEST = 200  # known non-members that a small classifier can learn from
+_PER_CLASS = 5
+_CHANCE = 0.5
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difficulty:
+    """How easy known images are for models that were not trained on them.
+
+    Attributes:
+        score: (n,) mean log-odds of the label (or of the model's own top class without labels); NaN where unknown.
+        fold: (n,) which classifier gave it; 0 throughout for given models.
+        words: what gave it.
+    """
+
+    score: FloatArray
+    fold: NDArray[np.int8]
+    words: str
+
+
+def given_references(
+    files: Sequence[Path], target: Prepared, known: KnownImages, settings: TrainSettings
+) -> list[Reference]:
+    """Open the models that the user gave, with what they were trained on of the known images."""
+    names: list[str] = []
+    for source, member in zip(known.sources, (True, False), strict=True):
+        path_of = {entry.index: entry.path for entry in source.entries()}  # type: ignore[attr-defined]
+        names += [path_of[index] for index in known.table.index[known.table.is_member == member].tolist()]
+    return open_references(files, target, names, settings)
+
+
+def difficulty_by(references: Sequence[Reference], known: KnownImages, batch_size: int) -> Difficulty:
+    """Return the mean log-odds by models that were not trained on an image."""
+    count = len(known.table.index)
+    total, number = np.zeros(count), np.zeros(count)
+    told = replace(known, with_labels=known.table.labels is not None)
+    for reference in references:
+        shown = show(reference.prepared, [], views=1, labels=told.with_labels)
+        name = f"by {reference.prepared.target.path.name}"
+        for rows, batch in told.read(shown.reader(batch_size), *np.unique(known.table.part).tolist(), name=name):
+            free = ~reference.trained[rows]
+            total[rows[free]] += to_numpy(batch.outputs[shown.graph.odds or ""])[free, 0]
+            number[rows[free]] += 1
+    names = ", ".join(reference.prepared.target.path.name for reference in references)
+    score = np.where(number > 0, total / np.maximum(number, 1), np.nan)
+    return Difficulty(score=score, fold=np.zeros(count, np.int8), words=names)
+
+
+def questioned_difficulty(
+    references: Sequence[Reference],
+    source: ImageSource,
+    labels: dict[int, int] | None,
+    wanted: Sequence[int],
+    batch_size: int,
+    stage: Stage,
+) -> dict[int, float]:
+    """Return the mean log-odds of questioned images by index."""
+    total: dict[int, float] = {}
+    for reference in references:
+        shown = show(reference.prepared, [], views=1, labels=labels is not None)
+        name = f"questioned, by {reference.prepared.target.path.name}"
+        reader = shown.reader(batch_size)
+        for batch in reader.read(source, wanted=set(wanted), stage=stage, name=name, labels=labels):
+            values = to_numpy(batch.outputs[shown.graph.odds or ""])[:, 0] / len(references)
+            for index, value in zip(batch.index.tolist(), values.tolist(), strict=True):
+                total[index] = total.get(index, 0.0) + value
+    return total
+
+
+def learned_difficulty(
+    images: NDArray[np.uint8],
+    rows: Rows,
+    predicted: Rows,
+    known: KnownImages,
+    *,
+    seed: int,
+) -> Difficulty | str:
+    """Learn the difficulty of images from the known non-members, or return why that is not possible.
+
+    Args:
+        images: (k, C, h, w) uint8, small.
+        rows: (k,) rows of the table that they are.
+        predicted: (k,) the target's top classes, used where there are no labels.
+        known: the images.
+        seed: of the classifiers.
+    """
+    from onnxmint.mint.difficulty import EPOCHS, FOLDS, cross_fitted_log_odds
+
+    table = known.table.take(rows)
+    labels = predicted if table.labels is None else table.labels
+    learnable = ~table.is_member
+    classes = len(np.unique(labels))
+    if learnable.sum() < max(_FEWEST, _PER_CLASS * FOLDS * classes):
+        return (
+            f"{int(learnable.sum()):,} known non-members of {classes} classes are too few to learn difficulty from "
+            f"(at least {max(_FEWEST, _PER_CLASS * FOLDS * classes):,})"
+        )
+    fold = divide(table.is_member, table.labels, table.groups, np.random.default_rng(seed), shares=[1 / FOLDS] * FOLDS)
+    with known.stage("learning difficulty from non-members", EPOCHS * FOLDS) as advance:
+        found = cross_fitted_log_odds(images, labels, learnable, fold, seed=seed, advance=advance)
+    score = np.full(len(known.table.index), np.nan)
+    of_fold = np.zeros(len(known.table.index), np.int8)
+    score[rows], of_fold[rows] = found, fold
+    return Difficulty(score=score, fold=of_fold, words="small classifiers learned from known non-members only")
+
+
+def reference_control(found: Difficulty, fitted: Fitted, score: FloatArray) -> Control:
+    """Say whether members are easier than non-members for models that were not trained on either.
+
+    Args:
+        found: of the known images of `fitted`, row by row.
+        fitted: the module on the target.
+        score: (n,) its held-out scores, NaN elsewhere.
+    """
+    known = fitted.known
+    easy = auc_of(_units(found.score, found.fold, known, np.isfinite(found.score)))
+    both = np.isfinite(found.score) & np.isfinite(score)
+    before = auc_of(_units(score, known.table.fold, known, both))
+    after = auc_of(_units(_less_difficulty(score, found, known, both), known.table.fold, known, both))
+    passed = easy.low <= _CHANCE
+    shown = f"AUC {easy.value:.3f}, 98% interval {easy.low:.3f} to {easy.high:.3f}"
+    change = f"its AUC is {before.value:.3f} before and {after.value:.3f} after their difficulty is taken off"
+    if passed:
+        text = f"Members are not easier than non-members for models not trained on them ({found.words}; {shown}); {change}."
+    else:
+        text = (
+            f"Members are easier than non-members also for models not trained on them ({found.words}; {shown}), so "
+            f"part of the difference is difficulty; {change}."
+        )
+    facts = {
+        "by": found.words,
+        "labels": known.table.labels is not None,
+        "before": before.to_dict(),
+        "after": after.to_dict(),
+    }
+    return Control(name="reference", passed=passed, text=text, auc=easy, facts=facts)
+
+
+def not_possible(why: str) -> Control:
+    """Return the control that could not be run."""
+    return Control(
+        name="reference",
+        passed=None,
+        text=f"Not run: no --reference was given, and {why}. A difference in difficulty was not excluded.",
+    )
+
+
+def _less_difficulty(score: FloatArray, found: Difficulty, known: KnownImages, rows: NDArray[np.bool_]) -> FloatArray:
+    """Return the score less the difficulty, both in deviations of the non-members of each fold."""
+    outside = rows & ~known.table.is_member
+    result: FloatArray = _scaled(score, outside, known.table.fold) - _scaled(found.score, outside, found.fold)
+    return result
+
+
+def _scaled(values: FloatArray, known: NDArray[np.bool_], fold: NDArray[np.integer]) -> FloatArray:
+    result = np.full(len(values), np.nan)
+    for number in np.unique(fold):
+        mine = fold == number
+        basis = values[known & mine]
+        if len(basis):
+            result[mine] = (values[mine] - basis.mean()) / max(float(basis.std()), 1e-12)
+    return result
+
+
+def _units(values: FloatArray, fold: NDArray[np.integer], known: KnownImages, rows: NDArray[np.bool_]) -> HeldOut:
+    """Return the values of images, or the means of groups, of both sides."""
+    table, sides = known.table, []
+    for member in (True, False):
+        mine = np.flatnonzero(rows & (table.is_member == member) & np.isfinite(values))
+        side, of = values[mine], fold[mine].astype(np.int8)
+        if table.groups is not None:
+            side, place = group_means(side, table.groups[mine])
+            of_group = np.zeros(len(side), np.int8)
+            of_group[place] = of
+            of = of_group
+        sides.append((side, of))
+    return HeldOut(member=sides[0][0], nonmember=sides[1][0], member_fold=sides[0][1], nonmember_fold=sides[1][1])
+
+
+def easier(questioned: FloatArray, known: FloatArray) -> Estimate:
+    """Return the chance that a questioned image is easier than a known non-member, with its 98% interval."""
+    return auc_of(HeldOut.of(questioned, known))

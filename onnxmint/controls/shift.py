@@ -1,0 +1,79 @@
+"""Shift: do the two sides differ in files, pixels or features of a model that knows nothing of any image?"""
+
+import numpy as np
+
+from onnxmint.controls.copies import Looked
+from onnxmint.images.facts import FILE_FACTS
+from onnxmint.results import Control
+from onnxmint.stats.estimates import Estimate, FloatArray
+from onnxmint.stats.two_sample import Comparison, compare_features
+
+_TELLING = 0.02  # by how much one column alone must tell the sides apart to be named
+
+
+def files_control(looked: Looked, rng: np.random.Generator) -> Control:
+    """Can members be told from non-members by their files alone, without names?"""
+    found = _between_sides(looked, looked.facts.file, rng)
+    if found is None:
+        return _too_few("files")
+    named = _most_telling(looked.facts.file, looked.table.is_member)
+    because = f" Most telling: {named}." if found.auc.low > 0.5 and named else ""  # noqa: PLR2004 - chance
+    return Control(
+        name="files",
+        passed=found.auc.low <= 0.5,  # noqa: PLR2004 - chance
+        text=_words("Files alone (format, size, compression; no names)", found.auc) + because,
+        auc=found.auc,
+    )
+
+
+def pixels_control(looked: Looked, rng: np.random.Generator) -> Control:
+    """Can members be told from non-members by simple statistics of their pixels?"""
+    described = np.flatnonzero(np.isfinite(looked.facts.pixel[:, 0]))
+    part = looked.take(described)
+    found = _between_sides(part, part.facts.pixel, rng)
+    if found is None:
+        return _too_few("pixels")
+    return Control(
+        name="pixels",
+        passed=found.auc.low <= 0.5,  # noqa: PLR2004 - chance
+        text=_words("Statistics of the pixels (brightness, colours, sharpness, rounding)", found.auc),
+        auc=found.auc,
+    )
+
+
+def _between_sides(looked: Looked, values: FloatArray, rng: np.random.Generator) -> Comparison | None:
+    side, groups = looked.table.is_member, looked.table.groups
+    try:
+        return compare_features(
+            values[side],
+            values[~side],
+            rng=rng,
+            groups=None if groups is None else (groups[side], groups[~side]),
+        )
+    except ValueError:  # fewer images than folds
+        return None
+
+
+def _words(what: str, auc: Estimate) -> str:
+    numbers = f"AUC {auc.value:.3f}, 98% interval {auc.low:.3f} to {auc.high:.3f}"
+    if auc.low > 0.5:  # noqa: PLR2004 - chance
+        return f"{what} tell known members from non-members without any model ({numbers})."
+    return f"{what} do not tell known members from non-members ({numbers})."
+
+
+def _too_few(name: str) -> Control:
+    return Control(name=name, passed=None, text="Not run: too few known images for five folds.")
+
+
+def _most_telling(values: FloatArray, is_member: np.ndarray) -> str | None:
+    """Return the name of the column that tells the sides apart best by itself."""
+    from scipy.stats import rankdata
+
+    best, name = _TELLING, None
+    inside = int(is_member.sum())
+    for column, words in zip(values.T, FILE_FACTS, strict=True):
+        ranks = rankdata(np.nan_to_num(column, nan=-1.0))
+        auc = (ranks[is_member].sum() - inside * (inside + 1) / 2) / (inside * (len(ranks) - inside))
+        if abs(auc - 0.5) > best:
+            best, name = abs(auc - 0.5), words
+    return name

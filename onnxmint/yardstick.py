@@ -1,0 +1,106 @@
+"""What questioned images are measured by: the scores of known images that no network had learnt from."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxmint.stats.estimates import FloatArray
+from onnxmint.stats.heldout import HeldOut, group_means
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Yardstick:
+    """Held-out known images, one row an image, members and non-members together.
+
+    Attributes:
+        score: (h,) float32, by a network that did not learn from the image.
+        is_member: (h,) bool.
+        is_test: (h,) bool, whether performance was measured on it.
+        fold: (h,) int8, number of that network; 0 throughout unless cross-fitted.
+        category: (h,) int32, class of the image: its label where labels are told, else the target's top class.
+        group: (h,) int32, what belongs together; None when images stand for themselves.
+    """
+
+    score: NDArray[np.float32]
+    is_member: NDArray[np.bool_]
+    is_test: NDArray[np.bool_]
+    fold: NDArray[np.int8]
+    category: NDArray[np.int32]
+    group: NDArray[np.int32] | None
+
+    def take(self, rows: NDArray[np.integer] | NDArray[np.bool_]) -> "Yardstick":
+        """Return some rows."""
+        return replace(
+            self,
+            score=self.score[rows],
+            is_member=self.is_member[rows],
+            is_test=self.is_test[rows],
+            fold=self.fold[rows],
+            category=self.category[rows],
+            group=None if self.group is None else self.group[rows],
+        )
+
+    @property
+    def nonmembers(self) -> "Yardstick":
+        """Return the non-members."""
+        return self.take(~self.is_member)
+
+    def test_scores(self, *, member: bool) -> FloatArray:
+        """Return the scores of one side of the test part."""
+        return self.score[self.is_test & (self.is_member == member)].astype(np.float64)
+
+    def images(self) -> HeldOut:
+        """Return every image as a unit."""
+        return _held_out(self.score.astype(np.float64), self.is_member, self.fold)
+
+    def groups(self) -> HeldOut:
+        """Return every group as a unit, by its mean score; images where there are no groups."""
+        if self.group is None:
+            return self.images()
+        sides = [self._means(member) for member in (True, False)]
+        return HeldOut(member=sides[0][0], nonmember=sides[1][0], member_fold=sides[0][1], nonmember_fold=sides[1][1])
+
+    def singles(self, rng: np.random.Generator) -> "Yardstick":
+        """Return one image of every group: what a questioned image that stands for itself is exchangeable with."""
+        if self.group is None:
+            return self
+        order = rng.permutation(len(self.group))
+        key = self.group[order].astype(np.int64) * 2 + self.is_member[order]
+        return self.take(np.sort(order[np.unique(key, return_index=True)[1]]))
+
+    def _means(self, member: bool) -> tuple[FloatArray, NDArray[np.int8]]:
+        side = self.take(self.is_member == member)
+        if side.group is None:
+            raise ValueError("there are no groups")
+        means, place = group_means(side.score.astype(np.float64), side.group)
+        fold = np.zeros(len(means), np.int8)
+        fold[place] = side.fold  # a group is never divided between folds
+        return means, fold
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traces:
+    """What an auditor remembers of the known images, so that questioned ones can be held against them later.
+
+    Attributes:
+        digest: (n,) uint64, of the pixels of every known image.
+        is_member: (n,) bool, of each.
+        features: (h, d) float32 of at most some thousand held-out non-members, that tell nothing of membership;
+            (0, 0) when controls were switched off.
+        difficulty: (h', r) float32, log-odds of held-out non-members by each reference model; (0, 0) without.
+    """
+
+    digest: NDArray[np.uint64]
+    is_member: NDArray[np.bool_]
+    features: NDArray[np.float32]
+    difficulty: NDArray[np.float32]
+
+
+def _held_out(score: FloatArray, is_member: NDArray[np.bool_], fold: NDArray[np.int8]) -> HeldOut:
+    return HeldOut(
+        member=score[is_member],
+        nonmember=score[~is_member],
+        member_fold=fold[is_member],
+        nonmember_fold=fold[~is_member],
+    )
