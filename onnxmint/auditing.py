@@ -309,7 +309,12 @@ def _p_values(
         outside = units.known.nonmembers
         category = scored.predicted if labels is None else labels[scored.row]
         return conformal.p_values_by_class(
-            units.score, category, outside.score.astype(np.float64), outside.category, outside.fold, rng=smooth
+            units.score,
+            category,
+            outside.score.astype(np.float64),
+            outside.category.astype(np.int64),
+            outside.fold,
+            rng=smooth,
         )
     known = units.known.groups()
     return conformal.p_values(units.score, known.nonmember, known.nonmember_fold, rng=smooth)
@@ -386,7 +391,7 @@ def _warnings(
     smallest = 1 / (len(known) + 1)
     if smallest > settings.alpha / 10:
         found.append(
-            f"With {len(known)} held-out non-members no p-value can be below {smallest:.3g}, so single images can hardly "
-            "be flagged; bring more known non-members."
+            f"With {len(known)} held-out non-members no p-value can be below {smallest:.3g}, so single images can "
+            "hardly be flagged; bring more known non-members."
         )
     return found

@@ -13,6 +13,7 @@ from onnxmint import __version__
 from onnxmint.comparisons import Evaluation, Method
 from onnxmint.errors import EvidenceError, UsageError
 from onnxmint.evidence import CALIBRATE, FIT, TEST
+from onnxmint.fitting import fit_on, title
 from onnxmint.graph.layers import Layer, choose_layer, dense_input, list_layers
 from onnxmint.images.preprocess import to_dict
 from onnxmint.images.sources import ImageSource
@@ -25,7 +26,6 @@ from onnxmint.references import Reference, open_references, reference_methods, r
 from onnxmint.settings import EvaluateSettings
 from onnxmint.stats import metrics
 from onnxmint.stats.estimates import FloatArray
-from onnxmint.fitting import fit_on, title
 from onnxmint.training import look_and_divide, now, open_evidence
 
 _MINT = "Membership Inference Test, arXiv 2601.12929"

@@ -3,7 +3,6 @@
 One way serves the target and its placebo twin: `fit_and_score`.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 

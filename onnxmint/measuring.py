@@ -15,6 +15,7 @@ from onnxmint.runtime.stream import Batch
 from onnxmint.signals import NEEDS, SIGNALS, Observed
 from onnxmint.stats import metrics
 from onnxmint.stats.estimates import FloatArray, Performance
+from onnxmint.stats.heldout import cross_fitting_inflation
 
 NOT_FINITE = "the target's activations hold NaN or infinity at this layer; check --preprocess, or take another --layer"
 COMPARED = ("max_probability", "entropy", "correct", "loss", "modified_entropy", "phi")
@@ -125,7 +126,7 @@ def check_left(counts: list[int], purpose: str) -> None:
         )
 
 
-def measure(score: FloatArray, held: KnownScores, rng: np.random.Generator) -> Performance:
+def measure(score: FloatArray, held: KnownScores, rng: np.random.Generator, *, folds: int = 1) -> Performance:
     """Measure one score: the threshold from the calibration part, everything else on the test part.
 
     Where there is no calibration part (cross-fitting), the threshold is the median of the test scores: it is chosen
@@ -145,6 +146,7 @@ def measure(score: FloatArray, held: KnownScores, rng: np.random.Generator) -> P
         rng=rng,
         member_groups=None if groups is None else groups[members],
         nonmember_groups=None if groups is None else groups[nonmembers],
+        inflation=cross_fitting_inflation(folds),
     )
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from onnxmint.stats.estimates import Estimate, FloatArray, Performance
 
-SCHEMA = "onnxmint.audit/1"
+SCHEMA = "onnxmint.audit/2"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

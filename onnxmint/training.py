@@ -113,7 +113,7 @@ def _auditor(
         preprocess=to_dict(prepared.spec),
         method=_method(fitted, settings),
         evidence=facts,
-        performance=measure(fitted.score, held, rng),
+        performance=measure(fitted.score, held, rng, folds=fitted.folds),
         baselines=tuple(measure_baselines(held, rng)),
         yardstick=yardstick_of(fitted),
         controls=controlled.controls,

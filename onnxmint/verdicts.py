@@ -107,8 +107,8 @@ def _judge(found: _Findings, question: Question, controls: Sequence[Control]) ->
     if found.auc.low <= CHANCE:
         return "inconclusive", (
             f"On images it had not seen, this audit could not tell members of the training set from non-members "
-            f"({_measured(found.auc)}; 0.5 is chance), so it can say nothing about the {question.words}. More evidence, "
-            "another layer or module may help; or this model gives its training images away too little."
+            f"({_measured(found.auc)}; 0.5 is chance), so it can say nothing about the {question.words}. More "
+            "evidence, another layer or module may help; or this model gives its training images away too little."
         )
     if found.test.p_value <= question.alpha:
         return "members-found", _found(found, question)
@@ -134,8 +134,8 @@ def _found(found: _Findings, question: Question) -> str:
         f"Some of the {question.words} were in the model's training set: as a set they score higher than images that "
         f"were not trained on ({_tested(found.test)}). Were none of them trained on, a set would be called so in at "
         f"most {question.alpha:.0%} of audits. The share of members is estimated at {_percent(found.share.value)} (95% "
-        f"interval {_percent(found.share.low)} to {_percent(found.share.high)}){least}. Which ones is another question: "
-        f"single images can be told apart only as well as {_measured(found.auc)}."
+        f"interval {_percent(found.share.low)} to {_percent(found.share.high)}){least}. Which ones is another "
+        f"question: single images can be told apart only as well as {_measured(found.auc)}."
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.stats.estimates import FloatArray
-from onnxmint.stats.heldout import HeldOut, group_means
+from onnxmint.stats.heldout import HeldOut, cross_fitting_inflation, group_means
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,18 +48,36 @@ class Yardstick:
 
     def test_scores(self, *, member: bool) -> FloatArray:
         """Return the scores of one side of the test part."""
-        return self.score[self.is_test & (self.is_member == member)].astype(np.float64)
+        found: FloatArray = self.score[self.is_test & (self.is_member == member)].astype(np.float64)
+        return found
 
     def images(self) -> HeldOut:
         """Return every image as a unit."""
-        return _held_out(self.score.astype(np.float64), self.is_member, self.fold)
+        score, side = self.score.astype(np.float64), self.is_member
+        return HeldOut(
+            member=score[side],
+            nonmember=score[~side],
+            member_fold=self.fold[side],
+            nonmember_fold=self.fold[~side],
+            inflation=cross_fitting_inflation(self._networks),
+        )
+
+    @property
+    def _networks(self) -> int:
+        return int(self.fold.max(initial=0)) + 1
 
     def groups(self) -> HeldOut:
         """Return every group as a unit, by its mean score; images where there are no groups."""
         if self.group is None:
             return self.images()
         sides = [self._means(member) for member in (True, False)]
-        return HeldOut(member=sides[0][0], nonmember=sides[1][0], member_fold=sides[0][1], nonmember_fold=sides[1][1])
+        return HeldOut(
+            member=sides[0][0],
+            nonmember=sides[1][0],
+            member_fold=sides[0][1],
+            nonmember_fold=sides[1][1],
+            inflation=cross_fitting_inflation(self._networks),
+        )
 
     def singles(self, rng: np.random.Generator) -> "Yardstick":
         """Return one image of every group: what a questioned image that stands for itself is exchangeable with."""
@@ -95,12 +113,3 @@ class Traces:
     is_member: NDArray[np.bool_]
     features: NDArray[np.float32]
     difficulty: NDArray[np.float32]
-
-
-def _held_out(score: FloatArray, is_member: NDArray[np.bool_], fold: NDArray[np.int8]) -> HeldOut:
-    return HeldOut(
-        member=score[is_member],
-        nonmember=score[~is_member],
-        member_fold=fold[is_member],
-        nonmember_fold=fold[~is_member],
-    )

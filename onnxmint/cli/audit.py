@@ -29,6 +29,23 @@ GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
     "--alpha", type=click.FloatRange(0, 0.5, min_open=True), default=0.05, show_default=True,
     help="False-discovery rate among flagged images, and level of the test for the set.",
 )  # fmt: skip
+@click.option(
+    "--relevant-share", type=click.FloatRange(0, 1, min_open=True), default=0.5, show_default=True, metavar="S",
+    help="Smallest share of members that matters: no-evidence is said only where it would have been found.",
+)  # fmt: skip
+@click.option(
+    "--prior", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="P",
+    help="Probability of membership before the score is seen; default: the estimated share.",
+)  # fmt: skip
+@click.option(
+    "--fdr", type=click.Choice(["bh", "storey"]), default="bh", show_default=True,
+    help="Correction for many images: Benjamini-Hochberg, or Storey, which flags more when members are many.",
+)  # fmt: skip
+@click.option(
+    "--p-values", type=click.Choice(["conservative", "smoothed"]), default="conservative", show_default=True,
+    help="How ties count: all against membership, or with a random weight, so that p-values are exactly uniform.",
+)  # fmt: skip
+@click.option("--per-class", is_flag=True, help="P-values against non-members of the same class (100 or more of them).")
 @click.option("--gate", is_flag=True, help="Exit 3 when members are found and 4 when inconclusive, for use in CI.")
 @module_options
 @device_option
@@ -118,7 +135,7 @@ def _auditor(ctx: click.Context, model: Path, options: dict[str, Any], stage: "S
 
 def _refuse_training_options(ctx: click.Context) -> None:
     """An option that would be ignored is a misunderstanding: say so."""
-    fixed = ("preprocess", "layer", "module", "views", "limit")
+    fixed = ("preprocess", "layer", "module", "views", "limit", "folds")
     for name in fixed:
         if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
             raise UsageError(f"--{name} is fixed in the auditor file; leave it out, or train another auditor")
@@ -126,5 +143,14 @@ def _refuse_training_options(ctx: click.Context) -> None:
 
 def _words(model: Path, images: str, options: dict[str, Any]) -> dict[str, Any]:
     """Return the command's words for run.toml; options that were not given are left out."""
-    kept = {name: str(value) if isinstance(value, Path) else value for name, value in options.items()}
-    return {"model": str(model), "images": images} | {name: value for name, value in kept.items() if value is not None}
+    kept = {name: _plain(value) for name, value in options.items()}
+    return {"model": str(model), "images": images} | {
+        name: value for name, value in kept.items() if value not in (None, [])
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Return a value that TOML can hold."""
+    if isinstance(value, tuple):
+        return [str(part) for part in value]
+    return str(value) if isinstance(value, Path) else value

@@ -7,7 +7,14 @@ from onnxmint.settings import AuditSettings, EvaluateSettings, TrainSettings
 
 def train_settings(options: dict[str, Any]) -> TrainSettings:
     """Return training settings from the options of `module_options`, device, batch size and seed."""
-    return TrainSettings(module=options["module"], layer=options["layer"], **_known_images(options))
+    return TrainSettings(
+        module=options["module"],
+        layer=options["layer"],
+        folds=options["folds"],
+        reference=options["reference"],
+        controls=not options["no_controls"],
+        **_known_images(options),
+    )
 
 
 def evaluate_settings(options: dict[str, Any]) -> EvaluateSettings:
@@ -21,9 +28,16 @@ def evaluate_settings(options: dict[str, Any]) -> EvaluateSettings:
 
 
 def audit_settings(options: dict[str, Any]) -> AuditSettings:
-    """Return audit settings from the same options and alpha."""
+    """Return audit settings from the same options and those of the audit command."""
     return AuditSettings(
         alpha=options["alpha"],
+        false_discovery=options["fdr"],
+        p_values=options["p_values"],
+        per_class=options["per_class"],
+        prior=options["prior"],
+        relevant_share=options["relevant_share"],
+        reference=options["reference"],
+        controls=not options["no_controls"],
         group=options["group"],
         labels=not options["no_labels"],
         device=options["device"],

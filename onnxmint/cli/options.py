@@ -1,6 +1,7 @@
 """Options that several commands share, spelled once."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -66,6 +67,22 @@ _MODULE = (
         metavar="LAYER",
         help="Layer that cnn or vanilla reads: a name or index of onnxmint layers, auto, penultimate, logits.",
     ),
+    click.option(
+        "--folds",
+        type=click.IntRange(2, 20),
+        metavar="K",
+        help="Cross-fit in K folds: every known image is fitted on and tested by the others. For scarce evidence; auto "
+        "then means views.",
+    ),
+    click.option(
+        "--reference",
+        type=click.Path(path_type=Path),
+        multiple=True,
+        metavar="FILE",
+        help="Another classifier (.onnx) of the same task, not trained on these images; can be repeated. Shows what is "
+        "difficulty and not membership. Without one, small ones are learned from the known non-members.",
+    ),
+    click.option("--no-controls", is_flag=True, help="Skip the controls; a verdict is weaker without them."),
 )
 
 

@@ -12,7 +12,6 @@ from onnxmint.controls.plausibility import is_implausible, plausibility_control
 from onnxmint.controls.reference import (
     Difficulty,
     difficulty_by,
-    given_references,
     learned_difficulty,
     not_possible,
     reference_control,
@@ -162,6 +161,6 @@ def _advice(prepared: Prepared, looked: Looked, known: KnownImages, settings: Tr
 
     source: Any = known.sources[0]
     try:
-        return check_source(prepared.target, source, settings).advice
+        return check_source(prepared.target, source, settings, stage=known.stage).advice
     except OnnxmintError:
         return None

@@ -158,8 +158,8 @@ def question_the_reference(
     numbers = f"AUC {auc.value:.3f}, 98% interval {auc.low:.3f} to {auc.high:.3f}"
     if auc.low > _CHANCE:
         text = (
-            f"Questioned images are easier than known non-members for models not trained on either ({numbers}), so that "
-            "they score higher without having been trained on."
+            f"Questioned images are easier than known non-members for models not trained on either ({numbers}), so "
+            "that they score higher without having been trained on."
         )
         passed: bool | None = False
     else:

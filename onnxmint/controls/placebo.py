@@ -106,9 +106,9 @@ class Features:
     @staticmethod
     def describe(activation: Any) -> FloatArray:
         """Return (b, at most _WIDTH) features of (b, ...) activations."""
-        values = to_numpy(activation).astype(np.float64)
+        values: FloatArray = to_numpy(activation).astype(np.float64)
         positions = {3: (1,), 4: (2, 3)}  # of (b, T, C) tokens and (b, C, H, W) maps
-        flat = values.mean(axis=positions.get(values.ndim, ()))
+        flat: FloatArray = values.mean(axis=positions.get(values.ndim, ()))
         if flat.shape[1] > _WIDTH:
             directions = np.random.default_rng(0).normal(size=(flat.shape[1], _WIDTH))
             flat = flat @ (directions / np.sqrt(flat.shape[1]))

@@ -41,8 +41,10 @@ def is_implausible(facts: EvidenceFacts, classes: int | None) -> bool:
 def _numbers(facts: EvidenceFacts) -> str:
     said = []
     if facts.accuracy_members is not None and facts.accuracy_nonmembers is not None:
-        said.append(f"right on {facts.accuracy_members:.1%} of the known members and {facts.accuracy_nonmembers:.1%} of "
-                    "the non-members")  # fmt: skip
+        said.append(
+            f"right on {facts.accuracy_members:.1%} of the known members and {facts.accuracy_nonmembers:.1%} of the "
+            "non-members"
+        )
     if facts.confidence_members is not None and facts.confidence_nonmembers is not None:
         said.append(f"{facts.confidence_members:.1%} and {facts.confidence_nonmembers:.1%} sure on average")
     return f"The model is {', '.join(said)}" if said else "Nothing is known of the model's accuracy and confidence"

@@ -1,4 +1,4 @@
-"""The reference: what a model that was trained on none of these images finds about them is difficulty, not membership."""
+"""The reference: what a model not trained on these images finds about them is difficulty, not membership."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -145,7 +145,10 @@ def reference_control(found: Difficulty, fitted: Fitted, score: FloatArray) -> C
     shown = f"AUC {easy.value:.3f}, 98% interval {easy.low:.3f} to {easy.high:.3f}"
     change = f"its AUC is {before.value:.3f} before and {after.value:.3f} after their difficulty is taken off"
     if passed:
-        text = f"Members are not easier than non-members for models not trained on them ({found.words}; {shown}); {change}."
+        text = (
+            f"Members are not easier than non-members for models not trained on them ({found.words}; {shown}); "
+            f"{change}."
+        )
     else:
         text = (
             f"Members are easier than non-members also for models not trained on them ({found.words}; {shown}), so "

@@ -1,11 +1,12 @@
 """Shift: do the two sides differ in files, pixels or features of a model that knows nothing of any image?"""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from onnxmint.controls.copies import Looked
 from onnxmint.images.facts import FILE_FACTS
 from onnxmint.results import Control
-from onnxmint.stats.estimates import Estimate, FloatArray
+from onnxmint.stats.estimates import Estimate
 from onnxmint.stats.two_sample import Comparison, compare_features
 
 _TELLING = 0.02  # by how much one column alone must tell the sides apart to be named
@@ -41,12 +42,12 @@ def pixels_control(looked: Looked, rng: np.random.Generator) -> Control:
     )
 
 
-def _between_sides(looked: Looked, values: FloatArray, rng: np.random.Generator) -> Comparison | None:
+def _between_sides(looked: Looked, values: NDArray[np.floating], rng: np.random.Generator) -> Comparison | None:
     side, groups = looked.table.is_member, looked.table.groups
     try:
         return compare_features(
-            values[side],
-            values[~side],
+            values[side].astype(np.float64),
+            values[~side].astype(np.float64),
             rng=rng,
             groups=None if groups is None else (groups[side], groups[~side]),
         )
@@ -65,7 +66,7 @@ def _too_few(name: str) -> Control:
     return Control(name=name, passed=None, text="Not run: too few known images for five folds.")
 
 
-def _most_telling(values: FloatArray, is_member: np.ndarray) -> str | None:
+def _most_telling(values: NDArray[np.floating], is_member: NDArray[np.bool_]) -> str | None:
     """Return the name of the column that tells the sides apart best by itself."""
     from scipy.stats import rankdata
 

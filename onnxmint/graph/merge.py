@@ -108,13 +108,12 @@ def _mean(writer: Writer, scores: ir.Value, count: int) -> ir.Value:
 def _p_value(writer: Writer, scores: ir.Value, known: Sequence[NDArray[np.float32]]) -> ir.Value:
     """Write the conformal p-value by comparing with all known scores and adding up by products of matrices."""
     count = sum(len(part) for part in known)
-    below = None
+    below = writer.constant(np.zeros(1, np.float32), "none")
     for number, part in enumerate(known):
         score = scores
         if len(known) > 1:
             score = writer.op("Gather", [scores, writer.constant(np.int64(number), "network")], {"axis": 1})
-        mine = _below(writer, score, part)
-        below = mine if below is None else writer.op("Add", [below, mine])
+        below = writer.op("Add", [below, _below(writer, score, part)])
     above = writer.op("Sub", [writer.constant(np.float32(count + 1), "all"), below])
     return writer.op("Div", [above, writer.constant(np.float32(count + 1), "all")], name="p_value")
 

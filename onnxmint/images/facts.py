@@ -18,7 +18,7 @@ from onnxmint.images.entries import EncodedImage, ImageSource
 from onnxmint.images.pixels import PIXEL_FACTS, THUMB, pixel_facts_of
 
 # The lock must be one for the process: whoever changes the warnings' filters changes them for all threads.
-from onnxmint.images.preprocess import _DEEP, _HEADER, FORMATS, LARGEST
+from onnxmint.images.preprocess import DEEP_MODES, FORMATS, HEADER_LOCK, LARGEST
 from onnxmint.progress import Stage
 
 __all__ = ["FILE_FACTS", "PIXEL_FACTS", "ImageFacts", "look_at"]
@@ -181,10 +181,10 @@ def _open(data: bytes) -> tuple[Any, Any] | None:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with _HEADER, warnings.catch_warnings():
+        with HEADER_LOCK, warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             stored: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
-        if stored.width * stored.height > LARGEST or stored.mode in _DEEP:
+        if stored.width * stored.height > LARGEST or stored.mode in DEEP_MODES:
             return None
         return stored, stored.convert("RGB")
     except (UnidentifiedImageError, Image.DecompressionBombError, Image.DecompressionBombWarning):

@@ -24,8 +24,8 @@ FILTERS = ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming")
 RESIZES = ("fit-when-needed", "squash", "shortest", "none")
 CHANNELS = ("rgb", "bgr", "gray")
 LAYOUTS = ("NCHW", "NHWC")
-_HEADER = threading.Lock()  # warnings.catch_warnings is not safe in threads, and images are decoded in several
-_DEEP = ("I;16", "I;16B", "I;16L", "I", "F")
+HEADER_LOCK = threading.Lock()  # warnings.catch_warnings is not safe in threads, and images are decoded in several
+DEEP_MODES = ("I;16", "I;16B", "I;16L", "I", "F")
 
 Size = tuple[int, int]
 
@@ -202,12 +202,12 @@ def decode(data: bytes, spec: PreprocessSpec) -> NDArray[np.uint8]:
     if not data:
         raise ImagesError("is empty")
     try:
-        with _HEADER, warnings.catch_warnings():
+        with HEADER_LOCK, warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             image: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
         if image.width * image.height > LARGEST:
             raise ImagesError(f"is absurdly large: {image.width} x {image.height} pixels (allowed {LARGEST:,})")
-        if image.mode in _DEEP:
+        if image.mode in DEEP_MODES:
             raise ImagesError(
                 f"has more than 8 bits a channel (mode {image.mode}); convert it to 8 bits as the model saw it"
             )

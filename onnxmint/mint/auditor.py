@@ -150,7 +150,8 @@ def _pack_all(table: Yardstick | Traces) -> dict[str, Any]:
 
 
 def _unpack_all(kind: type[_Table], facts: dict[str, Any]) -> _Table:
-    return kind(**{field.name: _unpack(facts[field.name]) for field in fields(kind)})
+    values: dict[str, Any] = {field.name: _unpack(facts[field.name]) for field in fields(kind)}
+    return kind(**values)
 
 
 def _pack(values: NDArray[Any] | None) -> dict[str, Any] | None:

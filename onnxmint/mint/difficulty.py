@@ -22,7 +22,7 @@ _SHIFT = 2  # pixels that an image is moved by at most while learning
 def small_images(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return (b, C, h, w) uint8 of (b, H, W, C), averaged so that no side is longer than SIDE."""
     images = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
-    size = [min(SIDE, length) for length in images.shape[2:]]
+    size = (min(SIDE, images.shape[2]), min(SIDE, images.shape[3]))
     found: NDArray[np.uint8] = functional.adaptive_avg_pool2d(images, size).round().byte().numpy()
     return found
 
@@ -89,7 +89,7 @@ def _fit(values: Tensor, truth: Tensor, learn: Tensor, classes: int, advance: Ca
 
 
 def _moved(values: Tensor) -> Tensor:
-    """Return the images moved by a few pixels, all of a batch alike, so that little evidence is not learned by heart."""
+    """Return the images moved by a few pixels, all of a batch alike: little evidence is else learned by heart."""
     padded = functional.pad(values, [_SHIFT] * 4, mode="replicate")
     down, right = torch.randint(0, 2 * _SHIFT + 1, (2,)).tolist()
     return padded[:, :, down : down + values.shape[2], right : right + values.shape[3]]

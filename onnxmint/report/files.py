@@ -14,7 +14,9 @@ from onnxmint.report.toml import to_toml
 from onnxmint.results import SCHEMA, AuditResult
 from onnxmint.writing import atomic_write, make_folder
 
-_COLUMNS = ("path", "score", "p_value", "q_value", "flagged", "label", "predicted")
+_COLUMNS = (
+    "path", "score", "p_value", "q_value", "flagged", "likelihood_ratio", "probability", "label", "predicted",
+)  # fmt: skip
 _PACKAGES = ("numpy", "onnx", "onnx-ir", "onnxruntime", "onnxruntime-gpu", "torch", "pillow", "pyarrow", "scipy")
 
 Columns = dict[str, list[Any]]
@@ -63,6 +65,8 @@ def score_columns(result: AuditResult) -> Columns:
         "p_value": scores.p_value.tolist(),
         "q_value": scores.q_value.tolist(),
         "flagged": scores.flagged.tolist(),
+        "likelihood_ratio": scores.likelihood_ratio.tolist(),
+        "probability": scores.probability.tolist(),
         "label": labels,
         "predicted": scores.predicted.tolist(),
     }
@@ -72,7 +76,8 @@ def _parquet(columns: Columns, report: Mapping[str, Any]) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    kinds = (pa.string(), pa.float64(), pa.float64(), pa.float64(), pa.bool_(), pa.int64(), pa.int64())
+    numbers = [pa.float64()] * 3
+    kinds = (pa.string(), *numbers, pa.bool_(), *numbers[:2], pa.int64(), pa.int64())
     facts = {"schema": report["schema"], "created": report["created"], "target_sha256": report["target"]["sha256"]}
     schema = pa.schema(list(zip(_COLUMNS, kinds, strict=True)), metadata=facts)
     sink = pa.BufferOutputStream()

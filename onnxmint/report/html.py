@@ -59,7 +59,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"pretty": _pretty, "count": _count, "percent": _percent, "p_value": _p_value}
+    made.filters |= {"pretty": _pretty, "count": _count, "percent": _percent, "p_value": _p_value, "share": _share}
     made.globals["interval_bar"] = interval_bar
     return made
 
@@ -94,6 +94,11 @@ def _count(value: int) -> str:
 
 def _percent(share: float) -> str:
     return f"{share:.1%}"
+
+
+def _share(value: float) -> str:
+    tenth = 0.1
+    return f"{value:.1%}" if 0 < value < tenth else f"{value:.0%}"
 
 
 def _p_value(value: float) -> str:

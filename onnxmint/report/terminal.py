@@ -14,9 +14,10 @@ from rich.text import Text
 
 from onnxmint.mint.auditor import Auditor
 from onnxmint.report.names import visible
-from onnxmint.results import AuditResult, Baseline, EvidenceFacts
+from onnxmint.results import AuditResult, Baseline, Control, EvidenceFacts
 from onnxmint.stats.estimates import Estimate, Performance
 
+_CONTROL_WORDS = {True: ("passed", "green"), False: ("FAILED", "bold yellow"), None: ("not run", "dim")}
 _COLOURS = {"members-found": "bold red", "no-evidence": "bold cyan", "inconclusive": "bold yellow"}
 WIDEST = 100  # columns of a paragraph that is still easy to read
 _HEADS = ("AUC", "95% interval", "TPR at 1% FPR", "95% interval")
@@ -37,6 +38,7 @@ def print_summary(result: AuditResult, console: Console, *, files: Sequence[Path
     ]
     _print_facts(facts, console)
     _print_performance(result.performance, result.baselines, result.method, console)
+    print_controls(result.controls, console)
     word = (verdict.kind.upper().replace("-", " "), _COLOURS[verdict.kind])
     _print_text(Text.assemble(word, f"  {visible(verdict.text)}"), console)
     flagged = int(asked.flagged.sum())
@@ -49,8 +51,26 @@ def print_auditor(auditor: Auditor, path: Path, console: Console) -> None:
     """Print what a trained auditor can do."""
     _print_facts([*_evidence_rows(auditor.evidence)], console)
     _print_performance(auditor.performance, auditor.baselines, auditor.method, console)
+    print_controls(auditor.controls, console)
     print_warnings(auditor.warnings, console)
     print_files([path], console)
+
+
+def print_controls(controls: Sequence[Control], console: Console) -> None:
+    """Print what else could explain the scores: every control in a line, and in words where it did not pass."""
+    if not controls:
+        return
+    table = Table.grid(padding=(0, 2))
+    for control in controls:
+        word, style = _CONTROL_WORDS[control.passed]
+        auc = control.auc
+        numbers = "" if auc is None else f"AUC {auc.value:.3f}, 98% interval {_interval(auc)}"
+        table.add_row(
+            Text(control.name), Text(word, style), Text(visible(numbers if control.passed and auc else control.text))
+        )
+    console.print(Text("controls: what else could explain a difference", "dim"))
+    console.print(table, width=min(console.width, WIDEST))
+    console.print()
 
 
 def _flagged_words(flagged: int, count: int, alpha: float) -> str:
@@ -72,6 +92,8 @@ def _evidence_rows(evidence: EvidenceFacts) -> list[tuple[str, str]]:
         rows.append((name, f"{count:,} known{right}"))
     groups = "" if evidence.groups is None else f", {evidence.groups:,} groups kept whole"
     split = f"fit {evidence.fit:,}, calibrate {evidence.calibrate:,}, test {evidence.test:,}{groups}"
+    if evidence.folds is not None:
+        split = f"{evidence.test:,} cross-fitted in {evidence.folds} folds{groups}"
     return [*rows, ("split", split + _skipped(len(evidence.skipped)))]
 
 

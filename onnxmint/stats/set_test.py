@@ -76,6 +76,6 @@ def _p_values(total: FloatArray, size: np.ndarray, known: HeldOut) -> FloatArray
     from scipy.stats import norm
 
     n = len(known.nonmember)
-    deviation = np.sqrt(size * (n + size + 1) / (12 * n))
+    deviation = np.sqrt(size * (n + known.inflation * size + 1) / (12 * n))
     found: FloatArray = norm.sf((total - size / 2 - 0.5 / n) / deviation)
     return found

@@ -5,7 +5,6 @@ The questioned images are a mixture: with share t of members, the chance that on
 adjusted count of Forman 2008 is the same with one threshold).
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +13,9 @@ from onnxmint.stats.estimates import Estimate, FloatArray
 from onnxmint.stats.heldout import HeldOut
 
 METHOD = (
-    "ratio of effects, (effect - 1/2) / (AUC - 1/2); its 95% interval inverts the test of each share (Fieller 1954) with "
-    "the variance of placements (DeLong 1988), shares outside 0 to 1 being impossible (ordering of Feldman and Cousins 1998)"
+    "ratio of effects, (effect - 1/2) / (AUC - 1/2); its 95% interval inverts the test of each share (Fieller 1954) "
+    "with the variance of placements (DeLong 1988), ordered by likelihood as shares outside 0 to 1 are impossible "
+    "(Feldman and Cousins 1998)"
 )
 CONFIDENCE = 0.95
 _GRID = np.linspace(0, 1, 1001)
@@ -33,12 +33,14 @@ class Strength:
         effect: AUC - 1/2.
         spread: variance of the members' placements.
         members, nonmembers: held-out units it was measured on.
+        inflation: factor on the variance that comes from them.
     """
 
     effect: float
     spread: float
     members: int
     nonmembers: int
+    inflation: float = 1.0
 
     @classmethod
     def measured(cls, known: HeldOut) -> "Strength":
@@ -49,6 +51,7 @@ class Strength:
             spread=max(float(placed.var(ddof=1)), (known_n + 1) ** -2),
             members=len(placed),
             nonmembers=len(known.nonmember),
+            inflation=known.inflation,
         )
 
     @classmethod
@@ -96,7 +99,7 @@ def _variance(strength: Strength, questioned: int, share: FloatArray) -> FloatAr
     """
     of_asked = ((1 - share) * _UNIFORM + share * strength.spread) / questioned
     of_known = (1 - share) ** 2 * _UNIFORM / strength.nonmembers + share**2 * strength.spread / strength.members
-    found: FloatArray = of_asked + of_known
+    found: FloatArray = of_asked + strength.inflation * of_known
     return found
 
 
@@ -115,7 +118,7 @@ def _bounded_p(z: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
     return np.where(gain <= 0, 1.0, found)
 
 
-def power(strength: Strength, questioned: int, share: float, *, alpha: float) -> float:
+def power(strength: Strength, questioned: int, share: FloatArray, *, alpha: float) -> FloatArray:
     """Return the chance that the test of the set finds this share of members among so many questioned units.
 
     The error of the measured AUC is part of it, so that a promise made from little evidence is a modest one.
@@ -123,15 +126,16 @@ def power(strength: Strength, questioned: int, share: float, *, alpha: float) ->
     Args:
         strength: of the known members.
         questioned: number of units.
-        share: of members among them.
+        share: (k,) of members among them.
         alpha: level of the test.
     """
     from scipy.stats import norm
 
     n = strength.nonmembers
-    needed = norm.isf(alpha) * np.sqrt((n + questioned + 1) * _UNIFORM / (n * questioned))
-    error = np.sqrt(_variance(strength, questioned, np.array([share])))[0]
-    return float(norm.cdf((share * strength.effect - needed) / error))
+    needed = norm.isf(alpha) * np.sqrt((n + strength.inflation * questioned + 1) * _UNIFORM / (n * questioned))
+    error = np.sqrt(_variance(strength, questioned, share))
+    found: FloatArray = norm.cdf((share * strength.effect - needed) / error)
+    return found
 
 
 def detectable_share(strength: Strength, questioned: int, *, alpha: float, wanted: float = CONFIDENCE) -> float | None:
@@ -143,22 +147,20 @@ def detectable_share(strength: Strength, questioned: int, *, alpha: float, wante
         alpha: level of the test.
         wanted: probability.
     """
-    return _smallest(lambda share: power(strength, questioned, share, alpha=alpha) >= wanted, _GRID[1:].tolist())
+    enough = np.flatnonzero(power(strength, questioned, _GRID[1:], alpha=alpha) >= wanted)
+    return float(_GRID[1 + enough[0]]) if len(enough) else None
 
 
 def questioned_needed(strength: Strength, share: float, *, alpha: float, wanted: float = CONFIDENCE) -> int | None:
     """Return how many questioned units it takes to find a share with probability `wanted`, None if no number does."""
-    if power(strength, _MANY, share, alpha=alpha) < wanted:
+    asked = np.array([share])
+    if power(strength, _MANY, asked, alpha=alpha)[0] < wanted:
         return None
     low, high = 0, _MANY
     while high - low > 1:
         middle = (low + high) // 2
-        if power(strength, middle, share, alpha=alpha) >= wanted:
+        if power(strength, middle, asked, alpha=alpha)[0] >= wanted:
             high = middle
         else:
             low = middle
     return high
-
-
-def _smallest(holds: Callable[[float], bool], grid: list[float]) -> float | None:
-    return next((share for share in grid if holds(share)), None)

@@ -6,11 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.stats.estimates import Estimate, FloatArray
-from onnxmint.stats.heldout import HeldOut, group_means
+from onnxmint.stats.heldout import HeldOut, cross_fitting_inflation, group_means
 
 LEVEL = 0.01
 """One-sided level of a control: the five that can stop a verdict flag clean evidence at most once in 20 audits."""
-METHOD = "AUC out of fold, 98% interval by DeLong's variance, never below that of no difference"
+METHOD = (
+    "AUC with its 98% interval by DeLong's variance, never below that of no difference, and 2.25 times as large for "
+    "classifiers of five folds (Nadeau and Bengio 2003)"
+)
 _FOLDS = 5
 _LARGEST = 2000  # images of a side that a classifier sees; more would take time and find only smaller differences
 
@@ -45,7 +48,7 @@ def auc_of(known: HeldOut) -> Estimate:
     m, n = len(placed), len(above)
     value = float(placed.mean())
     delong = sum(float(np.var(side, ddof=1)) / len(side) if len(side) > 1 else 0.25 for side in (placed, above))
-    error = max(delong, (m + n + 1) / (12 * m * n)) ** 0.5
+    error = (known.inflation * max(delong, (m + n + 1) / (12 * m * n))) ** 0.5
     reach = float(norm.isf(LEVEL)) * error
     return Estimate(value=value, low=max(0.0, value - reach), high=min(1.0, value + reach))
 
@@ -106,15 +109,17 @@ def _folds(truth: NDArray[np.bool_], unit: Numbers, rng: np.random.Generator) ->
 def _judge(values: FloatArray, truth: NDArray[np.bool_], others: FloatArray, *, seed: int) -> FloatArray:
     """Return log-odds of the first set for some images, by trees fitted on others."""
     from sklearn.ensemble import HistGradientBoostingClassifier
+    from threadpoolctl import threadpool_limits
 
     varies = np.array([len(np.unique(column[~np.isnan(column)])) > 1 for column in values.T], np.bool_)
     if not varies.any():
         return np.zeros(len(others))
     trees = HistGradientBoostingClassifier(
         max_iter=60, learning_rate=0.1, max_leaf_nodes=15, min_samples_leaf=10, l2_regularization=1.0,
-        early_stopping=False, class_weight="balanced", random_state=seed,
+        early_stopping=False, random_state=seed,
     )  # fmt: skip
-    found: FloatArray = trees.fit(values[:, varies], truth).decision_function(others[:, varies])
+    with threadpool_limits(1):  # so few images are divided among threads more slowly than they are sorted
+        found: FloatArray = trees.fit(values[:, varies], truth).decision_function(others[:, varies])
     return found
 
 
@@ -126,4 +131,10 @@ def _by_unit(score: FloatArray, truth: NDArray[np.bool_], fold: Numbers, unit: N
         of_unit = np.empty(len(means), np.int8)
         of_unit[place] = fold[side]
         sides.append((means, of_unit))
-    return HeldOut(member=sides[0][0], nonmember=sides[1][0], member_fold=sides[0][1], nonmember_fold=sides[1][1])
+    return HeldOut(
+        member=sides[0][0],
+        nonmember=sides[1][0],
+        member_fold=sides[0][1],
+        nonmember_fold=sides[1][1],
+        inflation=cross_fitting_inflation(_FOLDS),
+    )

@@ -1,0 +1,105 @@
+"""onnxmint check: which of the known preprocessings fits a model."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from onnxmint.cli.options import batch_option, device_option, json_option, quiet_option, seed_option
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from onnxmint.advice import CheckResult, VariantResult
+
+
+@click.command("check")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("images", metavar="SRC")
+@click.option(
+    "--preprocess", metavar="PRESET|FILE",
+    help="What you mean to declare: imagenet, cifar10, 0-1, -1-1, 0-255, or a TOML file; it is tried and judged.",
+)  # fmt: skip
+@click.option(
+    "--sample", type=click.IntRange(1, 4096), default=256, show_default=True, metavar="N",
+    help="Try at most N images, drawn at random with --seed.",
+)  # fmt: skip
+@click.option("--no-labels", is_flag=True, help="Do not take sub-folder names or label columns as labels.")
+@device_option
+@batch_option
+@seed_option
+@quiet_option
+@json_option
+def check_command(model: Path, images: str, sample: int, no_labels: bool, **options: Any) -> None:
+    """Try the known preprocessings of MODEL on some images of SRC and rank them.
+
+    An audit with other pixels than the model was trained on finds nothing. This command shows the model a sample
+    under every preset, red first and blue first, and under other ways to resize where images need it. With labels the
+    accuracy decides, and labels that number the classes differently from the model are recognised.
+
+    \b
+    Example:
+      onnxmint check model.onnx train/ --preprocess imagenet
+    """
+    from rich.console import Console
+
+    from onnxmint.checking import check
+    from onnxmint.cli.progress import stage_on_stderr
+    from onnxmint.settings import EvidenceSettings
+
+    as_json, stage = options.pop("as_json"), stage_on_stderr(silent=options.pop("quiet"))
+    settings = EvidenceSettings(labels=not no_labels, **options)
+    found = check(model, images, settings=settings, sample=sample, stage=stage)
+    if as_json:
+        click.echo(json.dumps(found.to_dict(), indent=1, allow_nan=False))
+    else:
+        _print(found, Console())
+
+
+def _print(found: "CheckResult", console: "Console") -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    from onnxmint.report.names import visible
+    from onnxmint.report.terminal import WIDEST
+
+    left = f", {found.unreadable:,} unreadable" if found.unreadable else ""
+    head = f"{Path(found.model).name}   {found.images:,} images of {found.source}{left}, {found.classes:,} classes"
+    console.print(Text(f"{visible(head)}\n", overflow="fold"))
+    columns = _columns(found)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    table.add_column("preprocessing", overflow="fold")
+    for name in columns:
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in found.rows:
+        best, mark = row is found.rows[0], " (declared)" if row is found.declared else ""
+        cells = [_cell(row, key) for key in columns.values()]
+        if row.skipped is not None:
+            cells = ["skipped", *[""] * (len(columns) - 1)]
+        name = f"{'* ' if best else '  '}{visible(row.variant.name)}{mark}"
+        table.add_row(Text(name), *cells, style="bold" if best else "")
+    console.print(table)
+    console.print(Text(visible(found.advice)), width=min(console.width, WIDEST))
+    toml = found.rows[0].variant.toml
+    if toml is not None:
+        console.print(Text("\nA file for --preprocess with what fits best:", "dim"))
+        console.print(Text("".join(f"  {line}\n" for line in toml.splitlines())), end="")
+
+
+def _columns(found: "CheckResult") -> dict[str, str]:
+    """Return heads of columns and the attributes that they show: first what ranks."""
+    columns = {"confidence": "confidence", "entropy": "entropy"}
+    if found.ranked_by == "score":
+        return {"score": "score", **columns}
+    if found.ranked_by == "accuracy":
+        return {"accuracy": "accuracy", "loss": "loss", **columns}
+    return {"renumbered": "best_permutation_accuracy", "as labelled": "accuracy", **columns}
+
+
+def _cell(row: "VariantResult", key: str) -> str:
+    value: float | None = getattr(row, key)
+    if value is None:
+        return "-"
+    return f"{value:.2f}" if key in ("score", "entropy", "loss") else f"{value:.1%}"
