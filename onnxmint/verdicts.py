@@ -47,7 +47,7 @@ class Question:
     def words(self) -> str:
         """Return what was asked about."""
         images = "1 questioned image" if self.images == 1 else f"{self.images:,} questioned images"
-        return f"{images} in {len(self.scores):,} groups" if self.grouped else images
+        return f"{images} ({len(self.scores):,} groups of images that belong together)" if self.grouped else images
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ COMMANDS = {
     "layers": ("onnxmint.cli.layers", "layers_command", "List the layers of a model that can be exposed."),
     "check": ("onnxmint.cli.check", "check_command", "Try the known preprocessings on a few images and rank them."),
     "expose-layer": ("onnxmint.cli.expose", "expose_command", "Write a model that gives out a layer's activations."),
+    "plan": ("onnxmint.cli.plan", "plan_command", "Say how many images an audit needs."),
     "train": ("onnxmint.cli.train", "train_command", "Train an auditor of a model on known members and non-members."),
     "audit": ("onnxmint.cli.audit", "audit_command", "Say which images a model was trained on, with error rates."),
     "evaluate": ("onnxmint.cli.evaluate", "evaluate_command", "Compare all methods on held-out known images."),

@@ -143,7 +143,7 @@ def reference_control(found: Difficulty, fitted: Fitted, score: FloatArray) -> C
     after = auc_of(_units(_less_difficulty(score, found, known, both), known.table.fold, known, both))
     passed = easy.low <= _CHANCE
     shown = f"AUC {easy.value:.3f}, 98% interval {easy.low:.3f} to {easy.high:.3f}"
-    change = f"its AUC is {before.value:.3f} before and {after.value:.3f} after their difficulty is taken off"
+    change = f"the audit's AUC is {before.value:.3f}, and {after.value:.3f} once difficulty is taken off"
     if passed:
         text = (
             f"Members are not easier than non-members for models not trained on them ({found.words}; {shown}); "

@@ -1,0 +1,142 @@
+"""Before an audit: how many known and how many questioned images does a wanted answer take?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from onnxmint.stats.share import CONFIDENCE, Strength, detectable_share, questioned_needed
+
+SCHEMA = "onnxmint.plan/1"
+QUESTIONED = (10, 30, 100, 300, 1000, 3000, 10_000)
+EVIDENCE = (200, 500, 1000, 2000, 5000, 10_000, 20_000)
+HELD_OUT = 0.5  # share of the known images that is not fitted on
+_MOST = 10_000_000
+_CHANCE = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What audits of several sizes would find.
+
+    Attributes:
+        auc: of the auditor, measured or expected.
+        share: smallest share of members that matters.
+        alpha: level of the test of the set.
+        evidence: numbers of known members, and of known non-members.
+        questioned: numbers of questioned images.
+        detectable: (evidence, questioned) smallest share found with 95% probability; None when not even all would be.
+        questioned_needed: for each number of evidence the questioned images that it takes to find `share`.
+        evidence_needed: known members (and as many non-members) without which no number of questioned images would do,
+            or that show that the auditor tells members apart at all, whichever is more; None when no number does.
+    """
+
+    auc: float
+    share: float
+    alpha: float
+    evidence: tuple[int, ...]
+    questioned: tuple[int, ...]
+    detectable: tuple[tuple[float | None, ...], ...]
+    questioned_needed: tuple[int | None, ...]
+    evidence_needed: int | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form (schema `onnxmint.plan/1`)."""
+        return {
+            "schema": SCHEMA,
+            "auc": self.auc,
+            "share": self.share,
+            "alpha": self.alpha,
+            "probability": CONFIDENCE,
+            "evidence": list(self.evidence),
+            "questioned": list(self.questioned),
+            "detectable_share": [list(row) for row in self.detectable],
+            "questioned_needed": list(self.questioned_needed),
+            "evidence_needed": self.evidence_needed,
+        }
+
+
+def plan_expected(auc: float, *, share: float, alpha: float, evidence: Sequence[int] = EVIDENCE) -> Plan:
+    """Plan for an expected AUC, scores of members and non-members being normal with equal variance.
+
+    Args:
+        auc: between 1/2 and 1.
+        share: of members that is to be found.
+        alpha: level of the test.
+        evidence: numbers of known members, and of non-members, to plan for.
+
+    Raises:
+        ValueError: the AUC is no better than chance.
+    """
+    if not _CHANCE < auc < 1:
+        raise ValueError(f"the expected AUC must be between 0.5 and 1, got {auc}")
+    strengths = [
+        Strength.expected(auc, max(int(count * HELD_OUT), 2), max(int(count * HELD_OUT), 2)) for count in evidence
+    ]
+    return _plan(strengths, tuple(evidence), auc, share, alpha)
+
+
+def plan_measured(strength: Strength, known: int, *, share: float, alpha: float) -> Plan:
+    """Plan for an auditor that there is, and for it with more evidence, were it to stay as good.
+
+    Args:
+        strength: of its held-out known images.
+        known: members that it was made from.
+        share: of members that is to be found.
+        alpha: level of the test.
+    """
+    more = [known, *(count for count in EVIDENCE if count > known)]
+    strengths = [
+        replace(
+            strength,
+            members=max(int(strength.members * count / known), 2),
+            nonmembers=max(int(strength.nonmembers * count / known), 2),
+        )
+        for count in more
+    ]
+    return _plan(strengths, tuple(more), strength.effect + _CHANCE, share, alpha)
+
+
+def _plan(strengths: Sequence[Strength], evidence: tuple[int, ...], auc: float, share: float, alpha: float) -> Plan:
+    return Plan(
+        auc=auc,
+        share=share,
+        alpha=alpha,
+        evidence=evidence,
+        questioned=QUESTIONED,
+        detectable=tuple(
+            tuple(detectable_share(strength, count, alpha=alpha) for count in QUESTIONED) for strength in strengths
+        ),
+        questioned_needed=tuple(questioned_needed(strength, share, alpha=alpha) for strength in strengths),
+        evidence_needed=_evidence_needed(strengths[0], evidence[0], share, alpha),
+    )
+
+
+def _evidence_needed(strength: Strength, known: int, share: float, alpha: float) -> int | None:
+    """Return the smallest evidence with which some number of questioned images finds the share."""
+
+    def enough(count: int) -> bool:
+        scaled = replace(
+            strength,
+            members=max(int(strength.members * count / known), 2),
+            nonmembers=max(int(strength.nonmembers * count / known), 2),
+        )
+        return questioned_needed(scaled, share, alpha=alpha) is not None and _tells_apart(scaled)
+
+    if not enough(_MOST):
+        return None
+    low, high = 0, _MOST
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
+
+
+def _tells_apart(strength: Strength) -> bool:
+    """Return whether the test part (half of what is held out) shows an AUC above 1/2 with 95% probability."""
+    from scipy.stats import norm
+
+    members, nonmembers = strength.members / 2, strength.nonmembers / 2
+    error = np.sqrt(strength.inflation * (strength.spread / members + 1 / 12 / nonmembers))
+    return bool(strength.effect > (norm.isf(0.025) + norm.isf(1 - CONFIDENCE)) * error)
