@@ -85,7 +85,7 @@ def open_references(
         settings: preprocessing and device.
 
     Raises:
-        ModelError: a file that is no classifier, or has another number of classes, or is the target itself.
+        ModelError: a file that is no classifier, or has another number of classes.
         ImagesError: a list of members names none of the images.
     """
     found = []
@@ -97,8 +97,6 @@ def open_references(
                 f"the reference {path} has {prepared.target.answer.classes} classes, the target "
                 f"{target.target.answer.classes}: a reference must do the same task"
             )
-        if prepared.target.sha256 == target.target.sha256:
-            raise ModelError(f"the reference {path} is the target itself: give a model not trained on these images")
         found.append(Reference(prepared=prepared, trained=_trained_on(path, images)))
     return found
 

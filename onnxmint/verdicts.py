@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from onnxmint.results import Control, Verdict
 from onnxmint.stats.estimates import Estimate, FloatArray, Performance
 from onnxmint.stats.heldout import HeldOut
@@ -79,9 +77,7 @@ def reach_verdict(
     strength = Strength.measured(known)
     found = _Findings(
         test=test,
-        share=Estimate(value=np.clip(test.effect > CHANCE, 0, 1), low=0, high=1)
-        if few
-        else share_of_members(question.scores, known),
+        share=Estimate(value=0.5, low=0.0, high=1.0) if few else share_of_members(question.scores, known),
         detectable=detectable_share(strength, len(question.scores), alpha=question.alpha),
         strength=strength,
         auc=performance.auc,

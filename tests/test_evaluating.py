@@ -46,7 +46,8 @@ def found(shown: list[int]) -> Iterator[Evaluation]:
 
 
 def test_the_target_sees_every_image_once(found: Evaluation, shown: list[int]) -> None:
-    assert sum(shown) == 600
+    assert sum(shown) == found.evidence.members + found.evidence.nonmembers
+    assert 590 < sum(shown) <= 600  # copies are left out
 
 
 def test_every_method_is_there(found: Evaluation) -> None:
@@ -66,7 +67,8 @@ def test_all_are_measured_on_the_same_images_or_say_why_not(found: Evaluation) -
         assert (method.performance is None) == (method.skipped is not None), method.name
         if method.performance is not None:
             counts.add((method.performance.members, method.performance.nonmembers))
-    assert counts == {(75, 75)}
+    assert len(counts) == 1
+    assert min(counts.pop()) >= 74
 
 
 def test_one_of_each_kind_is_chosen_on_the_fit_part(found: Evaluation) -> None:
@@ -127,7 +129,7 @@ def test_groups_are_compared_by_groups(tmp_path: Path) -> None:
     views = next(method for method in found.methods if method.name == "views")
     assert views.difference is not None
     assert views.difference.test == "paired bootstrap of groups"
-    assert found.evidence.groups == 200
+    assert 190 < (found.evidence.groups or 0) <= 200  # copies in two groups join them
 
 
 def test_images_that_cannot_be_read_are_left_out_and_named(tmp_path: Path) -> None:

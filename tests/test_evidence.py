@@ -8,7 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onnxmint.errors import EvidenceError, ImagesError
-from onnxmint.evidence import SHARES, divide, gather_evidence
+from onnxmint.evidence import FIT, SHARES, TEST, EvidenceTable, divide, divided, list_evidence
+
+
+def gather_evidence(
+    first: "_Source", second: "_Source", *, limit: int | None, rng: np.random.Generator
+) -> EvidenceTable:
+    return divided(list_evidence(first, second, limit=limit, rng=rng), rng)
 
 
 @dataclass(frozen=True)
@@ -109,3 +115,12 @@ def test_class_folders_that_differ_are_refused() -> None:
 def test_one_missing_label_means_no_labels() -> None:
     part = _Source("a", tuple(_Entry(index, label=None if index == 5 else 0) for index in range(50)))
     assert gather_evidence(part, _source("b", 50), limit=None, rng=np.random.default_rng(0)).labels is None
+
+
+def test_folds_are_even_and_everything_is_tested() -> None:
+    rng = np.random.default_rng(0)
+    table = divided(list_evidence(_source("a", 60), _source("b", 90), limit=None, rng=rng), rng, folds=5)
+    assert (table.part == TEST).all()
+    for side, count in ((table.is_member, 12), (~table.is_member, 18)):
+        assert np.bincount(table.fold[side]).tolist() == [count] * 5
+    assert len(FIT) == 5

@@ -22,7 +22,7 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Looked:
-    """Known images and what they look like, row by row; images that cannot be decoded are not among them."""
+    """Known images and what they look like, row by row; of images that cannot be decoded nothing is known (NaN)."""
 
     table: EvidenceTable
     facts: ImageFacts
@@ -60,9 +60,26 @@ def look_at_known(
         if not len(facts.index):
             raise EvidenceError(f"none of the known {words} in {source.location} can be decoded; give images that open")
         row_of = dict(zip(table.index[mine].tolist(), mine.tolist(), strict=True))
-        rows.append(np.array([row_of[index] for index in facts.index.tolist()], np.int64))
-        seen.append(facts)
-    return Looked(table=table.take(np.concatenate(rows)), facts=_joined(seen))
+        missing = sorted(set(row_of) - set(facts.index.tolist()))
+        both = _joined([facts, _unseen(np.array(missing, np.int64), facts, rng)])
+        rows.append(np.array([row_of[index] for index in both.index.tolist()], np.int64))
+        seen.append(both)
+    order = np.argsort(np.concatenate(rows))
+    return Looked(table=table, facts=_joined(seen).take(order))
+
+
+def _unseen(index: Rows, like: ImageFacts, rng: np.random.Generator) -> ImageFacts:
+    """Return the facts of images that cannot be decoded: no copies of anything; the reader will name them."""
+    count = len(index)
+    hashes = rng.integers(0, 1 << 63, (2, count), np.uint64)
+    return ImageFacts(
+        index=index,
+        file=np.full((count, like.file.shape[1]), np.nan, np.float32),
+        pixel=np.full((count, like.pixel.shape[1]), np.nan, np.float32),
+        digest=hashes[0],
+        phash=hashes[1],
+        thumb=np.zeros((count, like.thumb.shape[1]), np.uint8),
+    )
 
 
 def settle_copies(looked: Looked) -> tuple[Looked, Control]:

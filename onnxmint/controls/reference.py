@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxmint.errors import ModelError
 from onnxmint.evidence import divide
 from onnxmint.fitting import Fitted
 from onnxmint.images.entries import ImageSource
@@ -45,12 +46,20 @@ class Difficulty:
 def given_references(
     files: Sequence[Path], target: Prepared, known: KnownImages, settings: TrainSettings
 ) -> list[Reference]:
-    """Open the models that the user gave, with what they were trained on of the known images."""
+    """Open the models that the user gave, with what they were trained on of the known images.
+
+    Raises:
+        ModelError: one of them is the target, no classifier, or has another number of classes.
+    """
     names: list[str] = []
     for source, member in zip(known.sources, (True, False), strict=True):
         path_of = {entry.index: entry.path for entry in source.entries()}  # type: ignore[attr-defined]
         names += [path_of[index] for index in known.table.index[known.table.is_member == member].tolist()]
-    return open_references(files, target, names, settings)
+    found = open_references(files, target, names, settings)
+    for path, reference in zip(files, found, strict=True):
+        if reference.prepared.target.sha256 == target.target.sha256:
+            raise ModelError(f"the reference {path} is the target itself: give a model not trained on these images")
+    return found
 
 
 def difficulty_by(references: Sequence[Reference], known: KnownImages, batch_size: int) -> Difficulty:

@@ -14,6 +14,7 @@ _TELLING = 0.02  # by how much one column alone must tell the sides apart to be 
 
 def files_control(looked: Looked, rng: np.random.Generator) -> Control:
     """Can members be told from non-members by their files alone, without names?"""
+    looked = looked.take(np.flatnonzero(np.isfinite(looked.facts.file[:, 0])))  # those that can be decoded
     found = _between_sides(looked, looked.facts.file, rng)
     if found is None:
         return _too_few("files")

@@ -45,7 +45,7 @@ def test_the_merged_file_agrees_with_its_parts(shared: Path, name: str, module: 
         prepared,
         export_module(network, shape, target.opset),
         activation=prepared.activations[layer.name],
-        calibration=calibration,
+        known=[calibration],
         metadata={"who": "me"},
     )
     session = onnxruntime.InferenceSession(serialize(merged))
@@ -68,6 +68,6 @@ def test_another_opset_is_refused(shared: Path) -> None:
             prepared,
             module,
             activation=prepared.activations[layer.name],
-            calibration=np.zeros(3, np.float32),
+            known=[np.zeros(3, np.float32)],
             metadata={},
         )

@@ -8,6 +8,7 @@ import pytest
 from onnxmint.results import (
     AuditResult,
     Baseline,
+    Control,
     EvidenceFacts,
     Histogram,
     ScoreTable,
@@ -16,7 +17,7 @@ from onnxmint.results import (
     Verdict,
 )
 from onnxmint.stats.conformal import p_values, q_values
-from onnxmint.stats.estimates import Performance
+from onnxmint.stats.estimates import Estimate, Performance
 from onnxmint.stats.metrics import INTERVAL_METHOD, best_threshold, evaluate
 
 VERDICT = (
@@ -50,6 +51,8 @@ def score_table(count: int = 400, distance: float = 2.6) -> ScoreTable:
         p_value=p,
         q_value=q,
         flagged=q <= 0.05,
+        likelihood_ratio=np.exp(np.clip(score - 1.3, -5, 5)),
+        probability=1 / (1 + np.exp(-(score - 1.3))),
         label=label,
         predicted=np.where(rng.random(count) < 0.9, label, 3),
     )
@@ -108,6 +111,23 @@ def baselines() -> tuple[Baseline, ...]:
     )
 
 
+def controls() -> tuple[Control, ...]:
+    """Give controls that passed, failed and were not run."""
+    interval = Estimate(value=0.503, low=0.471, high=0.535)
+    return (
+        Control(name="reference", passed=None, text="Not run: no --reference was given."),
+        Control(name="placebo", passed=True, text="A twin does not tell members apart.", auc=interval),
+        Control(name="files", passed=True, text="Files alone do not tell members apart.", auc=interval),
+        Control(
+            name="pixels",
+            passed=False,
+            text="Statistics of the pixels tell known members from non-members without any model.",
+            auc=Estimate(value=0.61, low=0.57, high=0.65),
+        ),
+        Control(name="duplicates", passed=True, text="No two are copies of each other.", facts={"left_out": 0}),
+    )
+
+
 @pytest.fixture(scope="session")
 def result() -> AuditResult:
     """Return an audit that found members."""
@@ -137,6 +157,7 @@ def result() -> AuditResult:
             "epochs": 20,
             "source": "Membership Inference Test, arXiv 2601.12929",
             "intervals": INTERVAL_METHOD,
+            "prior": "the estimated share of members",
         },
         evidence=evidence_facts(),
         performance=measured(2.6),
@@ -147,7 +168,16 @@ def result() -> AuditResult:
             Skipped(path="photos/2023/IMG_0042.jpg", reason="truncated image file"),
             Skipped(path="photos/2023/scan.tiff", reason="16-bit pixels; convert it to 8 bits first"),
         ),
-        verdict=Verdict(kind="members-found", text=VERDICT, p_value=3.1e-18),
+        prior=0.49,
+        controls=controls(),
+        verdict=Verdict(
+            kind="members-found",
+            text=VERDICT,
+            p_value=3.1e-18,
+            share_of_members=Estimate(value=0.49, low=0.44, high=0.55),
+            at_least=131,
+            detectable_share=0.062,
+        ),
         histogram=histogram(scores),
         warnings=("2 of 402 questioned images were skipped; the report names them.",),
     )
@@ -163,6 +193,8 @@ def empty_result(result: AuditResult) -> AuditResult:
         p_value=nothing,
         q_value=nothing,
         flagged=nothing.astype(bool),
+        likelihood_ratio=nothing,
+        probability=nothing,
         label=None,
         predicted=nothing.astype(np.int64),
     )

@@ -50,6 +50,8 @@ def test_scores_keep_types_order_and_checksums(run: Path, result: AuditResult) -
         "p_value: double",
         "q_value: double",
         "flagged: bool",
+        "likelihood_ratio: double",
+        "probability: double",
         "label: int64",
         "predicted: int64",
     ]
@@ -114,8 +116,8 @@ def test_a_damaged_list_of_files_is_named(run: Path, content: str) -> None:
 
 
 def test_a_run_of_another_version_is_refused(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "SCHEMA", "onnxmint.audit/2")
-    with pytest.raises(OnnxmintError, match=r"reads 'onnxmint\.audit/2': use the version that wrote it, 0\.1\.0"):
+    monkeypatch.setattr(files, "SCHEMA", "onnxmint.audit/9")
+    with pytest.raises(OnnxmintError, match=r"reads 'onnxmint\.audit/9': use the version that wrote it, 0\.1\.0"):
         load_run(run)
 
 
