@@ -19,7 +19,7 @@ from onnxmint.controls.of_question import (
 from onnxmint.errors import EvidenceError, ModelError, UsageError
 from onnxmint.evidence import groups_of, labels_of
 from onnxmint.graph.load import TargetModel, load_target
-from onnxmint.images.preprocess import from_dict
+from onnxmint.images.preprocess import PRESETS, from_dict
 from onnxmint.images.sources import open_source
 from onnxmint.mint.auditor import Auditor
 from onnxmint.preparing import Prepared, batch_for, check_labels, prepared_with, target_facts
@@ -73,8 +73,8 @@ def audit(
 
     asked = look_at_questioned(source, auditor.traces, rng=rng, stage=stage)
     scored = _score(auditor, asked, prepared.device, settings, stage, told)
-    controls = _controls(auditor, asked, prepared, references, settings, stage)
-    units = _units(scored, asked, auditor.yardstick, rng)
+    controls, yardstick = _controls(auditor, asked, prepared, references, settings, stage)
+    units = _units(scored, asked, yardstick, rng)
     verdict = reach_verdict(
         Question(
             scores=units.score,
@@ -178,8 +178,9 @@ def _references(prepared: Prepared, auditor: Auditor, settings: AuditSettings) -
         raise UsageError(
             f"--reference gives {', '.join(names)}, the auditor was trained with {trained}: give the same ones"
         )
-    spec = EvidenceSettings(preprocess=None, device=settings.device)
-    return open_references(settings.reference, prepared, [], spec)
+    name = str(auditor.preprocess["name"])
+    declared = EvidenceSettings(preprocess=name if name in PRESETS else None, device=settings.device)
+    return open_references(settings.reference, prepared, [], declared)
 
 
 def _score(
@@ -235,13 +236,17 @@ def _controls(
     references: list[Any],
     settings: AuditSettings,
     stage: Stage,
-) -> tuple[Control, ...]:
-    """Return the auditor's controls with those that need the questioned images, strongest first."""
+) -> tuple[tuple[Control, ...], Yardstick]:
+    """Return all controls, strongest first, and what questioned images may be measured by."""
     found = {control.name: control for control in auditor.controls}
+    yardstick = auditor.yardstick
     if settings.controls:
-        found["exchangeability"] = exchangeability_control(
+        exchangeable = exchangeability_control(
             asked, prepared, auditor.traces, seed=auditor.method["seed"], batch_size=settings.batch_size, stage=stage
         )
+        found["exchangeability"] = exchangeable.control
+        if exchangeable.matched is not None:
+            yardstick = yardstick.with_nonmembers(exchangeable.matched)
     else:
         text = "Not run: switched off with --no-controls."
         found["exchangeability"] = Control(name="exchangeability", passed=None, text=text)
@@ -249,7 +254,7 @@ def _controls(
         found["reference"] = question_the_reference(
             found["reference"], references, asked, auditor.traces, batch_size=settings.batch_size, stage=stage
         )
-    return tuple(found[name] for name in ORDER)
+    return tuple(found[name] for name in ORDER), yardstick
 
 
 def _units(scored: _Scored, asked: Questioned, yardstick: Yardstick, rng: np.random.Generator) -> _Units:

@@ -111,6 +111,7 @@ def yardstick_of(fitted: Fitted) -> Yardstick:
         fold=table.fold[rows].astype(np.int8),
         category=(fitted.predicted[rows] if labels is None else labels).astype(np.int32),
         group=None if table.groups is None else table.groups[rows].astype(np.int32),
+        number=rows.astype(np.int32),
     )
 
 

@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.errors import ImagesError, ModelError, UsageError
+from onnxmint.graph.load import load_target
+from onnxmint.images.preprocess import resolve
 from onnxmint.measuring import KnownScores, Rows, observe
-from onnxmint.preparing import Prepared, prepare, show
+from onnxmint.preparing import Prepared, prepare, prepared_with, show
 from onnxmint.reading import KnownImages
 from onnxmint.settings import EvidenceSettings
 from onnxmint.signals import SIGNALS
@@ -82,7 +84,7 @@ def open_references(
         files: the models.
         target: what they are compared with.
         images: (n,) names of the known images, as reports name them.
-        settings: preprocessing and device.
+        settings: device, and preprocessing as it was declared; None takes the target's as it was settled.
 
     Raises:
         ModelError: a file that is no classifier, or has another number of classes.
@@ -90,8 +92,7 @@ def open_references(
     """
     found = []
     for path in files:
-        own = path.with_suffix(".toml")
-        prepared = prepare(path, replace(settings, preprocess=str(own)) if own.exists() else settings)
+        prepared = _prepare(path, target, settings)
         if prepared.target.answer.classes != target.target.answer.classes:
             raise ModelError(
                 f"the reference {path} has {prepared.target.answer.classes} classes, the target "
@@ -99,6 +100,20 @@ def open_references(
             )
         found.append(Reference(prepared=prepared, trained=_trained_on(path, images)))
     return found
+
+
+def _prepare(path: Path, target: Prepared, settings: EvidenceSettings) -> Prepared:
+    """Load a reference with its own preprocessing, or as the target's was declared, or as it was settled."""
+    own = path.with_suffix(".toml")
+    if own.exists():
+        return prepare(path, replace(settings, preprocess=str(own)))
+    if settings.preprocess is not None or target.target.input.dtype == "uint8":
+        return prepare(path, settings)
+    model = load_target(path)
+    image = model.input
+    settled = replace(target.spec, layout=None)
+    spec = resolve(settled, height=image.height, width=image.width, channels=image.channels, layout=image.layout)
+    return prepared_with(model, spec, target.device)
 
 
 def score_references(

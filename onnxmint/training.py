@@ -121,6 +121,7 @@ def _auditor(
             digest=looked.facts.digest,
             is_member=looked.table.is_member,
             features=controlled.features,
+            described=controlled.described,
             difficulty=controlled.difficulty,
         ),
         version=__version__,

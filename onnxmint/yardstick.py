@@ -20,6 +20,7 @@ class Yardstick:
         fold: (h,) int8, number of that network; 0 throughout unless cross-fitted.
         category: (h,) int32, class of the image: its label where labels are told, else the target's top class.
         group: (h,) int32, what belongs together; None when images stand for themselves.
+        number: (h,) int32, number of the known image, by which other facts of it are found.
     """
 
     score: NDArray[np.float32]
@@ -28,6 +29,7 @@ class Yardstick:
     fold: NDArray[np.int8]
     category: NDArray[np.int32]
     group: NDArray[np.int32] | None
+    number: NDArray[np.int32]
 
     def take(self, rows: NDArray[np.integer] | NDArray[np.bool_]) -> "Yardstick":
         """Return some rows."""
@@ -39,6 +41,7 @@ class Yardstick:
             fold=self.fold[rows],
             category=self.category[rows],
             group=None if self.group is None else self.group[rows],
+            number=self.number[rows],
         )
 
     @property
@@ -50,6 +53,10 @@ class Yardstick:
         """Return the scores of one side of the test part."""
         found: FloatArray = self.score[self.is_test & (self.is_member == member)].astype(np.float64)
         return found
+
+    def with_nonmembers(self, numbers: NDArray[np.integer]) -> "Yardstick":
+        """Return all members and only these non-members."""
+        return self.take(self.is_member | np.isin(self.number, numbers))
 
     def images(self) -> HeldOut:
         """Return every image as a unit."""
@@ -104,12 +111,14 @@ class Traces:
     Attributes:
         digest: (n,) uint64, of the pixels of every known image.
         is_member: (n,) bool, of each.
-        features: (h, d) float32 of at most some thousand held-out non-members, that tell nothing of membership;
+        features: (f, d) float32 of at most some thousand held-out non-members, that tell nothing of membership;
             (0, 0) when controls were switched off.
+        described: (f,) int32, their numbers in the yardstick.
         difficulty: (h', r) float32, log-odds of held-out non-members by each reference model; (0, 0) without.
     """
 
     digest: NDArray[np.uint64]
     is_member: NDArray[np.bool_]
     features: NDArray[np.float32]
+    described: NDArray[np.int32]
     difficulty: NDArray[np.float32]

@@ -39,12 +39,14 @@ class Controlled:
 
     Attributes:
         controls: one of each, in ORDER; those of questioned images are not among them.
-        features: (h, d) float32 of held-out non-members: pixel statistics and features of the twin.
+        features: (f, d) float32 of held-out non-members: pixel statistics and features of the twin.
+        described: (f,) int32, which known images they are.
         difficulty: (h', 1) float32 of held-out non-members by given references.
     """
 
     controls: tuple[Control, ...]
     features: NDArray[np.float32]
+    described: NDArray[np.int32]
     difficulty: NDArray[np.float32]
 
 
@@ -79,7 +81,9 @@ def control_evidence(
     )
     if not settings.controls:
         off = [Control(name=name, passed=None, text="Not run: switched off with --no-controls.") for name in ORDER[:4]]
-        return Controlled(controls=(*off, duplicates, plausible), features=none, difficulty=none)
+        return Controlled(
+            controls=(*off, duplicates, plausible), features=none, described=np.empty(0, np.int32), difficulty=none
+        )
     known, rows = some(fitted.known, rng)
     twin = twin_of(prepared, settings.seed)
     seen = _see(twin, known, settings)
@@ -92,7 +96,8 @@ def control_evidence(
         duplicates,
         plausible,
     )
-    return Controlled(controls=controls, features=_features(looked, rows, seen, fitted.known), difficulty=difficulty)
+    features, described = _features(looked, rows, seen, fitted.known)
+    return Controlled(controls=controls, features=features, described=described, difficulty=difficulty)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,15 +149,17 @@ def _reference(
     return reference_control(Difficulty(score=score, fold=fold, words=small.words), fitted, fitted.score), none
 
 
-def _features(looked: Looked, rows: Rows, seen: _Seen, known: KnownImages) -> NDArray[np.float32]:
-    """Return pixel statistics and the twin's features of the held-out non-members that have both."""
+def _features(
+    looked: Looked, rows: Rows, seen: _Seen, known: KnownImages
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """Return pixel statistics and the twin's features of the held-out non-members that have both, and their rows."""
     table = known.table
     of_row = rows[seen.rows]
     free = ~table.is_member[of_row] & np.isin(table.part[of_row], (CALIBRATE, TEST))
     pixel = looked.facts.pixel[of_row]
     kept = free & np.isfinite(pixel[:, 0])
     found: NDArray[np.float32] = np.concatenate([pixel[kept], seen.features[kept]], axis=1).astype(np.float32)
-    return found
+    return found, of_row[kept].astype(np.int32)
 
 
 def _advice(prepared: Prepared, looked: Looked, known: KnownImages, settings: TrainSettings) -> str | None:

@@ -17,10 +17,12 @@ from onnxmint.preparing import Prepared
 from onnxmint.progress import Stage
 from onnxmint.references import Reference
 from onnxmint.results import Control, Skipped
-from onnxmint.stats.two_sample import compare_features
+from onnxmint.stats.estimates import Estimate
+from onnxmint.stats.two_sample import Comparison, compare_features, match
 from onnxmint.yardstick import Traces
 
 _LOOKED_INTO = 2000  # questioned images that a classifier compares with the known non-members
+_FEWEST_MATCHED = 100  # known non-members, below which a matched yardstick says too little
 _CHANCE = 0.5
 
 Rows = NDArray[np.int64]
@@ -81,30 +83,75 @@ def look_at_questioned(source: ImageSource, traces: Traces, *, rng: np.random.Ge
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchangeability:
+    """Whether error rates measured on known non-members hold for questioned images.
+
+    Attributes:
+        control: what was found.
+        matched: numbers of the only known non-members that they may be measured by; None for all.
+    """
+
+    control: Control
+    matched: NDArray[np.int32] | None
+
+
 def exchangeability_control(
     asked: Questioned, prepared: Prepared, traces: Traces, *, seed: int, batch_size: int, stage: Stage
-) -> Control:
+) -> Exchangeability:
     """Are the questioned images of the same distribution as the known non-members?
 
-    A classifier sees pixel statistics and features of the twin, which know nothing of membership.
+    A classifier sees pixel statistics and features of the twin, which know nothing of membership. Where it tells them
+    apart, known non-members are matched to the questioned images by its score, and the question is put again.
     """
     if not traces.features.size:
-        return Control(name="exchangeability", passed=None, text="Not run: the auditor was trained with --no-controls.")
+        text = "Not run: the auditor was trained with --no-controls."
+        return Exchangeability(control=Control(name="exchangeability", passed=None, text=text), matched=None)
+    rng, known = np.random.default_rng(seed), traces.features.astype(np.float64)
     try:
         values = _described(asked, prepared, seed=seed, batch_size=batch_size, stage=stage)
-        found = compare_features(values, traces.features.astype(np.float64), rng=np.random.default_rng(seed))
+        found = compare_features(values, known, rng=rng)
     except (ValueError, OnnxmintError) as problem:
-        return Control(name="exchangeability", passed=None, text=f"Not run: {problem}.")
-    auc = found.auc
-    passed = auc.low <= _CHANCE
-    numbers = f"AUC {auc.value:.3f}, 98% interval {auc.low:.3f} to {auc.high:.3f}"
-    text = (
-        f"Questioned images cannot be told from known non-members without the model ({numbers})."
-        if passed
-        else f"Questioned images can be told from known non-members without the model ({numbers}), so that error rates "
-        "measured on those do not hold for these."
+        return Exchangeability(
+            control=Control(name="exchangeability", passed=None, text=f"Not run: {problem}."), matched=None
+        )
+    if found.auc.low <= _CHANCE:
+        text = f"Questioned images cannot be told from known non-members without the model ({_numbers(found.auc)})."
+        control = Control(name="exchangeability", passed=True, text=text, auc=found.auc)
+        return Exchangeability(control=control, matched=None)
+    return _matched(found, values, known, traces, rng)
+
+
+def _matched(
+    found: Comparison, values: NDArray[np.float64], known: NDArray[np.float64], traces: Traces, rng: np.random.Generator
+) -> Exchangeability:
+    """Look for known non-members that look like the questioned images, and ask of those again."""
+    before = f"Questioned images can be told from known non-members without the model ({_numbers(found.auc)})"
+    count = len(found.first)
+    rows = found.second[match(found.score[:count], found.score[count:], rng)]
+    again = compare_features(values, known[rows], rng=rng) if len(rows) >= _FEWEST_MATCHED else None
+    if again is not None and again.auc.low <= _CHANCE:
+        text = (
+            f"{before}; the {len(rows):,} of {len(known):,} that look most like them cannot ({_numbers(again.auc)}), "
+            "and only these are used."
+        )
+        facts = {"matched": len(rows), "before": found.auc.to_dict()}
+        control = Control(name="exchangeability", passed=True, text=text, auc=again.auc, facts=facts)
+        return Exchangeability(control=control, matched=traces.described[rows])
+    why = (
+        f"only {len(rows):,} of {len(known):,} look like them"
+        if again is None
+        else f"nor do the {len(rows):,} that look most like them pass ({_numbers(again.auc)})"
     )
-    return Control(name="exchangeability", passed=passed, text=text, auc=auc)
+    text = f"{before}, so that error rates measured on those do not hold for these; {why}."
+    return Exchangeability(
+        control=Control(name="exchangeability", passed=False, text=text, auc=found.auc, facts={"matched": len(rows)}),
+        matched=None,
+    )
+
+
+def _numbers(auc: Estimate) -> str:
+    return f"AUC {auc.value:.3f}, 98% interval {auc.low:.3f} to {auc.high:.3f}"
 
 
 def _described(

@@ -15,6 +15,7 @@ METHOD = (
     "classifiers of five folds (Nadeau and Bengio 2003)"
 )
 _FOLDS = 5
+_CALIPER = 0.2  # standard deviations
 _LARGEST = 2000  # images of a side that a classifier sees; more would take time and find only smaller differences
 
 Numbers = NDArray[np.integer]
@@ -85,6 +86,30 @@ def compare_features(
         held = fold == number
         score[held] = _judge(values[~held], truth[~held], values[held], seed=int(rng.integers(1 << 31)))
     return Comparison(auc=auc_of(_by_unit(score, truth, fold, unit)), first=kept[0], second=kept[1], score=score)
+
+
+def match(first: FloatArray, second: FloatArray, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return places in `second` of images that match one of `first`, each used once, nearest score first.
+
+    Greedy matching in random order within 0.2 standard deviations (propensity score, Rosenbaum and Rubin 1983; caliper
+    by Austin 2011).
+
+    Args:
+        first: (m,) log-odds of belonging to the first set.
+        second: (n,) the same of the second.
+        rng: source of the order.
+    """
+    reach = _CALIPER * float(np.std(np.concatenate([first, second])))
+    free, taken = np.array(second, np.float64), []
+    for place in rng.permutation(len(first)):
+        distance = np.abs(free - first[place])
+        nearest = int(np.argmin(distance))
+        if distance[nearest] <= reach:
+            taken.append(nearest)
+            free[nearest] = np.inf
+        if len(taken) == len(second):
+            break
+    return np.sort(np.array(taken, np.int64))
 
 
 def _draw(count: int, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -28,7 +28,7 @@ def rows(shared: Path, *, quick: bool) -> Iterator[dict[str, Any]]:
         _, nonmembers, table = real.sides(target, shared, 600 if quick else 9000, np.random.default_rng(0))
         pixels, labels = real.data.pixels(table, nonmembers), real.data.labels(table, nonmembers)
         phi = {name: real.log_odds(name, shared, pixels, labels)[:, 0] for name in (target, THIRD, *REFERENCES)}
-        for count, runs, learned in ((100, 2, 0),) if quick else ((500, 200, 0), (1000, 200, 0), (1000, 20, 20)):
+        for count, runs, learned in ((100, 2, 0),) if quick else ((500, 200, 0), (1000, 200, 0), (1000, 12, 12)):
             yield _measure(target, phi, pixels, labels, count=count, runs=runs, learned=bool(learned))
 
 

@@ -65,9 +65,11 @@ class Made:
     classes = None
 
     def __init__(self, encoded: list[bytes]) -> None:
+        """Keep the encoded images."""
         self._encoded = encoded
 
     def read(self, wanted: Any = None) -> Iterator[EncodedImage]:
+        """Yield them in order."""
         for index, content in enumerate(self._encoded):
             if wanted is None or index in wanted:
                 yield EncodedImage(index=index, path=str(index), data=content)

@@ -23,6 +23,8 @@ Draw = Callable[[np.random.Generator, int, bool], np.ndarray]  # so many scores 
 
 @dataclass(frozen=True, kw_only=True)
 class Family:
+    """Where scores come from."""
+
     name: str
     draw: Draw
 

@@ -15,7 +15,7 @@ import difficulty
 import numpy as np
 import real
 import simulate
-from tables import write_tables
+from validity_tables import write_tables
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
@@ -85,9 +85,9 @@ def real_pools(shared: Path, count: int) -> list[simulate.Family]:
 def confounds(shared: Path, runs: int) -> Rows:
     cifar, others = (real.data.read(shared, name).slice(0, 20_000) for name in ("cifar10", "cifar100"))
     for kind in [*real.CONFOUNDS, "other data set"]:
-        for count in (500, 1000):
-            if runs > 1 or count == 500:  # noqa: PLR2004
-                yield real.confounded(cifar, others, kind, count=count, runs=runs, seed=6)
+        for count, part in ((500, 1), (1000, 5)):
+            if runs >= part:
+                yield real.confounded(cifar, others, kind, count=count, runs=runs // part, seed=6)
 
 
 def parts(shared: Path, *, quick: bool) -> dict[str, Callable[[], Rows]]:

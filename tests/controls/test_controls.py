@@ -1,0 +1,260 @@
+"""Controls on real images: evidence that is confounded on purpose is flagged, clean evidence is not."""
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image, ImageEnhance
+
+from onnxmint.auditing import audit
+from onnxmint.errors import EvidenceError, ModelError, UsageError
+from onnxmint.graph.load import load_target
+from onnxmint.graph.placebo import placebo_twin
+from onnxmint.graph.serial import serialize
+from onnxmint.mint.auditor import Auditor
+from onnxmint.results import AuditResult, Control
+from onnxmint.settings import AuditSettings, TrainSettings
+from onnxmint.training import train
+from tests.conftest import DEMO
+
+MODEL = DEMO / "target.onnx"
+SETTINGS = TrainSettings(preprocess="0-1", device="cpu", module="phi", limit=300)
+
+
+def images(name: str, rows: slice = slice(None)) -> list[dict]:
+    return pq.read_table(DEMO / f"{name}.parquet").to_pylist()[rows]
+
+
+def write(rows: list[dict], file: Path) -> Path:
+    pq.write_table(pa.Table.from_pylist([{"image": row["image"], "label": row["label"]} for row in rows]), file)
+    return file
+
+
+def saved(row: dict, form: str, **options: object) -> dict:
+    """Return the row with its image written once more."""
+    image = Image.open(io.BytesIO(row["image"]["bytes"]))
+    if "brighter" in options:
+        image = ImageEnhance.Brightness(image).enhance(float(str(options.pop("brighter"))))
+    room = io.BytesIO()
+    image.save(room, form, **options)
+    return {**row, "image": {"bytes": room.getvalue(), "path": None}}
+
+
+def by_name(controls: tuple[Control, ...]) -> dict[str, Control]:
+    return {control.name: control for control in controls}
+
+
+@pytest.fixture(scope="module")
+def auditor() -> Auditor:
+    return train(MODEL, DEMO / "members.parquet", DEMO / "nonmembers.parquet", settings=replace(SETTINGS, limit=None))
+
+
+@pytest.fixture(scope="module")
+def result(auditor: Auditor) -> AuditResult:
+    return audit(MODEL, DEMO / "questioned.parquet", auditor, settings=AuditSettings(device="cpu"))
+
+
+def test_clean_evidence_passes_every_control(result: AuditResult) -> None:
+    assert [control.name for control in result.controls] == [
+        "reference", "placebo", "files", "pixels", "duplicates", "exchangeability", "plausibility",
+    ]  # fmt: skip
+    assert all(control.passed for control in result.controls)
+    report = result.to_dict()["controls"]
+    assert report["placebo"]["auc"]["low"] <= 0.5
+    assert report["placebo"]["target_minus_placebo"]["low"] > 0
+    assert report["reference"]["before"]["value"] > 0.6
+    assert "small classifiers learned" in report["reference"]["by"]
+
+
+def test_members_in_png_and_non_members_in_jpeg_are_no_evidence(tmp_path: Path) -> None:
+    members = write(images("members", slice(300)), tmp_path / "members.parquet")
+    others = [saved(row, "JPEG", quality=92) for row in images("nonmembers", slice(300))]
+    made = train(MODEL, members, write(others, tmp_path / "nonmembers.parquet"), settings=SETTINGS)
+    found = by_name(made.controls)
+    assert found["files"].passed is False
+    assert "Most telling: " in found["files"].text
+    assert found["pixels"].passed is False
+    verdict = audit(MODEL, DEMO / "questioned.parquet", made).verdict
+    assert verdict.kind == "inconclusive"
+    assert "something else explains them as well. Files alone" in verdict.text
+
+
+def test_brighter_non_members_are_seen_in_their_pixels(tmp_path: Path) -> None:
+    members = write(images("members", slice(300)), tmp_path / "members.parquet")
+    others = [saved(row, "PNG", brighter=1.15) for row in images("nonmembers", slice(300))]
+    made = train(MODEL, members, write(others, tmp_path / "nonmembers.parquet"), settings=SETTINGS)
+    assert by_name(made.controls)["pixels"].passed is False
+
+
+def test_questioned_images_of_another_kind_are_not_judged(auditor: Auditor, tmp_path: Path) -> None:
+    asked = [saved(row, "PNG", brighter=0.6) for row in images("questioned")]
+    found = audit(MODEL, write(asked, tmp_path / "asked.parquet"), auditor)
+    control = by_name(found.controls)["exchangeability"]
+    assert control.passed is False
+    assert found.verdict.kind == "inconclusive"
+    assert "error rates measured on those do not hold for these" in found.verdict.text
+
+
+def test_questioned_images_of_few_classes_are_measured_by_non_members_like_them(
+    auditor: Auditor, tmp_path: Path
+) -> None:
+    """Shoes only: told from all clothes at once, but there are known shoes to measure them by."""
+    shoes = [row for row in images("questioned") if row["label"] in (5, 7, 9)]
+    found = audit(MODEL, write(shoes, tmp_path / "shoes.parquet"), auditor)
+    control = by_name(found.controls)["exchangeability"]
+    assert control.facts["matched"] > 0
+    if control.passed:
+        assert "and only these are used" in control.text
+        assert control.facts["before"]["low"] > 0.5
+
+
+def test_a_twin_that_detects_membership_makes_the_verdict_inconclusive(auditor: Auditor) -> None:
+    controls = tuple(
+        replace(control, passed=False, text="The twin tells.") if control.name == "placebo" else control
+        for control in auditor.controls
+    )
+    found = audit(MODEL, DEMO / "questioned.parquet", replace(auditor, controls=controls))
+    assert found.verdict.kind == "inconclusive"
+    assert "The twin tells." in found.verdict.text
+
+
+def test_copies_are_counted_and_settled(tmp_path: Path) -> None:
+    members, others = images("members", slice(120)), images("nonmembers", slice(120))
+    members = write([*members, members[0], others[0]], tmp_path / "members.parquet")
+    made = train(MODEL, members, write(others, tmp_path / "nonmembers.parquet"), settings=SETTINGS)
+    control = by_name(made.controls)["duplicates"]
+    assert control.passed is False
+    assert control.facts["on_both_sides"] == 1
+    assert control.facts["left_out"] >= 1
+    assert "1 images are given as members and as non-members" in control.text
+    assert made.evidence.members == 120
+
+
+def test_many_copies_become_groups(tmp_path: Path) -> None:
+    """Each image in three qualities: near copies, which a split by image would put on both sides."""
+    sides = []
+    for name in ("members", "nonmembers"):
+        rows = [saved(row, "JPEG", quality=q) for row in images(name, slice(80)) for q in (95, 90, 85)]
+        sides.append(write(rows, tmp_path / f"{name}.parquet"))
+    made = train(MODEL, *sides, settings=SETTINGS)
+    assert made.evidence.groups is not None
+    assert made.evidence.groups <= 170
+    assert by_name(made.controls)["duplicates"].facts["grouped"] > 200
+    with pytest.raises(EvidenceError, match="there is nothing to judge"):
+        audit(MODEL, sides[0], made)
+
+
+def test_known_images_among_the_questioned_are_named_and_not_judged(auditor: Auditor, tmp_path: Path) -> None:
+    asked = write([*images("questioned", slice(50)), *images("members", slice(3))], tmp_path / "asked.parquet")
+    found = audit(MODEL, asked, auditor)
+    assert len(found.scores.path) == 50
+    assert [row.reason for row in found.skipped] == ["is a known member of the evidence: nothing to test"] * 3
+    assert any("3 questioned images are known images of the evidence" in text for text in found.warnings)
+
+
+def test_without_controls_they_are_rows_that_say_so(auditor: Auditor, tmp_path: Path) -> None:
+    made = train(
+        MODEL, DEMO / "members.parquet", DEMO / "nonmembers.parquet", settings=replace(SETTINGS, controls=False)
+    )
+    found = audit(MODEL, DEMO / "questioned.parquet", made)
+    off = {control.name for control in found.controls if control.passed is None}
+    assert off == {"reference", "placebo", "files", "pixels", "exchangeability"}
+    assert "a mere difference in difficulty" in found.verdict.text
+    again = audit(MODEL, DEMO / "questioned.parquet", auditor, settings=AuditSettings(controls=False))
+    assert by_name(again.controls)["exchangeability"].text == "Not run: switched off with --no-controls."
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A classifier of the same task that knows nothing: the target's twin."""
+    file = tmp_path_factory.mktemp("reference") / "other.onnx"
+    file.write_bytes(serialize(placebo_twin(load_target(MODEL).model, seed=5)))
+    return file
+
+
+def test_a_given_reference_sees_known_and_questioned_images(reference: Path) -> None:
+    settings = replace(SETTINGS, reference=(reference,))
+    made = train(MODEL, DEMO / "members.parquet", DEMO / "nonmembers.parquet", settings=settings)
+    control = by_name(made.controls)["reference"]
+    assert control.facts["by"] == "other.onnx"
+    found = audit(MODEL, DEMO / "questioned.parquet", made, settings=AuditSettings(reference=(reference,)))
+    asked = by_name(found.controls)["reference"]
+    assert asked.facts["questioned"]["low"] <= 0.5
+    assert "Nor are questioned images easier" in asked.text
+    with pytest.raises(UsageError, match="give the same ones"):
+        audit(MODEL, DEMO / "questioned.parquet", made, settings=AuditSettings(reference=(MODEL,)))
+
+
+def test_questioned_images_that_are_easier_for_a_reference_are_not_judged(tmp_path: Path) -> None:
+    """A good classifier as reference, and questioned images that it finds easy: its own training images."""
+    made = train(
+        MODEL, DEMO / "members.parquet", DEMO / "nonmembers.parquet",
+        settings=replace(SETTINGS, reference=(_copy_of_the_target(tmp_path),), limit=None),
+    )  # fmt: skip
+    control = by_name(made.controls)["reference"]
+    assert control.passed is False
+    assert "part of the difference is difficulty" in control.text
+    found = audit(MODEL, DEMO / "questioned.parquet", made, settings=AuditSettings(reference=(tmp_path / "twin.onnx",)))
+    assert "Questioned images are easier than known non-members" in by_name(found.controls)["reference"].text
+    assert found.verdict.kind == "inconclusive"
+
+
+def _copy_of_the_target(folder: Path) -> Path:
+    """Write the same classifier under another hash."""
+    import onnx
+
+    model = onnx.load(MODEL)
+    model.producer_name = "another"
+    onnx.save(model, folder / "twin.onnx")
+    return folder / "twin.onnx"
+
+
+def test_the_target_is_no_reference() -> None:
+    with pytest.raises(ModelError, match="is the target itself"):
+        train(
+            MODEL, DEMO / "members.parquet", DEMO / "nonmembers.parquet", settings=replace(SETTINGS, reference=(MODEL,))
+        )
+
+
+def test_wrong_preparation_is_implausible_and_the_right_one_is_named(tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text("scale = 0.00392156862745098\nmean = [4.0]\nstd = [1.0]\nchannels = 'gray'\n")
+    settings = replace(SETTINGS, preprocess=str(wrong), controls=False)
+    made = train(MODEL, DEMO / "members.parquet", DEMO / "nonmembers.parquet", settings=settings)
+    control = by_name(made.controls)["plausibility"]
+    assert control.passed is False
+    assert "too little for a trained model" in control.text
+    assert "0-1" in control.text
+
+
+def test_cross_fitting_tests_every_image(tmp_path: Path) -> None:
+    settings = replace(SETTINGS, module="views", views=2, folds=3, limit=150)
+    made = train(MODEL, DEMO / "members.parquet", DEMO / "nonmembers.parquet", settings=settings)
+    assert made.evidence.folds == 3
+    assert made.performance.members == made.evidence.members
+    assert made.yardstick.images().networks == 3
+    found = audit(MODEL, DEMO / "questioned.parquet", made)
+    assert np.isfinite(found.scores.score).all()
+    assert "cross-conformal" in found.method["p_values"]
+    assert found.evidence.folds == 3
+
+
+def test_the_file_gives_the_cross_fitted_p_values_of_single_images() -> None:
+    import onnxruntime
+
+    from onnxmint.stats.conformal import p_values
+
+    settings = replace(SETTINGS, module="views", views=2, folds=2, limit=100)
+    made = train(MODEL, DEMO / "members.parquet", DEMO / "nonmembers.parquet", settings=settings)
+    session = onnxruntime.InferenceSession(made.model)
+    rows = images("questioned", slice(20))
+    pixels = np.stack([np.asarray(Image.open(io.BytesIO(row["image"]["bytes"])))[:, :, None] for row in rows])
+    feeds = {"image": pixels, "label": np.array([row["label"] for row in rows], np.int64)}
+    scores, score, p = session.run(["scores", "score", "p_value"], feeds)
+    outside = made.yardstick.nonmembers
+    np.testing.assert_allclose(score, scores.mean(axis=1), atol=1e-5)
+    np.testing.assert_allclose(p, p_values(scores.astype(np.float64), outside.score, outside.fold), atol=1e-5)
