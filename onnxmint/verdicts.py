@@ -20,6 +20,10 @@ NO_REFERENCE = (
     "No model that was not trained on these images was compared, so a mere difference in difficulty between members "
     "and non-members was not excluded."
 )
+LEARNED_REFERENCE = (
+    "Only small classifiers learned from the known images looked for a difference in difficulty between members and "
+    "non-members, and they see large ones only; --reference models would see more."
+)
 _FEWEST = 2  # units on a side, below which there is no variance
 
 
@@ -85,6 +89,8 @@ def reach_verdict(
     kind, text = _judge(found, question, controls)
     reference = next((control for control in controls if control.name == "reference"), None)
     unexcluded = f" {NO_REFERENCE}" if reference is None or reference.passed is None else ""
+    if reference is not None and reference.passed and reference.facts.get("learned"):
+        unexcluded = f" {LEARNED_REFERENCE}"
     return Verdict(
         kind=kind,
         text=f"{text}{unexcluded} {ASSUMPTION}",

@@ -21,8 +21,9 @@ from onnxmint.stats.estimates import Estimate, FloatArray
 from onnxmint.stats.heldout import HeldOut, group_means
 from onnxmint.stats.two_sample import auc_of
 
-_FEWEST = 200  # known non-members that a small classifier can learn from
-_PER_CLASS = 5
+_FEWEST = 400  # known images that small classifiers can learn from
+_PER_CLASS = 10
+LEARNED = "small classifiers learned from the known images"
 _CHANCE = 0.5
 
 Rows = NDArray[np.int64]
@@ -108,7 +109,7 @@ def learned_difficulty(
     *,
     seed: int,
 ) -> Difficulty | str:
-    """Learn the difficulty of images from the known non-members, or return why that is not possible.
+    """Learn the difficulty of images from the known images, or return why that is not possible.
 
     Args:
         images: (k, C, h, w) uint8, small.
@@ -121,20 +122,17 @@ def learned_difficulty(
 
     table = known.table.take(rows)
     labels = predicted if table.labels is None else table.labels
-    learnable = ~table.is_member
     classes = len(np.unique(labels))
-    if learnable.sum() < max(_FEWEST, _PER_CLASS * FOLDS * classes):
-        return (
-            f"{int(learnable.sum()):,} known non-members of {classes} classes are too few to learn difficulty from "
-            f"(at least {max(_FEWEST, _PER_CLASS * FOLDS * classes):,})"
-        )
+    needed = max(_FEWEST, _PER_CLASS * FOLDS * classes)
+    if len(labels) < needed:
+        return f"{len(labels):,} known images of {classes} classes are too few to learn difficulty from ({needed:,} do)"
     fold = divide(table.is_member, table.labels, table.groups, np.random.default_rng(seed), shares=[1 / FOLDS] * FOLDS)
-    with known.stage("learning difficulty from non-members", EPOCHS * FOLDS) as advance:
-        found = cross_fitted_log_odds(images, labels, learnable, fold, seed=seed, advance=advance)
+    with known.stage("learning what is difficult", EPOCHS * FOLDS) as advance:
+        found = cross_fitted_log_odds(images, labels, fold, seed=seed, advance=advance)
     score = np.full(len(known.table.index), np.nan)
     of_fold = np.zeros(len(known.table.index), np.int8)
     score[rows], of_fold[rows] = found, fold
-    return Difficulty(score=score, fold=of_fold, words="small classifiers learned from known non-members only")
+    return Difficulty(score=score, fold=of_fold, words=LEARNED)
 
 
 def reference_control(found: Difficulty, fitted: Fitted, score: FloatArray) -> Control:
@@ -165,6 +163,7 @@ def reference_control(found: Difficulty, fitted: Fitted, score: FloatArray) -> C
         )
     facts = {
         "by": found.words,
+        "learned": found.words == LEARNED,
         "labels": known.table.labels is not None,
         "before": before.to_dict(),
         "after": after.to_dict(),

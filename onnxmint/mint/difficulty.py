@@ -1,7 +1,7 @@
-"""How hard is an image to classify? Small classifiers that learn from known non-members only, never from members.
+"""How hard is an image to classify? Small classifiers learn from known images and judge those that they have not seen.
 
-What they find easier about the members is a difference in difficulty, not membership: a reference model for those who
-have none.
+What they find easier about the members is a difference in difficulty, not membership: a reference for those who have no
+other model. They learn from members as well as from non-members: of either alone they would find the other side odd.
 """
 
 from collections.abc import Callable
@@ -30,18 +30,16 @@ def small_images(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def cross_fitted_log_odds(
     images: NDArray[np.uint8],
     labels: NDArray[np.int64],
-    learnable: NDArray[np.bool_],
     fold: NDArray[np.integer],
     *,
     seed: int,
     advance: Callable[[int], None],
 ) -> NDArray[np.float64]:
-    """Return (n,) log-odds of each image's label by a classifier that learned from other, learnable images.
+    """Return (n,) log-odds of each image's label by a classifier that learned from the other folds.
 
     Args:
         images: (n, C, h, w), from `small_images`.
         labels: (n,) classes.
-        learnable: (n,) known non-members.
         fold: (n,) 0 to FOLDS - 1; an image is scored by the classifier of its fold, which learned from the others.
         seed: of weights and order.
         advance: called with 1 after each epoch.
@@ -55,7 +53,7 @@ def cross_fitted_log_odds(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for number in range(FOLDS):
-            learn = torch.from_numpy(np.flatnonzero(learnable & (fold != number)))
+            learn = torch.from_numpy(np.flatnonzero(fold != number))
             network = _fit(values, truth, learn, len(names), advance)
             rows = torch.from_numpy(np.flatnonzero(fold == number))
             found[rows.numpy()] = _log_odds(network, values, truth, rows)

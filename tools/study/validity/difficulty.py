@@ -1,7 +1,7 @@
 """Difficulty: "members" that nobody trained on against non-members that are merely harder images.
 
 Hard is what a third model finds hard. The target has seen none of these images; what it "detects" is difficulty, and an
-audit must say so: by references that are given, or by small classifiers learned from the known non-members.
+audit must say so: by references that are given, or by small classifiers learned from the known images.
 """
 
 from collections.abc import Iterator
@@ -28,7 +28,9 @@ def rows(shared: Path, *, quick: bool) -> Iterator[dict[str, Any]]:
         _, nonmembers, table = real.sides(target, shared, 600 if quick else 9000, np.random.default_rng(0))
         pixels, labels = real.data.pixels(table, nonmembers), real.data.labels(table, nonmembers)
         phi = {name: real.log_odds(name, shared, pixels, labels)[:, 0] for name in (target, THIRD, *REFERENCES)}
-        for count, runs, learned in ((100, 2, 0),) if quick else ((500, 200, 0), (1000, 200, 0), (1000, 12, 12)):
+        for count, runs, learned in (
+            ((100, 2, 0),) if quick else ((500, 200, 0), (1000, 200, 0), (500, 15, 15), (1000, 15, 15))
+        ):
             yield _measure(target, phi, pixels, labels, count=count, runs=runs, learned=bool(learned))
 
 
@@ -75,7 +77,7 @@ def _learned(pixels: np.ndarray, labels: np.ndarray, claimed: np.ndarray, others
     is_member = np.arange(len(chosen)) < len(claimed)
     fold = np.arange(len(chosen)) % 2
     images = np.ascontiguousarray(pixels[chosen].transpose(0, 3, 1, 2))
-    score = cross_fitted_log_odds(images, labels[chosen], ~is_member, fold, seed=seed, advance=lambda steps: None)
+    score = cross_fitted_log_odds(images, labels[chosen], fold, seed=seed, advance=lambda steps: None)
     return HeldOut(
         member=score[is_member], nonmember=score[~is_member], member_fold=fold[is_member],
         nonmember_fold=fold[~is_member],

@@ -117,7 +117,7 @@ def _difficulty(rows: list[Row]) -> str:
     text = """## Difficulty: "members" that nobody trained on against harder non-members
 
 Non-members are the harder half by a third model; score and reference are the log-odds of the label. References: two
-small CNNs that were given, or small classifiers learned from the known non-members themselves.
+small CNNs that were given, or small classifiers learned from the known images themselves.
 """
     return text + "\n" + _table(
         ("target", "reference", "evidence", "audits", "AUC by the target", "by the reference", "caught",

@@ -1,0 +1,150 @@
+"""onnxmint plan, and the options of audit that change what is said of single images."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from onnxmint.cli.main import run
+from tests.conftest import DEMO
+
+MODEL = str(DEMO / "target.onnx")
+EVIDENCE = ["--members", str(DEMO / "members.parquet"), "--nonmembers", str(DEMO / "nonmembers.parquet")]
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def call(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def act(*words: object) -> tuple[int, str, str]:
+        code = run([str(word) for word in words])
+        captured = capfd.readouterr()
+        return code, captured.out, captured.err
+
+    return act
+
+
+@pytest.fixture(scope="module")
+def auditor(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("auditor") / "auditor.onnx"
+    words = ["--preprocess", "0-1", "--module", "phi", "--no-controls", "-q", "-o", str(file)]
+    assert run(["train", MODEL, *EVIDENCE, *words]) == 0
+    return file
+
+
+def test_an_expected_auc_is_planned_for(call: Run) -> None:
+    code, out, err = call("plan", "--auc", "0.66", "--share", "0.2")
+    assert (code, err) == (0, "")
+    assert max(len(line) for line in out.splitlines()) <= 80
+    assert "To find a share of 20% at all: about" in out
+
+
+def test_more_images_find_smaller_shares(call: Run) -> None:
+    plan = json.loads(call("plan", "--auc", "0.7", "--json")[1])
+    assert plan["schema"] == "onnxmint.plan/1"
+    for row in plan["detectable_share"]:
+        known = [1.0 if share is None else share for share in row]
+        assert known == sorted(known, reverse=True)
+    needed = [count for count in plan["questioned_needed"] if count is not None]
+    assert needed == sorted(needed, reverse=True)
+    assert plan["evidence_needed"] > 10
+
+
+def test_an_auditor_is_planned_for_by_what_it_measured(call: Run, auditor: Path) -> None:
+    plan = json.loads(call("plan", auditor, "--share", "0.3", "--json")[1])
+    assert plan["auc"] == pytest.approx(0.64, abs=0.06)
+    assert plan["evidence"][0] in range(980, 1001)
+
+
+def test_an_auc_of_almost_chance_cannot_be_planned_for_everything(call: Run) -> None:
+    out = call("plan", "--auc", "0.5001", "--share", "0.01")[1]
+    assert "No evidence suffices to find a share of 1% at this AUC." in out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "give either an auditor (from onnxmint train) or the --auc to expect"),
+        (["--auc", "0.4"], "0.4 is not in the range 0.5<x<1"),
+        (["nothing.onnx"], "cannot read the auditor nothing.onnx"),
+    ],
+)
+def test_wrong_words_give_one_line(call: Run, words: list[str], message: str) -> None:
+    code, out, err = call("plan", *words)
+    assert code in (1, 2)
+    assert out == ""
+    assert message in " ".join(err.split())
+
+
+def audited(call: Run, auditor: Path, *words: object) -> tuple[dict, dict]:
+    code, out, err = call(
+        "audit", MODEL, DEMO / "questioned.parquet", "--auditor", auditor, "--json", "-q", "-o", "run", *words
+    )
+    assert (code, err) == (0, "")
+    return json.loads(out), pq.read_table("run/scores.parquet").to_pydict()
+
+
+def test_a_prior_moves_probabilities_and_not_ratios(call: Run, auditor: Path) -> None:
+    report, low = audited(call, auditor, "--prior", "0.1")
+    assert report["questioned"]["prior"] == 0.1
+    _, high = audited(call, auditor, "--prior", "0.9")
+    assert low["likelihood_ratio"] == high["likelihood_ratio"]
+    assert all(a < b for a, b in zip(low["probability"], high["probability"], strict=True))
+    report, _ = audited(call, auditor)
+    assert report["questioned"]["prior"] == pytest.approx(report["verdict"]["share_of_members"]["value"])
+    assert report["method"]["prior"] == "the estimated share of members"
+
+
+def test_p_values_within_classes(call: Run, auditor: Path, tmp_path: Path) -> None:
+    """About fifty held-out non-members of each class are fewer than a hundred: all classes are one."""
+    pq.write_table(pq.read_table(DEMO / "questioned.parquet").slice(0, 60), tmp_path / "asked.parquet")
+    words = ["audit", MODEL, tmp_path / "asked.parquet", "--auditor", auditor, "--json", "-q", "--no-controls"]
+    report = json.loads(call(*words, "--per-class", "-o", "one")[1])
+    assert "of the same class" in report["method"]["p_values"]
+    call(*words, "-o", "two")
+    p_values = [pq.read_table(f"{name}/scores.parquet")["p_value"].to_pylist() for name in ("one", "two")]
+    assert p_values[0] == p_values[1]
+
+
+def test_smoothed_p_values_are_no_larger(call: Run, auditor: Path) -> None:
+    report, smoothed = audited(call, auditor, "--p-values", "smoothed", "--no-controls")
+    assert "smoothed at ties" in report["method"]["p_values"]
+    _, plain = audited(call, auditor, "--no-controls")
+    assert all(a <= b for a, b in zip(smoothed["p_value"], plain["p_value"], strict=True))
+
+
+def test_storey_is_no_stricter(call: Run, auditor: Path) -> None:
+    report, storey = audited(call, auditor, "--fdr", "storey", "--no-controls")
+    assert report["method"]["false_discovery"] == "Storey"
+    _, plain = audited(call, auditor, "--no-controls")
+    assert all(a <= b for a, b in zip(storey["q_value"], plain["q_value"], strict=True))
+
+
+def test_per_class_needs_single_images(call: Run, auditor: Path, tmp_path: Path) -> None:
+    table = pq.read_table(DEMO / "questioned.parquet").slice(0, 40)
+    pq.write_table(table.append_column("scene", [[str(row // 2) for row in range(40)]]), tmp_path / "asked.parquet")
+    code, _, err = call(
+        "audit", MODEL, tmp_path / "asked.parquet", "--auditor", auditor, "--group", "scene", "--per-class", "-q"
+    )
+    assert code == 2
+    assert "--per-class judges single images" in " ".join(err.split())
+
+
+def test_a_share_that_could_not_be_seen_is_inconclusive_and_says_what_would_do(
+    call: Run, auditor: Path, tmp_path: Path
+) -> None:
+    member = pq.read_table(DEMO / "questioned.parquet")["member"].to_numpy(zero_copy_only=False)
+    pq.write_table(pq.read_table(DEMO / "questioned.parquet").filter(~member), tmp_path / "innocent.parquet")
+    words = ["audit", MODEL, tmp_path / "innocent.parquet", "--auditor", auditor, "--json", "-q", "-o", "run"]
+    strict = json.loads(call(*words, "--relevant-share", "0.01")[1])["verdict"]
+    assert strict["kind"] == "inconclusive"
+    assert "would show a share of 1.0%" in strict["text"] or "more known members" in strict["text"]
+    lenient = json.loads(call(*words, "--relevant-share", "1")[1])["verdict"]
+    assert lenient["kind"] == "no-evidence"
+    assert "The share of members among them is at most" in lenient["text"]
+    assert lenient["detectable_share"] < 1

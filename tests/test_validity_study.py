@@ -1,0 +1,47 @@
+"""The validity study runs from end to end on a few of everything; its full results are in tools/study/validity."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.conftest import ROOT
+
+STUDY = ROOT / "tools" / "study" / "validity"
+
+
+def test_every_part_runs(shared: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(STUDY / "validity.py"), "--shared", str(shared), "--quick"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+        env={"PYTHONPATH": str(ROOT), "PATH": "", "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    rows = [line.split(" ", 1) for line in done.stdout.splitlines()]
+    assert {name for name, _ in rows} == {
+        "null", "crossed", "discoveries", "share", "power", "difficulty", "confounds",
+    }  # fmt: skip
+    flagged = {
+        row["kind"]: row["flagged"]["either"] for row in map(json.loads, (t for n, t in rows if n == "confounds"))
+    }
+    assert flagged.pop("clean") == 0
+    assert set(flagged.values()) == {1.0}
+
+
+def test_committed_results_keep_what_the_readme_promises() -> None:
+    """The numbers that the documents are made of, held against the promises."""
+    found = {name: json.loads((STUDY / "results" / f"{name}.json").read_text()) for name in
+             ("null", "discoveries", "share", "power", "difficulty", "confounds")}  # fmt: skip
+    assert max(row["members_found"] for row in found["null"]) <= 0.065
+    assert max(max(row["false_discovery_rate"].values()) for row in found["discoveries"]) <= 0.05
+    covered = [row["covered"] for row in found["share"]]
+    assert sum(0.93 <= one <= 0.975 for one in covered) >= 0.97 * len(covered)
+    kept = [row["kept"] for row in found["power"] if row["made"] >= 0.9]
+    assert min(kept) >= 0.92
+    assert all(row["caught"] >= 0.95 and row["members_found"] == 0 for row in found["difficulty"])
+    confounds = found["confounds"]
+    assert all(row["flagged"]["either"] >= 0.99 for row in confounds if row["kind"] != "clean")
+    assert all(row["flagged"]["either"] <= 0.05 for row in confounds if row["kind"] == "clean")
