@@ -22,7 +22,7 @@ def test_every_part_runs(shared: Path) -> None:
     assert done.returncode == 0, done.stderr[-2000:]
     rows = [line.split(" ", 1) for line in done.stdout.splitlines()]
     assert {name for name, _ in rows} == {
-        "null", "crossed", "discoveries", "share", "power", "difficulty", "confounds",
+        "null", "crossed", "discoveries", "share", "power", "difficulty", "pipeline", "confounds",
     }  # fmt: skip
     flagged = {
         row["kind"]: row["flagged"]["either"] for row in map(json.loads, (t for n, t in rows if n == "confounds"))

@@ -13,6 +13,7 @@ from typing import Any
 
 import difficulty
 import numpy as np
+import pipeline
 import real
 import simulate
 from validity_tables import write_tables
@@ -107,6 +108,7 @@ def parts(shared: Path, *, quick: bool) -> dict[str, Callable[[], Rows]]:
         "share": lambda: share(use, 2 if quick else 500),
         "power": lambda: power(use, 2 if quick else 500),
         "difficulty": lambda: difficulty.rows(shared, quick=quick),
+        "pipeline": lambda: pipeline.rows(shared, runs=1 if quick else 50),
         "confounds": lambda: confounds(shared, 1 if quick else 100),
     }
 
