@@ -150,7 +150,7 @@ file and the pixel control; clean evidence is to be flagged rarely.
 def _pipeline(rows: list[Row]) -> str:
     text = """## Whole audits with all controls
 
-Trained on clean evidence with `views` on 2 views and every control (references learned), then a set without a member and
+Trained on clean evidence with `views` on 2 views and every control (references learned); then a set without members and
 one of which half are members. "Stopped": a control failed that makes the verdict inconclusive; promised is at most 5 %.
 """
     body = []
