@@ -1,7 +1,6 @@
 """An audit: a target, an auditor and questioned images in, a verdict out. Read `audit` from top to bottom."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,27 +16,22 @@ from onnxmint.controls.of_question import (
     question_the_reference,
 )
 from onnxmint.errors import EvidenceError, ModelError, UsageError
-from onnxmint.evidence import groups_of, labels_of
+from onnxmint.evidence import labels_of
 from onnxmint.graph.load import TargetModel, load_target
 from onnxmint.images.preprocess import PRESETS, from_dict
 from onnxmint.images.sources import open_source
+from onnxmint.judging import Scored, Units, as_units, flag_warnings, histogram, judge, prior_of, statistics
 from onnxmint.mint.auditor import Auditor
 from onnxmint.preparing import Prepared, batch_for, check_labels, prepared_with, target_facts
 from onnxmint.progress import Stage, quiet
 from onnxmint.reading import Reader, to_numpy
 from onnxmint.references import open_references
-from onnxmint.results import AuditResult, Control, Histogram, ScoreTable, Skipped
+from onnxmint.results import AuditResult, Control, Skipped
 from onnxmint.runtime.session import Device, choose_device
 from onnxmint.settings import AuditSettings, EvidenceSettings
-from onnxmint.stats import conformal, likelihood, share
-from onnxmint.stats.estimates import FloatArray
-from onnxmint.stats.heldout import group_means
 from onnxmint.training import now
-from onnxmint.verdicts import CHANCE, Question, reach_verdict
+from onnxmint.verdicts import Question, reach_verdict
 from onnxmint.yardstick import Yardstick
-
-_BINS = 48
-_DRAWN = (0.02, 0.999)  # quantiles between which scores are drawn in their own bins
 
 Rows = NDArray[np.int64]
 
@@ -74,7 +68,7 @@ def audit(
     asked = look_at_questioned(source, auditor.traces, rng=rng, stage=stage)
     scored = _score(auditor, asked, prepared.device, settings, stage, told)
     controls, yardstick = _controls(auditor, asked, prepared, references, settings, stage)
-    units = _units(scored, asked, yardstick, rng)
+    units = as_units(scored, asked, yardstick, rng)
     verdict = reach_verdict(
         Question(
             scores=units.score,
@@ -87,14 +81,14 @@ def audit(
         performance=auditor.performance,
         controls=controls,
     )
-    prior = _prior(settings, verdict.share_of_members, len(scored.row))
-    scores = _table(scored, asked, units, settings, prior, labels, rng)
+    prior = prior_of(settings, verdict.share_of_members, len(scored.row))
+    scores = judge(scored, asked, units, settings, prior, labels, rng)
     return AuditResult(
         version=__version__,
         created=now(),
         target=target_facts(prepared.target, (auditor.method["tensor"],), prepared.device),
         preprocess=auditor.preprocess,
-        method={**auditor.method, **_statistics(auditor, settings, units)},
+        method={**auditor.method, **statistics(auditor, settings, units)},
         evidence=auditor.evidence,
         performance=auditor.performance,
         baselines=auditor.baselines,
@@ -104,47 +98,13 @@ def audit(
         prior=prior,
         controls=controls,
         verdict=verdict,
-        histogram=_histogram(auditor.yardstick, scores.score),
+        histogram=histogram(auditor.yardstick, scores.score),
         warnings=(
             *auditor.warnings,
             *_warnings(auditor, asked, scored, units, prepared.device, settings),
-            *_flag_warnings(auditor, scores, units),
+            *flag_warnings(auditor, scores, units),
         ),
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Scored:
-    """What the auditor said of the questioned images that could be read.
-
-    Attributes:
-        row: (n,) rows of the source's entries, ascending.
-        score: (n, K) by each network.
-        predicted: (n,) the target's top classes.
-        skipped: the others.
-    """
-
-    row: Rows
-    score: FloatArray
-    predicted: Rows
-    skipped: tuple[Skipped, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Units:
-    """What is counted: images, or groups of them by their mean score, and what they are measured by.
-
-    Attributes:
-        score: (u, K).
-        place: (n,) unit of each image.
-        grouped: whether units are groups.
-        known: of the same kind.
-    """
-
-    score: FloatArray
-    place: Rows
-    grouped: bool
-    known: Yardstick
 
 
 def _prepare_its_target(model: str | Path, auditor: Auditor, settings: AuditSettings) -> Prepared:
@@ -185,7 +145,7 @@ def _references(prepared: Prepared, auditor: Auditor, settings: AuditSettings) -
 
 def _score(
     auditor: Auditor, asked: Questioned, device: Device, settings: AuditSettings, stage: Stage, labels: Rows | None
-) -> _Scored:
+) -> Scored:
     """Run the auditor over the questioned images that are not known already."""
     several = auditor.method.get("folds", 1) > 1
     output = "scores" if several else "score"
@@ -208,7 +168,7 @@ def _score(
     row, score = np.concatenate(rows), np.concatenate(scores)
     finite = np.isfinite(score).all(axis=1)
     odd = tuple(Skipped(path=asked.entries[at].path, reason="the target gives NaN or infinity") for at in row[~finite])
-    return _Scored(
+    return Scored(
         row=row[finite],
         score=score[finite],
         predicted=np.concatenate(predicted)[finite],
@@ -242,7 +202,13 @@ def _controls(
     yardstick = auditor.yardstick
     if settings.controls:
         exchangeable = exchangeability_control(
-            asked, prepared, auditor.traces, seed=auditor.method["seed"], batch_size=settings.batch_size, stage=stage
+            asked,
+            prepared,
+            auditor.traces,
+            yardstick,
+            seed=auditor.method["seed"],
+            batch_size=settings.batch_size,
+            stage=stage,
         )
         found["exchangeability"] = exchangeable.control
         if exchangeable.matched is not None:
@@ -257,124 +223,11 @@ def _controls(
     return tuple(found[name] for name in ORDER), yardstick
 
 
-def _units(scored: _Scored, asked: Questioned, yardstick: Yardstick, rng: np.random.Generator) -> _Units:
-    """Return independent units: groups where images belong together, and known ones of the same kind."""
-    entries = [asked.entries[row] for row in scored.row]
-    index = np.array([entry.index for entry in entries], np.int64)
-    groups = asked.groups(index, groups_of(entries))
-    if groups is None:
-        known = yardstick.singles(rng)
-        return _Units(score=scored.score, place=np.arange(len(scored.row)), grouped=False, known=known)
-    means, place = group_means(scored.score, groups)
-    return _Units(score=means, place=place, grouped=True, known=yardstick)
-
-
-def _prior(settings: AuditSettings, found: Any, count: int) -> float:
-    """Return the probability of membership before a score is seen: as given, or the estimated share."""
-    if settings.prior is not None:
-        return settings.prior
-    edge = 0.5 / max(count, 1)  # an estimate of none or all is never certainty
-    return float(np.clip(0.5 if found is None else found.value, edge, 1 - edge))
-
-
-def _table(
-    scored: _Scored,
-    asked: Questioned,
-    units: _Units,
-    settings: AuditSettings,
-    prior: float,
-    labels: Rows | None,
-    rng: np.random.Generator,
-) -> ScoreTable:
-    """Judge every image, or its group where it has one."""
-    p_unit = _p_values(scored, units, settings, labels, rng)
-    q_unit = conformal.q_values(p_unit, settings.false_discovery)
-    ratio = likelihood.likelihood_ratios(scored.score, units.known.images())
-    return ScoreTable(
-        path=tuple(asked.entries[row].path for row in scored.row),
-        score=scored.score.mean(axis=1),
-        p_value=p_unit[units.place],
-        q_value=q_unit[units.place],
-        flagged=(q_unit <= settings.alpha)[units.place],
-        likelihood_ratio=ratio,
-        probability=likelihood.probabilities(ratio, prior),
-        label=None if labels is None else labels[scored.row],
-        predicted=scored.predicted,
-    )
-
-
-def _p_values(
-    scored: _Scored, units: _Units, settings: AuditSettings, labels: Rows | None, rng: np.random.Generator
-) -> FloatArray:
-    """Return the p-value of every unit against held-out non-members of the same kind."""
-    smooth = rng if settings.p_values == "smoothed" else None
-    if settings.per_class:
-        if units.grouped:
-            raise UsageError("--per-class judges single images, but these come in groups or near copies: leave it out")
-        outside = units.known.nonmembers
-        category = scored.predicted if labels is None else labels[scored.row]
-        return conformal.p_values_by_class(
-            units.score,
-            category,
-            outside.score.astype(np.float64),
-            outside.category.astype(np.int64),
-            outside.fold,
-            rng=smooth,
-        )
-    known = units.known.groups()
-    return conformal.p_values(units.score, known.nonmember, known.nonmember_fold, rng=smooth)
-
-
-def _statistics(auditor: Auditor, settings: AuditSettings, units: _Units) -> dict[str, Any]:
-    """Name the methods behind the numbers."""
-    crossed = ", each by the network of its fold (cross-conformal)" if auditor.method.get("folds", 1) > 1 else ""
-    of_class = " of the same class" if settings.per_class else ""
-    return {
-        "p_values": f"conformal, {settings.p_values} at ties, against held-out non-members{of_class}{crossed}",
-        "false_discovery": conformal.FALSE_DISCOVERY[settings.false_discovery],
-        "set_test": "one-sided Mann-Whitney, questioned images against held-out non-members",
-        "at_least": "closed testing with Mann-Whitney local tests (Goeman and Solari 2011)",
-        "share_of_members": share.METHOD,
-        "likelihood_ratio": likelihood.METHOD,
-        "prior": "given" if settings.prior is not None else "the estimated share of members",
-        "units": "groups" if units.grouped else "images",
-    }
-
-
-def _histogram(yardstick: Yardstick, questioned: FloatArray) -> Histogram:
-    """Count scores in common bins; the outermost ones take the tails, so that odd scores do not squeeze the rest."""
-    members, nonmembers = (yardstick.test_scores(member=member) for member in (True, False))
-    every = np.concatenate([members, nonmembers, questioned])
-    low, high = np.quantile(every, _DRAWN)
-    edges = np.linspace(low, high if high > low else low + 1, _BINS + 1)
-    member, nonmember, asked = (
-        np.histogram(np.clip(scores, edges[0], edges[-1]), edges)[0].astype(np.int64)
-        for scores in (members, nonmembers, questioned)
-    )
-    return Histogram(edges=edges, member=member, nonmember=nonmember, questioned=asked)
-
-
-def _flag_warnings(auditor: Auditor, scores: ScoreTable, units: _Units) -> list[str]:
-    """Say when flags of single images must not be read as findings."""
-    found, flagged = [], int(scores.flagged.sum())
-    if flagged and auditor.performance.auc.low <= CHANCE:
-        found.append(
-            f"{flagged} images are flagged although this audit could not tell members from non-members on known "
-            "images: do not read them as findings."
-        )
-    if flagged and units.grouped:
-        number = len(np.unique(units.place[scores.flagged]))
-        found.append(
-            f"Images that belong together are judged together: the {flagged} flagged images are {number} groups."
-        )
-    return found
-
-
 def _warnings(
     auditor: Auditor,
     asked: Questioned,
-    scored: _Scored,
-    units: _Units,
+    scored: Scored,
+    units: Units,
     device: Device,
     settings: AuditSettings,
 ) -> list[str]:

@@ -86,13 +86,19 @@ class Yardstick:
             inflation=cross_fitting_inflation(self._networks),
         )
 
-    def singles(self, rng: np.random.Generator) -> "Yardstick":
-        """Return one image of every group: what a questioned image that stands for itself is exchangeable with."""
+    def thinned(self, size: int, rng: np.random.Generator) -> "Yardstick":
+        """Return at most `size` images of every group: means of few and of many images do not spread alike.
+
+        With 1 it is what a questioned image that stands for itself is exchangeable with.
+        """
         if self.group is None:
             return self
         order = rng.permutation(len(self.group))
         key = self.group[order].astype(np.int64) * 2 + self.is_member[order]
-        return self.take(np.sort(order[np.unique(key, return_index=True)[1]]))
+        by_key = np.argsort(key, kind="stable")
+        starts = np.flatnonzero(np.diff(key[by_key], prepend=key[by_key[0]] - 1))
+        place = np.arange(len(key)) - np.repeat(starts, np.diff(np.append(starts, len(key))))
+        return self.take(np.sort(order[by_key[place < size]]))
 
     def _means(self, member: bool) -> tuple[FloatArray, NDArray[np.int8]]:
         side = self.take(self.is_member == member)
@@ -114,7 +120,8 @@ class Traces:
         features: (f, d) float32 of at most some thousand held-out non-members, that tell nothing of membership;
             (0, 0) when controls were switched off.
         described: (f,) int32, their numbers in the yardstick.
-        difficulty: (h', r) float32, log-odds of held-out non-members by each reference model; (0, 0) without.
+        difficulty: (u, 1) float32, mean log-odds of held-out non-members, or of their groups, by given references;
+            (0, 0) without.
     """
 
     digest: NDArray[np.uint64]

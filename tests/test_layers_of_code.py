@@ -36,6 +36,7 @@ LEVEL = {
     "checking": 6,
     "planning": 6,
     "controls": 7,
+    "judging": 8,
     "training": 8,
     "auditing": 9,
     "evaluating": 9,

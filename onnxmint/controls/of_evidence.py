@@ -26,6 +26,7 @@ from onnxmint.reading import KnownImages
 from onnxmint.references import Reference
 from onnxmint.results import Control
 from onnxmint.settings import TrainSettings
+from onnxmint.stats.heldout import group_means
 
 ORDER = ("reference", "placebo", "files", "pixels", "duplicates", "exchangeability", "plausibility")
 """Controls as reports list them, strongest first."""
@@ -41,7 +42,7 @@ class Controlled:
         controls: one of each, in ORDER; those of questioned images are not among them.
         features: (f, d) float32 of held-out non-members: pixel statistics and features of the twin.
         described: (f,) int32, which known images they are.
-        difficulty: (h', 1) float32 of held-out non-members by given references.
+        difficulty: (h', 1) float32 of held-out non-members, or their groups, by given references.
     """
 
     controls: tuple[Control, ...]
@@ -136,8 +137,10 @@ def _reference(
     if references:
         whole = difficulty_by(references, fitted.known, settings.batch_size)
         outside = np.isfinite(whole.score) & ~fitted.known.table.is_member & np.isfinite(fitted.score)
-        kept = whole.score[outside].astype(np.float32)[:, None]
-        return reference_control(whole, fitted, fitted.score), kept
+        kept, groups = whole.score[outside], fitted.known.table.groups
+        if groups is not None:
+            kept = group_means(kept, groups[outside])[0]
+        return reference_control(whole, fitted, fitted.score), kept.astype(np.float32)[:, None]
     predicted = fitted.predicted[rows][seen.rows]
     usable = predicted >= 0 if known.table.labels is None else np.ones(len(predicted), np.bool_)
     small = learned_difficulty(seen.images[usable], seen.rows[usable], predicted[usable], known, seed=settings.seed)

@@ -10,7 +10,7 @@ from onnxmint.controls.copies import group_copies
 from onnxmint.controls.placebo import Features, twin_of
 from onnxmint.controls.reference import easier, questioned_difficulty
 from onnxmint.errors import OnnxmintError, UsageError
-from onnxmint.evidence import labels_of
+from onnxmint.evidence import groups_of, labels_of
 from onnxmint.images.entries import ImageEntry, ImageSource
 from onnxmint.images.facts import ImageFacts, look_at
 from onnxmint.preparing import Prepared
@@ -18,8 +18,9 @@ from onnxmint.progress import Stage
 from onnxmint.references import Reference
 from onnxmint.results import Control, Skipped
 from onnxmint.stats.estimates import Estimate
+from onnxmint.stats.heldout import group_means
 from onnxmint.stats.two_sample import Comparison, compare_features, match
-from onnxmint.yardstick import Traces
+from onnxmint.yardstick import Traces, Yardstick
 
 _LOOKED_INTO = 2000  # questioned images that a classifier compares with the known non-members
 _FEWEST_MATCHED = 100  # known non-members, below which a matched yardstick says too little
@@ -97,7 +98,14 @@ class Exchangeability:
 
 
 def exchangeability_control(
-    asked: Questioned, prepared: Prepared, traces: Traces, *, seed: int, batch_size: int, stage: Stage
+    asked: Questioned,
+    prepared: Prepared,
+    traces: Traces,
+    yardstick: Yardstick,
+    *,
+    seed: int,
+    batch_size: int,
+    stage: Stage,
 ) -> Exchangeability:
     """Are the questioned images of the same distribution as the known non-members?
 
@@ -109,8 +117,9 @@ def exchangeability_control(
         return Exchangeability(control=Control(name="exchangeability", passed=None, text=text), matched=None)
     rng, known = np.random.default_rng(seed), traces.features.astype(np.float64)
     try:
-        values = _described(asked, prepared, seed=seed, batch_size=batch_size, stage=stage)
-        found = compare_features(values, known, rng=rng)
+        index, values = _described(asked, prepared, seed=seed, batch_size=batch_size, stage=stage)
+        groups = _groups(asked, index, traces, yardstick)
+        found = compare_features(values, known, rng=rng, groups=groups)
     except (ValueError, OnnxmintError) as problem:
         return Exchangeability(
             control=Control(name="exchangeability", passed=None, text=f"Not run: {problem}."), matched=None
@@ -119,17 +128,37 @@ def exchangeability_control(
         text = f"Questioned images cannot be told from known non-members without the model ({_numbers(found.auc)})."
         control = Control(name="exchangeability", passed=True, text=text, auc=found.auc)
         return Exchangeability(control=control, matched=None)
-    return _matched(found, values, known, traces, rng)
+    return _matched(found, values, known, groups, traces, rng)
+
+
+def _groups(asked: Questioned, index: Rows, traces: Traces, yardstick: Yardstick) -> tuple[Rows, Rows] | None:
+    """Return groups of described questioned and known images, apart from each other; None where there are none."""
+    entry_of = {entry.index: entry for entry in asked.entries}
+    mine = asked.groups(index, groups_of([entry_of[number] for number in index.tolist()]))
+    if mine is None and yardstick.group is None:
+        return None
+    mine = np.arange(len(index)) if mine is None else mine
+    theirs = traces.described.astype(np.int64)
+    if yardstick.group is not None:
+        group_of = dict(zip(yardstick.number.tolist(), yardstick.group.tolist(), strict=True))
+        theirs = np.array([group_of[number] for number in traces.described.tolist()], np.int64)
+    return mine, theirs + int(mine.max(initial=0)) + 1
 
 
 def _matched(
-    found: Comparison, values: NDArray[np.float64], known: NDArray[np.float64], traces: Traces, rng: np.random.Generator
+    found: Comparison,
+    values: NDArray[np.float64],
+    known: NDArray[np.float64],
+    groups: tuple[Rows, Rows] | None,
+    traces: Traces,
+    rng: np.random.Generator,
 ) -> Exchangeability:
     """Look for known non-members that look like the questioned images, and ask of those again."""
     before = f"Questioned images can be told from known non-members without the model ({_numbers(found.auc)})"
     count = len(found.first)
     rows = found.second[match(found.score[:count], found.score[count:], rng)]
-    again = compare_features(values, known[rows], rng=rng) if len(rows) >= _FEWEST_MATCHED else None
+    of_rows = None if groups is None else (groups[0], groups[1][rows])
+    again = compare_features(values, known[rows], rng=rng, groups=of_rows) if len(rows) >= _FEWEST_MATCHED else None
     if again is not None and again.auc.low <= _CHANCE:
         text = (
             f"{before}; the {len(rows):,} of {len(known):,} that look most like them cannot ({_numbers(again.auc)}), "
@@ -156,8 +185,8 @@ def _numbers(auc: Estimate) -> str:
 
 def _described(
     asked: Questioned, prepared: Prepared, *, seed: int, batch_size: int, stage: Stage
-) -> NDArray[np.float64]:
-    """Return pixel statistics and twin features of the described images."""
+) -> tuple[Rows, NDArray[np.float64]]:
+    """Return the described images' positions in the source, and their pixel statistics and twin features."""
     graph = Features.of(twin_of(prepared, seed))
     reader, output = graph.open(batch_size)
     wanted = asked.facts.index[asked.described]
@@ -169,7 +198,7 @@ def _described(
     if not rows:
         raise ValueError("no questioned image could be read")
     seen = np.stack([features[int(asked.facts.index[row])] for row in rows])
-    return np.concatenate([asked.facts.pixel[rows].astype(np.float64), seen], axis=1)
+    return asked.facts.index[rows], np.concatenate([asked.facts.pixel[rows].astype(np.float64), seen], axis=1)
 
 
 def question_the_reference(
@@ -201,7 +230,11 @@ def question_the_reference(
     )
     wanted = [index for index in asked.facts.index.tolist() if index not in asked.known_index]
     found = questioned_difficulty(references, asked.source, told, wanted, batch_size, stage)
-    auc = easier(np.array(list(found.values())), traces.difficulty[:, 0].astype(np.float64))
+    index = np.array(sorted(found), np.int64)
+    values = np.array([found[number] for number in index.tolist()])
+    entry_of = {entry.index: entry for entry in asked.entries}
+    groups = asked.groups(index, groups_of([entry_of[number] for number in index.tolist()]))
+    auc = easier(values if groups is None else group_means(values, groups)[0], traces.difficulty[:, 0].astype(float))
     numbers = f"AUC {auc.value:.3f}, 98% interval {auc.low:.3f} to {auc.high:.3f}"
     if auc.low > _CHANCE:
         text = (

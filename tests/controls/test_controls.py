@@ -258,3 +258,24 @@ def test_the_file_gives_the_cross_fitted_p_values_of_single_images() -> None:
     outside = made.yardstick.nonmembers
     np.testing.assert_allclose(score, scores.mean(axis=1), atol=1e-5)
     np.testing.assert_allclose(p, p_values(scores.astype(np.float64), outside.score, outside.fold), atol=1e-5)
+
+
+def test_frames_of_one_scene_are_one_vote_in_every_control(tmp_path: Path) -> None:
+    """Evidence and questioned images in scenes of five near copies: groups are counted, and clean ones pass."""
+    places = []
+    for name, count in (("members", 60), ("nonmembers", 60), ("questioned", 40)):
+        rows = [
+            {**saved(row, "PNG", brighter=1 + step / 200), "scene": f"{name}{number}"}
+            for number, row in enumerate(images(name, slice(count)))
+            for step in range(5)
+        ]
+        table = pa.Table.from_pylist([{key: row[key] for key in ("image", "label", "scene")} for row in rows])
+        pq.write_table(table, tmp_path / f"{name}.parquet")
+        places.append(tmp_path / f"{name}.parquet")
+    made = train(MODEL, places[0], places[1], settings=replace(SETTINGS, group="scene"))
+    assert made.evidence.groups == 120
+    found = audit(MODEL, places[2], made, settings=AuditSettings(group="scene"))
+    assert found.verdict.units == "groups"
+    assert "(40 groups of images that belong together)" in found.verdict.text
+    assert by_name(found.controls)["exchangeability"].passed
+    assert len({(p, q) for p, q in zip(found.scores.p_value, found.scores.q_value, strict=True)}) <= 40
