@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxmint.results import EvidenceFacts, TargetFacts, evidence_to_dict, performance_to_dict, target_to_dict
+from onnxmint.results import Control, EvidenceFacts, TargetFacts, evidence_to_dict, performance_to_dict, target_to_dict
 from onnxmint.stats.compare import Difference
 from onnxmint.stats.estimates import FloatArray, Performance
 
-SCHEMA = "onnxmint.evaluation/1"
+SCHEMA = "onnxmint.evaluation/2"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +84,7 @@ class Evaluation:
     preprocess: dict[str, Any]
     settings: dict[str, Any]
     evidence: EvidenceFacts
+    controls: tuple[Control, ...]  # those of the evidence that need no module
     methods: tuple[Method, ...]
     seconds: dict[str, float]  # stage -> wall time
     warnings: tuple[str, ...]
@@ -102,6 +103,7 @@ class Evaluation:
             "preprocess": self.preprocess,
             "settings": self.settings,
             "evidence": evidence_to_dict(self.evidence),
+            "controls": {control.name: control.to_dict() for control in self.controls},
             "methods": [method.to_dict() for method in self.methods],
             "seconds": {name: round(value, 2) for name, value in self.seconds.items()},
             "warnings": list(self.warnings),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from onnxmint import __version__
 from onnxmint.comparisons import Evaluation, Method
+from onnxmint.controls.of_evidence import control_without_a_module
 from onnxmint.errors import EvidenceError, UsageError
 from onnxmint.evidence import CALIBRATE, FIT, TEST
 from onnxmint.fitting import fit_on, title
@@ -88,9 +89,10 @@ def evaluate(
         preprocess=to_dict(prepared.spec),
         settings=_settings(settings, references),
         evidence=facts,
+        controls=control_without_a_module(looked, duplicates, facts, prepared.target.answer.classes, rng),
         methods=tuple(method for method, _ in found),
         seconds=clock.seconds,
-        warnings=(*evidence_warnings(facts), *([] if duplicates.passed else [duplicates.text]), *_warnings(run)),
+        warnings=(*evidence_warnings(facts), *_warnings(run)),
     )
 
 

@@ -102,7 +102,7 @@ def test_views_score_as_in_an_auditor(found: Evaluation) -> None:
 
 def test_the_result_is_json(found: Evaluation) -> None:
     facts = json.loads(json.dumps(found.to_dict(), allow_nan=False))
-    assert facts["schema"] == "onnxmint.evaluation/1"
+    assert facts["schema"] == "onnxmint.evaluation/2"
     assert len(facts["methods"]) == len(found.methods)
 
 

@@ -24,7 +24,7 @@ from onnxmint.measuring import evidence_facts
 from onnxmint.preparing import Prepared
 from onnxmint.reading import KnownImages
 from onnxmint.references import Reference
-from onnxmint.results import Control
+from onnxmint.results import Control, EvidenceFacts
 from onnxmint.settings import TrainSettings
 from onnxmint.stats.heldout import group_means
 
@@ -99,6 +99,18 @@ def control_evidence(
     )
     features, described = _features(looked, rows, seen, fitted.known)
     return Controlled(controls=controls, features=features, described=described, difficulty=difficulty)
+
+
+def control_without_a_module(
+    looked: Looked, duplicates: Control, facts: EvidenceFacts, classes: int | None, rng: np.random.Generator
+) -> tuple[Control, ...]:
+    """Return the controls of the evidence that need neither a module nor another model."""
+    return (
+        files_control(looked, rng),
+        pixels_control(looked, rng),
+        duplicates,
+        plausibility_control(facts, classes),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

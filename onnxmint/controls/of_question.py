@@ -126,6 +126,11 @@ def exchangeability_control(
         )
     if found.auc.low <= _CHANCE:
         text = f"Questioned images cannot be told from known non-members without the model ({_numbers(found.auc)})."
+        if found.auc.high < _CHANCE:
+            text += (
+                " They are even less apart than chance allows, as when they share groups or near copies with the known "
+                "images: such questioned images are no independent ones."
+            )
         control = Control(name="exchangeability", passed=True, text=text, auc=found.auc)
         return Exchangeability(control=control, matched=None)
     return _matched(found, values, known, groups, traces, rng)

@@ -12,7 +12,14 @@ from onnxmint.comparisons import Evaluation
 from onnxmint.report.charts import depth_chart, histogram_chart, roc_chart
 from onnxmint.report.html import environment
 from onnxmint.report.names import visible
-from onnxmint.report.terminal import WIDEST, print_evidence, print_files, print_rates, print_warnings
+from onnxmint.report.terminal import (
+    WIDEST,
+    print_controls,
+    print_evidence,
+    print_files,
+    print_rates,
+    print_warnings,
+)
 from onnxmint.writing import atomic_write, make_folder
 
 _KINDS = {
@@ -56,6 +63,7 @@ def print_evaluation(found: Evaluation, console: Console, *, files: Sequence[Pat
         )
     console.print(Text("+ best of its kind on the fit part: best signal, best layer of a module", "dim"))
     console.print()
+    print_controls(found.controls, console)
     headline, summary, _ = _verdict(report)
     console.print(Text.assemble((headline.upper(), "bold"), f"  {visible(summary)}"), width=min(console.width, WIDEST))
     console.print()

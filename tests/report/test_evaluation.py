@@ -41,6 +41,7 @@ def evaluation(result: AuditResult) -> Evaluation:
         preprocess=result.preprocess,
         settings={"intervals": "bootstrap", "views": 26},
         evidence=result.evidence,
+        controls=result.controls,
         methods=(
             _method("loss", "signal", performance, 0.60, chosen=True, title="low loss of the label"),
             Method(name="energy", kind="signal", title="energy", source="somebody", skipped="needs logits"),

@@ -29,7 +29,7 @@ def rows(shared: Path, *, quick: bool) -> Iterator[dict[str, Any]]:
         pixels, labels = real.data.pixels(table, nonmembers), real.data.labels(table, nonmembers)
         phi = {name: real.log_odds(name, shared, pixels, labels)[:, 0] for name in (target, THIRD, *REFERENCES)}
         for count, runs, learned in (
-            ((100, 2, 0),) if quick else ((500, 200, 0), (1000, 200, 0), (500, 15, 15), (1000, 15, 15))
+            ((100, 2, 0),) if quick else ((500, 200, 0), (1000, 200, 0), (500, 10, 10), (1000, 10, 10))
         ):
             yield _measure(target, phi, pixels, labels, count=count, runs=runs, learned=bool(learned))
 
