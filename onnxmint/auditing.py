@@ -102,7 +102,7 @@ def audit(
         warnings=(
             *auditor.warnings,
             *_warnings(auditor, asked, scored, units, prepared.device, settings),
-            *flag_warnings(auditor, scores, units),
+            *flag_warnings(auditor, scores, units, controls),
         ),
     )
 

@@ -1,5 +1,6 @@
 """Questioned images judged: what counts as one, their p-values, likelihood ratios, probabilities and flags."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +11,12 @@ from onnxmint.controls.of_question import Questioned
 from onnxmint.errors import UsageError
 from onnxmint.evidence import groups_of
 from onnxmint.mint.auditor import Auditor
-from onnxmint.results import Histogram, ScoreTable, Skipped
+from onnxmint.results import Control, Histogram, ScoreTable, Skipped
 from onnxmint.settings import AuditSettings
 from onnxmint.stats import conformal, likelihood, share
 from onnxmint.stats.estimates import Estimate, FloatArray
 from onnxmint.stats.heldout import group_means
-from onnxmint.verdicts import CHANCE
+from onnxmint.verdicts import CHANCE, stopped_by
 from onnxmint.yardstick import Yardstick
 
 _BINS = 48
@@ -156,10 +157,13 @@ def histogram(yardstick: Yardstick, questioned: FloatArray) -> Histogram:
     return Histogram(edges=edges, member=member, nonmember=nonmember, questioned=asked)
 
 
-def flag_warnings(auditor: Auditor, scores: ScoreTable, units: Units) -> list[str]:
+def flag_warnings(auditor: Auditor, scores: ScoreTable, units: Units, controls: Sequence[Control]) -> list[str]:
     """Say when flags of single images must not be read as findings."""
     found, flagged = [], int(scores.flagged.sum())
-    if flagged and auditor.performance.auc.low <= CHANCE:
+    failed = ", ".join(control.name for control in stopped_by(controls))
+    if flagged and failed:
+        found.append(f"{flagged} images are flagged, but a control failed ({failed}): do not read them as findings.")
+    elif flagged and auditor.performance.auc.low <= CHANCE:
         found.append(
             f"{flagged} images are flagged although this audit could not tell members from non-members on known "
             "images: do not read them as findings."

@@ -88,6 +88,7 @@ class Verdict:
     at_least: int | None = None  # so many units are members, with confidence 1 - alpha
     detectable_share: float | None = None  # smallest share found with 95% probability; None when not even all would be
     units: str = "images"  # what is counted: "images" or "groups"
+    stopped_by: tuple[str, ...] = ()  # failed controls, for which the numbers must not be read as membership
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -100,6 +101,7 @@ class Verdict:
             "at_least": self.at_least,
             "detectable_share": self.detectable_share,
             "units": self.units,
+            "stopped_by": list(self.stopped_by),
         }
 
 

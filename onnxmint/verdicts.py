@@ -49,7 +49,7 @@ class Question:
     def words(self) -> str:
         """Return what was asked about."""
         images = "1 questioned image" if self.images == 1 else f"{self.images:,} questioned images"
-        return f"{images} ({len(self.scores):,} groups of images that belong together)" if self.grouped else images
+        return f"{images} ({len(self.scores):,} when near copies and groups count once)" if self.grouped else images
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,26 +86,34 @@ def reach_verdict(
         strength=strength,
         auc=performance.auc,
     )
-    kind, text = _judge(found, question, controls)
-    reference = next((control for control in controls if control.name == "reference"), None)
-    unexcluded = f" {NO_REFERENCE}" if reference is None or reference.passed is None else ""
-    if reference is not None and reference.passed and reference.facts.get("learned"):
-        unexcluded = f" {LEARNED_REFERENCE}"
+    failed = stopped_by(controls)
+    kind, text = ("inconclusive", _confounded(failed, question)) if failed else _judge(found, question)
     return Verdict(
         kind=kind,
-        text=f"{text}{unexcluded} {ASSUMPTION}",
+        text=text if failed else " ".join([text, *_unexcluded(controls), ASSUMPTION]),
         p_value=test.p_value,
         share_of_members=found.share,
         at_least=test.at_least,
         detectable_share=found.detectable,
         units="groups" if question.grouped else "images",
+        stopped_by=tuple(control.name for control in failed),
     )
 
 
-def _judge(found: _Findings, question: Question, controls: Sequence[Control]) -> tuple[str, str]:
-    failed = [control for control in controls if control.name in CONFOUNDS and control.passed is False]
-    if failed:
-        return "inconclusive", _confounded(failed, question)
+def stopped_by(controls: Sequence[Control]) -> list[Control]:
+    """Return the failed controls that leave another explanation than membership."""
+    return [control for control in controls if control.name in CONFOUNDS and control.passed is False]
+
+
+def _unexcluded(controls: Sequence[Control]) -> list[str]:
+    """Return what no control could exclude."""
+    reference = next((control for control in controls if control.name == "reference"), None)
+    if reference is None or reference.passed is None:
+        return [NO_REFERENCE]
+    return [LEARNED_REFERENCE] if reference.facts.get("learned") else []
+
+
+def _judge(found: _Findings, question: Question) -> tuple[str, str]:
     if found.auc.low <= CHANCE:
         return "inconclusive", (
             f"On images it had not seen, this audit could not tell members of the training set from non-members "

@@ -123,16 +123,16 @@ def group_copies(facts: ImageFacts, groups: Rows | None) -> Rows | None:
 def _control(both: int, near: int, removed: int, grouped: int, count: int) -> Control:
     found = []
     if both:
-        found.append(f"{both:,} images are given as members and as non-members: they were left out of both")
+        found.append(f"{both:,} given both as member and as non-member, left out of both")
     if near:
-        found.append(f"{near:,} non-members are near copies of members: left out")
+        found.append(f"{near:,} given as non-member but a near copy of a member, left out")
     if removed:
-        found.append(f"{removed:,} are exact or near copies of another on their side: left out")
+        found.append(f"{removed:,} a copy or near copy of another on its side, left out")
     if grouped:
-        found.append(f"{grouped:,} are exact or near copies of another: kept together in every split")
-    text = "; ".join(found) if found else "no two are exact or near copies of each other"
+        found.append(f"{grouped:,} a copy or near copy of another, kept together in every split")
+    text = "; ".join(found) if found else "none is a copy or near copy of another"
     facts = {"on_both_sides": both, "near_copies_of_members": near, "left_out": removed, "grouped": grouped}
-    return Control(name="duplicates", passed=not both, text=f"Of {count:,} known images {text}.", facts=facts)
+    return Control(name="duplicates", passed=not both, text=f"Of {count:,} known images: {text}.", facts=facts)
 
 
 def _on_both_sides(number: NDArray[np.generic], is_member: NDArray[np.bool_]) -> NDArray[np.bool_]:

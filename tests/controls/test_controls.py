@@ -130,7 +130,7 @@ def test_copies_are_counted_and_settled(tmp_path: Path) -> None:
     assert control.passed is False
     assert control.facts["on_both_sides"] == 1
     assert control.facts["left_out"] >= 1
-    assert "1 images are given as members and as non-members" in control.text
+    assert "1 given both as member and as non-member" in control.text
     assert made.evidence.members == 120
 
 
@@ -276,6 +276,6 @@ def test_frames_of_one_scene_are_one_vote_in_every_control(tmp_path: Path) -> No
     assert made.evidence.groups == 120
     found = audit(MODEL, places[2], made, settings=AuditSettings(group="scene"))
     assert found.verdict.units == "groups"
-    assert "(40 groups of images that belong together)" in found.verdict.text
+    assert "(40 when near copies and groups count once)" in found.verdict.text
     assert by_name(found.controls)["exchangeability"].passed
     assert len({(p, q) for p, q in zip(found.scores.p_value, found.scores.q_value, strict=True)}) <= 40
