@@ -1,0 +1,102 @@
+"""Verdicts: every kind for its reason, in words that carry the numbers; tiny sets do not fail."""
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from onnxmint.results import Control, Verdict
+from onnxmint.stats.estimates import Performance
+from onnxmint.stats.heldout import HeldOut
+from onnxmint.stats.metrics import evaluate
+from onnxmint.verdicts import ASSUMPTION, LEARNED_REFERENCE, NO_REFERENCE, Question, reach_verdict
+
+GIVEN = Control(name="reference", passed=True, text="", facts={"learned": False})
+
+
+def scores(mean: float, count: int) -> np.ndarray:
+    """Return normal scores without chance."""
+    return norm.ppf((np.arange(count) + 0.5) / count, loc=mean)
+
+
+def performance(distance: float) -> Performance:
+    return evaluate(scores(distance, 250), scores(0, 250), threshold=0, rng=np.random.default_rng(0), resamples=100)
+
+
+def verdict(
+    asked: np.ndarray,
+    *,
+    distance: float = 1.5,
+    controls: tuple[Control, ...] = (GIVEN,),
+    relevant: float = 0.5,
+    known: int = 500,
+) -> Verdict:
+    question = Question(scores=asked, images=len(asked), grouped=False, alpha=0.05, relevant_share=relevant)
+    held = HeldOut.of(scores(distance, known), scores(0, known))
+    return reach_verdict(question, held, performance=performance(distance), controls=controls)
+
+
+def test_members_are_found_with_their_share_and_number() -> None:
+    found = verdict(np.concatenate([scores(1.5, 100), scores(0, 100)]))
+    assert found.kind == "members-found"
+    assert found.share_of_members is not None
+    assert found.share_of_members.low < 0.5 < found.share_of_members.high
+    assert 0 < (found.at_least or 0) <= 100
+    assert f"at least {found.at_least} of the images were" in found.text
+    assert found.text.endswith(ASSUMPTION)
+    assert NO_REFERENCE not in found.text
+
+
+def test_nothing_is_no_evidence_where_it_would_have_been_seen() -> None:
+    found = verdict(scores(0, 300))
+    assert found.kind == "no-evidence"
+    assert found.detectable_share is not None
+    assert found.detectable_share < 0.5
+    assert "this audit would have found it in 95% of cases" in found.text
+
+
+def test_nothing_is_inconclusive_where_it_would_not_have_been_seen() -> None:
+    found = verdict(scores(0, 300), relevant=0.01)
+    assert found.kind == "inconclusive"
+    assert "No number of questioned images would" in found.text
+    few = verdict(scores(0, 10))
+    assert few.kind == "inconclusive"
+    assert "questioned images would show a share of 50%" in few.text
+
+
+def test_an_audit_that_sees_nothing_says_so() -> None:
+    found = verdict(scores(3, 300), distance=0.0)
+    assert found.kind == "inconclusive"
+    assert "could not tell members of the training set from non-members" in found.text
+
+
+@pytest.mark.parametrize("name", ["reference", "placebo", "files", "pixels", "exchangeability"])
+def test_a_failed_control_stops_every_verdict(name: str) -> None:
+    failed = Control(name=name, passed=False, text="It was the weather.")
+    for asked in (scores(1.5, 200), scores(0, 200)):
+        found = verdict(asked, controls=(failed,))
+        assert (found.kind, found.stopped_by) == ("inconclusive", (name,))
+        assert "It was the weather." in found.text
+
+
+@pytest.mark.parametrize("name", ["duplicates", "plausibility"])
+def test_other_controls_inform_only(name: str) -> None:
+    found = verdict(scores(1.5, 200), controls=(GIVEN, Control(name=name, passed=False, text="")))
+    assert found.kind == "members-found"
+
+
+def test_what_was_not_excluded_is_said() -> None:
+    off = Control(name="reference", passed=None, text="Not run.")
+    learned = Control(name="reference", passed=True, text="", facts={"learned": True})
+    assert NO_REFERENCE in verdict(scores(1.5, 100), controls=(off,)).text
+    assert NO_REFERENCE in verdict(scores(1.5, 100), controls=()).text
+    assert LEARNED_REFERENCE in verdict(scores(1.5, 100), controls=(learned,)).text
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3])
+def test_tiny_sets_get_an_answer(count: int) -> None:
+    found = verdict(scores(5.0, count))
+    assert found.kind in ("members-found", "inconclusive")
+    if count == 1:
+        assert found.share_of_members is not None
+        assert (found.share_of_members.low, found.share_of_members.high) == (0, 1)
+        assert "1 questioned image" in found.text
