@@ -1,37 +1,20 @@
 """onnxmint check: what it prints, its JSON, and every message a user can meet."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-from onnxmint.cli.main import run
+from tests.cli.conftest import Run
 from tests.conftest import DEMO
 from tests.graph.texts import cnn
 
 MODEL, IMAGES = str(DEMO / "target.onnx"), str(DEMO / "members.parquet")
 
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def call(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run onnxmint check in an empty folder; return exit code, stdout, stderr."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "80")
-
-    def act(*words: object) -> tuple[int, str, str]:
-        code = run(["check", *map(str, words)])
-        captured = capfd.readouterr()
-        return code, captured.out, captured.err
-
-    return act
-
 
 def test_a_table_and_advice_fit_80_columns(call: Run) -> None:
-    code, out, err = call(MODEL, IMAGES, "--preprocess", "-1-1")
+    code, out, err = call("check", MODEL, IMAGES, "--preprocess", "-1-1")
     assert code == 0
     assert max(map(len, out.splitlines())) <= 80
     for shown in ("* 0-1 ", "-1-1 (declared)", "100.0%", "0-1 fits best", "probably wrong"):
@@ -43,7 +26,7 @@ def test_a_table_and_advice_fit_80_columns(call: Run) -> None:
 def test_colours_have_rows_in_both_orders_and_a_file_to_declare_them(call: Run, tmp_path: Path) -> None:
     (tmp_path / "p.toml").write_text("size = 9\ncrop = 8\nmean = [0.1, 0.2, 0.3]\n")
     model = cnn(tmp_path / "cnn.onnx")
-    code, out, _ = call(model, IMAGES, "--preprocess", "p.toml", "--no-labels", "--sample", "30", "-q")
+    code, out, _ = call("check", model, IMAGES, "--preprocess", "p.toml", "--no-labels", "--sample", "30", "-q")
     assert code == 0
     assert max(map(len, out.splitlines())) <= 80
     for shown in ("imagenet with bgr", "caffe", "p.toml (declared)", "score"):
@@ -51,7 +34,7 @@ def test_colours_have_rows_in_both_orders_and_a_file_to_declare_them(call: Run, 
 
 
 def test_json_is_alone_on_stdout(call: Run) -> None:
-    code, out, err = call(MODEL, IMAGES, "--preprocess", "0-1", "--sample", "40", "--json", "-q")
+    code, out, err = call("check", MODEL, IMAGES, "--preprocess", "0-1", "--sample", "40", "--json", "-q")
     facts = json.loads(out)
     assert (code, err) == (0, "")
     assert list(facts) == [
@@ -70,7 +53,7 @@ def test_renumbered_labels_show_both_accuracies(call: Run, tmp_path: Path) -> No
     number = table.schema.get_field_index("label")
     labels = [[9 - label for label in table["label"].to_pylist()]]
     pq.write_table(table.set_column(number, "label", labels), tmp_path / "m.parquet")
-    code, out, _ = call(MODEL, "m.parquet", "-q")
+    code, out, _ = call("check", MODEL, "m.parquet", "-q")
     assert code == 0
     assert "renumbered" in out
     assert "as labelled" in out
@@ -83,7 +66,7 @@ def test_what_is_skipped_or_unreadable_is_shown(call: Run, tmp_path: Path) -> No
     rows[3]["bytes"] = b"nothing"
     number = table.schema.get_field_index("image")
     pq.write_table(table.set_column(number, "image", [rows]), tmp_path / "m.parquet")
-    code, out, _ = call(MODEL, "m.parquet", "-q")
+    code, out, _ = call("check", MODEL, "m.parquet", "-q")
     assert code == 0
     assert "19 images of m.parquet, 1 unreadable" in out
 
@@ -109,7 +92,7 @@ def test_wrong_words_give_one_line_and_the_right_code(
     for folder in ("bad", "empty"):
         (tmp_path / folder).mkdir()
     (tmp_path / "bad" / "a.png").write_bytes(b"nothing")
-    found, out, err = call(*words, "-q")
+    found, out, err = call("check", *words, "-q")
     assert message in err
     assert (found, out) == (code, "")
     assert "Traceback" not in err
@@ -120,6 +103,6 @@ def test_cuda_that_is_not_there_fails_with_the_mend(call: Run) -> None:
 
     if cuda_failure() is None:
         pytest.skip("CUDA works here")
-    code, out, err = call(MODEL, IMAGES, "--device", "cuda", "-q")
+    code, out, err = call("check", MODEL, IMAGES, "--device", "cuda", "-q")
     assert (code, out) == (1, "")
     assert "--device cuda: " in err

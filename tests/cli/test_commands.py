@@ -4,7 +4,6 @@ import io
 import json
 import re
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,27 +13,12 @@ import pytest
 from PIL import Image
 
 from onnxmint.cli.main import COMMANDS, run
+from tests.cli.conftest import Run
 from tests.conftest import DEMO
 
 MODEL = str(DEMO / "target.onnx")
 EVIDENCE = ["--members", str(DEMO / "members.parquet"), "--nonmembers", str(DEMO / "nonmembers.parquet")]
 DECLARED = ["--preprocess", "0-1"]
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def call(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run the command in an empty folder; return exit code, stdout, stderr."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "80")
-
-    def act(*words: object) -> tuple[int, str, str]:
-        code = run([str(word) for word in words])
-        captured = capfd.readouterr()
-        return code, captured.out, captured.err
-
-    return act
 
 
 @pytest.fixture

@@ -1,32 +1,17 @@
 """onnxmint plan, and the options of audit that change what is said of single images."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 from onnxmint.cli.main import run
+from tests.cli.conftest import Run
 from tests.conftest import DEMO
 
 MODEL = str(DEMO / "target.onnx")
 EVIDENCE = ["--members", str(DEMO / "members.parquet"), "--nonmembers", str(DEMO / "nonmembers.parquet")]
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def call(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "80")
-
-    def act(*words: object) -> tuple[int, str, str]:
-        code = run([str(word) for word in words])
-        captured = capfd.readouterr()
-        return code, captured.out, captured.err
-
-    return act
 
 
 @pytest.fixture(scope="module")

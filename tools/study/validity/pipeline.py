@@ -17,7 +17,7 @@ EVIDENCE, QUESTIONED = 400, 200
 
 def rows(shared: Path, *, runs: int) -> Iterator[dict[str, Any]]:
     """Yield for each target how often each control fails on clean evidence, and what the verdicts are."""
-    for target in ("cifar10-paper", "cifar10-large-nhwc"):
+    for target in ("cifar10-paper",):
         members, nonmembers, table = real.sides(target, shared, 6000, np.random.default_rng(0))
         verdicts: dict[str, Counter[str]] = {"innocent": Counter(), "half": Counter()}
         failed: Counter[str] = Counter()
