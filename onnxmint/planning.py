@@ -134,9 +134,13 @@ def _evidence_needed(strength: Strength, known: int, share: float, alpha: float)
 
 
 def _tells_apart(strength: Strength) -> bool:
-    """Return whether the test part (half of what is held out) shows an AUC above 1/2 with 95% probability."""
+    """Return whether the test part shows an AUC above 1/2 with 95% probability.
+
+    It is half of what is held out, or all of it for cross-fitted evidence.
+    """
     from scipy.stats import norm
 
-    members, nonmembers = strength.members / 2, strength.nonmembers / 2
+    part = 1 if strength.inflation > 1 else 2
+    members, nonmembers = strength.members / part, strength.nonmembers / part
     error = np.sqrt(strength.inflation * (strength.spread / members + 1 / 12 / nonmembers))
     return bool(strength.effect > (norm.isf(0.025) + norm.isf(1 - CONFIDENCE)) * error)

@@ -97,7 +97,7 @@ def q_values(p: FloatArray, method: str = "bh") -> FloatArray:
     """Return adjusted p-values: flagging q <= a keeps the expected share of false flags at most a.
 
     Benjamini-Hochberg is valid for conformal p-values that share their known non-members (Bates et al. 2023, theorem
-    2); Storey's estimate of the share of non-members makes it less conservative when members are many, and stays valid
+    2; for cross-conformal ones there is no proof); Storey's estimate of the share of non-members makes it less conservative when members are many, and stays valid
     (the same, section 2.4).
 
     Args:
@@ -114,7 +114,10 @@ def q_values(p: FloatArray, method: str = "bh") -> FloatArray:
     if not len(p):
         return p
     found: FloatArray = false_discovery_control(p, method="bh")
-    return found if method == "bh" else np.minimum(found * share_of_nulls(p), 1.0)
+    if method == "bh":
+        return found
+    adapted = np.minimum(found * share_of_nulls(p), 1.0)
+    return np.where(p <= _LAMBDA, adapted, 1.0)  # the proof for finite numbers covers only these
 
 
 def share_of_nulls(p: FloatArray) -> float:

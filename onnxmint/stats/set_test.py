@@ -48,7 +48,8 @@ def compare_sets(questioned: FloatArray, known: HeldOut, *, alpha: float) -> Set
         p_value = float(mannwhitneyu(questioned.ravel(), known.nonmember, alternative="greater").pvalue)
     else:
         p_value = float(_p_values(placed.sum(keepdims=True), np.array([len(placed)]), known)[0])
-    return SetTest(p_value=p_value, effect=float(placed.mean()), at_least=at_least(placed, known, alpha=alpha))
+    least = at_least(placed, known, alpha=alpha) if p_value <= alpha else 0
+    return SetTest(p_value=p_value, effect=float(placed.mean()), at_least=least)
 
 
 def at_least(placed: FloatArray, known: HeldOut, *, alpha: float) -> int:
@@ -71,11 +72,15 @@ def at_least(placed: FloatArray, known: HeldOut, *, alpha: float) -> int:
 def _p_values(total: FloatArray, size: np.ndarray, known: HeldOut) -> FloatArray:
     """Return one-sided p-values of sums of placements of so many images: normal, half a rank of continuity.
 
-    The variance is that without ties; ties make it smaller, so that they make the test conservative.
+    The variance is that without ties; ties make it smaller, so that they make the test conservative. A sum of one or
+    two placements is not normal: there the p-value is no smaller than that of so many uniform ones.
     """
     from scipy.stats import norm
 
     n = len(known.nonmember)
     deviation = np.sqrt(size * (n + known.inflation * size + 1) / (12 * n))
     found: FloatArray = norm.sf((total - size / 2 - 0.5 / n) / deviation)
-    return found
+    left = size - total + 1 / n  # of the largest sum; a rank of continuity for the finite number of known ones
+    of_two = np.where(left <= 1, left**2 / 2, 1 - np.maximum(2 - left, 0) ** 2 / 2)
+    few = np.select([size == 1, size == 2], [left, of_two], 0.0)  # noqa: PLR2004 - images
+    return np.minimum(np.maximum(found, few), 1.0)

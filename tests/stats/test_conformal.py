@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from onnxmint.stats.conformal import p_values, q_values
+from onnxmint.stats.conformal import class_of, p_values, p_values_by_class, q_values
 
 tied_scores = hnp.arrays(np.float64, st.integers(1, 15), elements=st.integers(-3, 3).map(float))
 
@@ -55,3 +55,44 @@ def test_false_discoveries_stay_below_the_level() -> None:
         flagged = q_values(p_values(scores, rng.normal(0, 1, 1000))) <= level
         shares.append(flagged[60:].sum() / max(flagged.sum(), 1))
     assert 0.02 < np.mean(shares) <= level + 0.01
+
+
+@given(st.lists(st.floats(0.0005, 1), min_size=1, max_size=40))
+def test_storey_flags_no_image_that_looks_like_a_non_member(p: list[float]) -> None:
+    found = q_values(np.array(p), "storey")
+    assert (found[np.array(p) > 0.5] == 1).all()
+    small = np.array(p) <= 0.5
+    assert (found[small] <= q_values(np.array(p))[small] + 1e-12).all()
+
+
+def test_another_correction_is_refused() -> None:
+    with pytest.raises(ValueError, match="must be one of bh, storey"):
+        q_values(np.array([0.1]), "holm")
+
+
+def test_smoothed_p_values_of_non_members_are_uniform() -> None:
+    rng = np.random.default_rng(3)
+    found = [p_values(np.round(rng.normal(size=1)), np.round(rng.normal(size=20)), rng=rng)[0] for _ in range(4000)]
+    for level in (0.05, 0.3, 0.7):
+        assert np.mean(np.array(found) <= level) == pytest.approx(level, abs=0.025)
+
+
+def test_p_values_hold_within_every_class() -> None:
+    """A class whose non-members score higher gets its own yardstick; too small classes share one."""
+    rng = np.random.default_rng(4)
+    known_class = np.repeat([0, 1, 2, 3], [500, 500, 30, 40])
+    known = rng.normal(3 * (known_class == 1), 1)
+    asked_class = np.repeat([0, 1], 2000)
+    asked = rng.normal(3 * (asked_class == 1), 1)
+    within = p_values_by_class(asked, asked_class, known, known_class)
+    for number in (0, 1):
+        assert np.mean(within[asked_class == number] <= 0.1) == pytest.approx(0.1, abs=0.04)
+    assert np.mean(p_values(asked, known)[asked_class == 1] <= 0.1) > 0.15
+    asked, those = class_of(np.array([2, 3, 0]), known_class)
+    assert asked.tolist() == [-1, -1, 0]
+    assert (those[known_class >= 2] == -1).all()
+
+
+def test_cross_conformal_compares_under_the_same_network() -> None:
+    scores, known, fold = np.array([[1.0, 10.0]]), np.array([0.5, 1.5, 9.0, 11.0]), np.array([0, 0, 1, 1])
+    assert p_values(scores, known, fold).tolist() == [(1 + 1 + 1) / 5]
