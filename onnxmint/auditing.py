@@ -1,8 +1,8 @@
 """An audit: a target, an auditor and questioned images in, a verdict out. Read `audit` from top to bottom."""
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,18 +20,18 @@ from onnxmint.evidence import labels_of
 from onnxmint.graph.load import TargetModel, load_target
 from onnxmint.images.preprocess import PRESETS, from_dict
 from onnxmint.images.sources import open_source
-from onnxmint.judging import Scored, Units, as_units, flag_warnings, histogram, judge, prior_of, statistics
+from onnxmint.judging import Scored, flag_warnings, histogram, judge, prior_of, statistics, units_of
 from onnxmint.mint.auditor import Auditor
 from onnxmint.preparing import Prepared, batch_for, check_labels, prepared_with, target_facts
 from onnxmint.progress import Stage, quiet
 from onnxmint.reading import Reader, to_numpy
-from onnxmint.references import open_references
+from onnxmint.references import Reference, open_references
 from onnxmint.results import AuditResult, Control, Skipped
 from onnxmint.runtime.session import Device, choose_device
 from onnxmint.settings import AuditSettings, EvidenceSettings
 from onnxmint.training import now
+from onnxmint.units import Units
 from onnxmint.verdicts import Question, reach_verdict
-from onnxmint.yardstick import Yardstick
 
 Rows = NDArray[np.int64]
 
@@ -67,8 +67,8 @@ def audit(
 
     asked = look_at_questioned(source, auditor.traces, rng=rng, stage=stage)
     scored = _score(auditor, asked, prepared.device, settings, stage, told)
-    controls, yardstick = _controls(auditor, asked, prepared, references, settings, stage)
-    units = as_units(scored, asked, yardstick, rng)
+    units = units_of(scored, asked, auditor.yardstick, rng)
+    controls = _controls(auditor, asked, units, prepared, references, settings, stage)
     verdict = reach_verdict(
         Question(
             scores=units.score,
@@ -81,14 +81,14 @@ def audit(
         performance=auditor.performance,
         controls=controls,
     )
-    prior = prior_of(settings, verdict.share_of_members, len(scored.row))
-    scores = judge(scored, asked, units, settings, prior, labels, rng)
+    prior, prior_words = prior_of(settings, verdict.share_of_members, len(scored.row))
+    scores = judge(scored, asked, units, settings, prior, told, labels, rng)
     return AuditResult(
         version=__version__,
         created=now(),
         target=target_facts(prepared.target, (auditor.method["tensor"],), prepared.device),
         preprocess=auditor.preprocess,
-        method={**auditor.method, **statistics(auditor, settings, units)},
+        method={**auditor.method, **statistics(auditor, settings, units, prior_words)},
         evidence=auditor.evidence,
         performance=auditor.performance,
         baselines=auditor.baselines,
@@ -130,17 +130,25 @@ def _labels_to_tell(auditor: Auditor, labels: Rows | None, place: str) -> Rows |
     return labels
 
 
-def _references(prepared: Prepared, auditor: Auditor, settings: AuditSettings) -> list[Any]:
+def _references(prepared: Prepared, auditor: Auditor, settings: AuditSettings) -> list[Reference]:
     """Open the references, which must be those that the auditor was trained with."""
-    names = [path.name for path in settings.reference]
-    if settings.reference and names != auditor.method["references"]:
-        trained = ", ".join(auditor.method["references"]) or "none"
+    trained = auditor.method["references"]
+    given = {path.name: hashlib.sha256(_content(path)).hexdigest() for path in settings.reference}
+    if given and sorted(given.values()) != sorted(trained.values()):
         raise UsageError(
-            f"--reference gives {', '.join(names)}, the auditor was trained with {trained}: give the same ones"
+            f"--reference gives {', '.join(given)}, the auditor was trained with {', '.join(trained) or 'none'}: give "
+            "the same files"
         )
     name = str(auditor.preprocess["name"])
     declared = EvidenceSettings(preprocess=name if name in PRESETS else None, device=settings.device)
     return open_references(settings.reference, prepared, [], declared)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as problem:
+        raise ModelError(f"cannot read the reference {path}: {problem.strerror or problem}") from None
 
 
 def _score(
@@ -192,35 +200,32 @@ def _refuse_nothing(asked: Questioned, skipped: Sequence[Skipped]) -> None:
 def _controls(
     auditor: Auditor,
     asked: Questioned,
+    units: Units,
     prepared: Prepared,
-    references: list[Any],
+    references: list[Reference],
     settings: AuditSettings,
     stage: Stage,
-) -> tuple[tuple[Control, ...], Yardstick]:
-    """Return all controls, strongest first, and what questioned images may be measured by."""
+) -> tuple[Control, ...]:
+    """Return the auditor's controls with those that need the questioned images, strongest first."""
     found = {control.name: control for control in auditor.controls}
-    yardstick = auditor.yardstick
     if settings.controls:
-        exchangeable = exchangeability_control(
+        found["exchangeability"] = exchangeability_control(
             asked,
             prepared,
             auditor.traces,
-            yardstick,
+            auditor.yardstick,
             seed=auditor.method["seed"],
             batch_size=settings.batch_size,
             stage=stage,
         )
-        found["exchangeability"] = exchangeable.control
-        if exchangeable.matched is not None:
-            yardstick = yardstick.with_nonmembers(exchangeable.matched)
     else:
         text = "Not run: switched off with --no-controls."
         found["exchangeability"] = Control(name="exchangeability", passed=None, text=text)
-    if references:
+    if auditor.method["references"]:
         found["reference"] = question_the_reference(
-            found["reference"], references, asked, auditor.traces, batch_size=settings.batch_size, stage=stage
+            found["reference"], references, asked, units, auditor.traces, batch_size=settings.batch_size, stage=stage
         )
-    return tuple(found[name] for name in ORDER), yardstick
+    return tuple(found[name] for name in ORDER)
 
 
 def _warnings(
@@ -242,6 +247,11 @@ def _warnings(
         found.append(
             "The evidence has groups but the questioned images have none (--group): they were measured by one image of "
             "each known group, and if many of them are near copies that were not noticed, the p-value is too small."
+        )
+    if settings.group is not None and auditor.yardstick.group is None:
+        found.append(
+            "The questioned images have groups but the evidence has none: one image of each group was taken, drawn at "
+            "random, to be measured by single known images; with groups in the evidence all would count."
         )
     if settings.device == "auto" and device.kind == "cpu" and "driver" not in device.reason:
         found.append(f"Ran on the CPU: {device.reason}.")

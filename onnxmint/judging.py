@@ -15,7 +15,7 @@ from onnxmint.results import Control, Histogram, ScoreTable, Skipped
 from onnxmint.settings import AuditSettings
 from onnxmint.stats import conformal, likelihood, share
 from onnxmint.stats.estimates import Estimate, FloatArray
-from onnxmint.stats.heldout import group_means
+from onnxmint.units import Units, as_units
 from onnxmint.verdicts import CHANCE, stopped_by
 from onnxmint.yardstick import Yardstick
 
@@ -42,42 +42,21 @@ class Scored:
     skipped: tuple[Skipped, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Units:
-    """What is counted: images, or groups of them by their mean score, and what they are measured by.
-
-    Attributes:
-        score: (u, K).
-        place: (n,) unit of each image.
-        grouped: whether units are groups.
-        known: of the same kind.
-    """
-
-    score: FloatArray
-    place: Rows
-    grouped: bool
-    known: Yardstick
-
-
-def as_units(scored: Scored, asked: Questioned, yardstick: Yardstick, rng: np.random.Generator) -> Units:
-    """Return independent units: groups where images belong together, and known ones of the same kind."""
+def units_of(scored: Scored, asked: Questioned, yardstick: Yardstick, rng: np.random.Generator) -> Units:
+    """Return independent units of the scored images: declared groups and near copies count once."""
     entries = [asked.entries[row] for row in scored.row]
     index = np.array([entry.index for entry in entries], np.int64)
-    groups = asked.groups(index, groups_of(entries))
-    if groups is None:
-        known = yardstick.thinned(1, rng)
-        return Units(score=scored.score, place=np.arange(len(scored.row)), grouped=False, known=known)
-    means, place = group_means(scored.score, groups)
-    typical = int(np.ceil(np.median(np.bincount(place))))
-    return Units(score=means, place=place, grouped=True, known=yardstick.thinned(typical, rng))
+    return as_units(scored.score, scored.row, asked.groups(index, groups_of(entries)), yardstick, rng)
 
 
-def prior_of(settings: AuditSettings, found: Estimate | None, count: int) -> float:
-    """Return the probability of membership before a score is seen: as given, or the estimated share."""
+def prior_of(settings: AuditSettings, found: Estimate | None, count: int) -> tuple[float, str]:
+    """Return the probability of membership before a score is seen, and where it comes from."""
     if settings.prior is not None:
-        return settings.prior
+        return settings.prior, "given"
+    if found is None:
+        return 0.5, "one half, as the share could not be estimated"
     edge = 0.5 / max(count, 1)  # an estimate of none or all is never certainty
-    return float(np.clip(0.5 if found is None else found.value, edge, 1 - edge))
+    return float(np.clip(found.value, edge, 1 - edge)), "the estimated share of members"
 
 
 def judge(
@@ -86,19 +65,20 @@ def judge(
     units: Units,
     settings: AuditSettings,
     prior: float,
+    told: Rows | None,
     labels: Rows | None,
     rng: np.random.Generator,
 ) -> ScoreTable:
-    """Judge every image, or its group where it has one."""
-    p_unit = _p_values(scored, units, settings, labels, rng)
+    """Judge every image, or its group where it has one; `told` are the labels that the auditor was calibrated with."""
+    p_unit = _p_values(scored, units, settings, told, rng)
     q_unit = conformal.q_values(p_unit, settings.false_discovery)
     ratio = likelihood.likelihood_ratios(scored.score, units.known.images())
     return ScoreTable(
         path=tuple(asked.entries[row].path for row in scored.row),
         score=scored.score.mean(axis=1),
-        p_value=p_unit[units.place],
-        q_value=q_unit[units.place],
-        flagged=(q_unit <= settings.alpha)[units.place],
+        p_value=p_unit[units.unit],
+        q_value=q_unit[units.unit],
+        flagged=(q_unit <= settings.alpha)[units.unit],
         likelihood_ratio=ratio,
         probability=likelihood.probabilities(ratio, prior),
         label=None if labels is None else labels[scored.row],
@@ -112,13 +92,13 @@ def _p_values(
     """Return the p-value of every unit against held-out non-members of the same kind."""
     smooth = rng if settings.p_values == "smoothed" else None
     if settings.per_class:
-        if units.grouped:
-            raise UsageError("--per-class judges single images, but these come in groups or near copies: leave it out")
-        outside = units.known.nonmembers
-        category = scored.predicted if labels is None else labels[scored.row]
+        if units.size > 1:
+            raise UsageError("--per-class judges single images, but these come in groups: leave it out")
+        outside, top = units.known.nonmembers, dict(zip(scored.row.tolist(), scored.predicted.tolist(), strict=True))
+        category = np.array([top[row] for row in units.row.tolist()]) if labels is None else labels[units.row]
         return conformal.p_values_by_class(
             units.score,
-            category,
+            category[np.argsort(units.place)],
             outside.score.astype(np.float64),
             outside.category.astype(np.int64),
             outside.fold,
@@ -128,7 +108,7 @@ def _p_values(
     return conformal.p_values(units.score, known.nonmember, known.nonmember_fold, rng=smooth)
 
 
-def statistics(auditor: Auditor, settings: AuditSettings, units: Units) -> dict[str, Any]:
+def statistics(auditor: Auditor, settings: AuditSettings, units: Units, prior_words: str) -> dict[str, Any]:
     """Name the methods behind the numbers."""
     crossed = ", each by the network of its fold (cross-conformal)" if auditor.method.get("folds", 1) > 1 else ""
     of_class = " of the same class" if settings.per_class else ""
@@ -139,7 +119,7 @@ def statistics(auditor: Auditor, settings: AuditSettings, units: Units) -> dict[
         "at_least": "closed testing with Mann-Whitney local tests (Goeman and Solari 2011)",
         "share_of_members": share.METHOD,
         "likelihood_ratio": likelihood.METHOD,
-        "prior": "given" if settings.prior is not None else "the estimated share of members",
+        "prior": prior_words,
         "units": "groups" if units.grouped else "images",
     }
 
@@ -169,7 +149,7 @@ def flag_warnings(auditor: Auditor, scores: ScoreTable, units: Units, controls: 
             "images: do not read them as findings."
         )
     if flagged and units.grouped:
-        number = len(np.unique(units.place[scores.flagged]))
+        number = len(np.unique(units.unit[scores.flagged]))
         found.append(
             f"Images that belong together are judged together: the {flagged} flagged images are {number} groups."
         )

@@ -1,17 +1,19 @@
 """Training an auditor: known images in, one calibrated and tested ONNX file out. Read `train` from top to bottom."""
 
 import datetime as dt
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from onnxmint import __version__
 from onnxmint.controls.copies import Looked, look_at_known, settle_copies
 from onnxmint.controls.of_evidence import Controlled, control_evidence
 from onnxmint.controls.reference import given_references
-from onnxmint.errors import ModelError
+from onnxmint.errors import ModelError, UsageError
 from onnxmint.evidence import EvidenceTable, divided, list_evidence
 from onnxmint.fitting import Fitted, fit_and_score, title, what_is_read, yardstick_of
 from onnxmint.graph.layers import list_layers
@@ -29,6 +31,7 @@ from onnxmint.settings import EvidenceSettings, TrainSettings
 from onnxmint.stats import metrics, two_sample
 from onnxmint.yardstick import Traces
 
+_NAMED = 1000  # images left out as copies that are named, first ones first
 PARITY = 1e-4  # the file's score and torch's may differ by this much, relative to the larger of 1 and the score
 
 
@@ -56,6 +59,8 @@ def train(
         OnnxmintError: one of its kinds, for files, options and devices that do not serve.
     """
     settings = settings or TrainSettings()
+    if settings.reference and not settings.controls:
+        raise UsageError("--reference is a control: leave out --no-controls, or the reference")
     rng = np.random.default_rng(settings.seed)
     prepared = prepare(model, settings)
     layers = list_layers(prepared.target)
@@ -97,8 +102,16 @@ def look_and_divide(
     """List and look at the known images, settle copies among them, and divide what is left."""
     table: EvidenceTable = list_evidence(*sources, limit=settings.limit, rng=rng)
     check_labels(table.labels, prepared.target.answer.classes, sources[0].location)
-    looked, duplicates = settle_copies(look_at_known(table, sources, rng=rng, stage=stage))
+    looked, duplicates, left_out = settle_copies(look_at_known(table, sources, rng=rng, stage=stage))
+    named = _names(table, sources, left_out[:_NAMED])
+    duplicates = replace(duplicates, facts={**duplicates.facts, "left_out_images": named})
     return replace(looked, table=divided(looked.table, rng, folds=folds)), duplicates
+
+
+def _names(table: EvidenceTable, sources: tuple[ImageSource, ImageSource], rows: NDArray[np.int64]) -> list[str]:
+    """Return the paths of some rows."""
+    names = [{entry.index: entry.path for entry in source.entries()} for source in sources]
+    return [names[0 if table.is_member[row] else 1][int(table.index[row])] for row in rows.tolist()]
 
 
 def _auditor(
@@ -123,6 +136,7 @@ def _auditor(
             features=controlled.features,
             described=controlled.described,
             difficulty=controlled.difficulty,
+            judged=controlled.judged,
         ),
         version=__version__,
         created=now(),
@@ -153,7 +167,7 @@ def _method(fitted: Fitted, settings: TrainSettings) -> dict[str, Any]:
         "best_epochs": list(fitted.best_epochs),
         "validation_loss": fitted.validation_loss if fitted.best_epochs else None,
         "source": "Membership Inference Test, arXiv 2601.12929",
-        "references": [path.name for path in settings.reference],
+        "references": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in settings.reference},
         "intervals": metrics.INTERVAL_METHOD,
         "controls": two_sample.METHOD,
     }

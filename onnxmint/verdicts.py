@@ -14,7 +14,8 @@ CONFOUNDS = ("reference", "placebo", "files", "pixels", "exchangeability")
 """Controls that, when they fail, leave another explanation than membership."""
 ASSUMPTION = (
     "All of this holds if the questioned images, had they not been trained on, would be images like the known "
-    "non-members (same source, same preparation); no test after the fact can prove that (arXiv 2409.19798)."
+    "non-members (same source, same preparation); no test after the fact can prove that (arXiv 2409.19798). The share, "
+    "and what would have been found, hold if members among them were trained on as the known members were."
 )
 NO_REFERENCE = (
     "No model that was not trained on these images was compared, so a mere difference in difficulty between members "
@@ -57,7 +58,7 @@ class _Findings:
     """All numbers that a verdict rests on."""
 
     test: SetTest
-    share: Estimate
+    share: Estimate | None
     detectable: float | None
     strength: Strength
     auc: Estimate
@@ -74,26 +75,26 @@ def reach_verdict(
         performance: of this score on the test part.
         controls: what else could explain a difference.
     """
-    if min(len(question.scores), 1) == 0:
+    if not len(question.scores):
         return Verdict(kind="inconclusive", text="No questioned image could be read, so nothing was tested.")
-    test = compare_sets(question.scores, known, alpha=question.alpha)
+    strength, auc = Strength.measured(known), performance.auc
     few = min(len(question.scores), len(known.member), len(known.nonmember)) < _FEWEST
-    strength = Strength.measured(known)
+    blind = few or strength.effect <= 0 or auc.low <= CHANCE  # a share of what cannot be told apart is no estimate
     found = _Findings(
-        test=test,
-        share=Estimate(value=0.5, low=0.0, high=1.0) if few else share_of_members(question.scores, known),
+        test=compare_sets(question.scores, known, alpha=question.alpha),
+        share=None if blind else share_of_members(question.scores, known),
         detectable=detectable_share(strength, len(question.scores), alpha=question.alpha),
         strength=strength,
-        auc=performance.auc,
+        auc=auc,
     )
     failed = stopped_by(controls)
     kind, text = ("inconclusive", _confounded(failed, question)) if failed else _judge(found, question)
     return Verdict(
         kind=kind,
         text=text if failed else " ".join([text, *_unexcluded(controls), ASSUMPTION]),
-        p_value=test.p_value,
+        p_value=found.test.p_value,
         share_of_members=found.share,
-        at_least=test.at_least,
+        at_least=found.test.at_least,
         detectable_share=found.detectable,
         units="groups" if question.grouped else "images",
         stopped_by=tuple(control.name for control in failed),
@@ -107,10 +108,16 @@ def stopped_by(controls: Sequence[Control]) -> list[Control]:
 
 def _unexcluded(controls: Sequence[Control]) -> list[str]:
     """Return what no control could exclude."""
-    reference = next((control for control in controls if control.name == "reference"), None)
+    of = {control.name: control for control in controls}
+    said, reference = [], of.get("reference")
     if reference is None or reference.passed is None:
-        return [NO_REFERENCE]
-    return [LEARNED_REFERENCE] if reference.facts.get("learned") else []
+        said.append(NO_REFERENCE)
+    elif reference.facts.get("learned"):
+        said.append(LEARNED_REFERENCE)
+    missing = [name for name in CONFOUNDS[1:] if name not in of or of[name].passed is None]
+    if missing:
+        said.append(f"Controls that were not run could exclude nothing: {', '.join(missing)}.")
+    return said
 
 
 def _judge(found: _Findings, question: Question) -> tuple[str, str]:
@@ -122,37 +129,51 @@ def _judge(found: _Findings, question: Question) -> tuple[str, str]:
         )
     if found.test.p_value <= question.alpha:
         return "members-found", _found(found, question)
-    if found.detectable is None or found.detectable > question.relevant_share:
+    if found.share is not None and found.share.low > 0:
+        return "inconclusive", (
+            f"There is a sign that some of the {question.words} were in the model's training set "
+            f"({_tested(found.test)}; {_share(found.share)}), but not at the level of {question.alpha:g} that was "
+            "asked for. More questioned images or more evidence would settle it."
+        )
+    if found.share is None or found.detectable is None or found.detectable > question.relevant_share:
         return "inconclusive", _blind(found, question)
     return "no-evidence", (
-        f"There is no sign that any of the {question.words} was in the model's training set: they do not score higher "
-        f"than images that were not trained on ({_tested(found.test)}). The share of members among them is at most "
-        f"{_percent(found.share.high)} (95% interval {_percent(found.share.low)} to {_percent(found.share.high)}); had "
-        f"{_percent(found.detectable)} or more of them been trained on, this audit would have found it in "
-        f"{CONFIDENCE:.0%} of cases. A smaller share can still be among them unnoticed."
+        f"There is no sign that any of the {question.words} was in the model's training set: as a set they do not "
+        f"score significantly higher than images that were not trained on ({_tested(found.test)}). The share of "
+        f"members among them is at most {_percent(found.share.high)} (95% interval); had {_percent(found.detectable)} "
+        f"or more of them been trained on, this audit would have found it in {CONFIDENCE:.0%} of cases. A smaller "
+        "share can still be among them unnoticed."
     )
 
 
 def _found(found: _Findings, question: Question) -> str:
     units = "groups" if question.grouped else "images"
+    what = "The" if len(question.scores) == 1 else "Some of the"
+    share = "" if found.share is None else f" {_share(found.share)}.".replace(" the share", " The share", 1)
     least = (
-        f"; with {1 - question.alpha:.0%} confidence at least {found.test.at_least:,} of the {units} were"
+        f" With {1 - question.alpha:.0%} confidence at least {found.test.at_least:,} of the {units} were."
         if found.test.at_least
         else ""
     )
     return (
-        f"Some of the {question.words} were in the model's training set: as a set they score higher than images that "
-        f"were not trained on ({_tested(found.test)}). Were none of them trained on, a set would be called so in at "
-        f"most {question.alpha:.0%} of audits. The share of members is estimated at {_percent(found.share.value)} (95% "
-        f"interval {_percent(found.share.low)} to {_percent(found.share.high)}){least}. Which ones is another "
-        f"question: single images can be told apart only as well as {_measured(found.auc)}."
+        f"{what} {question.words} {'was' if question.images == 1 else 'were'} in the model's training set: as a set "
+        f"they score higher than images that were not trained on ({_tested(found.test)}). Were none of them "
+        f"trained on, a set would be called so in at most {question.alpha:.0%} of audits.{share}{least} Which ones is "
+        f"another question: single images can be told apart only as well as {_measured(found.auc)}."
+    )
+
+
+def _share(share: Estimate) -> str:
+    return (
+        f"the share of members is estimated at {_percent(share.value)}, 95% interval {_percent(share.low)} to "
+        f"{_percent(share.high)}"
     )
 
 
 def _confounded(failed: Sequence[Control], question: Question) -> str:
     reasons = " ".join(control.text for control in failed)
     return (
-        f"Scores of the {question.words} cannot be read as membership, because something else explains them as well. "
+        f"Scores of the {question.words} cannot be read as membership, because something else can explain them too. "
         f"{reasons} Known non-members of the same origin, difficulty and preparation as the members and the questioned "
         "images would settle it."
     )
@@ -168,14 +189,16 @@ def _blind(found: _Findings, question: Question) -> str:
     needed = questioned_needed(found.strength, question.relevant_share, alpha=question.alpha)
     units = "groups" if question.grouped else "images"
     mend = (
-        f"About {needed:,} questioned {units} would show a share of {_percent(question.relevant_share)}."
+        f"With about {needed:,} questioned {units} a share of {_percent(question.relevant_share)} would be found in "
+        f"{CONFIDENCE:.0%} of cases."
         if needed
-        else "No number of questioned images would, with this evidence: more known members and non-members are needed "
-        "(onnxmint plan says how many)."
+        else "No number of questioned images would do with this evidence: more known members and non-members are "
+        "needed (onnxmint plan says how many)."
     )
+    do = "does" if question.images == 1 else "do"
     return (
-        f"The {question.words} do not score higher than images that were not trained on ({_tested(found.test)}), but "
-        f"{seen} ({_measured(found.auc)}). {mend}"
+        f"The {question.words} {do} not score significantly higher than images that were not trained on "
+        f"({_tested(found.test)}), but {seen} ({_measured(found.auc)}). {mend}"
     )
 
 

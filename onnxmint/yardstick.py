@@ -93,12 +93,7 @@ class Yardstick:
         """
         if self.group is None:
             return self
-        order = rng.permutation(len(self.group))
-        key = self.group[order].astype(np.int64) * 2 + self.is_member[order]
-        by_key = np.argsort(key, kind="stable")
-        starts = np.flatnonzero(np.diff(key[by_key], prepend=key[by_key[0]] - 1))
-        place = np.arange(len(key)) - np.repeat(starts, np.diff(np.append(starts, len(key))))
-        return self.take(np.sort(order[by_key[place < size]]))
+        return self.take(places_in_group(self.group.astype(np.int64) * 2 + self.is_member, rng) < size)
 
     def _means(self, member: bool) -> tuple[FloatArray, NDArray[np.int8]]:
         side = self.take(self.is_member == member)
@@ -108,6 +103,16 @@ class Yardstick:
         fold = np.zeros(len(means), np.int8)
         fold[place] = side.fold  # a group is never divided between folds
         return means, fold
+
+
+def places_in_group(groups: NDArray[np.integer], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return (n,) the place of each row in a random order of its group, from 0."""
+    order = rng.permutation(len(groups))
+    order = order[np.argsort(groups[order], kind="stable")]
+    first = np.flatnonzero(np.diff(groups[order], prepend=groups[order][:1] - 1))
+    found = np.empty(len(groups), np.int64)
+    found[order] = np.arange(len(groups)) - np.repeat(first, np.diff(np.append(first, len(groups))))
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,8 +125,8 @@ class Traces:
         features: (f, d) float32 of at most some thousand held-out non-members, that tell nothing of membership;
             (0, 0) when controls were switched off.
         described: (f,) int32, their numbers in the yardstick.
-        difficulty: (u, 1) float32, mean log-odds of held-out non-members, or of their groups, by given references;
-            (0, 0) without.
+        difficulty: (h,) float32, mean log-odds of held-out non-members by given references; empty without.
+        judged: (h,) int32, their numbers in the yardstick.
     """
 
     digest: NDArray[np.uint64]
@@ -129,3 +134,4 @@ class Traces:
     features: NDArray[np.float32]
     described: NDArray[np.int32]
     difficulty: NDArray[np.float32]
+    judged: NDArray[np.int32]

@@ -24,6 +24,7 @@ LEVEL = {
     "evidence": 2,
     "runtime": 3,
     "verdicts": 3,
+    "units": 3,
     "comparisons": 3,
     "advice": 3,
     "mint": 4,

@@ -11,6 +11,7 @@ from onnxmint.errors import UsageError
 if TYPE_CHECKING:
     from onnxmint.mint.auditor import Auditor
     from onnxmint.progress import Stage
+    from onnxmint.settings import AuditSettings
 
 GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
 
@@ -77,7 +78,6 @@ def audit_command(ctx: click.Context, /, model: Path, images: str, **options: An
     from onnxmint.auditing import audit
     from onnxmint.cli.choices import audit_settings
     from onnxmint.cli.progress import stage_on_stderr
-    from onnxmint.images.sources import open_source
     from onnxmint.report.files import write_run
     from onnxmint.report.terminal import print_summary
     from onnxmint.writing import require_writable
@@ -89,7 +89,7 @@ def audit_command(ctx: click.Context, /, model: Path, images: str, **options: An
     settings = audit_settings(options)
     _require_evidence(options)
     if options["auditor_file"] is None:
-        open_source(images, group=settings.group, labels=settings.labels)  # a wrong path must not cost a training
+        _check_before_training(images, options, settings)
     auditor = _auditor(ctx, model, options, stage)
     result = audit(model, images, auditor, settings=settings, stage=stage)
     files = write_run(result, run, run_settings=_words(model, images, options), auditor=auditor.model)
@@ -98,6 +98,23 @@ def audit_command(ctx: click.Context, /, model: Path, images: str, **options: An
     else:
         print_summary(result, Console(), files=files)
     ctx.exit(GATE[result.verdict.kind] if gate else 0)
+
+
+def _check_before_training(images: str, options: dict[str, Any], settings: "AuditSettings") -> None:
+    """Refuse what would be refused after the training: a wrong path, or labels on one side only."""
+    from onnxmint.evidence import labels_of
+    from onnxmint.images.sources import open_source
+
+    asked, *known = (
+        open_source(place, group=settings.group, labels=settings.labels)
+        for place in (images, options["members"], options["nonmembers"])
+    )
+    told = options["module"] in ("auto", "views", "phi")
+    if told and labels_of(asked.entries()) is None and all(labels_of(one.entries()) is not None for one in known):
+        raise UsageError(
+            f"the known images have labels, but not all images in {asked.location} have one, so their scores would not "
+            "compare: give labels, or use --no-labels"
+        )
 
 
 def _require_evidence(options: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ def train_settings(options: dict[str, Any]) -> TrainSettings:
         module=options["module"],
         layer=options["layer"],
         folds=options["folds"],
-        reference=options["reference"],
+        reference=tuple(path for path in options["reference"] if str(path) != "auto"),
         controls=not options["no_controls"],
         **_known_images(options),
     )
@@ -36,7 +36,7 @@ def audit_settings(options: dict[str, Any]) -> AuditSettings:
         per_class=options["per_class"],
         prior=options["prior"],
         relevant_share=options["relevant_share"],
-        reference=options["reference"],
+        reference=tuple(path for path in options["reference"] if str(path) != "auto"),
         controls=not options["no_controls"],
         group=options["group"],
         labels=not options["no_labels"],

@@ -80,7 +80,7 @@ _MODULE = (
         multiple=True,
         metavar="FILE",
         help="Another classifier (.onnx) of the same task, not trained on these images; can be repeated. Shows what is "
-        "difficulty and not membership. Without one, small ones are learned from the known images.",
+        "difficulty and not membership. Without one (or with auto) small ones are learned from the known images.",
     ),
     click.option("--no-controls", is_flag=True, help="Skip the controls; a verdict is weaker without them."),
 )

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.errors import EvidenceError
-from onnxmint.evidence import EvidenceTable
+from onnxmint.evidence import MINIMUM, EvidenceTable
 from onnxmint.images.duplicates import copies
 from onnxmint.images.entries import ImageSource
 from onnxmint.images.facts import ImageFacts, look_at
@@ -26,6 +26,11 @@ class Looked:
 
     table: EvidenceTable
     facts: ImageFacts
+
+    def rows_of(self, table: EvidenceTable) -> Rows:
+        """Return which rows of a table these are."""
+        key = {(int(i), bool(m)): row for row, (i, m) in enumerate(zip(table.index, table.is_member, strict=True))}
+        return np.array([key[int(i), bool(m)] for i, m in zip(self.table.index, self.table.is_member, strict=True)])
 
     def take(self, rows: Rows) -> "Looked":
         """Return some rows."""
@@ -82,11 +87,17 @@ def _unseen(index: Rows, like: ImageFacts, rng: np.random.Generator) -> ImageFac
     )
 
 
-def settle_copies(looked: Looked) -> tuple[Looked, Control]:
+def settle_copies(looked: Looked) -> tuple[Looked, Control, Rows]:
     """Leave out or group copies among the known images; say what was done.
 
     An image that is on both sides is left out of both, a non-member that is a near copy of a member is left out. Of
     copies on one side one stays, unless they are many: then, or where there are groups already, they become groups.
+
+    Returns:
+        What is left, what was done, and the rows of the table that were left out.
+
+    Raises:
+        EvidenceError: too few are left because members and non-members are the same images.
     """
     table = looked.table
     cluster = copies(looked.facts.digest, looked.facts.phash, looked.facts.thumb)
@@ -102,9 +113,15 @@ def settle_copies(looked: Looked) -> tuple[Looked, Control]:
     else:
         removed = int(surplus.sum())
         looked = looked.take(np.flatnonzero(~surplus))
-    return looked, _control(
-        int(both.sum()) // 2 or int(both.any()), int(near.sum()), removed, grouped, len(table.index)
-    )
+    left = min(int(looked.table.is_member.sum()), int((~looked.table.is_member).sum()))
+    on_both = int((both & table.is_member).sum())
+    if on_both and left < MINIMUM:
+        raise EvidenceError(
+            f"{on_both:,} of the known members are given as non-members too, and without them too few are left: an "
+            "image cannot be both"
+        )
+    dropped = np.setdiff1d(np.arange(len(table.index)), looked.rows_of(table))
+    return looked, _control(on_both, int(near.sum()), removed, grouped, len(table.index)), dropped
 
 
 def group_copies(facts: ImageFacts, groups: Rows | None) -> Rows | None:

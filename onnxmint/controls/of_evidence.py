@@ -1,6 +1,6 @@
 """All controls of the evidence, in one go: what could tell known members from non-members besides membership."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,6 @@ from onnxmint.reading import KnownImages
 from onnxmint.references import Reference
 from onnxmint.results import Control, EvidenceFacts
 from onnxmint.settings import TrainSettings
-from onnxmint.stats.heldout import group_means
 
 ORDER = ("reference", "placebo", "files", "pixels", "duplicates", "exchangeability", "plausibility")
 """Controls as reports list them, strongest first."""
@@ -42,13 +41,15 @@ class Controlled:
         controls: one of each, in ORDER; those of questioned images are not among them.
         features: (f, d) float32 of held-out non-members: pixel statistics and features of the twin.
         described: (f,) int32, which known images they are.
-        difficulty: (h', 1) float32 of held-out non-members, or their groups, by given references.
+        difficulty: (h,) float32 of held-out non-members by given references.
+        judged: (h,) int32, which known images they are.
     """
 
     controls: tuple[Control, ...]
     features: NDArray[np.float32]
     described: NDArray[np.int32]
     difficulty: NDArray[np.float32]
+    judged: NDArray[np.int32]
 
 
 def control_evidence(
@@ -82,13 +83,18 @@ def control_evidence(
     )
     if not settings.controls:
         off = [Control(name=name, passed=None, text="Not run: switched off with --no-controls.") for name in ORDER[:4]]
+        nobody = _Judged()
         return Controlled(
-            controls=(*off, duplicates, plausible), features=none, described=np.empty(0, np.int32), difficulty=none
+            controls=(*off, duplicates, plausible),
+            features=none,
+            described=nobody.judged,
+            difficulty=nobody.difficulty,
+            judged=nobody.judged,
         )
     known, rows = some(fitted.known, rng)
     twin = twin_of(prepared, settings.seed)
     seen = _see(twin, known, settings)
-    reference, difficulty = _reference(fitted, known, rows, seen, references, settings)
+    reference, easy = _reference(fitted, known, rows, seen, references, settings)
     controls = (
         reference,
         placebo_control(twin, fitted, known, rows, settings),
@@ -98,7 +104,9 @@ def control_evidence(
         plausible,
     )
     features, described = _features(looked, rows, seen, fitted.known)
-    return Controlled(controls=controls, features=features, described=described, difficulty=difficulty)
+    return Controlled(
+        controls=controls, features=features, described=described, difficulty=easy.difficulty, judged=easy.judged
+    )
 
 
 def control_without_a_module(
@@ -111,6 +119,14 @@ def control_without_a_module(
         duplicates,
         plausibility_control(facts, classes),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judged:
+    """Log-odds of known non-members by given references, for questioned images to be compared with."""
+
+    difficulty: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32))
+    judged: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,16 +159,16 @@ def _reference(
     seen: _Seen,
     references: list[Reference],
     settings: TrainSettings,
-) -> tuple[Control, NDArray[np.float32]]:
+) -> tuple[Control, _Judged]:
     """Compare the difficulty of members and non-members, by given models or by small ones learned here."""
-    none = np.empty((0, 0), np.float32)
+    none = _Judged()
     if references:
         whole = difficulty_by(references, fitted.known, settings.batch_size)
         outside = np.isfinite(whole.score) & ~fitted.known.table.is_member & np.isfinite(fitted.score)
-        kept, groups = whole.score[outside], fitted.known.table.groups
-        if groups is not None:
-            kept = group_means(kept, groups[outside])[0]
-        return reference_control(whole, fitted, fitted.score), kept.astype(np.float32)[:, None]
+        rows_outside = np.flatnonzero(outside)
+        return reference_control(whole, fitted, fitted.score), _Judged(
+            difficulty=whole.score[rows_outside].astype(np.float32), judged=rows_outside.astype(np.int32)
+        )
     predicted = fitted.predicted[rows][seen.rows]
     usable = predicted >= 0 if known.table.labels is None else np.ones(len(predicted), np.bool_)
     small = learned_difficulty(seen.images[usable], seen.rows[usable], predicted[usable], known, seed=settings.seed)

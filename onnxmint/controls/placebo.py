@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxmint.controls.words import CHANCE, numbers
 from onnxmint.errors import OnnxmintError
 from onnxmint.fitting import Fitted, fit_and_score, yardstick_of
 from onnxmint.graph.layers import Layer, list_layers
@@ -20,7 +21,6 @@ from onnxmint.stats.two_sample import auc_of
 
 SHOWN = 2000  # images of a side that the twin is shown: enough for a difference that matters
 _WIDTH = 32  # features that are kept of an activation
-_CHANCE = 0.5
 
 
 def twin_of(prepared: Prepared, seed: int) -> Prepared:
@@ -55,15 +55,16 @@ def placebo_control(
     except OnnxmintError as problem:
         return Control(name="placebo", passed=None, text=f"Not run: the twin with shuffled weights fails: {problem}.")
     auc = auc_of(yardstick_of(found).groups())
-    numbers = f"AUC {auc.value:.3f}, 98% interval {auc.low:.3f} to {auc.high:.3f}"
-    passed = auc.low <= _CHANCE
-    text = (
-        f"A twin of the model with shuffled weights, which knows nothing, does not tell members apart ({numbers})."
-        if passed
-        else f"A twin of the model with shuffled weights, which knows nothing, tells members from non-members as well "
-        f"({numbers}): the evidence differs in more than membership."
-    )
     difference = _difference(fitted, found, rows, settings.seed)
+    gain = f"{difference['value']:+.3f} ({difference['low']:+.3f} to {difference['high']:+.3f})"
+    passed = auc.low <= CHANCE
+    text = (
+        f"A twin of the model with shuffled weights, which knows nothing, was not seen to tell members apart "
+        f"({numbers(auc)}); the model itself has an AUC of {gain} against it."
+        if passed
+        else f"A twin of the model with shuffled weights, which knows nothing, also tells members from non-members "
+        f"({numbers(auc)}; the model's AUC is {gain} against it): the evidence differs in more than membership."
+    )
     return Control(name="placebo", passed=passed, text=text, auc=auc, facts={"target_minus_placebo": difference})
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxmint.controls.words import CHANCE, numbers
 from onnxmint.errors import ModelError
 from onnxmint.evidence import divide
 from onnxmint.fitting import Fitted
@@ -17,14 +18,13 @@ from onnxmint.reading import KnownImages, to_numpy
 from onnxmint.references import Reference, open_references
 from onnxmint.results import Control
 from onnxmint.settings import TrainSettings
-from onnxmint.stats.estimates import Estimate, FloatArray
-from onnxmint.stats.heldout import HeldOut, group_means
+from onnxmint.stats.estimates import FloatArray
+from onnxmint.stats.heldout import HeldOut, cross_fitting_inflation, group_means
 from onnxmint.stats.two_sample import auc_of
 
 _FEWEST = 400  # known images that small classifiers can learn from
 _PER_CLASS = 10
 LEARNED = "small classifiers learned from the known images"
-_CHANCE = 0.5
 
 Rows = NDArray[np.int64]
 
@@ -146,14 +146,14 @@ def reference_control(found: Difficulty, fitted: Fitted, score: FloatArray) -> C
     known = fitted.known
     easy = auc_of(_units(found.score, found.fold, known, np.isfinite(found.score)))
     both = np.isfinite(found.score) & np.isfinite(score)
-    before = auc_of(_units(score, known.table.fold, known, both))
-    after = auc_of(_units(_less_difficulty(score, found, known, both), known.table.fold, known, both))
-    passed = easy.low <= _CHANCE
-    shown = f"AUC {easy.value:.3f}, 98% interval {easy.low:.3f} to {easy.high:.3f}"
+    before = auc_of(_units(score, known.table.fold, known, both, fitted.folds))
+    after = auc_of(_units(_less_difficulty(score, found, known, both), known.table.fold, known, both, fitted.folds))
+    passed = easy.low <= CHANCE
+    shown = numbers(easy)
     change = f"the audit's AUC is {before.value:.3f}, and {after.value:.3f} once difficulty is taken off"
     if passed:
         text = (
-            f"Members are not easier than non-members for models not trained on them ({found.words}; {shown}); "
+            f"Members were not found easier than non-members for models not trained on them ({found.words}; {shown}); "
             f"{change}."
         )
     else:
@@ -197,8 +197,10 @@ def _scaled(values: FloatArray, known: NDArray[np.bool_], fold: NDArray[np.integ
     return result
 
 
-def _units(values: FloatArray, fold: NDArray[np.integer], known: KnownImages, rows: NDArray[np.bool_]) -> HeldOut:
-    """Return the values of images, or the means of groups, of both sides."""
+def _units(
+    values: FloatArray, fold: NDArray[np.integer], known: KnownImages, rows: NDArray[np.bool_], folds: int = 1
+) -> HeldOut:
+    """Return the values of images, or the means of groups, of both sides; `folds` as of cross-fitted scores."""
     table, sides = known.table, []
     for member in (True, False):
         mine = np.flatnonzero(rows & (table.is_member == member) & np.isfinite(values))
@@ -209,9 +211,10 @@ def _units(values: FloatArray, fold: NDArray[np.integer], known: KnownImages, ro
             of_group[place] = of
             of = of_group
         sides.append((side, of))
-    return HeldOut(member=sides[0][0], nonmember=sides[1][0], member_fold=sides[0][1], nonmember_fold=sides[1][1])
-
-
-def easier(questioned: FloatArray, known: FloatArray) -> Estimate:
-    """Return the chance that a questioned image is easier than a known non-member, with its 98% interval."""
-    return auc_of(HeldOut.of(questioned, known))
+    return HeldOut(
+        member=sides[0][0],
+        nonmember=sides[1][0],
+        member_fold=sides[0][1],
+        nonmember_fold=sides[1][1],
+        inflation=cross_fitting_inflation(folds),
+    )

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.controls.copies import Looked
+from onnxmint.controls.words import CHANCE, numbers
 from onnxmint.images.facts import FILE_FACTS
 from onnxmint.results import Control
 from onnxmint.stats.estimates import Estimate
@@ -19,10 +20,10 @@ def files_control(looked: Looked, rng: np.random.Generator) -> Control:
     if found is None:
         return _too_few("files")
     named = _most_telling(looked.facts.file, looked.table.is_member)
-    because = f" Most telling: {named}." if found.auc.low > 0.5 and named else ""  # noqa: PLR2004 - chance
+    because = f" Most telling: {named}." if found.auc.low > CHANCE and named else ""
     return Control(
         name="files",
-        passed=found.auc.low <= 0.5,  # noqa: PLR2004 - chance
+        passed=found.auc.low <= CHANCE,
         text=_words("Files alone (format, size, compression; no names)", found.auc) + because,
         auc=found.auc,
     )
@@ -37,7 +38,7 @@ def pixels_control(looked: Looked, rng: np.random.Generator) -> Control:
         return _too_few("pixels")
     return Control(
         name="pixels",
-        passed=found.auc.low <= 0.5,  # noqa: PLR2004 - chance
+        passed=found.auc.low <= CHANCE,
         text=_words("Statistics of the pixels (brightness, colours, sharpness, rounding)", found.auc),
         auc=found.auc,
     )
@@ -57,10 +58,9 @@ def _between_sides(looked: Looked, values: NDArray[np.floating], rng: np.random.
 
 
 def _words(what: str, auc: Estimate) -> str:
-    numbers = f"AUC {auc.value:.3f}, 98% interval {auc.low:.3f} to {auc.high:.3f}"
-    if auc.low > 0.5:  # noqa: PLR2004 - chance
-        return f"{what} tell known members from non-members without any model ({numbers})."
-    return f"{what} do not tell known members from non-members ({numbers})."
+    if auc.low > CHANCE:
+        return f"{what} tell known members from non-members without any model ({numbers(auc)})."
+    return f"{what} were not seen to tell known members from non-members ({numbers(auc)})."
 
 
 def _too_few(name: str) -> Control:

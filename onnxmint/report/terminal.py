@@ -42,7 +42,8 @@ def print_summary(result: AuditResult, console: Console, *, files: Sequence[Path
     word = (verdict.kind.upper().replace("-", " "), _COLOURS[verdict.kind])
     _print_text(Text.assemble(word, f"  {visible(verdict.text)}"), console)
     flagged = int(asked.flagged.sum())
-    _print_text(Text(_flagged_words(flagged, len(asked.path), result.alpha)), console)
+    if not verdict.stopped_by:
+        _print_text(Text(_flagged_words(flagged, len(asked.path), result.alpha)), console)
     print_warnings(result.warnings, console)
     print_files(files, console)
 

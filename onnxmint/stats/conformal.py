@@ -97,7 +97,8 @@ def q_values(p: FloatArray, method: str = "bh") -> FloatArray:
     """Return adjusted p-values: flagging q <= a keeps the expected share of false flags at most a.
 
     Benjamini-Hochberg is valid for conformal p-values that share their known non-members (Bates et al. 2023, theorem
-    2; for cross-conformal ones there is no proof); Storey's estimate of the share of non-members makes it less conservative when members are many, and stays valid
+    2; for cross-conformal ones there is no proof); Storey's estimate of the share of non-members makes it less
+    conservative when members are many, and stays valid
     (the same, section 2.4).
 
     Args:

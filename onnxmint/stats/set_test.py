@@ -83,4 +83,5 @@ def _p_values(total: FloatArray, size: np.ndarray, known: HeldOut) -> FloatArray
     left = size - total + 1 / n  # of the largest sum; a rank of continuity for the finite number of known ones
     of_two = np.where(left <= 1, left**2 / 2, 1 - np.maximum(2 - left, 0) ** 2 / 2)
     few = np.select([size == 1, size == 2], [left, of_two], 0.0)  # noqa: PLR2004 - images
-    return np.minimum(np.maximum(found, few), 1.0)
+    bounded: FloatArray = np.minimum(np.maximum(found, few), 1.0)
+    return bounded
