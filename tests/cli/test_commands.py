@@ -317,7 +317,11 @@ def test_a_trained_auditor_is_kept_when_the_audit_fails(call: Run, tmp_path: Pat
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "a.png").write_bytes(b"nothing")
     words = ["audit", MODEL, "bad", *EVIDENCE, *DECLARED, "--limit", "60", "-q", "-o", "run"]
-    assert call(*words)[0] == 1
+    code, _, err = call(*words)
+    assert code == 2
+    assert "the known images have labels, but not all images in bad" in _message(err)
+    assert not (tmp_path / "run").exists()
+    assert call(*words, "--no-labels")[0] == 1
     assert [file.name for file in (tmp_path / "run").iterdir()] == ["auditor.onnx"]
 
 

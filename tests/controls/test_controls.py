@@ -276,6 +276,8 @@ def test_frames_of_one_scene_are_one_vote_in_every_control(tmp_path: Path) -> No
     assert made.evidence.groups == 120
     found = audit(MODEL, places[2], made, settings=AuditSettings(group="scene"))
     assert found.verdict.units == "groups"
+    with pytest.raises(UsageError, match="--per-class judges single images, but these come in groups"):
+        audit(MODEL, places[2], made, settings=AuditSettings(group="scene", per_class=True, controls=False))
     assert "(40 when near copies and groups count once)" in found.verdict.text
     assert by_name(found.controls)["exchangeability"].passed
     assert len({(p, q) for p, q in zip(found.scores.p_value, found.scores.q_value, strict=True)}) <= 40
