@@ -16,11 +16,10 @@ from onnxmint.graph.views import LABEL
 from onnxmint.images.preprocess import PreprocessSpec, decode
 from onnxmint.progress import Stage
 from onnxmint.results import Skipped
-from onnxmint.runtime.session import Device, open_session, usable_cores
+from onnxmint.runtime.session import Device, open_session, share_cores
 from onnxmint.runtime.stream import Batch, Readable, Runner, SkippedImage, stream
 
 _IN_MEMORY = 1 << 30  # bytes; larger stores of activations live in a temporary file
-_SPARE_CORES = 2
 
 
 class Reader:
@@ -32,7 +31,8 @@ class Reader:
         """Open the model on the device; it must take (N, H, W, C) uint8 pixels, which `spec` makes."""
         self.device = device
         self.batch_size = batch_size
-        self.run = Runner(open_session(model, device), device, outputs)
+        self._workers, threads = share_cores(device)
+        self.run = Runner(open_session(model, device, threads=threads), device, outputs)
         self._decode: Callable[[bytes], NDArray[np.uint8]] = partial(decode, spec=spec)
         self.skipped: list[Skipped] = []
 
@@ -66,7 +66,7 @@ class Reader:
                 self._decode,
                 wanted=wanted,
                 batch_size=self.batch_size,
-                decoders=max(_SPARE_CORES, usable_cores() // 2),
+                workers=self._workers,
                 skip=skip,
             )
             for batch in batches:

@@ -53,9 +53,9 @@ def _collect(source: object, **options: object) -> tuple[list[int], list[float],
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 4, 5, 50])
-@pytest.mark.parametrize("decoders", [1, 3])
-def test_every_image_comes_once_and_in_order(count: int, decoders: int) -> None:
-    index, values, skipped = _collect(_Numbers(count), decoders=decoders)
+@pytest.mark.parametrize("workers", [1, 3])
+def test_every_image_comes_once_and_in_order(count: int, workers: int) -> None:
+    index, values, skipped = _collect(_Numbers(count), workers=workers)
     kept = [number for number in range(count) if number != 13]
     assert index == kept
     assert values == kept
