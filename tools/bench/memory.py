@@ -19,12 +19,12 @@ from networks import make
 from pictures import pngs
 
 SIZE = 64
-BARE = """
+BARE = f"""
 import sys, numpy as np, onnxruntime as ort
 session = ort.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])
 for _ in range(20):
-    session.run(None, {"image": np.zeros((16, 3, %d, %d), np.float32)})
-""" % (SIZE, SIZE)
+    session.run(None, {{"image": np.zeros((16, 3, {SIZE}, {SIZE}), np.float32)}})
+"""
 
 
 def peak(words: list[str]) -> tuple[int, float]:
@@ -43,7 +43,11 @@ def peak(words: list[str]) -> tuple[int, float]:
 def known_and_questioned(folder: Path, count: int) -> dict[str, str]:
     """Divide a folder of images into CSV files: members, non-members, questioned."""
     files = sorted(path for path in folder.iterdir() if path.suffix == ".png")
-    parts = {"members": files[: count // 2], "nonmembers": files[count // 2 : count], "questioned": files[count:][:count]}
+    parts = {
+        "members": files[: count // 2],
+        "nonmembers": files[count // 2 : count],
+        "questioned": files[count:][:count],
+    }
     places = {}
     for name, listed in parts.items():
         place = folder / f"{name}-{count}.csv"
@@ -54,7 +58,16 @@ def known_and_questioned(folder: Path, count: int) -> dict[str, str]:
 
 def measure(count: int, module: list[str], folder: Path, model: Path) -> dict[str, object]:
     places = known_and_questioned(folder, count)
-    words = [sys.executable, "-m", "onnxmint", "audit", str(model), places["questioned"], "--members", places["members"]]
+    words = [
+        sys.executable,
+        "-m",
+        "onnxmint",
+        "audit",
+        str(model),
+        places["questioned"],
+        "--members",
+        places["members"],
+    ]
     words += ["--nonmembers", places["nonmembers"], "--preprocess", "imagenet", "-q", "-o", str(WORK / "memory-run")]
     used, taken = peak([*words, *module])
     row = {"known": count, "questioned": count, "module": " ".join(module), "peak MB": used, "seconds": round(taken)}

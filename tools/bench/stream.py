@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from measuring import WORK, in_turn, machine, ratio, save
 from networks import NAMES, Network, make
-from PIL import Image
 from pictures import jpegs, pngs
+from PIL import Image
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
@@ -128,6 +128,11 @@ class Files(Dataset):
         return (pixels - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
 
 
+def pooled(maps: torch.Tensor) -> np.ndarray:
+    size = [min(most, length) for most, length in zip(POOL, maps.shape[2:], strict=True)]
+    return functional.adaptive_avg_pool2d(maps, size).numpy()
+
+
 def hooks(network: Network, files: list[Path]) -> Callable[[], np.ndarray]:
     torch.set_num_threads(usable_cores())
 
@@ -135,7 +140,7 @@ def hooks(network: Network, files: list[Path]) -> Callable[[], np.ndarray]:
         kept: list[np.ndarray] = []
 
         def keep(module: object, inputs: object, output: torch.Tensor) -> None:
-            kept.append(functional.adaptive_avg_pool2d(output, [min(p, n) for p, n in zip(POOL, output.shape[2:])]).numpy())
+            kept.append(pooled(output))
 
         handle = network.module[network.middle].register_forward_hook(keep)
         loader = DataLoader(Files(files, network.size), batch_size=PEER_BATCH, num_workers=usable_cores())
@@ -161,8 +166,7 @@ def art(network: Network, files: list[Path]) -> Callable[[], np.ndarray]:
         images = np.stack([data[number].numpy() for number in range(len(data))])
         with torch.inference_mode():
             found = classifier.get_activations(images, layer=str(network.middle), batch_size=PEER_BATCH)
-            pool = [min(p, n) for p, n in zip(POOL, found.shape[2:])]
-            return functional.adaptive_avg_pool2d(torch.from_numpy(found), pool).numpy()
+            return pooled(torch.from_numpy(found))
 
     return run
 
