@@ -130,4 +130,4 @@ def test_json_stays_alone_on_stdout_when_an_image_is_broken(many: Path, tmp_path
         check=True,
     )
     result = json.loads(found.stdout)
-    assert [Path(image["path"]).name for image in result["skipped"]] == [f"{BAD:05}.png"]
+    assert [Path(image["path"]).name for image in result["questioned"]["skipped"]] == [f"{BAD:05}.png"]
