@@ -124,7 +124,18 @@ def test_json_stays_alone_on_stdout_when_an_image_is_broken(many: Path, tmp_path
     some.write_text("path\n" + "".join(f"{many}/{number:05}.png\n" for number in range(BAD - 30, BAD + 30)))
     words = [sys.executable, "-m", "onnxmint", "audit", f"{DEMO}/target.onnx", str(some), *KNOWN, "--views", "2"]
     found = subprocess.run(
-        [*words, "--module", "views", "--no-controls", "--no-labels", "--json", "-o", str(tmp_path / "run")],
+        [
+            *words,
+            "--module",
+            "views",
+            "--no-controls",
+            "--no-labels",
+            "--limit",
+            "150",
+            "--json",
+            "-o",
+            str(tmp_path / "run"),
+        ],
         capture_output=True,
         text=True,
         check=True,
