@@ -1,4 +1,4 @@
-"""The MINT modules: networks, fitting, export, and the one-file auditor."""
+"""MINT modules: the networks that tell members from non-members, how they are fitted, and the one-file auditor."""
 
 import os
 
