@@ -13,6 +13,7 @@ from onnxmint.images.entries import ImageSource
 from onnxmint.images.facts import ImageFacts, look_at
 from onnxmint.progress import Stage
 from onnxmint.results import Control
+from onnxmint.runtime.session import usable_cores
 
 _LOOKED_INTO = 2000  # images of a side whose pixels are described; the classifiers take no more
 _FEW = 0.05  # share of copies up to which they are left out; more of them are kept as groups
@@ -60,6 +61,7 @@ def look_at_known(
             wanted=set(table.index[mine].tolist()),
             stage=stage,
             name=f"{words}, looked at",
+            threads=usable_cores(),
             pixel_facts=set(drawn.tolist()),
         )
         if not len(facts.index):

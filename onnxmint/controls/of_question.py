@@ -18,6 +18,7 @@ from onnxmint.preparing import Prepared
 from onnxmint.progress import Stage
 from onnxmint.references import Reference
 from onnxmint.results import Control, Skipped
+from onnxmint.runtime.session import usable_cores
 from onnxmint.stats.heldout import HeldOut, group_means
 from onnxmint.stats.two_sample import auc_of, compare_features, match
 from onnxmint.units import Units
@@ -63,7 +64,14 @@ def look_at_questioned(source: ImageSource, traces: Traces, *, rng: np.random.Ge
     entries = source.entries()
     index = np.array([entry.index for entry in entries], np.int64)
     drawn = set(rng.permutation(index)[:_LOOKED_INTO].tolist())
-    facts = look_at(source, wanted=set(index.tolist()), stage=stage, name="questioned, looked at", pixel_facts=drawn)
+    facts = look_at(
+        source,
+        wanted=set(index.tolist()),
+        stage=stage,
+        name="questioned, looked at",
+        threads=usable_cores(),
+        pixel_facts=drawn,
+    )
     member = set(traces.digest[traces.is_member].tolist())
     nonmember = set(traces.digest[~traces.is_member].tolist())
     path = {entry.index: entry.path for entry in entries}
