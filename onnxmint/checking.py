@@ -12,7 +12,8 @@ from onnxmint.advice import CheckResult, Tried, measure, ranked
 from onnxmint.errors import ImagesError, UsageError
 from onnxmint.evidence import labels_of
 from onnxmint.graph.load import TargetModel, at_size, load_target
-from onnxmint.images.preprocess import FORMATS, PreprocessSpec, Size, decode, final_size, load_spec, resolve
+from onnxmint.images.declared.finding import load_spec
+from onnxmint.images.preprocess import FORMATS, PreprocessSpec, Size, decode, final_size, resolve
 from onnxmint.images.sources import ImageSource, open_source
 from onnxmint.images.variants import Variant, declared_variant, variants_of_pixels, variants_of_resizing
 from onnxmint.preparing import Prepared, prepare_spec, show

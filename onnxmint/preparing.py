@@ -13,7 +13,8 @@ from onnxmint.graph.layers import Layer
 from onnxmint.graph.load import TargetModel, at_size, load_target
 from onnxmint.graph.serial import serialize
 from onnxmint.graph.views import VIEW_SETS
-from onnxmint.images.preprocess import PreprocessSpec, final_size, load_spec, resolve
+from onnxmint.images.declared.finding import load_spec
+from onnxmint.images.preprocess import PreprocessSpec, final_size, resolve
 from onnxmint.reading import Reader
 from onnxmint.results import TargetFacts
 from onnxmint.runtime.session import Device, choose_device

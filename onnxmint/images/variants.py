@@ -1,9 +1,9 @@
 """The preparations that are tried on a model whose own is in doubt: scalings, channel orders, ways to resize."""
 
-import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
+from onnxmint.images.declared.toml import spec_toml
 from onnxmint.images.preprocess import PRESETS, PreprocessSpec, Size
 
 _COLOURS = 3
@@ -88,11 +88,3 @@ def _blue_first(spec: PreprocessSpec) -> PreprocessSpec:
 
 def _variant(spec: PreprocessSpec) -> Variant:
     return Variant(name=spec.name, spec=spec, toml=None if PRESETS.get(spec.name) == spec else spec_toml(spec))
-
-
-def spec_toml(spec: PreprocessSpec) -> str:
-    """Return the TOML file that declares a preparation; what is as by default is left out."""
-    default = asdict(PreprocessSpec(name=spec.name))
-    stated = {key: value for key, value in asdict(spec).items() if value != default[key]}
-    # JSON's strings, numbers and lists of numbers are TOML's
-    return "".join(f"{key} = {json.dumps(value)}\n" for key, value in stated.items())

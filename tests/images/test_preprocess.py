@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from onnxmint.errors import ImagesError, UsageError
+from onnxmint.images.declared.finding import load_spec
 from onnxmint.images.preprocess import (
     FILTERS,
     PRESETS,
@@ -23,7 +24,6 @@ from onnxmint.images.preprocess import (
     decode,
     final_size,
     from_dict,
-    load_spec,
     resolve,
     to_dict,
 )
@@ -227,7 +227,7 @@ def test_wrong_toml_is_refused(tmp_path: Path, text: str, message: str) -> None:
 
 def test_a_name_that_is_nothing_lists_the_presets() -> None:
     for name in ("imagnet", "a" * 5000):
-        with pytest.raises(UsageError, match=r"is neither a preset \(imagenet, cifar10, 0-1, -1-1, 0-255\) nor a TOML"):
+        with pytest.raises(UsageError, match=r"neither a preset \(imagenet, .*, keras:tf, .*\) nor a file or folder"):
             load_spec(name)
 
 

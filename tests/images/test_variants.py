@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from onnxmint.images.preprocess import PRESETS, PreprocessSpec, load_spec
+from onnxmint.images.declared.finding import load_spec
+from onnxmint.images.preprocess import PRESETS, PreprocessSpec
 from onnxmint.images.variants import variants_of_pixels, variants_of_resizing
 
 
