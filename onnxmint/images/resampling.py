@@ -23,11 +23,14 @@ def resize_like_torch(pixels: Pixels, size: tuple[int, int], name: str) -> Pixel
     Args:
         pixels: (h, w, C).
         size: (H, W).
-        name: one of TORCH_FILTERS; "nearest" takes the pixel at floor(i * h / H), not the one in the middle.
+        name: one of TORCH_FILTERS; "nearest" is its "nearest-exact".
     """
     if name == "nearest":
         rows, columns = (
-            np.minimum(np.floor(np.arange(new, dtype=np.float32) * np.float32(old / new)).astype(int), old - 1)
+            np.minimum(
+                np.floor((np.arange(new, dtype=np.float32) + np.float32(0.5)) * np.float32(old / new)).astype(int),
+                old - 1,
+            )
             for new, old in zip(size, pixels.shape[:2], strict=True)
         )
         nearest: Pixels = pixels[rows][:, columns]

@@ -109,7 +109,7 @@ def read_preprocessor_config(path: Path) -> PreprocessSpec:
         size=geometry.size,
         resize=geometry.resize,
         filter=resample,
-        resampler="torch" if fast and resample != "nearest" else "pillow",  # nearest is torch's nearest-exact
+        resampler="torch" if fast else "pillow",
         crop=geometry.crop,
         crop_rule="transformers-fast" if fast else "transformers",
         pad=(0,) if geometry.crop else None,
