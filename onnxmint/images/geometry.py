@@ -20,6 +20,7 @@ FILTERS = ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming")
 RESIZES = ("fit-when-needed", "squash", "shortest", "cover", "longest", "none")
 KEEPING_ASPECT = ("shortest", "cover", "longest")
 RESAMPLERS = ("pillow", "torch", "no-antialias")
+_MOST_WEIGHTS = 12_500_000  # of one side, 100 MB; 224 pixels can come from 55,000
 # What a crop does when the rest is odd: (where the half pixel goes when cutting, when padding).
 CROP_RULES: Mapping[str, tuple[Rounding, Rounding]] = {
     "torchvision": (round, math.floor),
@@ -79,6 +80,9 @@ def _resample(image: Any, size: Size, spec: "PreprocessSpec") -> Any:
         return image.resize(size[::-1], getattr(Image.Resampling, spec.filter.upper()))
     pixels = np.asarray(image)
     deep = pixels[:, :, None] if pixels.ndim == 2 else pixels  # noqa: PLR2004 - gray has two axes
+    sides = size[0] * image.height, size[1] * image.width
+    if max(sides) > _MOST_WEIGHTS:
+        raise ImagesError(f"is {image.height}x{image.width} pixels, too long to be resized as {spec.resampler!r} does")
     if spec.resampler == "torch":
         resized = resize_like_torch(deep, size, spec.filter)
     else:

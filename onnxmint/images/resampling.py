@@ -5,6 +5,7 @@ Pillow and PyTorch agree up to one level: PyTorch keeps weights in 16 bits, whic
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,8 +36,8 @@ def resize_like_torch(pixels: Pixels, size: tuple[int, int], name: str) -> Pixel
         )
         nearest: Pixels = pixels[rows][:, columns]
         return nearest
-    pixels = _along(pixels, _fixed_point(_antialiased(pixels.shape[1], size[1], name)), axis=1)
-    return _along(pixels, _fixed_point(_antialiased(pixels.shape[0], size[0], name)), axis=0)
+    pixels = _along(pixels, _fixed_point(pixels.shape[1], size[1], name), axis=1)
+    return _along(pixels, _fixed_point(pixels.shape[0], size[0], name), axis=0)
 
 
 def resize_without_antialias(pixels: Pixels, size: tuple[int, int]) -> Pixels:
@@ -95,20 +96,22 @@ def _antialiased(old: int, new: int, name: str) -> Weights:
     return matrix
 
 
-def _fixed_point(weights: Weights) -> tuple[NDArray[np.int64], int]:
+@lru_cache(maxsize=8)  # images of a set often have one size
+def _fixed_point(old: int, new: int, name: str) -> tuple[Weights, int]:
     """Return weights as 16-bit integers, and by how many bits they were shifted: as many as their largest allows."""
+    weights = _antialiased(old, new, name)
     largest, bits = float(weights.max()), 0
     while bits < _PRECISION and int(0.5 + largest * (1 << (bits + 1))) < 1 << 15:
         bits += 1
     shifted = weights * (1 << bits)
-    return np.trunc(shifted + np.where(shifted < 0, -0.5, 0.5)).astype(np.int64), bits
+    return np.trunc(shifted + np.where(shifted < 0, -0.5, 0.5)), bits
 
 
-def _along(pixels: Pixels, weights: tuple[NDArray[np.int64], int], axis: int) -> Pixels:
+def _along(pixels: Pixels, weights: tuple[Weights, int], axis: int) -> Pixels:
     """Apply weights along rows or columns and round to whole levels."""
     matrix, bits = weights
     # float64 holds these sums of 8-bit times 16-bit integers exactly, and multiplies matrices fast
-    sums = np.tensordot(matrix.astype(np.float64), pixels.astype(np.float64), (1, axis))
+    sums = np.tensordot(matrix, pixels.astype(np.float64), (1, axis))
     sums = sums if axis == 0 else sums.swapaxes(0, 1)
     levels = (sums.astype(np.int64) + (1 << (bits - 1))) >> bits
     rounded: Pixels = np.clip(levels, 0, 255).astype(np.uint8)

@@ -39,7 +39,8 @@ def _parsed(text: str) -> Any:
     """Return the value that a text writes in JSON or Python, else the text."""
     for parse in (json.loads, ast.literal_eval):
         try:
-            return parse(text)
+            value = parse(text)
+            return list(value) if isinstance(value, tuple) else value
         except (ValueError, SyntaxError, RecursionError, MemoryError):
             continue
     return text
