@@ -8,8 +8,11 @@ import pytest
 from onnxmint.declaring import declarations, declared_spec
 from onnxmint.errors import UsageError
 from onnxmint.graph.load import load_target
+from onnxmint.images.preprocess import from_dict
+from onnxmint.mint.auditor import load_auditor
 from onnxmint.preparing import prepare
-from onnxmint.settings import EvidenceSettings
+from onnxmint.settings import EvidenceSettings, TrainSettings
+from onnxmint.training import train
 from tests.graph.texts import CNN, cnn, save
 from tests.test_checking import RAW
 
@@ -85,3 +88,22 @@ def test_several_declarations_are_all_tried(tmp_path: Path) -> None:
     found = declarations(str(tmp_path / "m.toml"), target)
     assert found.meant is not None
     assert [Path(one.name).name for one in found.others] == ["preprocessor_config.json"]
+
+
+def test_an_auditor_carries_what_was_taken(demo: Path, tmp_path: Path) -> None:
+    model = tmp_path / "target.onnx"
+    model.write_bytes((demo / "target.onnx").read_bytes())
+    toml = 'scale = 0.00392156862745098\nresize = "shortest"\ncrop_fraction = 0.875\nresampler = "torch"\npad = 3\n'
+    (tmp_path / "target.toml").write_text(toml)
+    settings = TrainSettings(module="phi", views=2, limit=80, controls=False, device="cpu")
+    auditor = train(model, demo / "members.parquet", demo / "nonmembers.parquet", settings=settings)
+    assert auditor.warnings[0] == f"--preprocess was not given; taken as declared by {tmp_path / 'target.toml'}."
+    (tmp_path / "auditor.onnx").write_bytes(auditor.model)
+    spec = from_dict(load_auditor(tmp_path / "auditor.onnx").preprocess)
+    assert (spec.size, spec.crop, spec.resize, spec.resampler, spec.pad) == (
+        (32, 32),
+        (28, 28),
+        "shortest",
+        "torch",
+        (3,),
+    )
