@@ -7,9 +7,12 @@ from typing import Any
 
 import onnx
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from onnxmint.errors import UsageError
 from onnxmint.images.declared.finding import declared_beside, load_spec
+from onnxmint.images.declared.huggingface import PROCESSORS
 from onnxmint.images.declared.metadata import read_metadata
 from onnxmint.images.declared.toml import spec_toml
 from onnxmint.images.preprocess import PRESETS, from_dict, resolve, to_dict
@@ -223,3 +226,32 @@ def test_what_lies_beside_a_model_is_found_once(tmp_path: Path) -> None:
     assert [Path(one.place).name for one in found] == ["model.toml", "preprocessor_config.json", "model.onnx"]
     assert found[2].spec is None
     assert "task" in (found[2].problem or "")
+
+
+_VALUES = st.one_of(
+    st.none(), st.booleans(), st.integers(-3, 300), st.floats(), st.text(max_size=3), st.lists(st.floats(), max_size=4),
+    st.dictionaries(st.sampled_from(["height", "width", "shortest_edge", "longest_edge"]), st.integers(-1, 300)),
+)  # fmt: skip
+_KEYS = (
+    "do_resize", "size", "resample", "do_center_crop", "crop_size", "do_rescale", "rescale_factor", "do_normalize",
+    "image_mean", "image_std", "do_convert_rgb", "do_pad", "crop_pct", "rescale_offset", "include_top", "input_size",
+    "interpolation", "crop_mode", "mean", "std",
+)  # fmt: skip
+
+
+@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    kind=st.sampled_from(sorted(PROCESSORS)), way=st.sampled_from(["", "Fast"]),
+    facts=st.dictionaries(st.sampled_from(_KEYS), _VALUES, max_size=5),
+)  # fmt: skip
+def test_whatever_a_file_says_is_a_preprocessing_or_refused_in_one_line(
+    tmp_path: Path, kind: str, way: str, facts: dict[str, Any]
+) -> None:
+    refused, spec = "", PRESETS["0-1"]
+    try:
+        spec = load_spec(str(_write(tmp_path, {"image_processor_type": kind + way, **facts})))
+    except UsageError as problem:
+        refused = str(problem)
+    assert "\n" not in refused
+    assert min(spec.std) > 0
+    assert len(spec.mean) in (1, 3)

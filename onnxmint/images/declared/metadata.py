@@ -9,6 +9,7 @@ from onnxmint.errors import UsageError
 from onnxmint.images.declared.values import Facts
 from onnxmint.images.preprocess import PreprocessSpec
 
+_ULTRALYTICS = ("task", "imgsz", "channels")
 _FORMAT, _RANGE, _GAMMA = "image.bitmappixelformat", "image.nominalpixelrange", "image.colorspacegamma"
 _CHANNELS = {"gray8": "gray", "rgb8": "rgb", "bgr8": "bgr"}
 _RANGES = {"nominalrange_0_255": "0-255", "normalized_0_1": "0-1", "normalized_1_1": "-1-1"}
@@ -27,7 +28,7 @@ def read_metadata(props: Mapping[str, str], place: str) -> PreprocessSpec | None
     """
     lower = {key.lower(): value for key, value in props.items()}
     if "imgsz" in props and ("task" in props or "names" in props):
-        return _ultralytics(Facts(place, {key: _parsed(value) for key, value in props.items()}))
+        return _ultralytics(Facts(place, {key: _parsed(props[key]) for key in _ULTRALYTICS if key in props}))
     if _RANGE in lower:
         return _image_keys(Facts(place, {key: value.lower() for key, value in lower.items()}))
     if "mean" in props and "std" in props:
