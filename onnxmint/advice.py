@@ -89,6 +89,7 @@ class CheckResult:
         raw: whether the target takes uint8 pixels and scales them itself, so that only ways to resize were tried.
         outside: a label that no output has, None when there is none.
         enough: whether there were enough images a class to try any numbering of the classes.
+        notes: what a reader has to know of what was declared and of the graph.
     """
 
     model: str
@@ -103,6 +104,7 @@ class CheckResult:
     raw: bool
     outside: int | None
     enough: bool
+    notes: tuple[str, ...] = ()
 
     @property
     def advice(self) -> str:
@@ -123,6 +125,7 @@ class CheckResult:
             "declared": None if self.declared is None else self.declared.variant.name,
             "renumbering": numbers,
             "advice": self.advice,
+            "notes": list(self.notes),
             "variants": [row.to_dict() for row in self.rows],
         }
 

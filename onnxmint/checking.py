@@ -2,20 +2,28 @@
 
 import io
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.advice import CheckResult, Tried, measure, ranked
+from onnxmint.declaring import Declarations, declarations
 from onnxmint.errors import ImagesError, UsageError
 from onnxmint.evidence import labels_of
 from onnxmint.graph.load import TargetModel, at_size, load_target
-from onnxmint.images.preprocess import FORMATS, PreprocessSpec, Size, decode, final_size, load_spec, resolve
+from onnxmint.images.preprocess import FORMATS, PreprocessSpec, Size, decode, final_size, resolve
 from onnxmint.images.sources import ImageSource, open_source
-from onnxmint.images.variants import Variant, declared_variant, variants_of_pixels, variants_of_resizing
-from onnxmint.preparing import Prepared, batch_for, prepare_spec, show
+from onnxmint.images.variants import (
+    Variant,
+    declared_variant,
+    geometry_of,
+    variants_of_filtering,
+    variants_of_pixels,
+    variants_of_resizing,
+)
+from onnxmint.preparing import Prepared, batch_for, show
 from onnxmint.progress import Advance, Stage, quiet
 from onnxmint.reading import to_numpy
 from onnxmint.runtime.session import choose_device, usable_cores
@@ -80,11 +88,9 @@ def check_source(
     if sample < 1:
         raise ValueError(f"sample must be at least 1, got {sample}")
     trial = _Trial(target, source, settings, sample, stage)
-    declared = None if settings.preprocess is None else declared_variant(load_spec(settings.preprocess))
-    if declared is not None:
-        prepare_spec(settings.preprocess, target)  # refuses what contradicts the target
-    classes = target.answer.classes
-    scalings = _scalings(declared, target)
+    said = declarations(settings.preprocess, target)
+    declared, classes = said.meant, target.answer.classes
+    scalings = _scalings(said, target)
     tried = trial.run(scalings, "trying scalings")
     if (size := trial.needs_resizing()) is not None:
         likely = [row.result.variant for row in ranked(tried, classes, trial.rng)[0][:_RESIZED]]
@@ -92,6 +98,8 @@ def check_source(
         best_way = ranked(tried, classes, trial.rng)[0][0].result.variant
         again = [other for other in _resizings(scalings, size) if other.same_geometry(best_way)]
         tried += trial.run(again, "trying scalings again")
+        best_way = ranked(tried, classes, trial.rng)[0][0].result.variant
+        tried += trial.run(variants_of_filtering(best_way), "trying filters")
     rows, ranked_by = ranked(tried, classes, trial.rng)
     best = rows[0]
     numbers = None
@@ -111,6 +119,7 @@ def check_source(
         raw=target.input.dtype == "uint8",
         outside=label_without_output(best.labels, classes),
         enough=best.labels is None or enough_for_any(best.labels),
+        notes=said.notes,
     )
 
 
@@ -167,10 +176,8 @@ class _Trial:
 
     def _geometry(self, spec: PreprocessSpec) -> int:
         """Return the number of the pixels that a preparation starts from; equal pixels have one number."""
-        geometry = PreprocessSpec(
-            name="", size=spec.size, resize=spec.resize, filter=spec.filter, crop=spec.crop,
-            channels="gray" if spec.channels == "gray" else "rgb",
-        )  # fmt: skip
+        # resolved with the target's layout, which is no matter of pixels
+        geometry = replace(geometry_of(spec), layout=None, channels="gray" if spec.channels == "gray" else "rgb")
         if geometry not in self._place:
             found = self._decode(geometry)
             equal = (n for n, other in enumerate(self._decoded) if np.array_equal(other.pixels, found.pixels))
@@ -238,21 +245,23 @@ def _stored_size(data: bytes) -> Size:
         return image.height, image.width
 
 
-def _scalings(declared: Variant | None, target: TargetModel) -> tuple[Variant, ...]:
+def _scalings(said: Declarations, target: TargetModel) -> tuple[Variant, ...]:
     """Return the scalings to try, what was declared first.
 
     Raises:
         UsageError: the target takes images of any size, and none was declared.
     """
-    geometry = PreprocessSpec(name="pixels as they are") if declared is None else declared.spec
+    first = tuple(one for one in (said.meant, *said.others) if one is not None)
+    geometry = first[0].spec if first else PreprocessSpec(name="pixels as they are")
     image = target.input
     if None in (image.height, image.width) and not (geometry.crop or geometry.size):
         raise UsageError(
             f"{target.path.name} takes images of any size: say which with --preprocess FILE, a TOML file such as "
             "size = [224, 224]; scalings and channel orders are then tried for it"
         )
-    first = (declared_variant(geometry),) if declared is not None or image.dtype == "uint8" else ()
-    return first if image.dtype == "uint8" else (*first, *variants_of_pixels(geometry, image.channels))
+    if image.dtype == "uint8":
+        return first or (declared_variant(geometry),)
+    return (*first, *variants_of_pixels(geometry, image.channels))
 
 
 def _resizings(variants: Iterable[Variant], size: Size) -> list[Variant]:

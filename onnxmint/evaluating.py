@@ -92,7 +92,7 @@ def evaluate(
         controls=control_without_a_module(looked, duplicates, facts, prepared.target.answer.classes, rng),
         methods=tuple(method for method, _ in found),
         seconds=clock.seconds,
-        warnings=(*evidence_warnings(facts), *_warnings(run)),
+        warnings=(*prepared.notes, *evidence_warnings(facts), *_warnings(run)),
     )
 
 

@@ -1,19 +1,20 @@
 """The target made ready to be read: what is shown of it, how pixels reach it, and where it runs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxmint.declaring import declared_spec, normalisation_warnings, settle
 from onnxmint.errors import ImagesError, UsageError
 from onnxmint.graph.instrument import GraphPreprocess, Instrumented, instrument, settle_label
 from onnxmint.graph.layers import Layer
 from onnxmint.graph.load import TargetModel, at_size, load_target
 from onnxmint.graph.serial import serialize
 from onnxmint.graph.views import VIEW_SETS
-from onnxmint.images.preprocess import PreprocessSpec, final_size, load_spec, resolve
+from onnxmint.images.preprocess import PreprocessSpec, final_size
 from onnxmint.reading import Reader
 from onnxmint.results import TargetFacts
 from onnxmint.runtime.session import Device, choose_device
@@ -34,6 +35,7 @@ class Prepared:
     target: TargetModel
     spec: PreprocessSpec
     device: Device
+    notes: tuple[str, ...] = ()  # what a reader has to know of its preprocessing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +67,10 @@ def prepare(model: str | Path, settings: EvidenceSettings) -> Prepared:
         OnnxmintError: one of its kinds, for files, options and devices that do not serve.
     """
     target = load_target(model)
-    return prepared_with(target, prepare_spec(settings.preprocess, target), choose_device(settings.device))
+    declared, notes = declared_spec(settings.preprocess, target)
+    spec = settle(declared, target)
+    prepared = prepared_with(target, spec, choose_device(settings.device))
+    return replace(prepared, notes=(*notes, *normalisation_warnings(spec, target)))
 
 
 def prepared_with(target: TargetModel, spec: PreprocessSpec, device: Device) -> Prepared:
@@ -99,29 +104,6 @@ def batch_for(batch_size: int | None, views: int, device: Device) -> int:
         return batch_size
     images, pictures = _AT_ONCE[device.kind]
     return max(1, min(images, pictures // max(1, views)))
-
-
-def prepare_spec(wanted: str | None, target: TargetModel) -> PreprocessSpec:
-    """Return the preprocessing for a target, its size filled in from the graph.
-
-    Raises:
-        UsageError: none was declared and the target does not take raw pixels, or it does and scaling was declared.
-    """
-    image = target.input
-    if wanted is None and image.dtype != "uint8":
-        raise UsageError(
-            f"say how {target.path.name}'s images are prepared, with --preprocess: a preset (imagenet, cifar10, 0-1, "
-            "-1-1, 0-255) or a TOML file; an audit with other pixels than the model was trained on finds nothing"
-        )
-    spec = load_spec("0-255" if wanted is None else wanted)
-    if image.dtype == "uint8" and (
-        spec.scale != 1 or any(spec.mean) or set(spec.std) != {1.0} or spec.channels == "bgr"
-    ):
-        raise UsageError(
-            f"{target.path.name} takes raw uint8 pixels and prepares them itself, so --preprocess {spec.name} would "
-            "prepare them twice: leave it out, or give a TOML file with size, resize, filter and crop only"
-        )
-    return resolve(spec, height=image.height, width=image.width, channels=image.channels, layout=image.layout)
 
 
 def graph_preprocess(spec: PreprocessSpec, target: TargetModel) -> GraphPreprocess:

@@ -8,7 +8,7 @@ from pathlib import Path
 class EvidenceSettings:
     """How known images are read and shown to the target."""
 
-    preprocess: str | None = None  # preset name or TOML file; None is allowed only for targets that take uint8
+    preprocess: str | None = None  # preset, file or folder; None takes what is declared beside the target
     views: int = 26  # how many views the module `views` sees: 2, 14 or 26
     group: str | None = None  # column or pattern that says which images belong together
     labels: bool = True  # take labels where the source has them

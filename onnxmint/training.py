@@ -140,7 +140,7 @@ def _auditor(
         ),
         version=__version__,
         created=now(),
-        warnings=tuple(evidence_warnings(facts)),
+        warnings=(*prepared.notes, *evidence_warnings(facts)),
     )
 
 

@@ -175,7 +175,7 @@ def test_a_target_of_raw_pixels_is_tried_with_ways_to_resize_only(demo: Path, tm
     assert [row.variant.name for row in found.rows] == ["pixels as they are"]
     assert "only ways to resize can differ" in found.advice
     found = check(model, _widened(demo, tmp_path / "wide"), settings=_declaring(None))
-    assert len(found.rows) == 3
+    assert len(found.rows) == 6  # as they are, squashed or cropped, then other filters
     with pytest.raises(UsageError, match="takes raw uint8 pixels and prepares them itself"):
         check(model, demo / "members.parquet", settings=_declaring("0-1"))
 

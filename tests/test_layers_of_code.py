@@ -27,6 +27,7 @@ LEVEL = {
     "units": 3,
     "comparisons": 3,
     "advice": 3,
+    "declaring": 3,
     "mint": 4,
     "reading": 4,
     "measuring": 5,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from onnxmint.cli.options import batch_option, device_option, json_option, quiet_option, seed_option
+from onnxmint.cli.options import PREPROCESS, batch_option, device_option, json_option, quiet_option, seed_option
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,11 +19,15 @@ if TYPE_CHECKING:
 @click.argument("images", metavar="SRC")
 @click.option(
     "--preprocess", metavar="PRESET|FILE",
-    help="What you mean to declare: imagenet, cifar10, 0-1, -1-1, 0-255, or a TOML file; it is tried and judged.",
+    help=f"What you mean to declare: {PREPROCESS}. It is tried and judged.",
 )  # fmt: skip
 @click.option(
     "--sample", type=click.IntRange(1, 4096), default=256, show_default=True, metavar="N",
     help="Try at most N images, drawn at random with --seed.",
+)  # fmt: skip
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    help="Write what fits best as a TOML file for --preprocess.",
 )  # fmt: skip
 @click.option("--no-labels", is_flag=True, help="Do not take sub-folder names or label columns as labels.")
 @device_option
@@ -31,30 +35,49 @@ if TYPE_CHECKING:
 @seed_option
 @quiet_option
 @json_option
-def check_command(model: Path, images: str, sample: int, no_labels: bool, **options: Any) -> None:
+def check_command(model: Path, images: str, output: Path | None, no_labels: bool, **options: Any) -> None:
     """Try the known preprocessings of MODEL on some images of SRC and rank them.
 
     An audit with other pixels than the model was trained on finds nothing. This command shows the model a sample
-    under every preset, red first and blue first, and under other ways to resize where images need it. With labels the
-    accuracy decides, and labels that number the classes differently from the model are recognised.
+    under every preset, red first and blue first, under what is declared beside the model or in its metadata, and
+    under other ways to resize where images need it. With labels the accuracy decides, and labels that number the
+    classes differently from the model are recognised.
 
     \b
     Example:
-      onnxmint check model.onnx train/ --preprocess imagenet
+      onnxmint check model.onnx train/ --preprocess imagenet -o preprocess.toml
     """
     from rich.console import Console
 
     from onnxmint.checking import check
     from onnxmint.cli.progress import stage_on_stderr
     from onnxmint.settings import EvidenceSettings
+    from onnxmint.writing import require_writable
 
     as_json, stage = options.pop("as_json"), stage_on_stderr(silent=options.pop("quiet"))
+    sample = options.pop("sample")
+    if output is not None:
+        require_writable(output.parent)
     settings = EvidenceSettings(labels=not no_labels, **options)
     found = check(model, images, settings=settings, sample=sample, stage=stage)
+    if output is not None:
+        _write(found, output)
     if as_json:
         click.echo(json.dumps(found.to_dict(), indent=1, allow_nan=False))
     else:
         _print(found, Console())
+
+
+def _write(found: "CheckResult", output: Path) -> None:
+    """Write the preparation that fits best, unless none gave an answer."""
+    from onnxmint.errors import ModelError
+    from onnxmint.images.declared.toml import spec_toml
+    from onnxmint.writing import atomic_write
+
+    best = found.rows[0]
+    if best.skipped is not None:
+        raise ModelError(f"no preparation gave an answer ({best.skipped}), so {output} was not written")
+    atomic_write(output, spec_toml(best.variant.spec).encode())
 
 
 def _print(found: "CheckResult", console: "Console") -> None:
@@ -81,7 +104,8 @@ def _print(found: "CheckResult", console: "Console") -> None:
         name = f"{'* ' if best else '  '}{visible(row.variant.name)}{mark}"
         table.add_row(Text(name), *cells, style="bold" if best else "")
     console.print(table)
-    console.print(Text(visible(found.advice)), width=min(console.width, WIDEST))
+    for text in (found.advice, *found.notes):
+        console.print(Text(visible(text)), width=min(console.width, WIDEST))
     toml = found.rows[0].variant.toml
     if toml is not None:
         console.print(Text("\nA file for --preprocess with what fits best:", "dim"))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from onnxmint.graph.layers import Layer
     from onnxmint.graph.load import TargetModel
+    from onnxmint.graph.normalisation import GraphNormalisation
 
 
 @click.command("layers")
@@ -31,17 +32,20 @@ def layers_command(model: Path, as_json: bool) -> None:
     """
     from onnxmint.graph.layers import list_layers
     from onnxmint.graph.load import load_target
+    from onnxmint.graph.normalisation import find_normalisation
 
     target = load_target(model)
     layers = list_layers(target)
+    normalised = None if target.input.dtype == "uint8" else find_normalisation(target)
     if as_json:
         rows = [asdict(layer) | {"shape": list(layer.shape)} for layer in layers]
-        click.echo(json.dumps({"layers": rows}, indent=1))
+        own = None if normalised is None else asdict(normalised) | {"text": normalised.text}
+        click.echo(json.dumps({"layers": rows, "normalisation": own}, indent=1))
     else:
-        _print(target, layers)
+        _print(target, layers, normalised)
 
 
-def _print(target: "TargetModel", layers: "Sequence[Layer]") -> None:
+def _print(target: "TargetModel", layers: "Sequence[Layer]", normalised: "GraphNormalisation | None") -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -73,6 +77,8 @@ def _print(target: "TargetModel", layers: "Sequence[Layer]") -> None:
         )
     console.print(table)
     console.print("* is what auto takes. Exact tensor names: --json.", style="dim")
+    if normalised is not None:
+        console.print(Text(normalised.text))
 
 
 def _short(value: float, step: int, units: tuple[str, ...]) -> str:

@@ -28,11 +28,16 @@ batch_option = click.option(
     help="Images in one run of the model; the default suits device and views, and only speed and memory depend on it.",
 )
 
+PREPROCESS = (
+    "imagenet, cifar10, 0-1, -1-1, 0-255, torchvision:WEIGHTS, keras:MODE, a TOML file, Hugging Face's "
+    "preprocessor_config.json, timm's config.json, or a folder with one"
+)
 _KNOWN_IMAGES = (
     click.option(
         "--preprocess",
         metavar="PRESET|FILE",
-        help="How the target's images are prepared: imagenet, cifar10, 0-1, -1-1, 0-255, or a TOML file.",
+        help=f"How the target's images are prepared: {PREPROCESS}. Without it, what is declared beside the model or in "
+        "its metadata is taken, and the report says so.",
     ),
     click.option(
         "--views",

@@ -4,30 +4,27 @@ Decoding, resizing and cropping are Pillow's and happen here; scaling, mean and 
 """
 
 import io
-import os
+import math
 import threading
-import tomllib
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
-from pathlib import Path
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.errors import ImagesError, UsageError
+from onnxmint.images.geometry import CROP_RULES, FILTERS, KEEPING_ASPECT, LARGEST, RESAMPLERS, RESIZES, Size, fit
 
-LARGEST = 50_000_000  # pixels; a file of a few kB can claim far more
+__all__ = ["CROP_RULES", "FILTERS", "LARGEST", "RESAMPLERS", "RESIZES", "PreprocessSpec", "Size", "decode", "resolve"]
+
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
-FILTERS = ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming")
-RESIZES = ("fit-when-needed", "squash", "shortest", "none")
 CHANNELS = ("rgb", "bgr", "gray")
 LAYOUTS = ("NCHW", "NHWC")
+TRANSPARENCY = ("drop", "white")
 HEADER_LOCK = threading.Lock()  # warnings.catch_warnings is not safe in threads, and images are decoded in several
 DEEP_MODES = ("I;16", "I;16B", "I;16L", "I", "F")
-
-Size = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,11 +34,17 @@ class PreprocessSpec:
     Attributes:
         name: the preset or file it came from.
         size: (height, width) to resize to; for "shortest" the shorter side becomes the smaller of the two.
-        resize: "squash" changes the aspect, "shortest" keeps it (crop follows), "none" leaves the image,
-            "fit-when-needed" squashes only images that do not have the size yet.
-        filter: Pillow's resampling filter.
-        crop: (height, width) of a central crop after resizing, rounded as torchvision does.
+        resize: "squash" changes the aspect; "shortest" keeps it and cuts the longer side to whole pixels (as
+            torchvision), "cover" and "longest" keep it and round: the image covers the size, or fits into it (as
+            timm); "none" leaves the image, "fit-when-needed" squashes only images that do not have the size yet.
+        filter: resampling filter.
+        resampler: whose: "pillow", "torch" (torchvision on uint8 tensors) or "no-antialias" (bilinear only).
+        crop: (height, width) of a central crop after resizing.
+        crop_fraction: share of the resized image that the crop keeps; says the size, rounded down, in place of `size`.
+        crop_rule: where a crop lies when it cannot lie in the middle, see `geometry.CROP_RULES`.
+        pad: level of what surrounds an image that is smaller than the crop, one or one per colour; None refuses it.
         channels: "rgb", "bgr" or "gray": what the target reads.
+        transparency: "drop" takes the colours as stored, "white" lays them on white first.
         layout: "NCHW" or "NHWC" when stated; the graph decides, and a contradiction is refused.
         scale, mean, std: the target reads (pixel * scale - mean) / std, per channel.
     """
@@ -50,8 +53,13 @@ class PreprocessSpec:
     size: Size | None = None
     resize: str = "fit-when-needed"
     filter: str = "bilinear"
+    resampler: str = "pillow"
     crop: Size | None = None
+    crop_fraction: float | None = None
+    crop_rule: str = "torchvision"
+    pad: tuple[int, ...] | None = None
     channels: str = "rgb"
+    transparency: str = "drop"
     layout: str | None = None
     scale: float = 1.0
     mean: tuple[float, ...] = (0.0,)
@@ -67,69 +75,6 @@ PRESETS: Mapping[str, PreprocessSpec] = {
     "-1-1": PreprocessSpec(name="-1-1", scale=1 / 255, mean=(0.5,), std=(0.5,)),
     "0-255": PreprocessSpec(name="0-255"),
 }
-
-
-def load_spec(text: str) -> PreprocessSpec:
-    """Return a preset, or what a TOML file declares.
-
-    Raises:
-        UsageError: no such preset or file, or a key or value that means nothing.
-    """
-    if text in PRESETS:
-        return PRESETS[text]
-    path = Path(text)
-    if not os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises on names that are too long
-        raise UsageError(f"--preprocess {text!r} is neither a preset ({', '.join(PRESETS)}) nor a TOML file")
-    try:
-        facts = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as problem:
-        raise UsageError(f"--preprocess {text}: no readable TOML: {problem}") from None
-    return _from_toml(facts, path)
-
-
-def _from_toml(facts: Mapping[str, Any], path: Path) -> PreprocessSpec:
-    known = [field.name for field in fields(PreprocessSpec) if field.name != "name"]
-    choices = {"resize": RESIZES, "filter": FILTERS, "channels": CHANNELS, "layout": LAYOUTS}
-    read: dict[str, Any] = {}
-    for key, value in facts.items():
-        if key not in known:
-            raise UsageError(f"{path}: unknown key {key!r}; known: {', '.join(known)}")
-        if key in choices and value not in choices[key]:
-            raise UsageError(f"{path}: {key} = {value!r}; expected one of {', '.join(choices[key])}")
-        if key in ("size", "crop"):
-            value = _size(value, key, path)
-        elif key in ("mean", "std"):
-            value = _numbers(value, key, path)
-        elif key == "scale" and (not _is_number(value) or value == 0):
-            raise UsageError(
-                f"{path}: scale = {value!r}; expected a number, not 0, such as 0.00392156862745098 for 1/255"
-            )
-        read[key] = float(value) if key == "scale" else value
-    if any(number <= 0 for number in read.get("std", ())):
-        raise UsageError(f"{path}: std = {list(read['std'])}; a deviation must be above 0")
-    return PreprocessSpec(name=str(path), **read)
-
-
-def _size(value: Any, key: str, path: Path) -> Size:
-    sizes = [value, value] if isinstance(value, int) else value
-    if isinstance(sizes, list) and len(sizes) == 2 and all(type(size) is int and size > 0 for size in sizes):  # noqa: PLR2004
-        if sizes[0] * sizes[1] <= LARGEST:
-            return sizes[0], sizes[1]
-        raise UsageError(f"{path}: {key} = {value!r} is absurdly large; at most {LARGEST:,} pixels")
-    raise UsageError(f"{path}: {key} = {value!r}; expected [height, width] or one number, in pixels")
-
-
-def _numbers(value: Any, key: str, path: Path) -> tuple[float, ...]:
-    numbers = [value] if _is_number(value) else value
-    if isinstance(numbers, list) and len(numbers) in (1, 3) and all(_is_number(number) for number in numbers):
-        return tuple(float(number) for number in numbers)
-    raise UsageError(f"{path}: {key} = {value!r}; expected one number, or three (red, green, blue)")
-
-
-def _is_number(value: Any) -> bool:
-    """Return whether it is a number that float32 can hold: TOML also knows nan, inf and integers of any length."""
-    limit = float(np.finfo(np.float32).max)
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= limit
 
 
 def resolve(
@@ -153,8 +98,10 @@ def resolve(
         raise UsageError(f"preprocessing {spec.name} says channels {spec.channels!r}, but the model takes {channels}")
     if len(spec.mean) > channels or len(spec.std) > channels:
         raise UsageError(f"preprocessing {spec.name} has mean and std of 3 channels, but the model takes {channels}")
+    if spec.pad is not None and len(spec.pad) > channels:
+        raise UsageError(f"preprocessing {spec.name} has pad of 3 channels, but the model takes {channels}")
     size, crop = spec.size, spec.crop
-    final = crop or size
+    final = crop or (None if spec.crop_fraction else size)
     graph = (height or (final or (0, 0))[0], width or (final or (0, 0))[1])
     if 0 in graph:
         raise UsageError(
@@ -165,14 +112,18 @@ def resolve(
         raise UsageError(
             f"preprocessing {spec.name} makes images of {final[0]}x{final[1]}, the model takes {graph[0]}x{graph[1]}"
         )
+    if spec.crop_fraction is not None:
+        size = (math.floor(graph[0] / spec.crop_fraction), math.floor(graph[1] / spec.crop_fraction))
+        crop = graph
     if size is None and crop is None:
         size = graph  # with resize "none" a check, not a change
-    if spec.resize == "shortest" and crop is None:
+    if spec.resize in KEEPING_ASPECT and crop is None:
         crop = graph
     return replace(
         spec,
         size=size,
         crop=crop,
+        crop_fraction=None,
         layout=layout,
         channels="gray" if channels == 1 else spec.channels,
         mean=_broadcast(spec.mean, channels),
@@ -192,7 +143,7 @@ def _broadcast(numbers: tuple[float, ...], channels: int) -> tuple[float, ...]:
 def decode(data: bytes, spec: PreprocessSpec) -> NDArray[np.uint8]:
     """Return the pixels of an encoded image, resized and cropped: (H, W, C) uint8, red first (bgr is made later).
 
-    EXIF orientation and colour profiles are left alone, transparency is dropped: as torchvision reads files.
+    EXIF orientation and colour profiles are left alone: as torchvision reads files.
 
     Raises:
         ImagesError: the image is broken, too large, deeper than 8 bits, or not of the size that is wanted.
@@ -211,6 +162,7 @@ def decode(data: bytes, spec: PreprocessSpec) -> NDArray[np.uint8]:
             raise ImagesError(
                 f"has more than 8 bits a channel (mode {image.mode}); convert it to 8 bits as the model saw it"
             )
+        image = _on_white(image) if spec.transparency == "white" else image
         image = image.convert("L" if spec.channels == "gray" else "RGB")
     except UnidentifiedImageError:
         raise ImagesError(f"is not an image in {', '.join(FORMATS)}") from None
@@ -218,44 +170,18 @@ def decode(data: bytes, spec: PreprocessSpec) -> NDArray[np.uint8]:
         raise ImagesError(f"is absurdly large (more than {LARGEST:,} pixels)") from None
     except (OSError, SyntaxError, ValueError, EOFError) as problem:
         raise ImagesError(f"is broken: {problem}") from None
-    pixels = np.asarray(_crop(_resize(image, spec), spec))
+    pixels = np.asarray(fit(image, spec))
     return np.ascontiguousarray(pixels if pixels.ndim == 3 else pixels[:, :, None])  # noqa: PLR2004 - gray has two axes
 
 
-def _resize(image: Any, spec: PreprocessSpec) -> Any:
+def _on_white(image: Any) -> Any:
+    """Return an image whose transparent parts show white, as transformers 5 does where it converts to RGB."""
     from PIL import Image
 
-    if spec.size is None:
+    if "A" not in image.getbands() and image.info.get("transparency") is None:
         return image
-    height, width = spec.size
-    if spec.resize == "none":
-        if spec.crop is None and (image.height, image.width) != (height, width):
-            raise ImagesError(f"is {image.height}x{image.width} pixels, the model takes {height}x{width}")
-        return image
-    if spec.resize == "shortest":
-        short = min(height, width)
-        if image.width <= image.height:
-            width, height = short, int(short * image.height / image.width)
-        else:
-            width, height = int(short * image.width / image.height), short
-        if width * height > LARGEST:  # a thin image of a few kB can ask for terabytes
-            raise ImagesError(
-                f"is {image.height}x{image.width} pixels, too thin: its shorter side as {short} pixels makes "
-                f"{height}x{width} (allowed {LARGEST:,} pixels)"
-            )
-    elif spec.resize == "fit-when-needed" and (image.height, image.width) == (height, width):
-        return image
-    return image.resize((width, height), getattr(Image.Resampling, spec.filter.upper()))
-
-
-def _crop(image: Any, spec: PreprocessSpec) -> Any:
-    if spec.crop is None:
-        return image
-    height, width = spec.crop
-    if image.height < height or image.width < width:
-        raise ImagesError(f"is {image.height}x{image.width} pixels, too small for the crop of {height}x{width}")
-    top, left = round((image.height - height) / 2.0), round((image.width - width) / 2.0)
-    return image.crop((left, top, left + width, top + height))
+    image = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", image.size, (255, 255, 255, 255)), image)
 
 
 def to_dict(spec: PreprocessSpec) -> dict[str, Any]:

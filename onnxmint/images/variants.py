@@ -1,17 +1,20 @@
 """The preparations that are tried on a model whose own is in doubt: scalings, channel orders, ways to resize."""
 
-import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
+from typing import Any
 
+from onnxmint.images.declared.keras import KERAS
+from onnxmint.images.declared.toml import spec_toml
 from onnxmint.images.preprocess import PRESETS, PreprocessSpec, Size
 
 _COLOURS = 3
 _TRADITIONAL = 0.875  # of the shorter side that a crop keeps: 256 to 224, as ImageNet classifiers are tested
 _SQUASHING = ("squash", "fit-when-needed")
 
-# As Keras and Caffe prepare images for their ImageNet models: 0 to 255, blue first, only the mean taken off.
-_CAFFE = PreprocessSpec(name="caffe", channels="bgr", mean=(103.939, 116.779, 123.68))
+_GEOMETRY = (
+    "size", "resize", "filter", "resampler", "crop", "crop_fraction", "crop_rule", "pad", "transparency", "layout",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +33,7 @@ class Variant:
 
     def same_geometry(self, other: "Variant") -> bool:
         """Return whether both bring images to the target's size in the same way."""
-        mine, its = self.spec, other.spec
-        return (mine.size, mine.resize, mine.filter, mine.crop) == (its.size, its.resize, its.filter, its.crop)
+        return geometry_of(self.spec) == geometry_of(other.spec)
 
 
 def declared_variant(spec: PreprocessSpec) -> Variant:
@@ -39,25 +41,25 @@ def declared_variant(spec: PreprocessSpec) -> Variant:
     return Variant(name=spec.name, spec=spec, toml=None)
 
 
+def geometry_of(spec: PreprocessSpec) -> PreprocessSpec:
+    """Return the part of a preprocessing that runs before the graph: how pixels are read, resized and cropped."""
+    facts: dict[str, Any] = {key: getattr(spec, key) for key in _GEOMETRY}
+    return PreprocessSpec(name="", **facts)
+
+
 def variants_of_pixels(geometry: PreprocessSpec, channels: int) -> tuple[Variant, ...]:
     """Return every known scaling in both channel orders, red first before blue first.
 
     Args:
-        geometry: where size, resize, filter and crop are taken from.
+        geometry: where size, resize, filter, crop and alike are taken from.
         channels: of the target, 1 or 3; those that need other channels are left out.
     """
     specs = [spec for spec in PRESETS.values() if max(len(spec.mean), len(spec.std)) <= channels]
     if channels == _COLOURS:
-        specs += [_blue_first(spec) for spec in specs] + [_CAFFE]
-    return tuple(
-        _variant(
-            replace(
-                spec, size=geometry.size, resize=geometry.resize, filter=geometry.filter, crop=geometry.crop,
-                layout=geometry.layout,
-            )
-        )
-        for spec in specs
-    )  # fmt: skip
+        # 0 to 255, blue first, only the mean taken off; Keras' other modes are -1-1 and imagenet
+        specs += [_blue_first(spec) for spec in specs] + [KERAS["caffe"]]
+    kept: dict[str, Any] = {key: getattr(geometry, key) for key in _GEOMETRY}
+    return tuple(_variant(replace(spec, **kept)) for spec in specs)
 
 
 def variants_of_resizing(variant: Variant, size: Size) -> tuple[Variant, ...]:
@@ -72,13 +74,26 @@ def variants_of_resizing(variant: Variant, size: Size) -> tuple[Variant, ...]:
 
 def _resized(spec: PreprocessSpec, size: Size) -> Iterator[Variant]:
     if spec.resize not in _SQUASHING or spec.crop is not None:
-        squashed = replace(spec, size=size, resize="squash", crop=None, name=f"{spec.name}, squashed")
-        yield _variant(squashed)
+        name = f"{spec.name}, squashed"
+        yield _variant(replace(spec, size=size, resize="squash", crop=None, crop_fraction=None, name=name))
     for share in (1.0, _TRADITIONAL):
         larger = round(size[0] / share), round(size[1] / share)
         if (spec.resize, spec.size, spec.crop) != ("shortest", larger, size):
             name = f"{spec.name}, shortest side {min(larger)}, crop {size[0]}x{size[1]}"
-            yield _variant(replace(spec, size=larger, resize="shortest", crop=size, name=name))
+            yield _variant(replace(spec, size=larger, resize="shortest", crop=size, crop_fraction=None, name=name))
+
+
+def variants_of_filtering(variant: Variant) -> tuple[Variant, ...]:
+    """Return a variant with the other filters that images are commonly resized with."""
+    spec = variant.spec
+    ways = (("pillow", "bilinear"), ("pillow", "bicubic"), ("pillow", "nearest"), ("no-antialias", "bilinear"))
+    return tuple(
+        _variant(
+            replace(spec, resampler=whose, filter=name, name=f"{spec.name}, {name if whose == 'pillow' else whose}")
+        )
+        for whose, name in ways
+        if (whose, name) != (spec.resampler, spec.filter)
+    )
 
 
 def _blue_first(spec: PreprocessSpec) -> PreprocessSpec:
@@ -87,12 +102,5 @@ def _blue_first(spec: PreprocessSpec) -> PreprocessSpec:
 
 
 def _variant(spec: PreprocessSpec) -> Variant:
-    return Variant(name=spec.name, spec=spec, toml=None if PRESETS.get(spec.name) == spec else spec_toml(spec))
-
-
-def spec_toml(spec: PreprocessSpec) -> str:
-    """Return the TOML file that declares a preparation; what is as by default is left out."""
-    default = asdict(PreprocessSpec(name=spec.name))
-    stated = {key: value for key, value in asdict(spec).items() if value != default[key]}
-    # JSON's strings, numbers and lists of numbers are TOML's
-    return "".join(f"{key} = {json.dumps(value)}\n" for key, value in stated.items())
+    known = spec in (PRESETS.get(spec.name), KERAS.get(spec.name.removeprefix("keras:")))
+    return Variant(name=spec.name, spec=spec, toml=None if known else spec_toml(spec))

@@ -8,7 +8,8 @@ import pytest
 
 from tests.cli.conftest import Run
 from tests.conftest import DEMO
-from tests.graph.texts import cnn
+from tests.graph.texts import CNN, cnn, save
+from tests.test_checking import NAN
 
 MODEL, IMAGES = str(DEMO / "target.onnx"), str(DEMO / "members.parquet")
 
@@ -29,8 +30,44 @@ def test_colours_have_rows_in_both_orders_and_a_file_to_declare_them(call: Run, 
     code, out, _ = call("check", model, IMAGES, "--preprocess", "p.toml", "--no-labels", "--sample", "30", "-q")
     assert code == 0
     assert max(map(len, out.splitlines())) <= 80
-    for shown in ("imagenet with bgr", "caffe", "p.toml (declared)", "score"):
+    for shown in ("imagenet with bgr", "keras:caffe", "p.toml (declared)", "score"):
         assert shown in out
+
+
+def test_what_fits_best_is_written_and_can_be_declared(call: Run, tmp_path: Path) -> None:
+    code, _, _ = call("check", MODEL, IMAGES, "--sample", "60", "-o", "best.toml", "-q")
+    assert code == 0
+    assert (tmp_path / "best.toml").read_text() == "scale = 0.00392156862745098\n"
+    code, out, _ = call("check", MODEL, IMAGES, "--sample", "60", "--preprocess", "best.toml", "-q")
+    assert code == 0
+    assert "best.toml (declared)" in out
+    assert "The declared best.toml is plausible" in " ".join(out.split())
+
+
+def test_what_gives_no_answer_is_not_written(call: Run, tmp_path: Path) -> None:
+    model = save(NAN, tmp_path / "broken.onnx")
+    code, _, err = call("check", model, IMAGES, "--sample", "9", "-o", "best.toml", "-q")
+    assert code == 1
+    assert "no preparation gave an answer (the answer holds NaN or infinity), so best.toml was not written" in err
+    assert not (tmp_path / "best.toml").exists()
+
+
+def test_what_lies_beside_the_model_is_tried_and_notes_are_shown(call: Run, tmp_path: Path) -> None:
+    text = CNN.replace("float[5] b1", "float[5] b1, float[1] s = {255.0}")
+    text = text.replace("(image, w1", "(a, w1").replace("conv1 =", "a = Div(image, s) conv1 =")
+    model = cnn(tmp_path / "cnn.onnx", text)
+    (tmp_path / "preprocessor_config.json").write_text('{"image_processor_type": "ViTImageProcessor", "size": 8}')
+    code, out, _ = call("check", "cnn.onnx", IMAGES, "--no-labels", "--sample", "30", "-q")
+    words = " ".join(out.split())
+    assert code == 0
+    assert "preprocessor_config.json (declared)" in words
+    assert "--preprocess was not given; what preprocessor_config.json declares counts as declared." in words
+    assert "The graph itself subtracts 0 and divides by 255: declare 0-255." in words
+    code, out, _ = call("layers", model)
+    assert code == 0
+    assert "The graph itself subtracts 0 and divides by 255: declare 0-255." in out
+    code, out, _ = call("layers", model, "--json")
+    assert json.loads(out)["normalisation"]["std"] == [255.0]
 
 
 def test_json_is_alone_on_stdout(call: Run) -> None:
@@ -39,7 +76,7 @@ def test_json_is_alone_on_stdout(call: Run) -> None:
     assert (code, err) == (0, "")
     assert list(facts) == [
         "schema", "model", "source", "images", "unreadable", "classes", "ranked_by", "declared", "renumbering",
-        "advice", "variants",
+        "advice", "notes", "variants",
     ]  # fmt: skip
     assert (facts["schema"], facts["images"], facts["declared"]) == ("onnxmint.check/1", 40, "0-1")
     assert list(facts["variants"][0]) == [

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from onnxmint.errors import ImagesError, UsageError
+from onnxmint.images.declared.finding import load_spec
 from onnxmint.images.preprocess import (
     FILTERS,
     PRESETS,
@@ -23,7 +24,6 @@ from onnxmint.images.preprocess import (
     decode,
     final_size,
     from_dict,
-    load_spec,
     resolve,
     to_dict,
 )
@@ -216,6 +216,18 @@ def test_a_toml_file_is_read(tmp_path: Path) -> None:
         ("std = nan", "expected one number, or three"),
         ("size = 100000", "is absurdly large; at most 50,000,000 pixels"),
         ("size = [", "no readable TOML"),
+        ("crop_fraction = 0", "expected a number from 0.01 to 1"),
+        ("crop_fraction = 0.9", "crop_fraction says the size to resize to: leave out size, and set resize to"),
+        ('crop_fraction = 0.9\nresize = "squash"\nsize = 3', "crop_fraction says the size to resize to"),
+        ("pad = 256", "expected one level from 0 to 255, or three"),
+        ("pad = [1, 2]", "expected one level from 0 to 255, or three"),
+        ("pad = 0.5", "expected one level from 0 to 255, or three"),
+        ('resize = "longest"', "leaves a border: say its level with pad"),
+        ('resampler = "torch"\nfilter = "box"', "resampler = 'torch' has no filter 'box'; it has nearest, bilinear"),
+        ('resampler = "no-antialias"\nfilter = "bicubic"', "has no filter 'bicubic'; it has bilinear"),
+        ('resampler = "opencv"', "expected one of pillow, torch, no-antialias"),
+        ('crop_rule = "middle"', "expected one of torchvision, transformers, transformers-fast"),
+        ('transparency = "black"', "expected one of drop, white"),
     ],
 )
 def test_wrong_toml_is_refused(tmp_path: Path, text: str, message: str) -> None:
@@ -227,7 +239,7 @@ def test_wrong_toml_is_refused(tmp_path: Path, text: str, message: str) -> None:
 
 def test_a_name_that_is_nothing_lists_the_presets() -> None:
     for name in ("imagnet", "a" * 5000):
-        with pytest.raises(UsageError, match=r"is neither a preset \(imagenet, cifar10, 0-1, -1-1, 0-255\) nor a TOML"):
+        with pytest.raises(UsageError, match=r"neither a preset \(imagenet, .*, keras:tf, .*\) nor a file or folder"):
             load_spec(name)
 
 
@@ -240,6 +252,9 @@ def test_a_name_that_is_nothing_lists_the_presets() -> None:
         ({"mean": (1.0, 2.0, 3.0)}, (8, 8, 1, "NCHW"), "mean and std of 3 channels"),
         ({"channels": "gray"}, (8, 8, 3, "NCHW"), "says channels 'gray'"),
         ({"channels": "bgr"}, (8, 8, 1, "NCHW"), "says channels 'bgr'"),
+        ({"pad": (1, 2, 3)}, (8, 8, 1, "NCHW"), "pad of 3 channels, but the model takes 1"),
+        ({"crop_fraction": 0.9, "resize": "cover"}, (None, 8, 3, "NCHW"), "does not say which: set size"),
+        ({"crop_fraction": 0.9, "crop": (9, 9)}, (8, 8, 3, "NCHW"), "makes images of 9x9, the model takes 8x8"),
     ],
 )
 def test_contradictions_with_the_model_are_refused(
@@ -254,3 +269,57 @@ def test_contradictions_with_the_model_are_refused(
 def test_a_shortest_side_needs_a_crop_and_gets_the_models() -> None:
     spec = _resolved(PreprocessSpec(name="t", size=(10, 10), resize="shortest", crop=(8, 8)))
     assert decode(_encode(_pixels(20, 31)), spec).shape == (8, 8, 3)
+
+
+def test_a_crop_fraction_says_the_size_that_the_models_crop_is_cut_from() -> None:
+    spec = _resolved(PreprocessSpec(name="t", resize="shortest", crop_fraction=0.875), size=224)
+    assert (spec.size, spec.crop, spec.crop_fraction) == ((256, 256), (224, 224), None)
+    assert from_dict(to_dict(spec)) == spec
+    declared = PreprocessSpec(name="t", resize="squash", crop_fraction=0.9, crop=(30, 40))
+    spec = resolve(declared, height=None, width=None, channels=3, layout="NCHW")
+    assert (spec.size, spec.crop) == ((33, 44), (30, 40))
+
+
+@pytest.mark.parametrize(
+    ("rule", "left", "top"), [("torchvision", 1, 2), ("transformers", 2, 1), ("transformers-fast", 1, 1)]
+)
+def test_what_is_odd_lies_where_the_library_puts_it(rule: str, left: int, top: int) -> None:
+    spec = PreprocessSpec(name="t", resize="none", crop=(7, 5), pad=(9, 8, 7), crop_rule=rule)
+    narrow = _pixels(10, 2)
+    found = decode(_encode(narrow), spec)
+    np.testing.assert_array_equal(found[:, left : left + 2], narrow[top : top + 7])
+    assert (found[:, :left] == [9, 8, 7]).all()
+    assert (found[:, left + 2 :] == [9, 8, 7]).all()
+
+
+def test_gray_is_padded_with_one_level() -> None:
+    spec = PreprocessSpec(name="t", resize="longest", size=(8, 8), crop=(8, 8), pad=(7,), channels="gray")
+    found = decode(_encode(_pixels(4, 8)), spec)
+    assert found.shape == (8, 8, 1)
+    assert (found[:2] == 7).all()
+    assert (found[6:] == 7).all()
+
+
+def test_transparency_shows_white_or_the_colours_below() -> None:
+    picture = Image.fromarray(np.full((2, 2, 4), [10, 20, 30, 0], np.uint8))
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    assert decode(buffer.getvalue(), PreprocessSpec(name="t"))[0, 0].tolist() == [10, 20, 30]
+    assert decode(buffer.getvalue(), PreprocessSpec(name="t", transparency="white"))[0, 0].tolist() == [255, 255, 255]
+    opaque = _pixels(3, 3)
+    np.testing.assert_array_equal(decode(_encode(opaque), PreprocessSpec(name="t", transparency="white")), opaque)
+
+
+@pytest.mark.parametrize(
+    ("facts", "message"),
+    [
+        ({"resize": "cover", "crop": (224, 224)}, "too thin: covering 256x256 makes"),
+        ({"resize": "squash", "resampler": "torch"}, "too long to be resized as 'torch' does"),
+        ({"resize": "squash", "resampler": "no-antialias"}, "too long to be resized as 'no-antialias' does"),
+    ],
+)
+def test_a_thin_image_cannot_ask_for_much_memory_in_any_way(facts: dict[str, object], message: str) -> None:
+    buffer = io.BytesIO()
+    Image.new("L", (1, 400_000)).save(buffer, "PNG")
+    with pytest.raises(ImagesError, match=message):
+        decode(buffer.getvalue(), PreprocessSpec(name="t", size=(256, 256), **facts))

@@ -1,0 +1,102 @@
+"""What is declared of a target's preprocessing: by the user, beside the model, in its file, and by its graph."""
+
+from dataclasses import dataclass
+
+from onnxmint.errors import UsageError
+from onnxmint.graph.load import TargetModel
+from onnxmint.graph.normalisation import find_normalisation
+from onnxmint.images.declared.finding import NAMES, declared_beside, load_spec
+from onnxmint.images.preprocess import PRESETS, PreprocessSpec, resolve
+from onnxmint.images.variants import Variant, declared_variant
+
+
+def declared_spec(wanted: str | None, target: TargetModel) -> tuple[PreprocessSpec, tuple[str, ...]]:
+    """Return what a user declared, or what is declared beside the target or inside its file, with notes about that.
+
+    Raises:
+        UsageError: neither, several that differ, or what cannot be reproduced.
+    """
+    if wanted is not None:
+        return load_spec(wanted), ()
+    name, found = target.path.name, declared_beside(target.path, target.model.metadata_props)
+    places = " or ".join(f"--preprocess {one.place}" for one in found)
+    if target.input.dtype == "uint8":
+        left = f"{name} takes raw pixels, so what is declared beside it was not taken; it can be, with {places}."
+        return PRESETS["0-255"], (left,) if found else ()
+    start = f"say how {name}'s images are prepared, with --preprocess: "
+    if not found:
+        raise UsageError(
+            f"{start}a preset ({NAMES}), a TOML file, or a file or folder of Hugging Face or timm; an audit with other "
+            "pixels than the model was trained on finds nothing"
+        )
+    if len(found) > 1:
+        raise UsageError(f"{start}beside the model lie declarations that differ; use {places}")
+    if found[0].spec is None:
+        raise UsageError(f"{start}what is declared beside the model does not serve ({found[0].problem})")
+    return found[0].spec, (f"--preprocess was not given; taken as declared by {found[0].place}.",)
+
+
+def settle(spec: PreprocessSpec, target: TargetModel) -> PreprocessSpec:
+    """Return a declared preprocessing with what the target leaves no choice about filled in.
+
+    Raises:
+        UsageError: they contradict each other, or the target scales its pixels itself and scaling was declared.
+    """
+    image = target.input
+    if image.dtype == "uint8" and (
+        spec.scale != 1 or any(spec.mean) or set(spec.std) != {1.0} or spec.channels == "bgr"
+    ):
+        raise UsageError(
+            f"{target.path.name} takes raw uint8 pixels and prepares them itself, so --preprocess {spec.name} would "
+            "prepare them twice: leave it out, or give a TOML file with size, resize, filter and crop only"
+        )
+    return resolve(spec, height=image.height, width=image.width, channels=image.channels, layout=image.layout)
+
+
+def normalisation_warnings(spec: PreprocessSpec, target: TargetModel) -> tuple[str, ...]:
+    """Return a warning when the graph normalises its image itself and the settled preprocessing does not fit that."""
+    own = None if target.input.dtype == "uint8" else find_normalisation(target)
+    wrong = own.contradiction(spec.scale, spec.mean, spec.std) if own is not None else None
+    return () if wrong is None else (wrong,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declarations:
+    """All that is declared of a target before anything is tried."""
+
+    meant: Variant | None  # by the user, or by the one file beside the model that an audit would take
+    others: tuple[Variant, ...]  # declared beside the model and not meant
+    notes: tuple[str, ...]
+
+
+def declarations(wanted: str | None, target: TargetModel) -> Declarations:
+    """Collect what the user declared and what is declared beside the model.
+
+    Raises:
+        UsageError: what the user declared does not serve.
+    """
+    meant = None if wanted is None else declared_variant(load_spec(wanted))
+    if meant is not None:
+        settle(meant.spec, target)  # refuses what contradicts the target
+    notes, others = [], []
+    for found in declared_beside(target.path, target.model.metadata_props):
+        problem = found.problem if found.spec is None else _contradiction(found.spec, target)
+        if found.spec is not None and problem is None:
+            others.append(declared_variant(found.spec))
+        else:
+            notes.append(f"{found.place} is declared beside the model and not tried: {problem}.")
+    if meant is None and len(others) == 1 and target.input.dtype != "uint8":
+        (meant,) = others
+        notes.append(f"--preprocess was not given; what {meant.name} declares counts as declared.")
+    own = None if target.input.dtype == "uint8" else find_normalisation(target)
+    notes += [own.text] if own is not None else []
+    return Declarations(meant=meant, others=tuple(one for one in others if one != meant), notes=tuple(notes))
+
+
+def _contradiction(spec: PreprocessSpec, target: TargetModel) -> str | None:
+    """Return why a preprocessing does not fit a target, None when it does."""
+    try:
+        settle(spec, target)
+    except UsageError as problem:
+        return str(problem)
+    return None

@@ -1,0 +1,118 @@
+"""Resizing as other libraries than Pillow do it: PyTorch's on uint8 tensors, and without antialiasing.
+
+Pillow and PyTorch agree up to one level: PyTorch keeps weights in 16 bits, which is reproduced here bit for bit.
+"""
+
+import math
+from collections.abc import Callable
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+TORCH_FILTERS = ("nearest", "bilinear", "bicubic", "lanczos")
+_PRECISION = 22  # bits of a weight at most, and 15 of its value
+_LANCZOS = 3
+
+Pixels = NDArray[np.uint8]
+Weights = NDArray[np.float64]
+
+
+def resize_like_torch(pixels: Pixels, size: tuple[int, int], name: str) -> Pixels:
+    """Return (H, W, C) pixels resized as torchvision resizes uint8 tensors with antialias on a CPU.
+
+    Args:
+        pixels: (h, w, C).
+        size: (H, W).
+        name: one of TORCH_FILTERS; "nearest" is its "nearest-exact".
+    """
+    if name == "nearest":
+        rows, columns = (
+            np.minimum(
+                np.floor((np.arange(new, dtype=np.float32) + np.float32(0.5)) * np.float32(old / new)).astype(int),
+                old - 1,
+            )
+            for new, old in zip(size, pixels.shape[:2], strict=True)
+        )
+        nearest: Pixels = pixels[rows][:, columns]
+        return nearest
+    pixels = _along(pixels, _fixed_point(pixels.shape[1], size[1], name), axis=1)
+    return _along(pixels, _fixed_point(pixels.shape[0], size[0], name), axis=0)
+
+
+def resize_without_antialias(pixels: Pixels, size: tuple[int, int]) -> Pixels:
+    """Return (H, W, C) pixels interpolated bilinearly between the four nearest ones, as TensorFlow does by default."""
+    values = np.asarray(pixels, np.float32)
+    values = np.tensordot(_between(values.shape[1], size[1]), values, (1, 1)).swapaxes(0, 1)
+    values = np.tensordot(_between(values.shape[0], size[0]), values, (1, 0))
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+
+
+def _between(old: int, new: int) -> NDArray[np.float32]:
+    """Return the (new, old) matrix of linear interpolation between pixel centres, the border repeated."""
+    place = np.clip((np.arange(new) + 0.5) * (old / new) - 0.5, 0, old - 1)
+    low = np.minimum(np.floor(place).astype(int), max(old - 2, 0))
+    matrix, rows = np.zeros((new, old), np.float32), np.arange(new)
+    matrix[rows, low] = 1 - (place - low)
+    matrix[rows, np.minimum(low + 1, old - 1)] += place - low
+    return matrix
+
+
+def _triangle(x: float) -> float:
+    return max(0.0, 1.0 - abs(x))
+
+
+def _cubic(x: float) -> float:
+    """Return Keys' cubic with a = -0.5."""
+    x, a = abs(x), -0.5
+    if x < 1:
+        return ((a + 2) * x - (a + 3)) * x * x + 1
+    return (((x - 5) * x + 8) * x - 4) * a if x < 2 else 0.0  # noqa: PLR2004 - its support
+
+
+def _lanczos(x: float) -> float:
+    return float(np.sinc(x) * np.sinc(x / _LANCZOS)) if abs(x) < _LANCZOS else 0.0
+
+
+_KERNELS: dict[str, tuple[Callable[[float], float], int]] = {
+    "bilinear": (_triangle, 2),
+    "bicubic": (_cubic, 4),
+    "lanczos": (_lanczos, 2 * _LANCZOS),
+}
+
+
+def _antialiased(old: int, new: int, name: str) -> Weights:
+    """Return the (new, old) weights of a kernel that is widened when the image shrinks."""
+    kernel, width = _KERNELS[name]
+    scale = old / new
+    stretch = max(scale, 1.0)
+    support = width * 0.5 * stretch
+    matrix = np.zeros((new, old))
+    for row in range(new):
+        centre = scale * (row + 0.5)
+        start, end = max(int(centre - support + 0.5), 0), min(int(centre + support + 0.5), old)
+        weights = [kernel((column - centre + 0.5) * (1.0 / stretch)) for column in range(start, end)]
+        matrix[row, start:end] = np.array(weights) / math.fsum(weights)
+    return matrix
+
+
+@lru_cache(maxsize=8)  # images of a set often have one size
+def _fixed_point(old: int, new: int, name: str) -> tuple[Weights, int]:
+    """Return weights as 16-bit integers, and by how many bits they were shifted: as many as their largest allows."""
+    weights = _antialiased(old, new, name)
+    largest, bits = float(weights.max()), 0
+    while bits < _PRECISION and int(0.5 + largest * (1 << (bits + 1))) < 1 << 15:
+        bits += 1
+    shifted = weights * (1 << bits)
+    return np.trunc(shifted + np.where(shifted < 0, -0.5, 0.5)), bits
+
+
+def _along(pixels: Pixels, weights: tuple[Weights, int], axis: int) -> Pixels:
+    """Apply weights along rows or columns and round to whole levels."""
+    matrix, bits = weights
+    # float64 holds these sums of 8-bit times 16-bit integers exactly, and multiplies matrices fast
+    sums = np.tensordot(matrix, pixels.astype(np.float64), (1, axis))
+    sums = sums if axis == 0 else sums.swapaxes(0, 1)
+    levels = (sums.astype(np.int64) + (1 << (bits - 1))) >> bits
+    rounded: Pixels = np.clip(levels, 0, 255).astype(np.uint8)
+    return rounded
