@@ -86,7 +86,7 @@ def audit(
     return AuditResult(
         version=__version__,
         created=now(),
-        target=target_facts(prepared.target, (auditor.method["tensor"],), prepared.device),
+        target=target_facts(prepared.target, tuple(auditor.method["tensors"]), prepared.device),
         preprocess=auditor.preprocess,
         method={**auditor.method, **statistics(auditor, settings, units, prior_words)},
         evidence=auditor.evidence,
@@ -109,7 +109,7 @@ def audit(
 
 def _prepare_its_target(model: str | Path, auditor: Auditor, settings: AuditSettings) -> Prepared:
     """Load the target; refuse one that the auditor was not trained for."""
-    target: TargetModel = load_target(model)
+    target: TargetModel = load_target(model, answer=auditor.method["answer"])
     if target.sha256 != auditor.target_sha256:
         raise ModelError(
             f"the auditor was trained for another model (SHA-256 {auditor.target_sha256[:12]}...), {target.path.name} "

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from onnxmint.advice import CheckResult, Tried, measure, ranked
 from onnxmint.errors import ImagesError, UsageError
 from onnxmint.evidence import labels_of
-from onnxmint.graph.load import TargetModel, at_size, load_target
-from onnxmint.images.preprocess import FORMATS, PreprocessSpec, Size, decode, final_size, load_spec, resolve
+from onnxmint.graph.load import TargetModel, load_target
+from onnxmint.images.preprocess import FORMATS, PreprocessSpec, Size, decode, load_spec
 from onnxmint.images.sources import ImageSource, open_source
 from onnxmint.images.variants import Variant, declared_variant, variants_of_pixels, variants_of_resizing
-from onnxmint.preparing import Prepared, prepare_spec, show
+from onnxmint.preparing import prepare_spec, prepared_with, resolved_for, show
 from onnxmint.progress import Advance, Stage, quiet
 from onnxmint.reading import to_numpy
 from onnxmint.runtime.session import choose_device, usable_cores
@@ -59,7 +59,7 @@ def check(
         OnnxmintError: one of its kinds, for files, options and devices that do not serve.
     """
     settings = settings or EvidenceSettings()
-    target = load_target(model)
+    target = load_target(model, answer=settings.answer)
     source = open_source(images, labels=settings.labels)
     return check_source(target, source, settings, sample=sample, stage=stage)
 
@@ -108,7 +108,7 @@ def check_source(
         rows=tuple(row.result for row in rows),
         declared=next((row.result for row in rows if trial.key(row.result.variant) == key), None),
         renumbering=numbers,
-        raw=target.input.dtype == "uint8",
+        raw=target.input.raw,
         outside=label_without_output(best.labels, classes),
         enough=best.labels is None or enough_for_any(best.labels),
     )
@@ -160,10 +160,7 @@ class _Trial:
         return size if first.sizes - {size} else None
 
     def _resolved(self, variant: Variant) -> PreprocessSpec:
-        image = self.target.input
-        return resolve(
-            variant.spec, height=image.height, width=image.width, channels=image.channels, layout=image.layout
-        )
+        return resolved_for(variant.spec, self.target)
 
     def _geometry(self, spec: PreprocessSpec) -> int:
         """Return the number of the pixels that a preparation starts from; equal pixels have one number."""
@@ -212,8 +209,7 @@ class _Trial:
         """Show the target the sample under one variant."""
         spec = self._resolved(variant)
         decoded = self._decoded[self._geometry(spec)]
-        target = at_size(self.target, final_size(spec))
-        shown = show(Prepared(target=target, spec=spec, device=self.device), (), views=0, labels=False)
+        shown = show(prepared_with(self.target, spec, self.device), (), views=0, labels=False)
         reader = shown.reader(self.batch_size)
         starts = range(0, len(decoded.pixels), self.batch_size)
         batches = [reader.run(decoded.pixels[start : start + self.batch_size]) for start in starts]
@@ -251,8 +247,8 @@ def _scalings(declared: Variant | None, target: TargetModel) -> tuple[Variant, .
             f"{target.path.name} takes images of any size: say which with --preprocess FILE, a TOML file such as "
             "size = [224, 224]; scalings and channel orders are then tried for it"
         )
-    first = (declared_variant(geometry),) if declared is not None or image.dtype == "uint8" else ()
-    return first if image.dtype == "uint8" else (*first, *variants_of_pixels(geometry, image.channels))
+    first = (declared_variant(geometry),) if declared is not None or image.raw else ()
+    return first if image.raw else (*first, *variants_of_pixels(geometry, image.channels))
 
 
 def _resizings(variants: Iterable[Variant], size: Size) -> list[Variant]:

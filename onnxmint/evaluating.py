@@ -242,7 +242,7 @@ def _module_methods(
             method = Method(
                 name=name if layer is None else f"{name}:{layer.name}",
                 kind="module",
-                title=title(name, layer, run.shown.views),
+                title=title(name, () if layer is None else (layer,), run.shown.views),
                 source=_MINT,
                 layer=None if layer is None else layer.name,
                 depth=None if layer is None else layer.depth,

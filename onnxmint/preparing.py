@@ -1,7 +1,7 @@
 """The target made ready to be read: what is shown of it, how pixels reach it, and where it runs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from onnxmint.errors import ImagesError, UsageError
 from onnxmint.graph.instrument import GraphPreprocess, Instrumented, instrument, settle_label
 from onnxmint.graph.layers import Layer
 from onnxmint.graph.load import TargetModel, at_size, load_target
-from onnxmint.graph.serial import serialize
+from onnxmint.graph.serial import session_source
 from onnxmint.graph.views import VIEW_SETS
 from onnxmint.images.preprocess import PreprocessSpec, final_size, load_spec, resolve
 from onnxmint.reading import Reader
@@ -46,13 +46,14 @@ class Shown:
         """Open the graph on its device, to give everything that it shows."""
         graph = self.graph
         outputs = (*graph.activations.values(), graph.answer, *([graph.odds] if graph.odds else []))
-        return Reader(
-            serialize(graph.model),
-            outputs,
-            spec=self.prepared.spec,
-            device=self.prepared.device,
-            batch_size=batch_for(batch_size, self.views),
-        )
+        with session_source(graph.model) as source:
+            return Reader(
+                source,
+                outputs,
+                spec=self.prepared.spec,
+                device=self.prepared.device,
+                batch_size=batch_for(batch_size, self.views),
+            )
 
 
 def prepare(model: str | Path, settings: EvidenceSettings) -> Prepared:
@@ -61,16 +62,16 @@ def prepare(model: str | Path, settings: EvidenceSettings) -> Prepared:
     Raises:
         OnnxmintError: one of its kinds, for files, options and devices that do not serve.
     """
-    target = load_target(model)
+    target = load_target(model, answer=settings.answer)
     return prepared_with(target, prepare_spec(settings.preprocess, target), choose_device(settings.device))
 
 
 def prepared_with(target: TargetModel, spec: PreprocessSpec, device: Device) -> Prepared:
     """Join a target, its settled preprocessing and its device."""
-    return Prepared(target=at_size(target, final_size(spec)), spec=spec, device=device)
+    return Prepared(target=at_size(target, final_size(spec), spec.layout), spec=spec, device=device)
 
 
-def show(prepared: Prepared, layers: Sequence[Layer], *, views: int, labels: bool) -> Shown:
+def show(prepared: Prepared, layers: Sequence[Layer], *, views: int, labels: bool, joined: bool = False) -> Shown:
     """Build the graph that takes raw pixels and shows layers, answer and, with views, log-odds.
 
     Args:
@@ -78,12 +79,15 @@ def show(prepared: Prepared, layers: Sequence[Layer], *, views: int, labels: boo
         layers: what to expose, pooled.
         views: one of VIEW_SETS, or 0 for none.
         labels: whether every image comes with a label; matters only with views.
+        joined: give out several layers as one.
 
     Raises:
         ModelError: a fixed batch size cannot be made free.
     """
     pixels = graph_preprocess(prepared.spec, prepared.target)
-    graph = instrument(prepared.target, layers, pixels, pool=POOL, views=VIEW_SETS[views] if views else ())
+    graph = instrument(
+        prepared.target, layers, pixels, pool=POOL, views=VIEW_SETS[views] if views else (), joined=joined
+    )
     with_labels = labels and views > 0
     if views:
         graph = settle_label(graph, given=with_labels)
@@ -101,20 +105,31 @@ def prepare_spec(wanted: str | None, target: TargetModel) -> PreprocessSpec:
     Raises:
         UsageError: none was declared and the target does not take raw pixels, or it does and scaling was declared.
     """
-    image = target.input
-    if wanted is None and image.dtype != "uint8":
+    if wanted is None and not target.input.raw:
         raise UsageError(
             f"say how {target.path.name}'s images are prepared, with --preprocess: a preset (imagenet, cifar10, 0-1, "
             "-1-1, 0-255) or a TOML file; an audit with other pixels than the model was trained on finds nothing"
         )
     spec = load_spec("0-255" if wanted is None else wanted)
-    if image.dtype == "uint8" and (
-        spec.scale != 1 or any(spec.mean) or set(spec.std) != {1.0} or spec.channels == "bgr"
-    ):
+    if target.input.raw and (spec.scale != 1 or any(spec.mean) or set(spec.std) != {1.0} or spec.channels == "bgr"):
         raise UsageError(
-            f"{target.path.name} takes raw uint8 pixels and prepares them itself, so --preprocess {spec.name} would "
-            "prepare them twice: leave it out, or give a TOML file with size, resize, filter and crop only"
+            f"{target.path.name} takes raw {target.input.dtype} pixels and prepares them itself, so --preprocess "
+            f"{spec.name} would prepare them twice: leave it out, or give a TOML file with size, resize, filter and crop "
+            "only"
         )
+    return resolved_for(spec, target)
+
+
+def resolved_for(spec: PreprocessSpec, target: TargetModel) -> PreprocessSpec:
+    """Return a preprocessing with what the target leaves no choice about filled in.
+
+    Raises:
+        UsageError: the size is open, or declaration and target contradict each other.
+    """
+    image = target.input
+    if image.features is not None:  # rows of pixels: the declared size says what they are
+        image = image.settled(final_size(spec), spec.layout)
+        spec = replace(spec, layout=image.layout) if spec.layout == "flat" else spec
     return resolve(spec, height=image.height, width=image.width, channels=image.channels, layout=image.layout)
 
 

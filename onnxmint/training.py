@@ -16,6 +16,7 @@ from onnxmint.controls.reference import given_references
 from onnxmint.errors import ModelError, UsageError
 from onnxmint.evidence import EvidenceTable, divided, list_evidence
 from onnxmint.fitting import Fitted, fit_and_score, title, what_is_read, yardstick_of
+from onnxmint.graph.instrument import joined_name
 from onnxmint.graph.layers import list_layers
 from onnxmint.graph.merge import append_module
 from onnxmint.graph.serial import serialize
@@ -64,15 +65,13 @@ def train(
     rng = np.random.default_rng(settings.seed)
     prepared = prepare(model, settings)
     layers = list_layers(prepared.target)
-    layer = what_is_read(layers, settings)
+    read = what_is_read(layers, settings)
     sources = open_evidence(members, nonmembers, settings)
     looked, duplicates = look_and_divide(prepared, sources, settings, rng=rng, stage=stage, folds=settings.folds)
     table = looked.table
-    known = KnownImages(
-        table=table, sources=sources, with_labels=layer is None and table.labels is not None, stage=stage
-    )
+    known = KnownImages(table=table, sources=sources, with_labels=not read and table.labels is not None, stage=stage)
     references = given_references(settings.reference, prepared, known, settings)
-    fitted = fit_and_score(prepared, known, layer, settings)
+    fitted = fit_and_score(prepared, known, read, settings)
     controlled = control_evidence(prepared, looked, duplicates, fitted, settings, references=references, rng=rng)
     auditor = _auditor(fitted, looked, controlled, settings, rng)
     auditor = replace(auditor, model=_merge(fitted, auditor))
@@ -151,14 +150,15 @@ def now() -> str:
 
 def _method(fitted: Fitted, settings: TrainSettings) -> dict[str, Any]:
     shown = fitted.reading.shown
-    layer = fitted.reading.layer or list_layers(shown.prepared.target)[-1]
+    layers = fitted.reading.layers or list_layers(shown.prepared.target)[-1:]
     views = {"views": shown.views, "labels": shown.with_labels} if shown.views else {}
     crossed = {"folds": fitted.folds} if fitted.folds > 1 else {}
     return {
         "name": fitted.name,
-        "title": title(fitted.name, fitted.reading.layer, shown.views),
-        "layer": layer.name,
-        "tensor": layer.tensor,
+        "title": title(fitted.name, fitted.reading.layers, shown.views),
+        "layer": joined_name(layers),
+        "tensors": [layer.tensor for layer in layers],
+        "answer": shown.prepared.target.answer.output,
         "activation_shape": list(fitted.reading.shape),
         **views,
         **crossed,

@@ -176,7 +176,7 @@ def test_flags_of_an_audit_that_sees_nothing_come_with_a_warning(auditor: Audito
 
 @pytest.mark.parametrize(("module", "layer"), [("cnn", "auto"), ("auto", "relu")])
 def test_maps_are_read_by_the_cnn_module(module: str, layer: str) -> None:
-    settings = TrainSettings(preprocess="0-1", module=module, layer=layer, limit=100, device="cpu")
+    settings = TrainSettings(preprocess="0-1", module=module, layers=(layer,), limit=100, device="cpu")
     made = train(DEMO / "target.onnx", DEMO / "members.parquet", DEMO / "nonmembers.parquet", settings=settings)
     assert made.method["name"] == "cnn"
     assert made.evidence.members == 100
@@ -225,7 +225,7 @@ def test_one_view_is_taken_where_views_add_nothing(tmp_path: Path) -> None:
 
 
 def test_views_read_no_layer_but_the_answer() -> None:
-    settings = TrainSettings(preprocess="0-1", module="views", layer="relu")
+    settings = TrainSettings(preprocess="0-1", module="views", layers=("relu",))
     with pytest.raises(UsageError, match="--module views reads what the model says"):
         train(DEMO / "target.onnx", DEMO / "members.parquet", DEMO / "nonmembers.parquet", settings=settings)
 

@@ -24,7 +24,12 @@ batch_option = click.option(
     "--batch-size", type=click.IntRange(1, 4096), default=64, show_default=True, help="Images in one run of the model."
 )
 
+answer_option = click.option(
+    "--answer", metavar="OUTPUT", help="Output of the model that holds the class scores, where it has several."
+)
+
 _KNOWN_IMAGES = (
+    answer_option,
     click.option(
         "--preprocess",
         metavar="PRESET|FILE",
@@ -62,10 +67,13 @@ _MODULE = (
     ),
     click.option(
         "--layer",
-        default="auto",
-        show_default=True,
+        "layers",
+        multiple=True,
+        default=("auto",),
+        show_default="auto",
         metavar="LAYER",
-        help="Layer that cnn or vanilla reads: a name or index of onnxmint layers, auto, penultimate, logits.",
+        help="Layer that cnn or vanilla reads: a name or index of onnxmint layers, auto, penultimate, logits. Several "
+        "are read as one.",
     ),
     click.option(
         "--folds",

@@ -51,7 +51,7 @@ def placebo_control(
     """
     same = replace(settings, module=fitted.name)
     try:
-        found = fit_and_score(twin, known, fitted.reading.layer, same)
+        found = fit_and_score(twin, known, fitted.reading.layers, same)
     except OnnxmintError as problem:
         return Control(name="placebo", passed=None, text=f"Not run: the twin with shuffled weights fails: {problem}.")
     auc = auc_of(yardstick_of(found).groups())

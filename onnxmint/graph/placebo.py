@@ -3,7 +3,7 @@
 import numpy as np
 import onnx_ir as ir
 
-from onnxmint.graph.load import FLOATS
+from onnxmint.graph.answers import FLOATS
 
 _SMALLEST = 2  # a tensor of one value cannot be shuffled
 

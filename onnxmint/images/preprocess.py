@@ -23,7 +23,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 FILTERS = ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming")
 RESIZES = ("fit-when-needed", "squash", "shortest", "none")
 CHANNELS = ("rgb", "bgr", "gray")
-LAYOUTS = ("NCHW", "NHWC")
+LAYOUTS = ("NCHW", "NHWC", "flat", "flat-hwc", "flat-chw")  # flat: rows of pixels, as numpy's reshape makes them
 HEADER_LOCK = threading.Lock()  # warnings.catch_warnings is not safe in threads, and images are decoded in several
 DEEP_MODES = ("I;16", "I;16B", "I;16L", "I", "F")
 
@@ -42,7 +42,8 @@ class PreprocessSpec:
         filter: Pillow's resampling filter.
         crop: (height, width) of a central crop after resizing, rounded as torchvision does.
         channels: "rgb", "bgr" or "gray": what the target reads.
-        layout: "NCHW" or "NHWC" when stated; the graph decides, and a contradiction is refused.
+        layout: "NCHW" or "NHWC" when stated; the graph decides, and a contradiction is refused. Where the target takes
+            rows of pixels, "flat-chw" says that channels come first, "flat-hwc" (or "flat", the default) last.
         scale, mean, std: the target reads (pixel * scale - mean) / std, per channel.
     """
 
