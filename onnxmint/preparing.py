@@ -114,8 +114,7 @@ def prepare_spec(wanted: str | None, target: TargetModel) -> PreprocessSpec:
     if target.input.raw and (spec.scale != 1 or any(spec.mean) or set(spec.std) != {1.0} or spec.channels == "bgr"):
         raise UsageError(
             f"{target.path.name} takes raw {target.input.dtype} pixels and prepares them itself, so --preprocess "
-            f"{spec.name} would prepare them twice: leave it out, or give a TOML file with size, resize, filter and crop "
-            "only"
+            f"{spec.name} would prepare them twice: leave it out, or give a TOML file of size, resize, filter and crop"
         )
     return resolved_for(spec, target)
 

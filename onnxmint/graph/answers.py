@@ -52,11 +52,13 @@ class Candidate:
         output: of the file.
         value: what to read: logits behind a softmax or sigmoid, the output itself, or what labels were picked from.
         op: "Softmax", "Sigmoid" or another operator that says what the values are; "" when only the values can.
+        label: the output itself is a label, picked from the values.
     """
 
     output: str
     value: ir.Value
     op: str
+    label: bool = False
 
 
 def candidates(model: ir.Model, path: Path, wanted: str | None) -> list[Candidate]:
@@ -81,14 +83,16 @@ def _behind(output: ir.Value) -> Candidate | None:
     """Follow an output back to what it was made from."""
     anchor = output if output.dtype in FLOATS else None
     value: ir.Value | None = output
+    label = False
     while value is not None and (node := value.producer()) is not None:
         before = _behind_softmax(node)
         if before is not None:
-            return Candidate(output=output.name or "", value=before, op=node.op_type)
+            return Candidate(output=output.name or "", value=before, op=node.op_type, label=label)
         if node.op_type in _PICKING:
+            label = label or node.op_type != "ZipMap"
             value = anchor = node.inputs[_PICKING[node.op_type]]
         elif node.op_type in _LABELLING and value is node.outputs[0]:
-            value = anchor = node.outputs[1]
+            value, anchor, label = node.outputs[1], node.outputs[1], True
         elif node.op_type == "Gather" and node.inputs[0] is not None and is_constant(node.inputs[0]):
             value = anchor = node.inputs[1]  # names of classes, taken by number
         elif node.op_type in _PASSING:
@@ -98,7 +102,7 @@ def _behind(output: ir.Value) -> Candidate | None:
     if anchor is None:
         return None
     made = anchor.producer()
-    return Candidate(output=output.name or "", value=anchor, op="" if made is None else made.op_type)
+    return Candidate(output=output.name or "", value=anchor, op="" if made is None else made.op_type, label=label)
 
 
 def _behind_softmax(node: ir.Node) -> ir.Value | None:
@@ -141,7 +145,7 @@ def choose_answer(
         return None
     needed = {candidate: needed_for([candidate.value]) for candidate in fitting}
     ends = [one for one in fitting if not any(one.value in needed[o] for o in fitting if o.value is not one.value)]
-    best = min(ends, key=lambda one: (fitting[one].size == batch, _kind_of(one) == "", -len(needed[one])))
+    best = min(ends, key=lambda one: (fitting[one].size == batch, _kind_of(one) == "", one.label, -len(needed[one])))
     return _described(best, fitting[best])
 
 

@@ -258,7 +258,7 @@ def _penultimate(nodes: list[ir.Node], carrying: set[ir.Value]) -> ir.Value | No
         if value is None or value not in carrying or sum(entry in carrying for entry in _factors(node)) > 1:
             continue  # a product of two things made of the image, as in attention
         maker = value.producer()
-        if maker is not None and maker.op_type == "DynamicQuantizeLinear":
+        if maker is not None and maker.op_type in {"DynamicQuantizeLinear", "QuantizeLinear"}:
             value = maker.inputs[0]
         return value if value is not None and value.producer() is not None else None
     return None

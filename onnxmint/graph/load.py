@@ -18,6 +18,7 @@ from onnxmint.graph.answers import Answer, candidates, choose_answer
 from onnxmint.graph.guard import check_proto, weight_files
 from onnxmint.graph.inputs import ImageInput, find_input, trial_image
 from onnxmint.graph.running import require_loadable, run_once
+from onnxmint.graph.serial import keep_map_types, set_map_types_aside
 
 OLDEST_OPSET = 7  # below it onnxruntime lacks kernels (BatchNormalization, broadcasting)
 _OPSET_OF_NOTHING = 17  # where a graph has operators of other domains only, ours are added at this opset
@@ -35,6 +36,7 @@ class TargetModel:
         input: where images go in.
         answer: where class scores come out.
         opset: of the standard operators.
+        ir_version: of the file; what we write may have another.
     """
 
     path: Path
@@ -43,6 +45,7 @@ class TargetModel:
     input: ImageInput
     answer: Answer
     opset: int
+    ir_version: int
 
 
 def load_target(path: str | Path, *, answer: str | None = None) -> TargetModel:
@@ -66,7 +69,7 @@ def load_target(path: str | Path, *, answer: str | None = None) -> TargetModel:
     except (onnx.checker.ValidationError, ValueError, RuntimeError) as problem:
         first = str(problem).strip().splitlines()[0]
         raise ModelError(f"{path} is not a valid ONNX model: {first}; export it again") from None
-    model = ir.load(path)
+    model = _read_graph(proto, path)
     if "" not in model.graph.opset_imports:
         model.graph.opset_imports[""] = _OPSET_OF_NOTHING
     opset = model.graph.opset_imports[""]
@@ -81,7 +84,31 @@ def load_target(path: str | Path, *, answer: str | None = None) -> TargetModel:
     image = find_input(model, path)
     image, found = _find_answer(model, image, path, answer)
     digest = _sha256(content, weight_files(proto, path))
-    return TargetModel(path=path, sha256=digest, model=model, input=image, answer=found, opset=opset)
+    return TargetModel(
+        path=path,
+        sha256=digest,
+        model=model,
+        input=image,
+        answer=found,
+        opset=opset,
+        ir_version=proto.ir_version,
+    )
+
+
+def _read_graph(proto: onnx.ModelProto, path: Path) -> ir.Model:
+    """Return the graph; weights in files beside it are read when they are asked for."""
+    kept = set_map_types_aside(proto)
+    try:
+        model = ir.from_proto(proto)
+    except ir.serde.SerdeError as problem:
+        cause: BaseException = problem
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        first = str(cause).strip().splitlines()[0]
+        raise ModelError(f"{path} holds what onnx-ir {ir.__version__} cannot read: {first}") from None
+    ir.external_data.set_base_dir(model.graph, path.parent)
+    keep_map_types(model, kept)
+    return model
 
 
 def at_size(target: TargetModel, size: tuple[int, int] | None, layout: str | None = None) -> TargetModel:

@@ -3,9 +3,10 @@
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import onnx
 import onnx_ir as ir
 
 from onnxmint.errors import ModelError
@@ -17,6 +18,7 @@ _OLDEST_IR = 8
 _LARGEST = 1_800_000_000  # bytes of weights; protobuf ends at 2 GiB
 _COPIED = 256_000_000  # bytes of weights in files beside the model, up to which they are read into memory
 _WEIGHTS = "weights.bin"
+_MAP_TYPE = "onnxmint.map_type"
 
 
 def serialize(model: ir.Model) -> bytes:
@@ -33,8 +35,33 @@ def serialize(model: ir.Model) -> bytes:
         )
     clamp_ir_version(model)
     whole = ir.external_data.load_to_model(model)
-    data: bytes = ir.to_proto(whole).SerializeToString()
+    proto = ir.to_proto(whole)
+    for value, written in zip(model.graph.outputs, proto.graph.output, strict=True):
+        if _MAP_TYPE in value.meta:
+            written.type.CopyFrom(value.meta[_MAP_TYPE])
+    data: bytes = proto.SerializeToString()
     return data
+
+
+def set_map_types_aside(proto: onnx.ModelProto) -> dict[str, onnx.TypeProto]:
+    """Take the types of maps (scikit-learn's scores by class), which onnx-ir cannot hold, out of a graph."""
+    kept = {}
+    for value in (*proto.graph.output, *proto.graph.value_info):
+        kind = value.type
+        while kind.WhichOneof("value") in ("sequence_type", "optional_type"):
+            kind = getattr(kind, kind.WhichOneof("value")).elem_type
+        if kind.WhichOneof("value") == "map_type":
+            kept[value.name] = onnx.TypeProto()
+            kept[value.name].CopyFrom(value.type)
+            value.ClearField("type")
+    return kept
+
+
+def keep_map_types(model: ir.Model, kept: Mapping[str, onnx.TypeProto]) -> None:
+    """Remember the types that were set aside, for when the graph is written again; copies remember them too."""
+    for value in model.graph.outputs:
+        if value.name is not None and value.name in kept:
+            value.meta[_MAP_TYPE] = kept[value.name]
 
 
 @contextlib.contextmanager

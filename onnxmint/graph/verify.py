@@ -83,9 +83,8 @@ def _original(
 
 
 def _as_it_came(target: TargetModel) -> Path | ir.Model:
-    """Return the file itself, or what was read of it where the runtime refuses no more than its IR version."""
-    written = ir.load(target.path).ir_version
-    return target.path if written <= NEWEST_IR else target.model
+    """Return the file itself; where its IR version may be too new for the runtime, what was read of it."""
+    return target.path if target.ir_version <= NEWEST_IR else target.model
 
 
 def _read(found: dict[str, np.ndarray], layer: Layer) -> np.ndarray:
