@@ -1,6 +1,7 @@
 """Which axis of a tensor holds the channels, and which models keep a token for the class."""
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 import onnx_ir as ir
 
@@ -12,15 +13,19 @@ _CHANNELS_FIRST = {
     *("GlobalMaxPool", "BatchNormalization", "InstanceNormalization", "GroupNormalization", "LRN"),
     *("QLinearGlobalAveragePool", "QLinearAveragePool"),
 }
+_CHANNELS_LAST = {"LayerNormalization", "SkipLayerNormalization", "RMSNormalization"}
 _RESHAPING = {"Reshape", "Flatten", "Squeeze", "Unsqueeze"}
 _TOKENS = 3  # rank of (N, T, C)
 
 
-def channel_axes(nodes: Sequence[ir.Node], image: ir.Value, start: str, shapes: Shapes) -> dict[ir.Value, str]:
+def channel_axes(
+    nodes: Sequence[ir.Node], carrying: AbstractSet[ir.Value], image: ir.Value, start: str, shapes: Shapes
+) -> dict[ir.Value, str]:
     """Follow the channels from the image through the graph; FIRST (behind the batch) or LAST.
 
     Args:
         nodes: on the way from image to answer, in order.
+        carrying: tensors that depend on the image.
         image: the input.
         start: its layout.
         shapes: of all tensors, batch included.
@@ -38,9 +43,9 @@ def channel_axes(nodes: Sequence[ir.Node], image: ir.Value, start: str, shapes: 
             after = _reshaped(after, before, made)
         elif node.op_type in _CHANNELS_FIRST:
             after = FIRST
-        elif node.op_type == "LayerNormalization" and node.attributes.get_int("axis", -1) in (-1, len(before) - 1):
+        elif node.op_type in _CHANNELS_LAST and node.attributes.get_int("axis", -1) in (-1, len(before) - 1):
             after = LAST
-        found.update(dict.fromkeys(node.outputs, after))
+        found.update(dict.fromkeys((value for value in node.outputs if value in carrying), after))
     return found
 
 

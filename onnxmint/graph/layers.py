@@ -1,7 +1,7 @@
 """Which tensors of a target are worth exposing, and what a user calls them."""
 
-import itertools
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,10 +24,11 @@ _REFINING = {  # what only these make of a tensor is offered in its place: activ
     *_ACTIVATIONS,
     *("HardSigmoid", "Softplus", "Erf", "Exp", "Neg", "Add", "Sub", "Mul", "Div", "Pow", "Sqrt", "Reciprocal", "Min"),
     *("Max", "BatchNormalization", "InstanceNormalization", "LayerNormalization", "GroupNormalization"),
-    *("LpNormalization", "ReduceMean", "Cast", "Dropout", "Identity", "QuantizeLinear", "DequantizeLinear"),
+    *("LpNormalization", "ReduceMean", "Scaler", "Normalizer", "DequantizeLinear"),
 }
 _PASSING = {"Identity", "Cast", "Dropout", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "QuantizeLinear"}
-_FLATTENING = {"Flatten", "Reshape", "Squeeze"}
+_RESTATING = {"DynamicQuantizeLinear", "QuantizeLinear", "Cast", "Identity", "Dropout"}
+_PASSING |= {"Pad", "DynamicQuantizeLinear", "Expand"}
 _DENSE = {"Gemm": 0, "MatMul": 0, "MatMulInteger": 0, "QLinearMatMul": 0, "QGemm": 0}  # where each reads the image
 _KINDS = {1: "vector", 2: "tokens", 3: "map"}
 _LAYOUTS = {("map", "first"): "NCHW", ("map", "last"): "NHWC", ("tokens", "first"): "NCT", ("tokens", "last"): "NTC"}
@@ -115,7 +116,7 @@ def _described(
 ) -> tuple[Layer, ...]:
     """Return what there is to know of the chosen tensors."""
     spent = _spent(nodes, shapes, batch)
-    axes = channel_axes(nodes, image, target.input.layout, shapes)
+    axes = channel_axes(nodes, carrying, image, target.input.layout, shapes)
     tokens = class_token_counts(nodes, shapes)
     of = {value: shapes[value.name or ""][1:] for value in chosen}
     places = [positions(of[value], channels_last=axes.get(value) == LAST) for value in chosen]
@@ -188,9 +189,9 @@ def _choose(
     fits: set[str | None],
 ) -> list[ir.Value]:
     """Return the tensors worth offering, in order."""
-    found = [value for value in flow.bottlenecks(nodes, carrying, image, answer) if value.name in fits]
-    refined = _refined(found, nodes, carrying, shapes)
-    chosen = {value for value in found if value not in refined and _is_whole(value, shapes)}
+    runs = list(_runs(flow.bottlenecks(nodes, carrying, image, answer), nodes, carrying, shapes))
+    inner = [run for run in runs[1:] if answer not in run]
+    chosen = {value for run in inner if (value := _representative(run, shapes, fits)) is not None}
     if len(chosen - {answer}) < _FEWEST:
         made = (node.outputs[0] for node in nodes if node.op_type in _ACTIVATIONS)
         chosen |= {value for value in made if value in carrying and value.name in fits}
@@ -203,32 +204,42 @@ def _choose(
     return [value for node in nodes for value in node.outputs if value in chosen]
 
 
-def _refined(
-    found: list[ir.Value], nodes: list[ir.Node], carrying: set[ir.Value], shapes: flow.Shapes
-) -> set[ir.Value]:
-    """Return the bottlenecks that are half a layer: only activation, normalisation or bias lie before the next."""
+def _runs(
+    bottlenecks: list[ir.Value], nodes: list[ir.Node], carrying: set[ir.Value], shapes: flow.Shapes
+) -> Iterator[list[ir.Value]]:
+    """Yield runs of bottlenecks that are one layer: only activation, normalisation, bias or other order between them.
+
+    The first run, which starts from the image, holds the image in other forms.
+    """
     place = {node: number for number, node in enumerate(nodes)}
-    half = set()
-    for value, following in itertools.pairwise(found):
-        start, end = (place[one.producer()] for one in (value, following))  # type: ignore[index]
-        between = [node for node in nodes[start + 1 : end + 1] if any(made in carrying for made in node.outputs)]
-        same = shapes[value.name or ""] == shapes[following.name or ""]
-        if same and all(node.op_type in _REFINING for node in between):
-            half.add(value)
-    return half
+    run: list[ir.Value] = []
+    start, size = 0, 0
+    for value in bottlenecks:
+        end = place[value.producer()] + 1  # type: ignore[index]
+        between = [node for node in nodes[start:end] if any(made in carrying for made in node.outputs)]
+        here = math.prod(shapes.get(value.name or "", ()))
+        kept = size in (0, here) or all(node.op_type == "Pad" for node in between)
+        if not kept or not all(node.op_type in _REFINING | _PASSING for node in between):
+            yield run
+            run = []
+        run.append(value)
+        start, size = end, here
+    yield run
 
 
-def _is_whole(value: ir.Value, shapes: flow.Shapes) -> bool:
-    """Say whether a bottleneck is more than a mere change of shape."""
-    node = value.producer()
-    readers = {user.op_type for user in value.consumers()}
-    shape = shapes[value.name or ""]
-    if readers and readers <= _FLATTENING and math.prod(shape[2:]) == 1 and len(shape) > 2:  # noqa: PLR2004
-        return False  # a pooled (C, 1, 1) map: the vector behind it is offered
-    if node is not None and node.op_type in _PASSING:
-        source = shapes.get(node.inputs[0].name or "", ()) if node.inputs[0] is not None else ()
-        return len(shape) == 2 and len(source) > 2 and math.prod(source[2:]) == 1  # noqa: PLR2004
-    return True
+def _representative(run: list[ir.Value], shapes: flow.Shapes, fits: set[str | None]) -> ir.Value | None:
+    """Return the last tensor of a run that is more than another order of the one before, None without any.
+
+    Of a pooled (C, 1, 1) map the vector behind it.
+    """
+    whole = [value for value in run if value.name in fits and value.producer().op_type not in _PASSING]  # type: ignore[union-attr]
+    if not whole:
+        return None
+    last = whole[-1]
+    if len(shapes[last.name or ""]) > 2 and math.prod(shapes[last.name or ""][2:]) == 1:  # noqa: PLR2004
+        behind = (value for value in run if value.name in fits and len(shapes[value.name or ""]) == 2)  # noqa: PLR2004
+        return next(behind, last)
+    return last
 
 
 def dense_input(target: TargetModel) -> str | None:
@@ -258,8 +269,9 @@ def _penultimate(nodes: list[ir.Node], carrying: set[ir.Value]) -> ir.Value | No
         if value is None or value not in carrying or sum(entry in carrying for entry in _factors(node)) > 1:
             continue  # a product of two things made of the image, as in attention
         maker = value.producer()
-        if maker is not None and maker.op_type in {"DynamicQuantizeLinear", "QuantizeLinear"}:
+        while maker is not None and maker.op_type in _RESTATING and value is not None:
             value = maker.inputs[0]
+            maker = None if value is None else value.producer()
         return value if value is not None and value.producer() is not None else None
     return None
 
