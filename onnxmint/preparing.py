@@ -128,7 +128,7 @@ def resolved_for(spec: PreprocessSpec, target: TargetModel) -> PreprocessSpec:
     image = target.input
     if image.features is not None:  # rows of pixels: the declared size says what they are
         image = image.settled(final_size(spec), spec.layout)
-        spec = replace(spec, layout=image.layout) if spec.layout == "flat" else spec
+        spec = replace(spec, layout=image.layout)
     return resolve(spec, height=image.height, width=image.width, channels=image.channels, layout=image.layout)
 
 

@@ -78,7 +78,7 @@ class ImageInput:
 
         Args:
             size: None leaves what is known or inferred.
-            layout: "flat" or one of FLAT where it was declared; other words are left to be compared with ours.
+            layout: as declared: one of FLAT, "flat" or "NHWC" (channels last), "NCHW" (channels first).
 
         Raises:
             UsageError: a flat input cannot hold images of that size, or its size is unknown.
@@ -97,8 +97,8 @@ class ImageInput:
                 f"the model takes {self.features} numbers per image, which is not {height}x{width} pixels of 1 or 3 "
                 "channels: mend size in the preprocessing file"
             )
-        settled = layout if layout in FLAT else self.layout
-        return replace(self, height=height, width=width, channels=channels, layout=settled)
+        declared = {"flat": FLAT[0], "NHWC": FLAT[0], "NCHW": FLAT[1]}.get(layout or self.layout, layout or self.layout)
+        return replace(self, height=height, width=width, channels=channels, layout=declared)
 
 
 def trial_image(image: ImageInput, batch: int, rng: np.random.Generator | None = None) -> NDArray[Any]:

@@ -78,7 +78,7 @@ def load_target(path: str | Path, *, answer: str | None = None) -> TargetModel:
             f"{path} uses opset {opset}; onnxmint works from opset {OLDEST_OPSET} on: convert it with "
             "onnx.version_converter, or export it again"
         )
-    require_loadable(opset, path)
+    require_loadable(opset, proto.ir_version, path)
     if model.functions:
         passes.InlinePass()(model)
     image = find_input(model, path)

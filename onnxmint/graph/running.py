@@ -55,7 +55,10 @@ def run_once(
             values = session.run(list(outputs), feeds, limit)
             del session  # before the files that it may have mapped
     except runtime_errors() as problem:
-        raise ModelError(f"{name}: onnxruntime cannot run it: {first_line(problem)}") from None
+        text = first_line(problem)
+        if "Could not find an implementation" in text:  # no kernel: a type that few operators take, or a foreign domain
+            text += "; export it in float32, with operators of the standard"
+        raise ModelError(f"{name}: onnxruntime cannot run it: {text}") from None
     finally:
         watchdog.cancel()
     arrays = {key: _as_array(value) for key, value in zip(outputs, values, strict=True)}
@@ -80,8 +83,8 @@ def _as_array(value: Any) -> NDArray[Any] | None:
     return None
 
 
-def require_loadable(opset: int, path: Path) -> None:
-    """Refuse a target of an opset that the installed runtime does not know.
+def require_loadable(opset: int, ir_version: int, path: Path) -> None:
+    """Refuse a target of an opset that the installed runtime does not know. The IR version alone is no obstacle.
 
     Raises:
         ModelError: naming the versions and what to do.
@@ -92,8 +95,8 @@ def require_loadable(opset: int, path: Path) -> None:
         return
     newest = next(version for version in range(opset - 1, 0, -1) if version <= _KNOWN_OPSET or _loads(version))
     raise ModelError(
-        f"{path} uses opset {opset}, and onnxruntime {ort.__version__} loads up to opset {newest}: export it with "
-        f"opset_version={newest} or less, or update onnxruntime"
+        f"{path} uses opset {opset} (IR version {ir_version}), and onnxruntime {ort.__version__} loads up to opset "
+        f"{newest}: export it with opset_version={newest} or less, or update onnxruntime"
     )
 
 
