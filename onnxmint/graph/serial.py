@@ -71,9 +71,8 @@ def session_source(model: ir.Model) -> Iterator[bytes | Path]:
     Weights that lie in files beside the original are linked to where the file system allows it, and mapped by the
     runtime: they are neither copied nor read before they are used.
     """
-    outside = sum(tensor.nbytes for tensor in _weights(model) if isinstance(tensor, ir.ExternalTensor))
-    inside = sum(tensor.nbytes for tensor in _weights(model)) - outside
-    if outside <= _COPIED and inside <= _LARGEST:
+    inside, small = _sizes(model)
+    if small:
         yield serialize(model)
         return
     clamp_ir_version(model)
@@ -86,6 +85,31 @@ def session_source(model: ir.Model) -> Iterator[bytes | Path]:
         else:
             ir.save(linked, file)
         yield file
+
+
+def structure(model: ir.Model) -> bytes:
+    """Return a model for the checker: of large ones the weights are declared as inputs, so that none is read."""
+    if _sizes(model)[1]:
+        return serialize(model)
+    copy = model.clone()
+    clamp_ir_version(copy)
+    for name in list(copy.graph.initializers):
+        value = copy.graph.initializers.pop(name)
+        tensor = value.const_value
+        if tensor is not None:
+            value.type, value.shape = ir.TensorType(tensor.dtype), ir.Shape(tensor.shape.numpy())
+        value.const_value = None
+        if value not in copy.graph.inputs:
+            copy.graph.inputs.append(value)
+    data: bytes = ir.to_proto(copy).SerializeToString()
+    return data
+
+
+def _sizes(model: ir.Model) -> tuple[int, bool]:
+    """Return the bytes of weights that are not in files, and whether all weights are few enough to be held at once."""
+    outside = sum(tensor.nbytes for tensor in _weights(model) if isinstance(tensor, ir.ExternalTensor))
+    inside = sum(tensor.nbytes for tensor in _weights(model)) - outside
+    return inside, outside <= _COPIED and inside + outside <= _LARGEST
 
 
 def _linked(model: ir.Model, folder: Path) -> ir.Model | None:

@@ -13,7 +13,7 @@ from onnxmint.graph.layers import Layer
 from onnxmint.graph.load import TargetModel, exposing
 from onnxmint.graph.parts import averaging
 from onnxmint.graph.running import run_once
-from onnxmint.graph.serial import NEWEST_IR, session_source
+from onnxmint.graph.serial import NEWEST_IR, structure
 from onnxmint.graph.surgery import exposed_names
 
 TOLERANCE = 1e-5  # with optimisation on: a tap forbids fusions around it
@@ -43,8 +43,7 @@ def verify_exposed(
         ModelError: the checker refuses it, or a value differs.
     """
     try:
-        with session_source(exposed) as source:
-            onnx.checker.check_model(source if isinstance(source, bytes) else str(source), full_check=True)
+        onnx.checker.check_model(structure(exposed), full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as problem:
         raise ModelError(f"the exposed model is not valid: {str(problem).strip().splitlines()[0]}") from None
     outputs = [value.name or "" for value in exposed.graph.outputs]
