@@ -19,7 +19,7 @@ from onnxmint.fitting import Fitted, fit_and_score, title, what_is_read, yardsti
 from onnxmint.graph.instrument import joined_name
 from onnxmint.graph.layers import list_layers
 from onnxmint.graph.merge import append_module
-from onnxmint.graph.serial import serialize
+from onnxmint.graph.serial import require_one_file, serialize
 from onnxmint.images.preprocess import to_dict
 from onnxmint.images.sources import ImageSource, open_source
 from onnxmint.measuring import evidence_facts, evidence_warnings, measure, measure_baselines
@@ -64,6 +64,7 @@ def train(
         raise UsageError("--reference is a control: leave out --no-controls, or the reference")
     rng = np.random.default_rng(settings.seed)
     prepared = prepare(model, settings)
+    require_one_file(prepared.target.model, prepared.target.path)
     layers = list_layers(prepared.target)
     read = what_is_read(layers, settings)
     sources = open_evidence(members, nonmembers, settings)

@@ -1,7 +1,7 @@
 """A target model read from an untrusted file: what it takes, what it says, and its graph."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,14 @@ from onnx_ir.passes import common as passes
 from onnxmint.errors import ModelError
 from onnxmint.graph.answers import Answer, candidates, choose_answer
 from onnxmint.graph.guard import check_proto, weight_files
-from onnxmint.graph.inputs import ImageInput, find_input, trial_image
+from onnxmint.graph.inputs import ASSUMED_SIZE, ImageInput, find_input, trial_image
 from onnxmint.graph.running import require_loadable, run_once
 from onnxmint.graph.serial import keep_map_types, set_map_types_aside
 
 OLDEST_OPSET = 7  # below it onnxruntime lacks kernels (BatchNormalization, broadcasting)
 _OPSET_OF_NOTHING = 17  # where a graph has operators of other domains only, ours are added at this opset
+_SIZES = (ASSUMED_SIZE, 32, 28, 64, 96, 128, 160, 192, 256, 299, 384, 48, 16, 8)
+"""Heights and widths that are tried where a file says any size will do; only one works when a dense layer follows."""
 _TRIAL = 2  # images: one would hide tensors that have something else on their first axis
 
 
@@ -64,11 +66,7 @@ def load_target(path: str | Path, *, answer: str | None = None) -> TargetModel:
     content = _read(path)
     proto = _parse(content, path)
     check_proto(proto, path)
-    try:
-        onnx.checker.check_model(str(path))
-    except (onnx.checker.ValidationError, ValueError, RuntimeError) as problem:
-        first = str(problem).strip().splitlines()[0]
-        raise ModelError(f"{path} is not a valid ONNX model: {first}; export it again") from None
+    _check_valid(proto, path)
     model = _read_graph(proto, path)
     if "" not in model.graph.opset_imports:
         model.graph.opset_imports[""] = _OPSET_OF_NOTHING
@@ -95,8 +93,27 @@ def load_target(path: str | Path, *, answer: str | None = None) -> TargetModel:
     )
 
 
+def _check_valid(proto: onnx.ModelProto, path: Path) -> None:
+    """Run the ONNX checker; inputs and outputs without a shape, which it refuses and runtimes take, are let pass."""
+    kinds = [value.type.tensor_type for value in (*proto.graph.input, *proto.graph.output)]
+    shapeless = [kind for kind in kinds if kind.elem_type and not kind.HasField("shape")]
+    for kind in shapeless:
+        kind.shape.SetInParent()
+    try:
+        onnx.checker.check_model(proto if shapeless else str(path))
+    except (onnx.checker.ValidationError, ValueError, RuntimeError) as problem:
+        first = str(problem).strip().splitlines()[0]
+        raise ModelError(f"{path} is not a valid ONNX model: {first}; export it again") from None
+    for kind in shapeless:
+        kind.ClearField("shape")
+
+
 def _read_graph(proto: onnx.ModelProto, path: Path) -> ir.Model:
-    """Return the graph; weights in files beside it are read when they are asked for."""
+    """Return the graph; weights in files beside it are read when they are asked for.
+
+    Shapes that the file gives for tensors inside the graph are dropped: they are hints, some exporters write wrong ones
+    (jax2onnx those of another layout), and everything here comes from running the graph.
+    """
     kept = set_map_types_aside(proto)
     try:
         model = ir.from_proto(proto)
@@ -107,6 +124,9 @@ def _read_graph(proto: onnx.ModelProto, path: Path) -> ir.Model:
         first = str(cause).strip().splitlines()[0]
         raise ModelError(f"{path} holds what onnx-ir {ir.__version__} cannot read: {first}") from None
     ir.external_data.set_base_dir(model.graph, path.parent)
+    for node in ir.traversal.RecursiveGraphIterator(model.graph):
+        for value in node.outputs:
+            value.shape = value.shape if value.is_graph_output() else None
     keep_map_types(model, kept)
     return model
 
@@ -157,31 +177,37 @@ def _sha256(content: bytes, files: Sequence[Path]) -> str:
 
 
 def _find_answer(model: ir.Model, image: ImageInput, path: Path, wanted: str | None) -> tuple[ImageInput, Answer]:
-    """Return the class scores, and the input with a fixed batch size where two images at once do not work.
+    """Return the class scores, and the input as it really is.
 
-    A file may declare a free batch size and hold shapes of a single image inside: it is then taken for what it is.
+    A file may declare a free batch size and hold shapes of a single image inside, or declare any height and width and
+    work for one: it is then taken for what it is.
     """
     found = candidates(model, path, wanted)
     outputs = ", ".join(f"{value.name!r} {value.shape}" for value in model.graph.outputs)
-    names = [candidate.value.name or "" for candidate in found]
-    if not names:
+    if not found:
         raise ModelError(f"{path} gives no class scores (images by classes) to audit; its outputs: {outputs}")
-    try:
-        values = _try(model, image, _TRIAL, names, path)
-        answer = choose_answer(found, values, image.batch or _TRIAL, path, outputs)
-    except ModelError:
-        if image.batch is not None:
-            raise
-        answer = None
-    if answer is not None:
-        return image, answer
-    alone = replace(image, batch=1)
-    values = _try(model, alone, 1, names, path)
-    answer = choose_answer(found, values, 1, path, outputs)
-    if answer is None:
-        shapes = ", ".join(f"{name!r} {list(values[name].shape)}" for name in names if name in values)
-        raise ModelError(f"{path} gives no class scores for each image; for one image it gives {shapes}")
-    return alone, answer
+    problem = None
+    for tried in _readings(image):
+        batch = tried.batch or _TRIAL
+        try:
+            values = _try(model, tried, batch, [one.value.name or "" for one in found], path)
+            answer = choose_answer(found, values, batch, path, outputs)
+        except ModelError as failed:
+            problem = problem or failed
+            continue
+        if answer is not None:
+            return tried, answer
+    raise problem or ModelError(f"{path} gives no class scores for each image (images by classes); outputs: {outputs}")
+
+
+def _readings(image: ImageInput) -> Iterator[ImageInput]:
+    """Yield what an input may be: as declared, for one image at a time, of one size; the likeliest first."""
+    yield image
+    if image.batch is None:
+        yield replace(image, batch=1)
+    if image.features is None and image.height is None and image.width is None:
+        for size in _SIZES[1:]:
+            yield replace(image, height=size, width=size)
 
 
 def _try(model: ir.Model, image: ImageInput, batch: int, names: list[str], path: Path) -> dict[str, NDArray[Any]]:

@@ -21,6 +21,20 @@ _WEIGHTS = "weights.bin"
 _MAP_TYPE = "onnxmint.map_type"
 
 
+def require_one_file(model: ir.Model, path: Path) -> None:
+    """Refuse a target that is too large for an auditor, which is one ONNX file with the target in it.
+
+    Raises:
+        ModelError: saying how large.
+    """
+    size = sum(tensor.nbytes for tensor in _weights(model))
+    if size > _LARGEST:
+        raise ModelError(
+            f"{path} has {size / 1e9:.1f} GB of weights, and an auditor, which holds the model, can have "
+            f"{_LARGEST / 1e9:.1f} GB: convert it to float16, or compare modules on it with onnxmint evaluate"
+        )
+
+
 def serialize(model: ir.Model) -> bytes:
     """Return a model as one self-contained piece, weights included.
 
