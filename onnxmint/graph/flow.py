@@ -63,7 +63,13 @@ def bottlenecks(nodes: list[ir.Node], carrying: set[ir.Value], image: ir.Value, 
 
     A sweep over the nodes keeps count of the live tensors; wherever it is one, that tensor is a bottleneck.
     """
-    last_use = {value: place for place, node in enumerate(nodes) for value in inputs_of(node) if value in carrying}
+    last_use = {
+        value: place
+        for place, node in enumerate(nodes)
+        if node.op_type not in _SHAPE_ARITHMETIC  # asking for a size needs none of the content
+        for value in inputs_of(node)
+        if value in carrying
+    }
     last_use[answer] = len(nodes)
     live = {image}
     found = []

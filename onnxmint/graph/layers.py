@@ -230,13 +230,14 @@ def _runs(
 def _representative(run: list[ir.Value], shapes: flow.Shapes, fits: set[str | None]) -> ir.Value | None:
     """Return the last tensor of a run that is more than another order of the one before, None without any.
 
-    Of a pooled (C, 1, 1) map the vector behind it.
+    Of a pooled (C, 1, 1) map, or a single token, the vector behind it.
     """
     whole = [value for value in run if value.name in fits and value.producer().op_type not in _PASSING]  # type: ignore[union-attr]
     if not whole:
         return None
     last = whole[-1]
-    if len(shapes[last.name or ""]) > 2 and math.prod(shapes[last.name or ""][2:]) == 1:  # noqa: PLR2004
+    shape = shapes[last.name or ""]
+    if len(shape) > 2 and math.prod(shape[1:]) == max(shape[1:]):  # noqa: PLR2004
         behind = (value for value in run if value.name in fits and len(shapes[value.name or ""]) == 2)  # noqa: PLR2004
         return next(behind, last)
     return last
