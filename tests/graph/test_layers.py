@@ -7,7 +7,6 @@ import onnx
 import onnx_ir as ir
 import onnxruntime
 import pytest
-import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from onnxmint.errors import UsageError
@@ -301,10 +300,3 @@ def test_activations_are_called_by_the_weights_before_them(tmp_path: Path) -> No
     residual = text.replace("relu1 = Relu (half)", "sum = Add (half, conv1) relu1 = Relu (sum)")
     layers = list_layers(load_target(cnn(tmp_path / "m.onnx", residual)))
     assert layers[0].name == "relu1"
-
-
-def test_the_modules_pool_is_torchs_mean() -> None:
-    from onnxmint.mint.modules import pool
-
-    values = torch.arange(24.0).reshape(2, 3, 2, 2)
-    np.testing.assert_array_equal(pool(values), values.mean(dim=(2, 3)))
