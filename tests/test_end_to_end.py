@@ -183,6 +183,24 @@ def test_maps_are_read_by_the_cnn_module(module: str, layer: str) -> None:
     assert any("Only 100 known images" in warning for warning in made.warnings)
 
 
+def test_several_layers_are_read_as_one_and_audited() -> None:
+    """Maps beside the vector before the logits: averaged, side by side, in one file."""
+    settings = TrainSettings(preprocess="0-1", layers=("relu", "penultimate", "logits"), limit=100, device="cpu")
+    made = train(DEMO / "target.onnx", DEMO / "members.parquet", DEMO / "nonmembers.parquet", settings=settings)
+    assert (made.method["name"], len(made.method["tensors"])) == ("vanilla", 3)
+    assert made.method["title"] == f"vanilla on {made.method['layer']}"
+    assert made.method["layer"].count(" + ") == 2
+    found = audit(DEMO / "target.onnx", DEMO / "questioned.parquet", made, settings=AuditSettings(device="cpu"))
+    assert found.target.layers == tuple(made.method["tensors"])
+    assert np.isfinite(found.scores.score).all()
+
+
+def test_maps_of_different_size_are_no_map() -> None:
+    settings = TrainSettings(preprocess="0-1", module="cnn", layers=("relu", "logits"), limit=100, device="cpu")
+    with pytest.raises(UsageError, match=r"--module cnn needs maps of one size, these layers differ: 'relu' \("):
+        train(DEMO / "target.onnx", DEMO / "members.parquet", DEMO / "nonmembers.parquet", settings=settings)
+
+
 @pytest.mark.parametrize("labels", [True, False])
 def test_views_tell_members_apart(labels: bool, truth: np.ndarray) -> None:
     """How the answer changes over views says more than any one answer; labels add to it."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from onnxmint.cli.options import batch_option, device_option, json_option, quiet_option, seed_option
+from onnxmint.cli.options import answer_option, batch_option, device_option, json_option, quiet_option, seed_option
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     "--sample", type=click.IntRange(1, 4096), default=256, show_default=True, metavar="N",
     help="Try at most N images, drawn at random with --seed.",
 )  # fmt: skip
+@answer_option
 @click.option("--no-labels", is_flag=True, help="Do not take sub-folder names or label columns as labels.")
 @device_option
 @batch_option
