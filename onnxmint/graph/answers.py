@@ -76,7 +76,7 @@ def candidates(model: ir.Model, path: Path, wanted: str | None) -> list[Candidat
     if not outputs:
         known = ", ".join(repr(value.name) for value in model.graph.outputs)
         raise UsageError(f"{path.name} has no output {wanted!r}; its outputs: {known}")
-    return [found for value in outputs if (found := _behind(value)) is not None]
+    return [found for value in outputs if (found := _behind(value)) is not None and found.value.name]
 
 
 def _behind(output: ir.Value) -> Candidate | None:

@@ -8,12 +8,15 @@ import onnx_ir as ir
 _LEAF = "LEAF"
 _LEARNED = ("coefficients", "support_vectors")  # of linear models and support vector machines
 _Order = np.ndarray
+_NEWER = {"nodes_splits": None, "leaf_weights": "leaf_targetids"}  # of TreeEnsemble, and within what each is shuffled
 
 
 def shuffle_attributes(node: ir.Node, rng: np.random.Generator) -> None:
     """Shuffle the learned attributes of an operator of ai.onnx.ml, in place; others stay as they are."""
     if node.op_type in {"TreeEnsembleClassifier", "TreeEnsembleRegressor"}:
         _shuffle_trees(node, rng)
+    if node.op_type == "TreeEnsemble":
+        _shuffle_newer_trees(node, rng)
     for name in _LEARNED:
         if name in node.attributes:
             numbers = np.array(node.attributes[name].as_floats())
@@ -31,6 +34,17 @@ def _shuffle_trees(node: ir.Node, rng: np.random.Generator) -> None:
         return
     for leaves in _leaves_by_classes(node, kind):
         _permute(node, name, leaves.ravel(), rng.permutation(leaves).ravel())
+
+
+def _shuffle_newer_trees(node: ir.Node, rng: np.random.Generator) -> None:
+    """Do the same to the operator that ai.onnx.ml has since opset 5, which holds tensors."""
+    for name, within in _NEWER.items():
+        weights = node.attributes[name].as_tensor().numpy().copy()
+        groups = np.zeros(len(weights)) if within is None else np.array(node.attributes[within].as_ints())
+        for group in np.unique(groups):
+            places = np.flatnonzero(groups == group)
+            weights[places] = weights[rng.permutation(places)]
+        node.attributes[name] = ir.AttrTensor(name, ir.tensor(weights, name=name))
 
 
 def _leaves_by_classes(node: ir.Node, kind: str) -> list[_Order]:

@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 import onnxruntime
+import pytest
 
 from onnxmint.graph.load import load_target
 from onnxmint.graph.placebo import placebo_twin
@@ -115,3 +116,32 @@ def test_trees_keep_their_shape_and_lose_what_they_learned() -> None:
     assert (leaves != before).any()
     np.testing.assert_allclose(leaves.sum(axis=1), 1)
     assert sorted(map(tuple, leaves)) == sorted(map(tuple, before))
+
+
+def test_the_newer_trees_are_shuffled_too() -> None:
+    weights = {"nodes_splits": np.arange(5, dtype=np.float32), "leaf_weights": np.arange(8, dtype=np.float32)}
+    node = ir.node(
+        "TreeEnsemble",
+        [ir.Value(name="x")],
+        attributes={name: ir.tensor(value) for name, value in weights.items()} | {"leaf_targetids": [0, 1] * 4},
+        domain="ai.onnx.ml",
+    )
+    graph = ir.Graph([node.inputs[0]], node.outputs, nodes=[node], opset_imports={"ai.onnx.ml": 5})
+    twin = next(iter(placebo_twin(ir.Model(graph, ir_version=8), seed=1).graph))
+    for name, before in weights.items():
+        after = twin.attributes[name].as_tensor().numpy()
+        assert (after != before).any()
+        np.testing.assert_array_equal(np.sort(after), before)
+    leaves = twin.attributes["leaf_weights"].as_tensor().numpy()
+    np.testing.assert_array_equal(leaves % 2, [0, 1] * 4)
+
+
+@pytest.mark.parametrize(("op", "name"), [("LinearClassifier", "coefficients"), ("SVMClassifier", "support_vectors")])
+def test_other_classical_models_are_shuffled(op: str, name: str) -> None:
+    numbers = [float(k) for k in range(20)]
+    node = ir.node(op, [ir.Value(name="x")], attributes={name: numbers}, domain="ai.onnx.ml")
+    graph = ir.Graph([node.inputs[0]], node.outputs, nodes=[node], opset_imports={"ai.onnx.ml": 1})
+    twin = next(iter(placebo_twin(ir.Model(graph, ir_version=8)).graph))
+    after = list(twin.attributes[name].as_floats())
+    assert after != numbers
+    assert sorted(after) == numbers
