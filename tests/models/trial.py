@@ -111,10 +111,10 @@ class Trial:
         ask("expose-layer", self.path, *wanted, *(["--cut"] if cut else []), "-o", self.folder / "exposed.onnx")
 
     def check(self) -> int:
-        """Rank the known preprocessings; return the place of the declared one, from 1 on."""
+        """Rank the known preprocessings; return the place of the declared one, from 1 on; 0 without one."""
         found = ask("check", self.path, self.given.members, *self.preprocess, "-q")
-        declared = found["declared"]
-        return 0 if declared is None else found["rows"].index(declared) + 1
+        names = [row["name"] for row in found["variants"]]
+        return 0 if found["declared"] is None else names.index(found["declared"]) + 1
 
     def train(self, *options: str) -> Path:
         """Train an auditor."""
