@@ -1,7 +1,8 @@
 """Classifiers from every exporter, as they come: layers, surgery, training, audit, and the auditor's file alone.
 
-tests/models/models.json says what each is and, where onnxmint can do nothing with it, how it must be refused. A model
-with "pending" there is known to fail for the reason given; when it works, that entry has to go.
+tests/models/models.json says what each is and, where onnxmint can do nothing with it, how it must be refused. What
+"pending" names there, by step (layers, auditor or refusal), is known to fail for the reason given; when it works, that
+entry has to go.
 """
 
 import re
@@ -30,7 +31,7 @@ ALIKE = {
 }
 
 
-def _cases(*, refused: bool, without: Set[str] = frozenset()) -> list[Any]:
+def _cases(step: str, *, refused: bool = False, without: Set[str] = frozenset()) -> list[Any]:
     """Return the names of models that work, or of those that are to be refused; without some."""
     return [
         pytest.param(name, marks=pytest.mark.xfail(reason=entry["pending"], strict=True))
@@ -82,7 +83,7 @@ def test_a_model_knows_its_training_images(name: str) -> None:
     assert right[0] > right[1]
 
 
-@pytest.mark.parametrize("name", _cases(refused=False))
+@pytest.mark.parametrize("name", _cases("layers"))
 def test_layers_are_exposed(name: str, trial: Callable[[str], Trial]) -> None:
     tried = trial(name)
     tensors = [layer["tensor"] for layer in tried.layers]
@@ -93,7 +94,7 @@ def test_layers_are_exposed(name: str, trial: Callable[[str], Trial]) -> None:
     tried.expose(*suggested, cut=True)
 
 
-@pytest.mark.parametrize("name", _cases(refused=False, without=ALIKE))
+@pytest.mark.parametrize("name", _cases("auditor", without=ALIKE))
 def test_an_auditor_is_trained_and_used(name: str, trial: Callable[[str], Trial]) -> None:
     tried = trial(name)
     auditor = tried.train("--module", "views", "--views", "2", "--no-controls")
@@ -102,7 +103,7 @@ def test_an_auditor_is_trained_and_used(name: str, trial: Callable[[str], Trial]
     tried.compare(auditor, audited)
 
 
-@pytest.mark.parametrize("name", _cases(refused=True))
+@pytest.mark.parametrize("name", _cases("refusal", refused=True))
 def test_what_cannot_work_is_refused_with_the_reason(name: str, trial: Callable[[str], Trial]) -> None:
     tried = trial(name)
     with pytest.raises(Refused) as refusal:
