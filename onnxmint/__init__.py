@@ -1,6 +1,7 @@
 """onnxmint: was this image in that model's training set? Membership audits of image classifiers through ONNX."""
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from onnxmint.training import train
 
 __version__ = "0.1.0"
+
+# onnxruntime's wheels report sessions, models and errors to Microsoft unless this is set before they are loaded
+# (from 1.29 on Linux too, see its Privacy.md). What is audited concerns nobody else; ORT_DISABLE_TELEMETRY=0 is heeded.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 # Names are imported when they are first used: `import onnxmint` and `onnxmint --help` stay quick.
 _HOMES = {

@@ -162,7 +162,7 @@ def _score(
         (output, "answer"),
         spec=from_dict(auditor.preprocess),
         device=device,
-        batch_size=batch_for(settings.batch_size, auditor.method.get("views", 0)),
+        batch_size=batch_for(settings.batch_size, auditor.method.get("views", 0), device),
     )
     position = {entry.index: row for row, entry in enumerate(asked.entries) if entry.index not in asked.known_index}
     rows, scores, predicted = [np.empty(0, np.int64)], [], [np.empty(0, np.int64)]

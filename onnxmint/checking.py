@@ -15,7 +15,7 @@ from onnxmint.graph.load import TargetModel, load_target
 from onnxmint.images.preprocess import FORMATS, PreprocessSpec, Size, decode, load_spec
 from onnxmint.images.sources import ImageSource, open_source
 from onnxmint.images.variants import Variant, declared_variant, variants_of_pixels, variants_of_resizing
-from onnxmint.preparing import prepare_spec, prepared_with, resolved_for, show
+from onnxmint.preparing import batch_for, prepare_spec, prepared_with, resolved_for, show
 from onnxmint.progress import Advance, Stage, quiet
 from onnxmint.reading import to_numpy
 from onnxmint.runtime.session import choose_device, usable_cores
@@ -123,7 +123,7 @@ class _Trial:
         """Draw the sample and settle the device."""
         self.target, self.source, self.stage = target, source, stage
         self.device = choose_device(settings.device)
-        self.batch_size = settings.batch_size
+        self.batch_size = batch_for(settings.batch_size, 0, self.device)
         self.rng = np.random.default_rng(settings.seed)
         entries = source.entries()
         if not entries:
@@ -189,7 +189,7 @@ class _Trial:
         with self.stage("reading the sample", len(wanted)) as advance:
             batches = []
             for batch in stream(
-                self.source, lambda *_: {}, decode_one, wanted=wanted, decoders=usable_cores(), skip=skipped.append
+                self.source, lambda *_: {}, decode_one, wanted=wanted, workers=usable_cores(), skip=skipped.append
             ):
                 batches.append(batch)
                 advance(len(batch.index))

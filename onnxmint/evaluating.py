@@ -22,7 +22,7 @@ from onnxmint.measuring import KnownScores, check_left, evidence_facts, evidence
 from onnxmint.preparing import Prepared, Shown, prepare, show, target_facts
 from onnxmint.progress import Stage, quiet
 from onnxmint.ranking import Scored, compared, measured, signal_methods
-from onnxmint.reading import ActivationStore, KnownImages, Reader
+from onnxmint.reading import KnownImages, Reader
 from onnxmint.references import Reference, open_references, reference_methods, references_in, score_references
 from onnxmint.settings import EvaluateSettings
 from onnxmint.stats import metrics
@@ -188,6 +188,8 @@ def _contestants(settings: EvaluateSettings, layers: list[Layer]) -> Iterator[tu
 
 def _fit(run: _Run, contestants: list[_Contestant], seed: int) -> None:
     """Stream the fit part once, then fit every module on what it reads."""
+    from onnxmint.mint.store import ActivationStore
+
     shown, table = run.shown, run.known.table
     count = len(table.rows(*FIT))
     shapes = {contestant.output(shown): contestant.shape(shown) for contestant in contestants}

@@ -16,7 +16,7 @@ from onnxmint.graph.layers import Layer, choose_layers
 from onnxmint.graph.views import LABEL
 from onnxmint.measuring import COMPARED, NOT_FINITE, KnownScores, check_left, observe
 from onnxmint.preparing import Prepared, Shown, show
-from onnxmint.reading import ActivationStore, KnownImages, Reader
+from onnxmint.reading import KnownImages, Reader
 from onnxmint.results import Skipped
 from onnxmint.runtime.stream import Batch
 from onnxmint.settings import TrainSettings
@@ -178,6 +178,7 @@ def _require_module(reading: Reading, settings: TrainSettings) -> None:
 def _fit(known: KnownImages, reader: Reader, reading: Reading, settings: TrainSettings) -> Any:
     """Stream the fit part's activations and fit a module on them; "auto" takes the better of `views` and `phi`."""
     from onnxmint.mint.fit import module_for
+    from onnxmint.mint.store import ActivationStore
 
     store = ActivationStore(len(known.table.rows(*FIT)), reading.shape, reading.shown.prepared.device)
     read = [np.empty(0, np.int64)]
@@ -243,6 +244,7 @@ def _cross_fitted(known: KnownImages, reader: Reader, reading: Reading, settings
     """Show every image once; fit one module for each fold on the others, and score the fold with it."""
     from onnxmint.mint.fit import module_for
     from onnxmint.mint.modules import Beside
+    from onnxmint.mint.store import ActivationStore, choose
 
     table, folds = known.table, settings.folds or 0
     name = "views" if not reading.layers else module_for(settings.module, len(reading.shape))
@@ -261,8 +263,9 @@ def _cross_fitted(known: KnownImages, reader: Reader, reading: Reading, settings
             members = int(table.is_member[rows[learn]].sum())
             check_left([members, int(learn.sum()) - members], "to fit on")
             inner = _inner_folds(known, rows[learn], settings.seed)
-            found = fit_on(name, store.values[np.flatnonzero(learn)], known, rows[learn], inner, settings.seed + number)
-            taken.put(rows[~learn], found.score(store.values[np.flatnonzero(~learn)]))
+            values, unseen = (choose(store.values, np.flatnonzero(part)) for part in (learn, ~learn))
+            found = fit_on(name, values, known, rows[learn], inner, settings.seed + number)
+            taken.put(rows[~learn], found.score(unseen))
             made.append(found)
         network = Beside([found.network for found in made]).eval()
         if first is not None:

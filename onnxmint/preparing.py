@@ -20,8 +20,11 @@ from onnxmint.runtime.session import Device, choose_device
 from onnxmint.settings import EvidenceSettings
 
 POOL = (8, 8)  # larger activation maps are averaged to this before they leave the graph
-_FEWER_WITH_VIEWS = 8  # images in a batch are divided by this when each of them is shown many times
-_MANY_VIEWS = 8
+_AT_ONCE = {"cpu": (16, 64), "cuda": (64, 512)}
+"""By device: the most images in one run, and the most pictures when each image has several views.
+
+On a CPU a small batch stays in the caches (tools/bench/scale.py); a GPU wants a large one.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +45,7 @@ class Shown:
     views: int  # how many views of each image the target sees; 0 when only the image itself, without log-odds
     with_labels: bool  # whether the graph is told the labels
 
-    def reader(self, batch_size: int) -> Reader:
+    def reader(self, batch_size: int | None) -> Reader:
         """Open the graph on its device, to give everything that it shows."""
         graph = self.graph
         outputs = (*graph.activations.values(), graph.answer, *([graph.odds] if graph.odds else []))
@@ -52,7 +55,7 @@ class Shown:
                 outputs,
                 spec=self.prepared.spec,
                 device=self.prepared.device,
-                batch_size=batch_for(batch_size, self.views),
+                batch_size=batch_for(batch_size, self.views, self.prepared.device),
             )
 
 
@@ -94,9 +97,12 @@ def show(prepared: Prepared, layers: Sequence[Layer], *, views: int, labels: boo
     return Shown(prepared=prepared, graph=graph, views=views, with_labels=with_labels)
 
 
-def batch_for(batch_size: int, views: int) -> int:
-    """Return the images in one run: fewer when the target is shown each of them many times."""
-    return max(1, batch_size // _FEWER_WITH_VIEWS) if views > _MANY_VIEWS else batch_size
+def batch_for(batch_size: int | None, views: int, device: Device) -> int:
+    """Return the images in one run: those asked for, else fewer the more views of each the target is shown."""
+    if batch_size is not None:
+        return batch_size
+    images, pictures = _AT_ONCE[device.kind]
+    return max(1, min(images, pictures // max(1, views)))
 
 
 def prepare_spec(wanted: str | None, target: TargetModel) -> PreprocessSpec:

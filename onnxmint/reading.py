@@ -1,6 +1,5 @@
 """A target made ready to read images: what the model says about a source, batch by batch, on one device."""
 
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -16,11 +15,8 @@ from onnxmint.graph.views import LABEL
 from onnxmint.images.preprocess import PreprocessSpec, decode
 from onnxmint.progress import Stage
 from onnxmint.results import Skipped
-from onnxmint.runtime.session import Device, open_session, usable_cores
+from onnxmint.runtime.session import Device, open_session, share_cores
 from onnxmint.runtime.stream import Batch, Readable, Runner, SkippedImage, stream
-
-_IN_MEMORY = 1 << 30  # bytes; larger stores of activations live in a temporary file
-_SPARE_CORES = 2
 
 
 class Reader:
@@ -32,7 +28,8 @@ class Reader:
         """Open the model on the device; it must take (N, H, W, C) uint8 pixels, which `spec` makes."""
         self.device = device
         self.batch_size = batch_size
-        self.run = Runner(open_session(model, device), device, outputs)
+        self._workers, threads = share_cores(device)
+        self.run = Runner(open_session(model, device, threads=threads), device, outputs)
         self._decode: Callable[[bytes], NDArray[np.uint8]] = partial(decode, spec=spec)
         self.skipped: list[Skipped] = []
 
@@ -66,7 +63,7 @@ class Reader:
                 self._decode,
                 wanted=wanted,
                 batch_size=self.batch_size,
-                decoders=max(_SPARE_CORES, usable_cores() // 2),
+                workers=self._workers,
                 skip=skip,
             )
             for batch in batches:
@@ -117,43 +114,3 @@ class KnownImages:
     def labels_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64] | None:
         """Return the labels that the graph is told of some rows, None when it takes none."""
         return self.table.labels[rows] if self.with_labels and self.table.labels is not None else None
-
-
-class ActivationStore:
-    """Room for the activations of the fit part: in memory, in a temporary file when large, on the GPU on CUDA."""
-
-    def __init__(self, count: int, shape: tuple[int, ...], device: Device) -> None:
-        """Make room for `count` float32 activations of `shape`."""
-        import torch
-
-        size = count * int(np.prod(shape))
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
-        if device.kind == "cuda" and size * 4 < torch.cuda.mem_get_info()[0] // 2:
-            self._room = torch.empty(count, *shape, device="cuda")
-        elif size * 4 <= _IN_MEMORY:
-            self._room = torch.empty(count, *shape)
-        else:
-            self._folder = tempfile.TemporaryDirectory(prefix="onnxmint-")
-            file = str(Path(self._folder.name) / "activations")
-            self._room = torch.from_file(file, shared=True, size=size).view(count, *shape)
-        self._filled = 0
-
-    @property
-    def values(self) -> Any:
-        """Return the activations kept so far, (n, ...) float32, as a torch tensor."""
-        return self._room[: self._filled]
-
-    def append(self, activations: Any) -> None:
-        """Keep the activations of a batch, a NumPy array or a torch tensor."""
-        import torch
-
-        values = activations if isinstance(activations, torch.Tensor) else torch.from_numpy(activations)
-        end = self._filled + len(values)
-        self._room[self._filled : end] = values.to(self._room.device)
-        self._filled = end
-
-    def close(self) -> None:
-        """Give the room back."""
-        del self._room
-        if self._folder is not None:
-            self._folder.cleanup()

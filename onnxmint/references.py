@@ -114,7 +114,7 @@ def _prepare(path: Path, target: Prepared, settings: EvidenceSettings) -> Prepar
 
 
 def score_references(
-    references: Sequence[Reference], known: KnownImages, rows: Rows, batch_size: int
+    references: Sequence[Reference], known: KnownImages, rows: Rows, batch_size: int | None
 ) -> ReferenceScores:
     """Show every reference some rows of the known images, which must have labels.
 
@@ -130,7 +130,7 @@ def score_references(
     )
 
 
-def _score(prepared: Prepared, known: KnownImages, rows: Rows, batch_size: int) -> dict[str, FloatArray]:
+def _score(prepared: Prepared, known: KnownImages, rows: Rows, batch_size: int | None) -> dict[str, FloatArray]:
     """Return the signals of some rows that can be computed from this model."""
     table = known.table
     shown = show(prepared, [], views=0, labels=False)

@@ -15,7 +15,7 @@ class EvidenceSettings:
     labels: bool = True  # take labels where the source has them
     limit: int | None = None  # at most so many members and non-members
     device: str = "auto"  # "auto", "cpu" or "cuda"
-    batch_size: int = 64  # images in one run of the target
+    batch_size: int | None = None  # images in one run of the target; None takes what suits device and views
     seed: int = 0
 
 
@@ -54,5 +54,5 @@ class AuditSettings:
     group: str | None = None
     labels: bool = True
     device: str = "auto"
-    batch_size: int = 64
+    batch_size: int | None = None
     seed: int = 0

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+import onnxmint  # noqa: F401 - switches onnxruntime's telemetry off before a test loads it
+
 ROOT = Path(__file__).parents[1]
 DEMO = ROOT / "onnxmint" / "demo"
 SHARED = ROOT.parent / "shared"

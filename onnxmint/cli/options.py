@@ -21,7 +21,11 @@ seed_option = click.option(
 )
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
 batch_option = click.option(
-    "--batch-size", type=click.IntRange(1, 4096), default=64, show_default=True, help="Images in one run of the model."
+    "--batch-size",
+    type=click.IntRange(1, 4096),
+    default=None,
+    metavar="N",
+    help="Images in one run of the model; the default suits device and views, and only speed and memory depend on it.",
 )
 
 answer_option = click.option(

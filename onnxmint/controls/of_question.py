@@ -90,7 +90,7 @@ def exchangeability_control(
     yardstick: Yardstick,
     *,
     seed: int,
-    batch_size: int,
+    batch_size: int | None,
     stage: Stage,
 ) -> Control:
     """Are the questioned images of the same distribution as the known non-members?
@@ -143,7 +143,7 @@ def _groups(asked: Questioned, index: Rows, traces: Traces, yardstick: Yardstick
 
 
 def _described(
-    asked: Questioned, prepared: Prepared, *, seed: int, batch_size: int, stage: Stage
+    asked: Questioned, prepared: Prepared, *, seed: int, batch_size: int | None, stage: Stage
 ) -> tuple[Rows, NDArray[np.float64]]:
     """Return the described images' positions in the source, and their pixel statistics and twin features."""
     graph = Features.of(twin_of(prepared, seed))
@@ -167,7 +167,7 @@ def question_the_reference(
     units: Units,
     traces: Traces,
     *,
-    batch_size: int,
+    batch_size: int | None,
     stage: Stage,
 ) -> Control:
     """Return the reference control after the references were shown the questioned images too.

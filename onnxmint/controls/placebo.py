@@ -109,7 +109,7 @@ class Features:
         layers = list_layers(twin.target)
         return cls(twin=twin, layer=layers[-2] if len(layers) > 1 else layers[-1])
 
-    def open(self, batch_size: int) -> tuple[Reader, str]:
+    def open(self, batch_size: int | None) -> tuple[Reader, str]:
         """Return a reader of the twin and the output to take."""
         shown = show(self.twin, [self.layer], views=0, labels=False)
         return shown.reader(batch_size), shown.graph.activations[self.layer.name]

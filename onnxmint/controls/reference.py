@@ -63,7 +63,7 @@ def given_references(
     return found
 
 
-def difficulty_by(references: Sequence[Reference], known: KnownImages, batch_size: int) -> Difficulty:
+def difficulty_by(references: Sequence[Reference], known: KnownImages, batch_size: int | None) -> Difficulty:
     """Return the mean log-odds by models that were not trained on an image."""
     count = len(known.table.index)
     total, number = np.zeros(count), np.zeros(count)
@@ -85,7 +85,7 @@ def questioned_difficulty(
     source: ImageSource,
     labels: dict[int, int] | None,
     wanted: Sequence[int],
-    batch_size: int,
+    batch_size: int | None,
     stage: Stage,
 ) -> dict[int, float]:
     """Return the mean log-odds of questioned images by index."""

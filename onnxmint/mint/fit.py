@@ -15,6 +15,7 @@ from torch.nn import functional
 from onnxmint.errors import EvidenceError, UsageError
 from onnxmint.evidence import FIT
 from onnxmint.mint.modules import MODULES, Ensemble, PhiModule
+from onnxmint.mint.store import Activations
 
 _BATCH = 128
 _READ = 1024  # activations taken from the store at once where gradients are not needed
@@ -51,16 +52,18 @@ class FittedModule:
     validation_loss: float
     unseen: NDArray[np.float64]
 
-    def score(self, activation: Tensor) -> NDArray[np.float64]:
-        """Return (n,) scores of (n, ...) float32 activations, wherever they are."""
-        return _score(self.network, activation)
+    def score(self, activations: Activations) -> NDArray[np.float64]:
+        """Return (n,) scores, (n, K) of K networks side by side, of (n, ...) float32 activations, wherever they are."""
+        return _score(self.network, activations, torch.arange(len(activations)))
 
 
-def _score(network: nn.Module, activation: Tensor) -> NDArray[np.float64]:
+def _score(network: nn.Module, activations: Activations, rows: Tensor) -> NDArray[np.float64]:
     held = next(network.parameters(), None)
     with torch.inference_mode(), _threads(network):
-        values = network(activation if held is None else activation.to(held.device))
-        scores: NDArray[np.float64] = values.double().cpu().numpy()
+        found = [
+            network(values if held is None else values.to(held.device)) for _, values in _chunks(activations, rows)
+        ]
+        scores: NDArray[np.float64] = torch.cat([part.double().cpu() for part in found]).numpy()
     return scores
 
 
@@ -97,7 +100,7 @@ def networks_in(name: str) -> int:
 
 def fit_module(
     name: str,
-    activations: Tensor,
+    activations: Activations,
     is_member: NDArray[np.bool_],
     fold: NDArray[np.int8],
     *,
@@ -108,7 +111,7 @@ def fit_module(
 
     Args:
         name: one of MODULES, or "phi".
-        activations: (n, ...) float32, on the CPU (may be memory-mapped) or on CUDA.
+        activations: (n, ...) float32, on the CPU, on CUDA or in a file.
         is_member: (n,) truth.
         fold: (n,) fold of each row, groups whole.
         settings: seed, epochs and optimiser.
@@ -118,7 +121,7 @@ def fit_module(
         EvidenceError: an activation is not finite.
     """
     truth = torch.from_numpy(is_member.astype(np.float32)).to(activations.device)
-    devices = [activations.device] if activations.is_cuda else []
+    devices = [activations.device] if activations.device.type == "cuda" else []
     unseen = np.full(len(fold), np.nan)
     networks, epochs, losses = [], [], []
     with torch.random.fork_rng(devices=devices):
@@ -130,9 +133,7 @@ def fit_module(
             network = kind(*_moments(activations, learn, kind.features)).to(activations.device)
             with _threads(network):
                 epoch, loss = _fit(network, activations, truth, learn, check, settings, advance)
-            unseen[held] = np.concatenate(
-                [np.empty(0), *(_score(network, values) for _, values in _chunks(activations, check))]
-            )
+            unseen[held] = _score(network, activations, check) if len(check) else np.empty(0)
             networks.append(network)
             epochs.append(epoch)
             losses.append(loss)
@@ -142,7 +143,7 @@ def fit_module(
             network=PhiModule().eval(),
             best_epochs=(),
             validation_loss=float("nan"),
-            unseen=activations[:, 0].double().cpu().numpy(),
+            unseen=_score(PhiModule(), activations, torch.arange(len(fold))) if len(fold) else unseen,
         )
     return FittedModule(
         name=name,
@@ -155,7 +156,7 @@ def fit_module(
 
 def _fit(
     network: nn.Module,
-    activations: Tensor,
+    activations: Activations,
     truth: Tensor,
     learn: Tensor,
     check: Tensor,
@@ -187,16 +188,16 @@ def _fit(
     return best_epoch, best
 
 
-def _take(activations: Tensor, rows: Tensor) -> Tensor:
+def _take(activations: Activations, rows: Tensor) -> Tensor:
     return activations[rows.to(activations.device)]
 
 
-def _chunks(activations: Tensor, rows: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+def _chunks(activations: Activations, rows: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     for part in rows.split(_READ):
         yield part, _take(activations, part)
 
 
-def _validation_loss(network: nn.Module, activations: Tensor, truth: Tensor, rows: Tensor) -> float:
+def _validation_loss(network: nn.Module, activations: Activations, truth: Tensor, rows: Tensor) -> float:
     network.eval()
     total = 0.0
     with torch.inference_mode():
@@ -205,7 +206,7 @@ def _validation_loss(network: nn.Module, activations: Tensor, truth: Tensor, row
     return total / len(rows)
 
 
-def _moments(activations: Tensor, rows: Tensor, features: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+def _moments(activations: Activations, rows: Tensor, features: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
     """Return mean and deviation per channel, over the learning rows, of what the module standardises."""
     total = squares = torch.zeros((), dtype=torch.float64, device=activations.device)
     count = 0

@@ -21,6 +21,7 @@ from onnxmint.graph.running import first_line, runtime_errors
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
+_MOST_WORKERS = 8
 _CUDA_OPTIONS = {
     "cudnn_conv_algo_search": "HEURISTIC",  # EXHAUSTIVE re-tunes on each shape and varies by 1e-6 between runs
     "use_tf32": "0",  # so that CPU and CUDA agree to 1e-5
@@ -94,6 +95,17 @@ def open_session(model: bytes | Path, device: Device, *, threads: int | None = N
     if device.provider not in session.get_providers():
         raise DeviceError(f"asked for {device.provider}, onnxruntime took {session.get_providers()}; use --device cpu")
     return session
+
+
+def share_cores(device: Device) -> tuple[int, int]:
+    """Return how many workers take batches side by side, and how many threads each has within an operator.
+
+    On a CPU a worker a core, one thread each: threads within an operator wait for each other at the end of every one.
+    Beyond `_MOST_WORKERS` more of them would only take memory. On CUDA the workers decode, and run in turn.
+    """
+    cores = usable_cores()
+    workers = min(cores, _MOST_WORKERS)
+    return workers, max(1, cores // workers) if device.kind == "cpu" else 1
 
 
 def usable_cores() -> int:

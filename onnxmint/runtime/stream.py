@@ -1,18 +1,18 @@
-"""Images in, activations out: reading and decoding run beside inference, memory stays bounded, order is kept.
+"""Images in, activations out: a batch per worker, memory stays bounded, order is kept.
 
-    source --read--> [decoder threads] --> batches of uint8 pixels --> session --> Batch, Batch, ...
+    source --read--> batches of encoded images --> [workers: decode, run] --> Batch, Batch, ...
 
-One feeder thread reads the source and hands encoded images to a pool of decoders; it is never more than
-`_BATCHES_AHEAD` batches ahead of inference, whatever the number of images.
+Each worker takes a batch through decoding and inference, so that no core waits for a neighbour: not for decoders when
+images are large, nor at the end of every operator as threads within one session do. Reading stays at most
+`_BATCHES_AHEAD` batches a worker ahead of the consumer, whatever the number of images.
 """
 
-import contextlib
-import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -90,6 +90,8 @@ class Runner:
         """Keep the session; `outputs` are the names to compute."""
         self._session = session
         self._input = session.get_inputs()[0].name
+        # A CUDA session has one compute stream: workers take turns on it and decode meanwhile.
+        self._turn: AbstractContextManager[Any] = threading.Lock() if device.kind == "cuda" else nullcontext()
         self.device = device
         self.outputs = outputs
 
@@ -101,7 +103,8 @@ class Runner:
         """
         try:
             if self.device.kind == "cuda":
-                return self._run_bound(pixels, extra or {})
+                with self._turn:
+                    return self._run_bound(pixels, extra or {})
             values = self._session.run(list(self.outputs), {self._input: pixels, **(extra or {})})
         except runtime_errors() as problem:
             raise ModelError(
@@ -133,8 +136,8 @@ def stream(
     decode: Decode,
     *,
     wanted: AbstractSet[int] | None = None,
-    batch_size: int = 64,
-    decoders: int = 2,
+    batch_size: int = 16,
+    workers: int = 2,
     skip: Skip,
 ) -> Iterator[Batch]:
     """Yield the model's outputs over a source, batch by batch, in the source's order.
@@ -143,102 +146,75 @@ def stream(
     worker, a consumer that stops early and Ctrl-C all end the threads before this generator returns.
 
     Args:
-        source: where the encoded images come from.
-        run: the model: pixels and their indices to named outputs.
+        source: where the encoded images come from; read in the consumer's thread.
+        run: the model: pixels and their indices to named outputs; called by several workers at once.
         decode: encoded bytes to (H, W, C) uint8; raises ImagesError with the reason.
         wanted: indices to read, None for all.
         batch_size: images in one run.
-        decoders: decoding threads.
-        skip: told of every image left out.
+        workers: threads that decode and run.
+        skip: told of every image left out, in the consumer's thread.
     """
-    feeder = _Feeder(source, decode, wanted, batch_size, decoders)
+    stop = threading.Event()
+    waiting: deque[Future[_Done]] = deque()
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="onnxmint-worker")
     try:
-        for index, pixels, skipped in feeder.batches():
-            for image in skipped:
-                skip(image)
-            if len(index):
-                yield Batch(index=index, pixels=pixels, outputs=run(pixels, index))
+        for images in _in_batches(source.read(wanted), batch_size):
+            waiting.append(pool.submit(_work, images, decode, run, stop))
+            if len(waiting) > _BATCHES_AHEAD * workers:
+                yield from _told(waiting.popleft().result(), skip)
+        while waiting:
+            yield from _told(waiting.popleft().result(), skip)
     finally:
-        feeder.close()
+        stop.set()
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
-_Prepared = tuple[NDArray[np.int64], Pixels, list[SkippedImage]]
+_Done = tuple[Batch | None, list[SkippedImage]]
 
 
-class _Feeder:
-    """Reads and decodes ahead of inference in its own thread."""
-
-    def __init__(
-        self, source: Readable, decode: Decode, wanted: AbstractSet[int] | None, batch_size: int, decoders: int
-    ) -> None:
-        self._source, self._decode, self._wanted, self._batch_size = source, decode, wanted, batch_size
-        self._pool = ThreadPoolExecutor(decoders, thread_name_prefix="onnxmint-decode")
-        self._ready: queue.Queue[_Prepared | BaseException | None] = queue.Queue(maxsize=_BATCHES_AHEAD)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._feed, name="onnxmint-feed", daemon=True)
-        self._thread.start()
-
-    def batches(self) -> Iterator[_Prepared]:
-        while True:
-            prepared = self._ready.get()
-            if prepared is None:
-                return
-            if isinstance(prepared, BaseException):
-                raise prepared
-            yield prepared
-
-    def close(self) -> None:
-        self._stop.set()
-        with contextlib.suppress(queue.Empty):
-            while True:
-                self._ready.get_nowait()
-        self._pool.shutdown(wait=True, cancel_futures=True)
-        self._thread.join()
-
-    def _feed(self) -> None:
-        try:
-            self._read_and_decode()
-            self._hand_over(None)
-        except BaseException as problem:  # noqa: BLE001 - carried to the consumer, which raises it
-            self._hand_over(problem)
-
-    def _read_and_decode(self) -> None:
-        waiting: deque[tuple[Encoded, Future[Pixels] | None]] = deque()
-        done: list[tuple[Encoded, Future[Pixels] | None]] = []
-        for image in self._source.read(self._wanted):
-            if self._stop.is_set():
-                return
-            future = None if image.data is None else self._pool.submit(self._decode, image.data)
-            waiting.append((image, future))
-            if len(waiting) >= 2 * self._batch_size:
-                done.append(waiting.popleft())
-                if len(done) == self._batch_size:
-                    self._hand_over(_assemble(done))
-                    done = []
-        done.extend(waiting)
-        for start in range(0, len(done), self._batch_size):
-            self._hand_over(_assemble(done[start : start + self._batch_size]))
-
-    def _hand_over(self, item: _Prepared | BaseException | None) -> None:
-        while not self._stop.is_set():
-            with contextlib.suppress(queue.Full):
-                self._ready.put(item, timeout=0.1)
-                return
+def _in_batches(images: Iterable[Encoded], size: int) -> Iterator[list[Encoded]]:
+    """Yield lists of `size` images, the last one shorter."""
+    batch: list[Encoded] = []
+    for image in images:
+        batch.append(image)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
-def _assemble(images: list[tuple[Encoded, "Future[Pixels] | None"]]) -> _Prepared:
-    """Wait for the decoders and stack what they made; note what failed."""
+def _told(done: _Done, skip: Skip) -> Iterator[Batch]:
+    """Yield a batch, unless nothing of it could be read, and tell of what was left out."""
+    batch, skipped = done
+    for image in skipped:
+        skip(image)
+    if batch is not None:
+        yield batch
+
+
+def _work(
+    images: list[Encoded],
+    decode: Decode,
+    run: Callable[[Pixels, NDArray[np.int64]], dict[str, Any]],
+    stop: threading.Event,
+) -> _Done:
+    """Decode some images and run the model on them; stop between two images when nobody wants the result any more."""
     index: list[int] = []
     pixels: list[Pixels] = []
     skipped: list[SkippedImage] = []
-    for image, future in images:
-        if future is None:
+    for image in images:
+        if stop.is_set():
+            return None, []
+        if image.data is None:
             skipped.append(SkippedImage(index=image.index, path=image.path, reason=image.error or "unreadable"))
             continue
         try:
-            pixels.append(future.result())
+            pixels.append(decode(image.data))
             index.append(image.index)
         except ImagesError as problem:
             skipped.append(SkippedImage(index=image.index, path=image.path, reason=str(problem)))
-    stacked = np.stack(pixels) if pixels else np.empty((0, 0, 0, 0), np.uint8)
-    return np.asarray(index, np.int64), stacked, skipped
+    if not index:
+        return None, skipped
+    stacked, places = np.stack(pixels), np.asarray(index, np.int64)
+    return Batch(index=places, pixels=stacked, outputs=run(stacked, places)), skipped

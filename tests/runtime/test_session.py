@@ -1,5 +1,10 @@
 """The choice of a device is honest."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
@@ -63,3 +68,11 @@ def test_on_cuda_outputs_stay_on_the_gpu_and_agree_with_the_cpu() -> None:
         found[kind] = Runner(session.open_session(_model(), device), device, ("twice",))(pixels)["twice"]
     assert found["cuda"].is_cuda
     np.testing.assert_array_equal(found["cuda"].cpu().numpy(), found["cpu"])
+
+
+def test_onnxruntime_reports_to_nobody(tmp_path: Path, demo: Path) -> None:
+    """Its telemetry leaves a session file in the temporary folder as soon as it is set up."""
+    kept = {key: value for key, value in os.environ.items() if key not in ("ORT_DISABLE_TELEMETRY", "CI")}
+    words = [sys.executable, "-m", "onnxmint", "layers", str(demo / "target.onnx")]
+    subprocess.run(words, env=kept | {"TMPDIR": str(tmp_path)}, check=True, capture_output=True)
+    assert list(tmp_path.iterdir()) == []

@@ -53,9 +53,9 @@ def _collect(source: object, **options: object) -> tuple[list[int], list[float],
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 4, 5, 50])
-@pytest.mark.parametrize("decoders", [1, 3])
-def test_every_image_comes_once_and_in_order(count: int, decoders: int) -> None:
-    index, values, skipped = _collect(_Numbers(count), decoders=decoders)
+@pytest.mark.parametrize("workers", [1, 3])
+def test_every_image_comes_once_and_in_order(count: int, workers: int) -> None:
+    index, values, skipped = _collect(_Numbers(count), workers=workers)
     kept = [number for number in range(count) if number != 13]
     assert index == kept
     assert values == kept
@@ -124,3 +124,51 @@ def test_reading_stays_close_to_inference() -> None:
     time.sleep(0.3)
     assert read <= 4 * 7
     batches.close()
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_results_do_not_depend_on_the_workers_or_who_is_first(workers: int) -> None:
+    def at_its_own_pace(data: bytes) -> np.ndarray:
+        time.sleep(0.002 * (data[0] % 3))
+        return _decode(data)
+
+    options = {"batch_size": 3, "workers": workers, "skip": lambda image: None}
+    found = [batch.outputs["value"] for batch in stream(_Numbers(60), _run, at_its_own_pace, **options)]
+    assert np.concatenate(found).tolist() == [number for number in range(60) if number != 13]
+
+
+def test_a_slow_source_does_not_hold_up_what_was_read() -> None:
+    """Images read so far are decoded and run while the next are waited for."""
+
+    class Slow(_Numbers):
+        def read(self, wanted: set[int] | None = None) -> Iterator[_Image]:
+            for image in super().read(wanted):
+                time.sleep(0.005)
+                yield image
+
+    def run(pixels: np.ndarray, index: np.ndarray) -> dict[str, np.ndarray]:
+        time.sleep(0.005 * len(index))
+        return _run(pixels, index)
+
+    start = time.monotonic()
+    found = list(stream(Slow(60), run, _decode, batch_size=4, skip=lambda image: None))
+    assert sum(len(batch.index) for batch in found) == 59
+    assert time.monotonic() - start < 0.9 * 60 * 0.010  # one after the other
+
+
+def test_stopping_does_not_wait_for_the_batches_under_way() -> None:
+    decoded = 0
+
+    def slow(data: bytes) -> np.ndarray:
+        nonlocal decoded
+        decoded += 1
+        time.sleep(0.02)
+        return _decode(data)
+
+    batches = stream(_Numbers(250), _run, slow, batch_size=50, workers=2, skip=lambda image: None)
+    next(batches)
+    start, before = time.monotonic(), decoded
+    batches.close()
+    assert decoded - before <= 4  # each worker ends with the image it is at, not with the batch
+    assert time.monotonic() - start < 1
+    assert _threads() == []

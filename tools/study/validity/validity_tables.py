@@ -101,13 +101,15 @@ def _power(rows: list[Row]) -> str:
     text = """## Power: is what "would have been found" found?
 
 "Made": share of audits whose evidence allows a promise at all. Where few do, those that do were lucky in their evidence
-and keep it less often. "Kept": audits of a set with just that share in which it is found; promised are 95 %.
+and keep it less often. "Kept": audits of a set with just that share in which it is found; promised are 95 %. What has
+to hold whatever the luck is the last column: a promise is made and broken in at most 5 % of audits.
 """
     return text + "\n" + _table(
-        ("scores", "AUC", "evidence", "questioned", "made", "share promised", "kept"),
+        ("scores", "AUC", "evidence", "questioned", "made", "share promised", "kept", "made and broken"),
         [
             (r["family"], "" if r["family"].startswith("cifar") else f"{r['auc']:.2f}", str(r["evidence"]),
-             str(r["questioned"]), _percent(r["made"]), _percent(r["share"]), _percent(r["kept"]))
+             str(r["questioned"]), _percent(r["made"]), _percent(r["share"]), _percent(r["kept"]),
+             _percent(r["made"] * (1 - r["kept"]) if r["made"] else 0.0))
             for r in rows
         ],
     )  # fmt: skip

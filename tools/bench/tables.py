@@ -1,0 +1,97 @@
+"""The results as Markdown: README.md is made from results/*.json and nothing else.
+
+python tools/bench/tables.py
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+
+HEAD = """# Benchmarks
+
+Made by `python tools/bench/tables.py` from `results/`; do not edit. Each is one command (`pip install ".[bench]"`, then
+`python tools/bench/NAME.py`), compares in one run, in turn, and gives medians of ratios within a round. The machine
+stands under each table. What each reaches for stands beside it; where it is not reached, the table says what holds it.
+"""
+
+ABOUT = {
+    "stream": """## stream: images on disk to activations of a middle layer
+
+The limit is onnxruntime on the same cut graph with pixels in memory (the faster of one run on all cores and a run a
+core) and decoding alone, put together as if neither ever waited. Wanted: at least .95 of it, and at least 2.5 times
+PyTorch hooks at 224x224. PyTorch hooks run the whole model behind a data loader with a worker a core; ART
+(`get_activations`) wants all images in memory as float32.
+""",
+    "views": """## views: 26 views in one pass against 26 passes
+
+Wanted: at most .6 of separate passes at 32x32. The separate passes are our own stream; the floor is onnxruntime alone
+on the 26 views of pixels in memory, which no arrangement can beat: inference is the cost, and decoding all that can
+be saved.
+""",
+    "memory": """## memory: a whole audit, fitting and all controls included
+
+ResNet-18 at 64x64, N known and N questioned images. Wanted: growth under 100 MB from 1,000 to 60,000, and under 1,500
+MB in all.
+""",
+    "startup": """## startup: from a cold process to the answer
+
+Wanted: .3 s for --help, 1.5 s for layers on 1,000 nodes, 2.5 s for an audit of 10 images with all controls.
+""",
+    "fit": """## fit: a module on 10,000 activations
+
+Wanted: under 30 s. "Steps alone" is forward, backward and optimiser step on one batch in memory, as often.
+""",
+    "scale": """## scale: workers, threads in an operator, batch size
+
+Whole pipeline, images on disk to the answer; `auto` is what the package takes.
+""",
+}
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Return rows as a Markdown table; what holds several values is a column each."""
+    flat = [_flat(row) for row in rows]
+    columns = list(dict.fromkeys(key for row in flat for key in row))
+    lines = ["| " + " | ".join(columns) + " |", "|" + " --- |" * len(columns)]
+    lines += ["| " + " | ".join(_cell(row.get(column)) for column in columns) + " |" for row in flat]
+    return "\n".join(lines)
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in row.items():
+        flat |= (
+            {f"{key}: {inner}": number for inner, number in value.items()} if isinstance(value, dict) else {key: value}
+        )
+    return flat
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else ""
+    return "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def machine(about: dict[str, Any]) -> str:
+    """Return the machine as a sentence."""
+    packages = ", ".join(f"{name} {version}" for name, version in about["packages"].items())
+    return (
+        f"{about['cpu']}, {about['cores']} cores, Python {about['python']}, {packages}; {about['date']}, load at start "
+        f"{about['load_at_start']}."
+    )
+
+
+def main() -> None:
+    parts = [HEAD]
+    for name, about in ABOUT.items():
+        file = HERE / "results" / f"{name}.json"
+        if file.exists():
+            found = json.loads(file.read_text())
+            parts += [about, table(found["rows"]) + "\n", machine(found["machine"]) + "\n"]
+    (HERE / "README.md").write_text("\n".join(parts))
+
+
+if __name__ == "__main__":
+    main()
