@@ -15,7 +15,7 @@ from onnxmint.graph.load import TargetModel, load_target
 from onnxmint.images.preprocess import FORMATS, PreprocessSpec, Size, decode, load_spec
 from onnxmint.images.sources import ImageSource, open_source
 from onnxmint.images.variants import Variant, declared_variant, variants_of_pixels, variants_of_resizing
-from onnxmint.preparing import batch_for, prepare_spec, prepared_with, resolved_for, show
+from onnxmint.preparing import prepare_spec, prepared_with, resolved_for, show
 from onnxmint.progress import Advance, Stage, quiet
 from onnxmint.reading import to_numpy
 from onnxmint.runtime.session import choose_device, usable_cores
@@ -123,7 +123,7 @@ class _Trial:
         """Draw the sample and settle the device."""
         self.target, self.source, self.stage = target, source, stage
         self.device = choose_device(settings.device)
-        self.batch_size = batch_for(settings.batch_size, 0, self.device)
+        self.batch_size = settings.batch_size
         self.rng = np.random.default_rng(settings.seed)
         entries = source.entries()
         if not entries:
@@ -211,8 +211,8 @@ class _Trial:
         decoded = self._decoded[self._geometry(spec)]
         shown = show(prepared_with(self.target, spec, self.device), (), views=0, labels=False)
         reader = shown.reader(self.batch_size)
-        starts = range(0, len(decoded.pixels), self.batch_size)
-        batches = [reader.run(decoded.pixels[start : start + self.batch_size]) for start in starts]
+        size = reader.batch_size
+        batches = [reader.run(decoded.pixels[start : start + size]) for start in range(0, len(decoded.pixels), size)]
         answer = np.concatenate([to_numpy(batch[shown.graph.answer]) for batch in batches])
         labels = None
         if self.labels is not None:

@@ -19,7 +19,7 @@ from onnxmint.graph.layers import Layer, choose_layer, dense_input, list_layers
 from onnxmint.images.preprocess import to_dict
 from onnxmint.images.sources import ImageSource
 from onnxmint.measuring import KnownScores, check_left, evidence_facts, evidence_warnings, observe
-from onnxmint.preparing import Prepared, Shown, prepare, show, target_facts
+from onnxmint.preparing import Prepared, Shown, prepare, show, target_facts, target_warnings
 from onnxmint.progress import Stage, quiet
 from onnxmint.ranking import Scored, compared, measured, signal_methods
 from onnxmint.reading import KnownImages, Reader
@@ -92,7 +92,7 @@ def evaluate(
         controls=control_without_a_module(looked, duplicates, facts, prepared.target.answer.classes, rng),
         methods=tuple(method for method, _ in found),
         seconds=clock.seconds,
-        warnings=(*evidence_warnings(facts), *_warnings(run)),
+        warnings=(*evidence_warnings(facts), *target_warnings(run.shown.prepared.target), *_warnings(run)),
     )
 
 

@@ -1,6 +1,6 @@
 """The target made ready to be read: what is shown of it, how pixels reach it, and where it runs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -55,7 +55,7 @@ class Shown:
                 outputs,
                 spec=self.prepared.spec,
                 device=self.prepared.device,
-                batch_size=batch_for(batch_size, self.views, self.prepared.device),
+                batch_size=batch_for(batch_size, self.views, self.prepared),
             )
 
 
@@ -97,11 +97,16 @@ def show(prepared: Prepared, layers: Sequence[Layer], *, views: int, labels: boo
     return Shown(prepared=prepared, graph=graph, views=views, with_labels=with_labels)
 
 
-def batch_for(batch_size: int | None, views: int, device: Device) -> int:
-    """Return the images in one run: those asked for, else fewer the more views of each the target is shown."""
+def batch_for(batch_size: int | None, views: int, prepared: Prepared) -> int:
+    """Return the images in one run: those asked for, else fewer the more views of each the target is shown.
+
+    A target that mixes the images of a batch is shown one by one, whatever was asked for.
+    """
+    if prepared.target.input.mixes:
+        return 1
     if batch_size is not None:
         return batch_size
-    images, pictures = _AT_ONCE[device.kind]
+    images, pictures = _AT_ONCE[prepared.device.kind]
     return max(1, min(images, pictures // max(1, views)))
 
 
@@ -167,6 +172,15 @@ def check_labels(labels: NDArray[np.int64] | None, classes: int | None, place: s
         raise ImagesError(
             f"{place} and its counterpart hold label {odd}, but the target has outputs 0 to {classes - 1}: renumber "
             "the labels, or use --no-labels"
+        )
+
+
+def target_warnings(target: TargetModel) -> Iterator[str]:
+    """Yield what a reader has to know about a target."""
+    if target.input.mixes:
+        yield (
+            "What the model says of an image depends on the others in its batch, as dynamic quantisation does: it was "
+            "shown one image at a time, which takes longer, and the auditor's file takes one at a time."
         )
 
 

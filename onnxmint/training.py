@@ -24,7 +24,7 @@ from onnxmint.images.preprocess import to_dict
 from onnxmint.images.sources import ImageSource, open_source
 from onnxmint.measuring import evidence_facts, evidence_warnings, measure, measure_baselines
 from onnxmint.mint.auditor import Auditor
-from onnxmint.preparing import Prepared, check_labels, prepare
+from onnxmint.preparing import Prepared, check_labels, prepare, target_warnings
 from onnxmint.progress import Stage, quiet
 from onnxmint.reading import KnownImages, Reader, to_numpy
 from onnxmint.results import Control
@@ -140,7 +140,7 @@ def _auditor(
         ),
         version=__version__,
         created=now(),
-        warnings=tuple(evidence_warnings(facts)),
+        warnings=(*evidence_warnings(facts), *target_warnings(prepared.target)),
     )
 
 

@@ -47,6 +47,8 @@ class ImageInput:
         height: None when free.
         width: None when free.
         features: numbers in a row of a flat input, None for others.
+        mixes: what is said of an image depends on the others in its batch (dynamic quantisation takes its scale from
+            all of them), so that images have to be shown one by one.
     """
 
     name: str
@@ -58,6 +60,7 @@ class ImageInput:
     height: int | None
     width: int | None
     features: int | None = None
+    mixes: bool = False
 
     @property
     def raw(self) -> bool:

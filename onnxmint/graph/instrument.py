@@ -41,7 +41,7 @@ class Instrumented:
     """A graph that takes raw pixels and gives activations and the target's answer.
 
     Attributes:
-        model: input (N, H, W, C) uint8 in RGB order, float32 outputs.
+        model: input (N, H, W, C) uint8 in RGB order, float32 outputs; (1, H, W, C) for targets that mix images.
         input: name of that input.
         activations: layer name -> output name.
         activation_shapes: layer name -> shape per image, channels first, after pooling.
@@ -170,12 +170,13 @@ def settle_label(found: Instrumented, *, given: bool) -> Instrumented:
 
 
 def _check_shapes(found: Instrumented, size: tuple[int, int, int], target: TargetModel) -> None:
-    """Run two blank images: shapes must be as promised for the size that the preprocessing makes."""
-    feeds = {found.input: np.zeros((2, *size), np.uint8)}
+    """Run blank images: shapes must be as promised for the size that the preprocessing makes."""
+    count = 1 if target.input.mixes else 2
+    feeds = {found.input: np.zeros((count, *size), np.uint8)}
     names = [*found.activations.values(), found.answer, *([found.odds] if found.odds else [])]
     values = run_once(found.model, feeds, names, target.path)
     for layer, name in found.activations.items():
-        if values[name].shape != (2, *found.activation_shapes[layer]):
+        if values[name].shape != (count, *found.activation_shapes[layer]):
             got, promised = list(values[name].shape[1:]), list(found.activation_shapes[layer])
             raise ModelError(
                 f"{target.path}: layer {layer!r} gives {got} per image at {size[0]}x{size[1]} pixels, not {promised}: "
@@ -244,7 +245,9 @@ def _prepend_pixels(
     uses = [(use.node, use.idx) for use in image.uses()]
     writer.release(image)
     pixels = ir.Value(name=writer.free(PIXELS), type=ir.TensorType(ir.DataType.UINT8))
-    pixels.shape = ir.Shape(["N", preprocess.height, preprocess.width, preprocess.channels])
+    pixels.shape = ir.Shape(
+        [1 if target.input.mixes else "N", preprocess.height, preprocess.width, preprocess.channels]
+    )
     first = next(iter(graph))
     writer.before = first
     value = spread(writer, pixels, (preprocess.height, preprocess.width), views) if len(views) > 1 else pixels

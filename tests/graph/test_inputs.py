@@ -13,7 +13,15 @@ from onnxmint.graph.instrument import GraphPreprocess, instrument
 from onnxmint.graph.load import at_size, load_target
 from onnxmint.graph.serial import serialize
 from onnxmint.images.preprocess import load_spec
-from onnxmint.preparing import graph_preprocess, prepare_spec, resolved_for
+from onnxmint.preparing import (
+    batch_for,
+    graph_preprocess,
+    prepare_spec,
+    prepared_with,
+    resolved_for,
+    target_warnings,
+)
+from onnxmint.runtime.session import Device
 from tests.graph.texts import CNN, cnn, save
 
 DENSE = """
@@ -235,3 +243,35 @@ def test_every_refusal_is_an_error_of_ours(tmp_path: Path) -> None:
     (tmp_path / "m.onnx").write_bytes(b"")
     with pytest.raises(OnnxmintError, match="is not an ONNX file"):
         load_target(tmp_path / "m.onnx")
+
+
+def _dynamic(folder: Path) -> Path:
+    """Write a classifier quantised dynamically: the scale is that of all numbers of a batch."""
+    dense = (
+        "q, s, z = DynamicQuantizeLinear (flat) m = MatMulInteger (q, w8, z) f = Cast <to=1> (m) logits = Mul (f, s)"
+    )
+    text = CNN.replace("logits = MatMul (flat, w3)", dense).replace("float[6,4] w3>", "int8[6,4] w8>")
+    model = onnx.parser.parse_model(text)
+    rng = np.random.default_rng(0)
+    for declared in model.graph.value_info:
+        shape = tuple(size.dim_value for size in declared.type.tensor_type.shape.dim)
+        weights = rng.normal(size=shape).astype(np.float32)
+        weights = rng.integers(-100, 100, shape, np.int8) if declared.name == "w8" else weights
+        model.graph.initializer.append(onnx.numpy_helper.from_array(weights, declared.name))
+    del model.graph.value_info[:]
+    onnx.save(model, folder / "m.onnx")
+    return folder / "m.onnx"
+
+
+def test_a_model_that_mixes_images_is_shown_them_one_by_one(tmp_path: Path) -> None:
+    target = load_target(_dynamic(tmp_path))
+    assert target.input.mixes
+    assert not load_target(cnn(tmp_path / "n.onnx")).input.mixes
+    plain = GraphPreprocess(
+        height=8, width=8, channels=3, channel_order="rgb", scale=1, mean=(0.0,) * 3, std=(1.0,) * 3
+    )
+    made = instrument(target, [], plain, pool=None)
+    assert list(made.model.graph.inputs[0].shape or ()) == [1, 8, 8, 3]
+    prepared = prepared_with(target, prepare_spec("0-1", target), Device(kind="cpu", provider="", reason=""))
+    assert batch_for(64, 2, prepared) == 1
+    assert "shown one image at a time" in next(target_warnings(target))
