@@ -136,18 +136,19 @@ def measure(variant: Variant, answer: NDArray[np.floating], kind: str, labels: L
     Args:
         variant: the preparation.
         answer: (n, classes), what the target said.
-        kind: "logits", "probabilities" or "log-probabilities".
+        kind: "logits", "probabilities", "log-probabilities" or "sigmoid".
         labels: (n,) int64, None when unknown.
     """
     if not np.isfinite(answer).all():
         return VariantResult(variant=variant, images=len(answer), skipped="the answer holds NaN or infinity")
     log_p = log_probabilities(answer, kind)
+    share = log_p - np.logaddexp.reduce(log_p, axis=1, keepdims=True)  # of each label where they do not add up to 1
     found = VariantResult(
         variant=variant,
         images=len(answer),
         confidence=float(np.exp(log_p).max(axis=1).mean()),
-        entropy=float(entropy(np.exp(log_p)).mean()),
-        score=telling(log_p),
+        entropy=float(entropy(np.exp(share)).mean()),
+        score=telling(share),
     )
     if labels is None:
         return found

@@ -66,7 +66,7 @@ def audit(
     references = _references(prepared, auditor, settings)
 
     asked = look_at_questioned(source, auditor.traces, rng=rng, stage=stage)
-    scored = _score(auditor, asked, prepared.device, settings, stage, told)
+    scored = _score(auditor, asked, prepared, settings, stage, told)
     units = units_of(scored, asked, auditor.yardstick, rng)
     controls = _controls(auditor, asked, units, prepared, references, settings, stage)
     verdict = reach_verdict(
@@ -86,7 +86,7 @@ def audit(
     return AuditResult(
         version=__version__,
         created=now(),
-        target=target_facts(prepared.target, (auditor.method["tensor"],), prepared.device),
+        target=target_facts(prepared.target, tuple(auditor.method["tensors"]), prepared.device),
         preprocess=auditor.preprocess,
         method={**auditor.method, **statistics(auditor, settings, units, prior_words)},
         evidence=auditor.evidence,
@@ -109,7 +109,7 @@ def audit(
 
 def _prepare_its_target(model: str | Path, auditor: Auditor, settings: AuditSettings) -> Prepared:
     """Load the target; refuse one that the auditor was not trained for."""
-    target: TargetModel = load_target(model)
+    target: TargetModel = load_target(model, answer=auditor.method["answer"])
     if target.sha256 != auditor.target_sha256:
         raise ModelError(
             f"the auditor was trained for another model (SHA-256 {auditor.target_sha256[:12]}...), {target.path.name} "
@@ -152,7 +152,7 @@ def _content(path: Path) -> bytes:
 
 
 def _score(
-    auditor: Auditor, asked: Questioned, device: Device, settings: AuditSettings, stage: Stage, labels: Rows | None
+    auditor: Auditor, asked: Questioned, prepared: Prepared, settings: AuditSettings, stage: Stage, labels: Rows | None
 ) -> Scored:
     """Run the auditor over the questioned images that are not known already."""
     several = auditor.method.get("folds", 1) > 1
@@ -161,8 +161,8 @@ def _score(
         auditor.model,
         (output, "answer"),
         spec=from_dict(auditor.preprocess),
-        device=device,
-        batch_size=batch_for(settings.batch_size, auditor.method.get("views", 0), device),
+        device=prepared.device,
+        batch_size=batch_for(settings.batch_size, auditor.method.get("views", 0), prepared),
     )
     position = {entry.index: row for row, entry in enumerate(asked.entries) if entry.index not in asked.known_index}
     rows, scores, predicted = [np.empty(0, np.int64)], [], [np.empty(0, np.int64)]

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.advice import CheckResult, Tried, measure, ranked
-from onnxmint.declaring import Declarations, declarations
+from onnxmint.declaring import Declarations, declarations, resolved_for
 from onnxmint.errors import ImagesError, UsageError
 from onnxmint.evidence import labels_of
-from onnxmint.graph.load import TargetModel, at_size, load_target
-from onnxmint.images.preprocess import FORMATS, PreprocessSpec, Size, decode, final_size, resolve
+from onnxmint.graph.load import TargetModel, load_target
+from onnxmint.images.preprocess import FORMATS, PreprocessSpec, Size, decode
 from onnxmint.images.sources import ImageSource, open_source
 from onnxmint.images.variants import (
     Variant,
@@ -23,7 +23,7 @@ from onnxmint.images.variants import (
     variants_of_pixels,
     variants_of_resizing,
 )
-from onnxmint.preparing import Prepared, batch_for, show
+from onnxmint.preparing import prepared_with, show
 from onnxmint.progress import Advance, Stage, quiet
 from onnxmint.reading import to_numpy
 from onnxmint.runtime.session import choose_device, usable_cores
@@ -67,7 +67,7 @@ def check(
         OnnxmintError: one of its kinds, for files, options and devices that do not serve.
     """
     settings = settings or EvidenceSettings()
-    target = load_target(model)
+    target = load_target(model, answer=settings.answer)
     source = open_source(images, labels=settings.labels)
     return check_source(target, source, settings, sample=sample, stage=stage)
 
@@ -116,7 +116,7 @@ def check_source(
         rows=tuple(row.result for row in rows),
         declared=next((row.result for row in rows if trial.key(row.result.variant) == key), None),
         renumbering=numbers,
-        raw=target.input.dtype == "uint8",
+        raw=target.input.raw,
         outside=label_without_output(best.labels, classes),
         enough=best.labels is None or enough_for_any(best.labels),
         notes=said.notes,
@@ -132,7 +132,7 @@ class _Trial:
         """Draw the sample and settle the device."""
         self.target, self.source, self.stage = target, source, stage
         self.device = choose_device(settings.device)
-        self.batch_size = batch_for(settings.batch_size, 0, self.device)
+        self.batch_size = settings.batch_size
         self.rng = np.random.default_rng(settings.seed)
         entries = source.entries()
         if not entries:
@@ -169,10 +169,7 @@ class _Trial:
         return size if first.sizes - {size} else None
 
     def _resolved(self, variant: Variant) -> PreprocessSpec:
-        image = self.target.input
-        return resolve(
-            variant.spec, height=image.height, width=image.width, channels=image.channels, layout=image.layout
-        )
+        return resolved_for(variant.spec, self.target)
 
     def _geometry(self, spec: PreprocessSpec) -> int:
         """Return the number of the pixels that a preparation starts from; equal pixels have one number."""
@@ -219,11 +216,10 @@ class _Trial:
         """Show the target the sample under one variant."""
         spec = self._resolved(variant)
         decoded = self._decoded[self._geometry(spec)]
-        target = at_size(self.target, final_size(spec))
-        shown = show(Prepared(target=target, spec=spec, device=self.device), (), views=0, labels=False)
+        shown = show(prepared_with(self.target, spec, self.device), (), views=0, labels=False)
         reader = shown.reader(self.batch_size)
-        starts = range(0, len(decoded.pixels), self.batch_size)
-        batches = [reader.run(decoded.pixels[start : start + self.batch_size]) for start in starts]
+        size = reader.batch_size
+        batches = [reader.run(decoded.pixels[start : start + size]) for start in range(0, len(decoded.pixels), size)]
         answer = np.concatenate([to_numpy(batch[shown.graph.answer]) for batch in batches])
         labels = None
         if self.labels is not None:
@@ -259,7 +255,7 @@ def _scalings(said: Declarations, target: TargetModel) -> tuple[Variant, ...]:
             f"{target.path.name} takes images of any size: say which with --preprocess FILE, a TOML file such as "
             "size = [224, 224]; scalings and channel orders are then tried for it"
         )
-    if image.dtype == "uint8":
+    if image.raw:
         return first or (declared_variant(geometry),)
     return (*first, *variants_of_pixels(geometry, image.channels))
 

@@ -1,12 +1,12 @@
 """What is declared of a target's preprocessing: by the user, beside the model, in its file, and by its graph."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from onnxmint.errors import UsageError
 from onnxmint.graph.load import TargetModel
 from onnxmint.graph.normalisation import find_normalisation
 from onnxmint.images.declared.finding import NAMES, declared_beside, load_spec
-from onnxmint.images.preprocess import PRESETS, PreprocessSpec, resolve
+from onnxmint.images.preprocess import PRESETS, PreprocessSpec, final_size, resolve
 from onnxmint.images.variants import Variant, declared_variant
 
 
@@ -20,7 +20,7 @@ def declared_spec(wanted: str | None, target: TargetModel) -> tuple[PreprocessSp
         return load_spec(wanted), ()
     name, found = target.path.name, declared_beside(target.path, target.model.metadata_props)
     places = " or ".join(f"--preprocess {one.place}" for one in found)
-    if target.input.dtype == "uint8":
+    if target.input.raw:
         left = f"{name} takes raw pixels, so what is declared beside it was not taken; it can be, with {places}."
         return PRESETS["0-255"], (left,) if found else ()
     start = f"say how {name}'s images are prepared, with --preprocess: "
@@ -42,20 +42,30 @@ def settle(spec: PreprocessSpec, target: TargetModel) -> PreprocessSpec:
     Raises:
         UsageError: they contradict each other, or the target scales its pixels itself and scaling was declared.
     """
-    image = target.input
-    if image.dtype == "uint8" and (
-        spec.scale != 1 or any(spec.mean) or set(spec.std) != {1.0} or spec.channels == "bgr"
-    ):
+    if target.input.raw and (spec.scale != 1 or any(spec.mean) or set(spec.std) != {1.0} or spec.channels == "bgr"):
         raise UsageError(
-            f"{target.path.name} takes raw uint8 pixels and prepares them itself, so --preprocess {spec.name} would "
-            "prepare them twice: leave it out, or give a TOML file with size, resize, filter and crop only"
+            f"{target.path.name} takes raw {target.input.dtype} pixels and prepares them itself, so --preprocess "
+            f"{spec.name} would prepare them twice: leave it out, or give a TOML file of size, resize, filter and crop"
         )
+    return resolved_for(spec, target)
+
+
+def resolved_for(spec: PreprocessSpec, target: TargetModel) -> PreprocessSpec:
+    """Return a preprocessing with what the target leaves no choice about filled in.
+
+    Raises:
+        UsageError: the size is open, or declaration and target contradict each other.
+    """
+    image = target.input
+    if image.features is not None:  # rows of pixels: the declared size says what they are
+        image = image.settled(final_size(spec), spec.layout)
+        spec = replace(spec, layout=image.layout)
     return resolve(spec, height=image.height, width=image.width, channels=image.channels, layout=image.layout)
 
 
 def normalisation_warnings(spec: PreprocessSpec, target: TargetModel) -> tuple[str, ...]:
     """Return a warning when the graph normalises its image itself and the settled preprocessing does not fit that."""
-    own = None if target.input.dtype == "uint8" else find_normalisation(target)
+    own = None if target.input.raw else find_normalisation(target)
     wrong = own.contradiction(spec.scale, spec.mean, spec.std) if own is not None else None
     return () if wrong is None else (wrong,)
 
@@ -85,10 +95,10 @@ def declarations(wanted: str | None, target: TargetModel) -> Declarations:
             others.append(declared_variant(found.spec))
         else:
             notes.append(f"{found.place} is declared beside the model and not tried: {problem}.")
-    if meant is None and len(others) == 1 and target.input.dtype != "uint8":
+    if meant is None and len(others) == 1 and not target.input.raw:
         (meant,) = others
         notes.append(f"--preprocess was not given; what {meant.name} declares counts as declared.")
-    own = None if target.input.dtype == "uint8" else find_normalisation(target)
+    own = None if target.input.raw else find_normalisation(target)
     notes += [own.text] if own is not None else []
     return Declarations(meant=meant, others=tuple(one for one in others if one != meant), notes=tuple(notes))
 

@@ -19,7 +19,7 @@ from onnxmint.graph.layers import Layer, choose_layer, dense_input, list_layers
 from onnxmint.images.preprocess import to_dict
 from onnxmint.images.sources import ImageSource
 from onnxmint.measuring import KnownScores, check_left, evidence_facts, evidence_warnings, observe
-from onnxmint.preparing import Prepared, Shown, prepare, show, target_facts
+from onnxmint.preparing import Prepared, Shown, prepare, show, target_facts, target_warnings
 from onnxmint.progress import Stage, quiet
 from onnxmint.ranking import Scored, compared, measured, signal_methods
 from onnxmint.reading import KnownImages, Reader
@@ -92,7 +92,12 @@ def evaluate(
         controls=control_without_a_module(looked, duplicates, facts, prepared.target.answer.classes, rng),
         methods=tuple(method for method, _ in found),
         seconds=clock.seconds,
-        warnings=(*prepared.notes, *evidence_warnings(facts), *_warnings(run)),
+        warnings=(
+            *prepared.notes,
+            *evidence_warnings(facts),
+            *target_warnings(run.shown.prepared.target),
+            *_warnings(run),
+        ),
     )
 
 
@@ -244,7 +249,7 @@ def _module_methods(
             method = Method(
                 name=name if layer is None else f"{name}:{layer.name}",
                 kind="module",
-                title=title(name, layer, run.shown.views),
+                title=title(name, () if layer is None else (layer,), run.shown.views),
                 source=_MINT,
                 layer=None if layer is None else layer.name,
                 depth=None if layer is None else layer.depth,

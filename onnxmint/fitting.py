@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from onnxmint.errors import EvidenceError, UsageError
 from onnxmint.evidence import CALIBRATE, FIT, TEST, divide
-from onnxmint.graph.layers import Layer, choose_layer
+from onnxmint.graph.instrument import joined_name
+from onnxmint.graph.layers import Layer, choose_layers
 from onnxmint.graph.views import LABEL
 from onnxmint.measuring import COMPARED, NOT_FINITE, KnownScores, check_left, observe
 from onnxmint.preparing import Prepared, Shown, show
@@ -33,7 +34,7 @@ class Reading:
     """A graph and the one output of it that a module reads."""
 
     shown: Shown
-    layer: Layer | None  # None: the log-odds in all views
+    layers: tuple[Layer, ...]  # none: the log-odds in all views
     activation: str
     shape: tuple[int, ...]
 
@@ -71,19 +72,19 @@ class Fitted:
     skipped: list[Skipped]
 
 
-def fit_and_score(prepared: Prepared, known: KnownImages, layer: Layer | None, settings: TrainSettings) -> Fitted:
+def fit_and_score(prepared: Prepared, known: KnownImages, layers: tuple[Layer, ...], settings: TrainSettings) -> Fitted:
     """Fit a module on known images and score those that it did not learn from.
 
     Args:
         prepared: the target, or its twin.
         known: divided into parts, or into folds when `settings.folds` says so.
-        layer: what the module reads; None for the log-odds.
+        layers: what the module reads; none for the log-odds.
         settings: module, views, seed.
 
     Raises:
         EvidenceError: too little could be read, or a score is not finite.
     """
-    reading = open_reading(prepared, layer, views=1 if settings.module == "phi" else settings.views, known=known)
+    reading = open_reading(prepared, layers, views=1 if settings.module == "phi" else settings.views, known=known)
     _require_module(reading, settings)
     reader = reading.shown.reader(settings.batch_size)
     if settings.folds is not None and settings.module != "phi":
@@ -91,7 +92,7 @@ def fit_and_score(prepared: Prepared, known: KnownImages, layer: Layer | None, s
     found = _fit(known, reader, reading, settings) if settings.folds is None else _phi(known, settings)
     if found.name == "phi" and reading.shown.views > 1:  # one view is enough, at a fraction of the cost
         skipped = reader.skipped
-        reading = open_reading(prepared, layer, views=1, known=known)
+        reading = open_reading(prepared, layers, views=1, known=known)
         reader = reading.shown.reader(settings.batch_size)
         reader.skipped.extend(skipped)
     alone = replace(known, table=replace(known.table, fold=np.zeros(len(known.table.index), np.int8)))
@@ -115,37 +116,39 @@ def yardstick_of(fitted: Fitted) -> Yardstick:
     )
 
 
-def what_is_read(layers: tuple[Layer, ...], settings: TrainSettings) -> Layer | None:
-    """Return the layer whose activations the module reads, None for the log-odds in all views.
+def what_is_read(layers: tuple[Layer, ...], settings: TrainSettings) -> tuple[Layer, ...]:
+    """Return the layers whose activations the module reads, none for the log-odds in all views.
 
     Raises:
         UsageError: a layer was named for a module that reads the answer, or there is no such layer.
     """
     if settings.module in ("views", "phi"):
-        if settings.layer != "auto":
+        if settings.layers != ("auto",):
+            named = ", ".join(map(repr, settings.layers))
             raise UsageError(
-                f"--module {settings.module} reads what the model says, not layer {settings.layer!r}: leave --layer out"
+                f"--module {settings.module} reads what the model says, not layer {named}: leave --layer out"
             )
-        return None
-    if settings.module == "auto" and settings.layer == "auto":
-        return None
-    return choose_layer(layers, settings.layer)
+        return ()
+    if settings.module == "auto" and settings.layers == ("auto",):
+        return ()
+    return choose_layers(layers, settings.layers)
 
 
-def open_reading(prepared: Prepared, layer: Layer | None, *, views: int, known: KnownImages) -> Reading:
+def open_reading(prepared: Prepared, layers: tuple[Layer, ...], *, views: int, known: KnownImages) -> Reading:
     """Build the graph that shows what a module reads."""
-    if layer is None:
+    if not layers:
         shown = show(prepared, [], views=views, labels=known.with_labels)
-        return Reading(shown=shown, layer=None, activation=shown.graph.odds or "", shape=(views,))
-    shown = show(prepared, [layer], views=0, labels=False)
-    shape = shown.graph.activation_shapes[layer.name]
-    return Reading(shown=shown, layer=layer, activation=shown.graph.activations[layer.name], shape=shape)
+        return Reading(shown=shown, layers=(), activation=shown.graph.odds or "", shape=(views,))
+    shown = show(prepared, layers, views=0, labels=False, joined=True)
+    name = joined_name(layers)
+    shape = shown.graph.activation_shapes[name]
+    return Reading(shown=shown, layers=layers, activation=shown.graph.activations[name], shape=shape)
 
 
-def title(name: str, layer: Layer | None, views: int) -> str:
+def title(name: str, layers: tuple[Layer, ...], views: int) -> str:
     """Return what a reader calls a module: its name and what it reads."""
-    if layer is not None:
-        return f"{name} on {layer.name}"
+    if layers:
+        return f"{name} on {joined_name(layers)}"
     return f"{name} on {views} views" if views > 1 else f"{name}, one view"
 
 
@@ -165,7 +168,10 @@ def _require_module(reading: Reading, settings: TrainSettings) -> None:
     """Refuse a module that cannot read its layer before any image is read."""
     from onnxmint.mint.fit import module_for
 
-    if reading.layer is not None:
+    if settings.module == "cnn" and len(reading.layers) > 1 and len(reading.shape) == 1:
+        listed = ", ".join(f"{layer.name!r} ({'x'.join(map(str, layer.shape))})" for layer in reading.layers)
+        raise UsageError(f"--module cnn needs maps of one size, these layers differ: {listed}; take one, or vanilla")
+    if reading.layers:
         module_for(settings.module, len(reading.shape))
 
 
@@ -184,9 +190,9 @@ def _fit(known: KnownImages, reader: Reader, reading: Reading, settings: TrainSe
         members = int(known.table.is_member[rows].sum())
         check_left([members, len(rows) - members], "to fit on")
         fold = known.table.part[rows]
-        if settings.module == "auto" and reading.layer is None:
+        if settings.module == "auto" and not reading.layers:
             return _better_of_views_and_phi(store.values, known, rows, settings.seed)
-        name = settings.module if reading.layer is None else module_for(settings.module, len(reading.shape))
+        name = settings.module if not reading.layers else module_for(settings.module, len(reading.shape))
         return fit_on(name, store.values, known, rows, fold, settings.seed)
     finally:
         store.close()
@@ -241,7 +247,7 @@ def _cross_fitted(known: KnownImages, reader: Reader, reading: Reading, settings
     from onnxmint.mint.store import ActivationStore, choose
 
     table, folds = known.table, settings.folds or 0
-    name = "views" if reading.layer is None else module_for(settings.module, len(reading.shape))
+    name = "views" if not reading.layers else module_for(settings.module, len(reading.shape))
     store = ActivationStore(len(table.index), reading.shape, reading.shown.prepared.device)
     taken, read, first = _Taken.of(known, reading), [np.empty(0, np.int64)], None
     try:

@@ -1,6 +1,6 @@
 """The target made ready to be read: what is shown of it, how pixels reach it, and where it runs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from onnxmint.errors import ImagesError, UsageError
 from onnxmint.graph.instrument import GraphPreprocess, Instrumented, instrument, settle_label
 from onnxmint.graph.layers import Layer
 from onnxmint.graph.load import TargetModel, at_size, load_target
-from onnxmint.graph.serial import serialize
+from onnxmint.graph.serial import session_source
 from onnxmint.graph.views import VIEW_SETS
 from onnxmint.images.preprocess import PreprocessSpec, final_size
 from onnxmint.reading import Reader
@@ -51,13 +51,14 @@ class Shown:
         """Open the graph on its device, to give everything that it shows."""
         graph = self.graph
         outputs = (*graph.activations.values(), graph.answer, *([graph.odds] if graph.odds else []))
-        return Reader(
-            serialize(graph.model),
-            outputs,
-            spec=self.prepared.spec,
-            device=self.prepared.device,
-            batch_size=batch_for(batch_size, self.views, self.prepared.device),
-        )
+        with session_source(graph.model) as source:
+            return Reader(
+                source,
+                outputs,
+                spec=self.prepared.spec,
+                device=self.prepared.device,
+                batch_size=batch_for(batch_size, self.views, self.prepared),
+            )
 
 
 def prepare(model: str | Path, settings: EvidenceSettings) -> Prepared:
@@ -66,7 +67,7 @@ def prepare(model: str | Path, settings: EvidenceSettings) -> Prepared:
     Raises:
         OnnxmintError: one of its kinds, for files, options and devices that do not serve.
     """
-    target = load_target(model)
+    target = load_target(model, answer=settings.answer)
     declared, notes = declared_spec(settings.preprocess, target)
     spec = settle(declared, target)
     prepared = prepared_with(target, spec, choose_device(settings.device))
@@ -75,10 +76,10 @@ def prepare(model: str | Path, settings: EvidenceSettings) -> Prepared:
 
 def prepared_with(target: TargetModel, spec: PreprocessSpec, device: Device) -> Prepared:
     """Join a target, its settled preprocessing and its device."""
-    return Prepared(target=at_size(target, final_size(spec)), spec=spec, device=device)
+    return Prepared(target=at_size(target, final_size(spec), spec.layout), spec=spec, device=device)
 
 
-def show(prepared: Prepared, layers: Sequence[Layer], *, views: int, labels: bool) -> Shown:
+def show(prepared: Prepared, layers: Sequence[Layer], *, views: int, labels: bool, joined: bool = False) -> Shown:
     """Build the graph that takes raw pixels and shows layers, answer and, with views, log-odds.
 
     Args:
@@ -86,23 +87,31 @@ def show(prepared: Prepared, layers: Sequence[Layer], *, views: int, labels: boo
         layers: what to expose, pooled.
         views: one of VIEW_SETS, or 0 for none.
         labels: whether every image comes with a label; matters only with views.
+        joined: give out several layers as one.
 
     Raises:
         ModelError: a fixed batch size cannot be made free.
     """
     pixels = graph_preprocess(prepared.spec, prepared.target)
-    graph = instrument(prepared.target, layers, pixels, pool=POOL, views=VIEW_SETS[views] if views else ())
+    graph = instrument(
+        prepared.target, layers, pixels, pool=POOL, views=VIEW_SETS[views] if views else (), joined=joined
+    )
     with_labels = labels and views > 0
     if views:
         graph = settle_label(graph, given=with_labels)
     return Shown(prepared=prepared, graph=graph, views=views, with_labels=with_labels)
 
 
-def batch_for(batch_size: int | None, views: int, device: Device) -> int:
-    """Return the images in one run: those asked for, else fewer the more views of each the target is shown."""
+def batch_for(batch_size: int | None, views: int, prepared: Prepared) -> int:
+    """Return the images in one run: those asked for, else fewer the more views of each the target is shown.
+
+    A target that mixes the images of a batch is shown one by one, whatever was asked for.
+    """
+    if prepared.target.input.mixes:
+        return 1
     if batch_size is not None:
         return batch_size
-    images, pictures = _AT_ONCE[device.kind]
+    images, pictures = _AT_ONCE[prepared.device.kind]
     return max(1, min(images, pictures // max(1, views)))
 
 
@@ -135,6 +144,15 @@ def check_labels(labels: NDArray[np.int64] | None, classes: int | None, place: s
         raise ImagesError(
             f"{place} and its counterpart hold label {odd}, but the target has outputs 0 to {classes - 1}: renumber "
             "the labels, or use --no-labels"
+        )
+
+
+def target_warnings(target: TargetModel) -> Iterator[str]:
+    """Yield what a reader has to know about a target."""
+    if target.input.mixes:
+        yield (
+            "What the model says of an image depends on the others in its batch, as dynamic quantisation does: it was "
+            "shown one image at a time, which takes longer, and the auditor's file takes one at a time."
         )
 
 

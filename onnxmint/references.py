@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxmint.declaring import resolved_for
 from onnxmint.errors import ImagesError, ModelError, UsageError
 from onnxmint.graph.load import load_target
-from onnxmint.images.preprocess import resolve
 from onnxmint.measuring import KnownScores, Rows, observe
 from onnxmint.preparing import Prepared, prepare, prepared_with, show
 from onnxmint.reading import KnownImages
@@ -104,16 +104,14 @@ def open_references(
 
 def _prepare(path: Path, target: Prepared, settings: EvidenceSettings) -> Prepared:
     """Load a reference with its own preprocessing, or as the target's was declared, or as it was settled."""
+    settings = replace(settings, answer=None)  # names an output of the target
     own = path.with_suffix(".toml")
     if own.exists():
         return prepare(path, replace(settings, preprocess=str(own)))
-    if settings.preprocess is not None or target.target.input.dtype == "uint8":
+    if settings.preprocess is not None or target.target.input.raw:
         return prepare(path, settings)
     model = load_target(path)
-    image = model.input
-    settled = replace(target.spec, layout=None)
-    spec = resolve(settled, height=image.height, width=image.width, channels=image.channels, layout=image.layout)
-    return prepared_with(model, spec, target.device)
+    return prepared_with(model, resolved_for(replace(target.spec, layout=None), model), target.device)
 
 
 def score_references(

@@ -8,6 +8,7 @@ from pathlib import Path
 class EvidenceSettings:
     """How known images are read and shown to the target."""
 
+    answer: str | None = None  # output of the target that holds the class scores; None finds it
     preprocess: str | None = None  # preset, file or folder; None takes what is declared beside the target
     views: int = 26  # how many views the module `views` sees: 2, 14 or 26
     group: str | None = None  # column or pattern that says which images belong together
@@ -22,7 +23,7 @@ class EvidenceSettings:
 class TrainSettings(EvidenceSettings):
     """What is fitted on the known images to make an auditor."""
 
-    layer: str = "auto"  # human name, tensor name, index or "auto"
+    layers: tuple[str, ...] = ("auto",)  # each a human name, tensor name, index or "auto"; several are read as one
     module: str = "auto"  # "views", "phi", "cnn", "vanilla" or "auto"
     folds: int | None = None  # cross-fit in so many folds; None keeps parts for calibration and test
     reference: tuple[Path, ...] = ()  # models of the same task that were not trained on the known images
@@ -33,7 +34,7 @@ class TrainSettings(EvidenceSettings):
 class EvaluateSettings(EvidenceSettings):
     """What is compared on the known images."""
 
-    layers: tuple[str, ...] = ("auto",)  # as in TrainSettings.layer; "all" for all
+    layers: tuple[str, ...] = ("auto",)  # as in TrainSettings.layers; "all" for all
     modules: tuple[str, ...] = ("views", "cnn", "vanilla")
     reference: Path | None = None  # folder of reference models
 

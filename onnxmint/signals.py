@@ -2,6 +2,11 @@
 
 Each takes what was observed of n images and gives (n,) float64 scores, higher meaning more like a member. What it needs
 beyond the answer stands in its `needs`; without it, it raises ValueError.
+
+A target of kind "sigmoid" gives each label its own probability 1 / (1 + exp(-z)), and several may hold for one image.
+Only the given label is known to hold; of the others nothing is. So the loss is that of the given label alone, its
+log-odds phi are its own logit, the confidence is that in the label it is surest of (which also counts as its answer),
+and the entropy is the sum over labels. What compares classes that exclude each other means nothing and is left out.
 """
 
 from collections.abc import Callable
@@ -20,7 +25,7 @@ class Observed:
 
     Attributes:
         answer: (n, classes), the target's answer to the images themselves.
-        kind: what the answer is: "logits", "probabilities" or "log-probabilities".
+        kind: what the answer is: "logits", "probabilities", "log-probabilities" or "sigmoid" (logits of labels).
         labels: (n,) int64, None when unknown.
         odds: (n, views) log-odds of the label (of the top class without labels) in every view, the image itself first.
         penultimate: (n, width), what the target's last dense layer reads.
@@ -33,12 +38,13 @@ class Observed:
     penultimate: NDArray[np.floating] | None = None
 
     def has(self, need: str) -> bool:
-        """Say whether there is what a signal needs: "labels", "views", "penultimate" or "logits"."""
+        """Say whether there is what a signal needs: "labels", "views", "penultimate", "logits" or "classes"."""
         return {
             "labels": self.labels is not None,
             "views": self.odds is not None and self.odds.shape[1] > 1,
             "penultimate": self.penultimate is not None,
             "logits": self.kind == "logits",
+            "classes": self.kind != "sigmoid",
         }[need]
 
 
@@ -58,12 +64,13 @@ NEEDS = {
     "views": "needs more than one view of each image",
     "penultimate": "needs what the target's last dense layer reads, which this graph does not show",
     "logits": "needs logits, which this target's graph does not show",
+    "classes": "compares classes that exclude each other; this target's labels do not (it ends in a sigmoid)",
 }
 """Why a signal is left out, in words."""
 
 
 def log_probabilities(answer: NDArray[np.floating], kind: str) -> FloatArray:
-    """Return (n, classes) log-probabilities of logits, probabilities or log-probabilities.
+    """Return (n, classes) log-probabilities; those of "sigmoid" labels do not add up to 1.
 
     Raises:
         ValueError: unknown kind.
@@ -75,7 +82,10 @@ def log_probabilities(answer: NDArray[np.floating], kind: str) -> FloatArray:
         return np.log(np.maximum(values, _SMALLEST))
     if kind == "log-probabilities":
         return np.maximum(values, np.log(_SMALLEST))
-    raise ValueError(f"kind must be logits, probabilities or log-probabilities, got {kind!r}")
+    if kind == "sigmoid":
+        found: FloatArray = -np.logaddexp(0, -values)
+        return found
+    raise ValueError(f"kind must be logits, probabilities, log-probabilities or sigmoid, got {kind!r}")
 
 
 def _log_sum_exp(values: FloatArray) -> FloatArray:
@@ -105,9 +115,12 @@ def max_probability(observed: Observed) -> FloatArray:
 
 
 def negative_entropy(observed: Observed) -> FloatArray:
-    """Return minus the entropy of the answer, in nats."""
+    """Return minus the entropy of the answer, in nats; of "sigmoid" labels the sum of their entropies."""
     log_p = log_probabilities(observed.answer, observed.kind)
     found: FloatArray = (np.exp(log_p) * log_p).sum(axis=1)
+    if observed.kind == "sigmoid":
+        log_not = log_probabilities(-observed.answer, observed.kind)
+        found = found + (np.exp(log_not) * log_not).sum(axis=1)
     return found
 
 
@@ -154,8 +167,12 @@ def phi(observed: Observed) -> FloatArray:
     """Return the log-odds of the label, log p_y - log(1 - p_y).
 
     From logits this is z_y - log(sum of exp(z) over the other classes): 1 - p_y is never formed, so that confident
-    answers keep their order (LiRA, section V.B). With a single class there are no odds: 0.
+    answers keep their order (LiRA, section V.B). With a single class there are no odds: 0. Those of a "sigmoid"
+    label are its logit.
     """
+    if observed.kind == "sigmoid":
+        own: FloatArray = observed.answer.astype(np.float64)[np.arange(len(observed.answer)), _labels(observed)]
+        return own
     of_label, others = _split(_unnormalised(observed), _labels(observed))
     return of_label - _log_sum_exp(others) if others.shape[1] else np.zeros(len(others))
 
@@ -220,7 +237,7 @@ SIGNALS = (
         description="large sum of exponential logits",
         source="Liu et al. 2020, arXiv 2010.03759 (energy)",
         compute=energy,
-        needs=("logits",),
+        needs=("classes", "logits"),
     ),
     Signal(
         name="correct",
@@ -241,7 +258,7 @@ SIGNALS = (
         description="low modified entropy",
         source="Song and Mittal 2021, arXiv 2003.10595",
         compute=negative_modified_entropy,
-        needs=("labels",),
+        needs=("labels", "classes"),
     ),
     Signal(
         name="phi",
@@ -255,17 +272,14 @@ SIGNALS = (
         description="label above the next class",
         source="Carlini et al. 2022, arXiv 2112.03570 (hinge)",
         compute=margin,
-        needs=("labels",),
+        needs=("labels", "classes"),
     ),
     Signal(
         name="gradient_norm",
         description="small gradient of the last layer",
         source="Nasr et al. 2019, arXiv 1812.00910",
         compute=negative_gradient_norm,
-        needs=(
-            "labels",
-            "penultimate",
-        ),
+        needs=("labels", "classes", "penultimate"),
     ),
     Signal(
         name="view_gap",

@@ -16,14 +16,15 @@ from onnxmint.controls.reference import given_references
 from onnxmint.errors import ModelError, UsageError
 from onnxmint.evidence import EvidenceTable, divided, list_evidence
 from onnxmint.fitting import Fitted, fit_and_score, title, what_is_read, yardstick_of
+from onnxmint.graph.instrument import joined_name
 from onnxmint.graph.layers import list_layers
 from onnxmint.graph.merge import append_module
-from onnxmint.graph.serial import serialize
+from onnxmint.graph.serial import require_one_file, serialize
 from onnxmint.images.preprocess import to_dict
 from onnxmint.images.sources import ImageSource, open_source
 from onnxmint.measuring import evidence_facts, evidence_warnings, measure, measure_baselines
 from onnxmint.mint.auditor import Auditor
-from onnxmint.preparing import Prepared, check_labels, prepare
+from onnxmint.preparing import Prepared, check_labels, prepare, target_warnings
 from onnxmint.progress import Stage, quiet
 from onnxmint.reading import KnownImages, Reader, to_numpy
 from onnxmint.results import Control
@@ -63,16 +64,15 @@ def train(
         raise UsageError("--reference is a control: leave out --no-controls, or the reference")
     rng = np.random.default_rng(settings.seed)
     prepared = prepare(model, settings)
+    require_one_file(prepared.target.model, prepared.target.path)
     layers = list_layers(prepared.target)
-    layer = what_is_read(layers, settings)
+    read = what_is_read(layers, settings)
     sources = open_evidence(members, nonmembers, settings)
     looked, duplicates = look_and_divide(prepared, sources, settings, rng=rng, stage=stage, folds=settings.folds)
     table = looked.table
-    known = KnownImages(
-        table=table, sources=sources, with_labels=layer is None and table.labels is not None, stage=stage
-    )
+    known = KnownImages(table=table, sources=sources, with_labels=not read and table.labels is not None, stage=stage)
     references = given_references(settings.reference, prepared, known, settings)
-    fitted = fit_and_score(prepared, known, layer, settings)
+    fitted = fit_and_score(prepared, known, read, settings)
     controlled = control_evidence(prepared, looked, duplicates, fitted, settings, references=references, rng=rng)
     auditor = _auditor(fitted, looked, controlled, settings, rng)
     auditor = replace(auditor, model=_merge(fitted, auditor))
@@ -140,7 +140,7 @@ def _auditor(
         ),
         version=__version__,
         created=now(),
-        warnings=(*prepared.notes, *evidence_warnings(facts)),
+        warnings=(*prepared.notes, *evidence_warnings(facts), *target_warnings(prepared.target)),
     )
 
 
@@ -151,14 +151,15 @@ def now() -> str:
 
 def _method(fitted: Fitted, settings: TrainSettings) -> dict[str, Any]:
     shown = fitted.reading.shown
-    layer = fitted.reading.layer or list_layers(shown.prepared.target)[-1]
+    layers = fitted.reading.layers or list_layers(shown.prepared.target)[-1:]
     views = {"views": shown.views, "labels": shown.with_labels} if shown.views else {}
     crossed = {"folds": fitted.folds} if fitted.folds > 1 else {}
     return {
         "name": fitted.name,
-        "title": title(fitted.name, fitted.reading.layer, shown.views),
-        "layer": layer.name,
-        "tensor": layer.tensor,
+        "title": title(fitted.name, fitted.reading.layers, shown.views),
+        "layer": joined_name(layers),
+        "tensors": [layer.tensor for layer in layers],
+        "answer": shown.prepared.target.answer.output,
         "activation_shape": list(fitted.reading.shape),
         **views,
         **crossed,

@@ -176,11 +176,29 @@ def test_flags_of_an_audit_that_sees_nothing_come_with_a_warning(auditor: Audito
 
 @pytest.mark.parametrize(("module", "layer"), [("cnn", "auto"), ("auto", "relu")])
 def test_maps_are_read_by_the_cnn_module(module: str, layer: str) -> None:
-    settings = TrainSettings(preprocess="0-1", module=module, layer=layer, limit=100, device="cpu")
+    settings = TrainSettings(preprocess="0-1", module=module, layers=(layer,), limit=100, device="cpu")
     made = train(DEMO / "target.onnx", DEMO / "members.parquet", DEMO / "nonmembers.parquet", settings=settings)
     assert made.method["name"] == "cnn"
     assert made.evidence.members == 100
     assert any("Only 100 known images" in warning for warning in made.warnings)
+
+
+def test_several_layers_are_read_as_one_and_audited() -> None:
+    """Maps beside the vector before the logits: averaged, side by side, in one file."""
+    settings = TrainSettings(preprocess="0-1", layers=("relu", "penultimate", "logits"), limit=100, device="cpu")
+    made = train(DEMO / "target.onnx", DEMO / "members.parquet", DEMO / "nonmembers.parquet", settings=settings)
+    assert (made.method["name"], len(made.method["tensors"])) == ("vanilla", 3)
+    assert made.method["title"] == f"vanilla on {made.method['layer']}"
+    assert made.method["layer"].count(" + ") == 2
+    found = audit(DEMO / "target.onnx", DEMO / "questioned.parquet", made, settings=AuditSettings(device="cpu"))
+    assert found.target.layers == tuple(made.method["tensors"])
+    assert np.isfinite(found.scores.score).all()
+
+
+def test_maps_of_different_size_are_no_map() -> None:
+    settings = TrainSettings(preprocess="0-1", module="cnn", layers=("relu", "logits"), limit=100, device="cpu")
+    with pytest.raises(UsageError, match=r"--module cnn needs maps of one size, these layers differ: 'relu' \("):
+        train(DEMO / "target.onnx", DEMO / "members.parquet", DEMO / "nonmembers.parquet", settings=settings)
 
 
 @pytest.mark.parametrize("labels", [True, False])
@@ -225,7 +243,7 @@ def test_one_view_is_taken_where_views_add_nothing(tmp_path: Path) -> None:
 
 
 def test_views_read_no_layer_but_the_answer() -> None:
-    settings = TrainSettings(preprocess="0-1", module="views", layer="relu")
+    settings = TrainSettings(preprocess="0-1", module="views", layers=("relu",))
     with pytest.raises(UsageError, match="--module views reads what the model says"):
         train(DEMO / "target.onnx", DEMO / "members.parquet", DEMO / "nonmembers.parquet", settings=settings)
 

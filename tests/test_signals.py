@@ -147,3 +147,29 @@ def test_what_a_signal_needs_is_asked_for(signal: Signal) -> None:
 def test_an_unknown_kind_is_refused() -> None:
     with pytest.raises(ValueError, match="logits, probabilities or log-probabilities, got 'odds'"):
         compute("entropy", LOGITS, "odds")
+
+
+def test_labels_that_do_not_exclude_each_other() -> None:
+    """Of a sigmoid's logits: each label has a probability of its own, and only the given one is known to hold."""
+    p = 1 / (1 + np.exp(-LOGITS.astype(np.float64)))
+    of_label = p[[0, 1], LABELS]
+    assert compute("max_probability", LOGITS, "sigmoid") == pytest.approx(np.log(p.max(axis=1)))
+    assert compute("entropy", LOGITS, "sigmoid") == pytest.approx((p * np.log(p) + (1 - p) * np.log(1 - p)).sum(axis=1))
+    assert compute("correct", LOGITS, "sigmoid").tolist() == [1, 0]
+    assert compute("loss", LOGITS, "sigmoid") == pytest.approx(np.log(of_label))
+    assert compute("phi", LOGITS, "sigmoid") == pytest.approx(np.log(of_label / (1 - of_label)))
+    assert compute("phi", LOGITS, "sigmoid").tolist() == [2.0, 1.0]
+    far = np.array([[800.0, -800.0]], np.float32)
+    assert np.isfinite(compute("loss", far, "sigmoid", np.array([1]))).all()
+
+
+def test_what_compares_classes_is_left_out_for_labels_of_their_own() -> None:
+    observed = Observed(
+        answer=LOGITS, kind="sigmoid", labels=LABELS, penultimate=np.ones((2, 2)), odds=np.zeros((2, 2))
+    )
+    lacking = {signal.name: next((need for need in signal.needs if not observed.has(need)), None) for signal in SIGNALS}
+    assert {name for name, need in lacking.items() if need == "classes"} == {
+        "energy", "modified_entropy", "margin", "gradient_norm",
+    }  # fmt: skip
+    assert {need for need in lacking.values() if need is not None} == {"classes"}
+    assert "do not (it ends in a sigmoid)" in NEEDS["classes"]

@@ -152,10 +152,11 @@ def _auditor(ctx: click.Context, model: Path, options: dict[str, Any], stage: "S
 
 def _refuse_training_options(ctx: click.Context) -> None:
     """An option that would be ignored is a misunderstanding: say so."""
-    fixed = ("preprocess", "layer", "module", "views", "limit", "folds")
+    fixed = ("preprocess", "answer", "layers", "module", "views", "limit", "folds")
     for name in fixed:
         if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
-            raise UsageError(f"--{name} is fixed in the auditor file; leave it out, or train another auditor")
+            option = {"layers": "layer"}.get(name, name)
+            raise UsageError(f"--{option} is fixed in the auditor file; leave it out, or train another auditor")
 
 
 def _words(model: Path, images: str, options: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from onnxmint.cli.options import PREPROCESS, batch_option, device_option, json_option, quiet_option, seed_option
+from onnxmint.cli.options import (
+    PREPROCESS,
+    answer_option,
+    batch_option,
+    device_option,
+    json_option,
+    quiet_option,
+    seed_option,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,6 +33,7 @@ if TYPE_CHECKING:
     "--sample", type=click.IntRange(1, 4096), default=256, show_default=True, metavar="N",
     help="Try at most N images, drawn at random with --seed.",
 )  # fmt: skip
+@answer_option
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
     help="Write what fits best as a TOML file for --preprocess.",

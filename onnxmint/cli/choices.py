@@ -9,7 +9,7 @@ def train_settings(options: dict[str, Any]) -> TrainSettings:
     """Return training settings from the options of `module_options`, device, batch size and seed."""
     return TrainSettings(
         module=options["module"],
-        layer=options["layer"],
+        layers=options["layers"],
         folds=options["folds"],
         reference=tuple(path for path in options["reference"] if str(path) != "auto"),
         controls=not options["no_controls"],
@@ -48,6 +48,7 @@ def audit_settings(options: dict[str, Any]) -> AuditSettings:
 
 def _known_images(options: dict[str, Any]) -> dict[str, Any]:
     return {
+        "answer": options["answer"],
         "preprocess": options["preprocess"],
         "views": int(options["views"]),
         "group": options["group"],

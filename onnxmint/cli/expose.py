@@ -6,23 +6,31 @@ from pathlib import Path
 
 import click
 
-from onnxmint.cli.options import json_option
+from onnxmint.cli.options import answer_option, json_option
 from onnxmint.errors import UsageError
 
 
 @click.command("expose-layer")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option(
-    "--layer", "wanted", multiple=True, default=("auto",), show_default="auto", metavar="NAME|INDEX|auto",
-    help="Layer to expose, see onnxmint layers; may be given several times.",
+    "--layer", "wanted", multiple=True, default=("auto",), show_default="auto", metavar="LAYER",
+    help="Layer to expose: a name or index of onnxmint layers, auto, penultimate, logits. May be given several times.",
 )  # fmt: skip
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The ONNX file to write.")
 @click.option("--cut", is_flag=True, help="Keep only what the layers need; otherwise the original outputs stay.")
 @click.option("--pool", metavar="HxW", help="Average maps to this size inside the graph, as adaptive pooling does.")
 @click.option("--dtype", type=click.Choice(["float16", "float32"]), help="Type of the exposed values.")
+@answer_option
 @json_option
 def expose_command(
-    model: Path, wanted: tuple[str, ...], output: Path, cut: bool, pool: str | None, dtype: str | None, as_json: bool
+    model: Path,
+    wanted: tuple[str, ...],
+    output: Path,
+    cut: bool,
+    pool: str | None,
+    dtype: str | None,
+    answer: str | None,
+    as_json: bool,
 ) -> None:
     """Write a copy of MODEL that also gives out the activations of a layer (graph surgery).
 
@@ -34,7 +42,7 @@ def expose_command(
       onnxmint expose-layer model.onnx --layer layer3.1 -o tapped.onnx
       onnxmint expose-layer model.onnx --layer auto --cut --pool 4x4 -o cut.onnx
     """
-    from onnxmint.graph.layers import choose_layer, list_layers
+    from onnxmint.graph.layers import choose_layers, list_layers
     from onnxmint.graph.load import load_target
     from onnxmint.graph.serial import save_model
     from onnxmint.graph.surgery import expose
@@ -42,9 +50,9 @@ def expose_command(
 
     if output.resolve() == model.resolve():
         raise UsageError(f"-o {output} would overwrite the model; choose another name")
-    target = load_target(model)
+    target = load_target(model, answer=answer)
     known = list_layers(target)
-    layers = list({layer.index: layer for layer in (choose_layer(known, name) for name in wanted)}.values())
+    layers = choose_layers(known, wanted)
     size = _size(pool)
     exposed = expose(target, layers, cut=cut, pool=size, dtype=dtype)
     checks = verify_exposed(target, exposed, layers, cut=cut, pool=size, dtype=dtype)

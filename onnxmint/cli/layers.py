@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from onnxmint.cli.options import json_option
+from onnxmint.cli.options import answer_option, json_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 
 @click.command("layers")
 @click.argument("model", type=click.Path(path_type=Path))
+@answer_option
 @json_option
-def layers_command(model: Path, as_json: bool) -> None:
+def layers_command(model: Path, answer: str | None, as_json: bool) -> None:
     """List the layers of MODEL that can be exposed: name, shape, depth and size.
 
     A layer is a tensor through which everything flows on the way from image to answer. Depth is the share of the
     model's multiply-accumulates spent up to it: what a cut there costs. The suggested one is what `auto` takes.
+    Its role: the last of a stage (before the size changes), what the last dense layer reads, or the answer.
 
     \b
     Example:
@@ -34,11 +36,11 @@ def layers_command(model: Path, as_json: bool) -> None:
     from onnxmint.graph.load import load_target
     from onnxmint.graph.normalisation import find_normalisation
 
-    target = load_target(model)
+    target = load_target(model, answer=answer)
     layers = list_layers(target)
-    normalised = None if target.input.dtype == "uint8" else find_normalisation(target)
+    normalised = None if target.input.raw else find_normalisation(target)
     if as_json:
-        rows = [asdict(layer) | {"shape": list(layer.shape)} for layer in layers]
+        rows = [asdict(layer) | {"shape": list(layer.shape), "suggested": layer.suggested} for layer in layers]
         own = None if normalised is None else asdict(normalised) | {"text": normalised.text}
         click.echo(json.dumps({"layers": rows, "normalisation": own}, indent=1))
     else:
@@ -57,11 +59,14 @@ def _print(target: "TargetModel", layers: "Sequence[Layer]", normalised: "GraphN
     console.print(
         Text(f"{target.path.name}   opset {target.opset}, {answer.classes} classes, sha256 {target.sha256[:12]}")
     )
-    console.print(Text(f"input {image.name}   {image.dtype} {shape}   {image.layout}\n"))
+    console.print(Text(f"input {image.name}   {image.dtype} {shape}   {image.layout}"))
+    behind = "" if answer.tensor == answer.output else f", tensor {answer.tensor}"
+    console.print(Text(f"answer {answer.output}   {answer.classes} {answer.kind}{behind}\n"))
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     table.add_column("#", justify="right")
     table.add_column("layer", overflow="fold", ratio=1)
     table.add_column("made by", no_wrap=True)
+    table.add_column("role", no_wrap=True)
     for name in ("shape", "depth", "MACs", "size"):
         table.add_column(name, justify="right", no_wrap=True)
     for layer in layers:
@@ -69,6 +74,7 @@ def _print(target: "TargetModel", layers: "Sequence[Layer]", normalised: "GraphN
             f"{'*' if layer.suggested else ''}{layer.index}",
             Text(layer.name),
             Text(layer.op),
+            layer.role,
             "x".join(map(str, layer.shape)),
             f"{layer.depth:.0%}",
             _short(layer.macs, 1000, ("", " k", " M", " G", " T")),

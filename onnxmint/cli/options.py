@@ -28,11 +28,17 @@ batch_option = click.option(
     help="Images in one run of the model; the default suits device and views, and only speed and memory depend on it.",
 )
 
+answer_option = click.option(
+    "--answer", metavar="OUTPUT", help="Output of the model that holds the class scores, where it has several."
+)
+
 PREPROCESS = (
     "imagenet, cifar10, 0-1, -1-1, 0-255, torchvision:WEIGHTS, keras:MODE, a TOML file, Hugging Face's "
     "preprocessor_config.json, timm's config.json, or a folder with one"
 )
+
 _KNOWN_IMAGES = (
+    answer_option,
     click.option(
         "--preprocess",
         metavar="PRESET|FILE",
@@ -71,10 +77,13 @@ _MODULE = (
     ),
     click.option(
         "--layer",
-        default="auto",
-        show_default=True,
+        "layers",
+        multiple=True,
+        default=("auto",),
+        show_default="auto",
         metavar="LAYER",
-        help="Layer that cnn or vanilla reads: a name or index of onnxmint layers, auto, penultimate, logits.",
+        help="Layer that cnn or vanilla reads: a name or index of onnxmint layers, auto, penultimate, logits. Several "
+        "are read as one.",
     ),
     click.option(
         "--folds",

@@ -51,9 +51,12 @@ def placebo_control(
     """
     same = replace(settings, module=fitted.name)
     try:
-        found = fit_and_score(twin, known, fitted.reading.layer, same)
+        found = fit_and_score(twin, known, fitted.reading.layers, same)
     except OnnxmintError as problem:
         return Control(name="placebo", passed=None, text=f"Not run: the twin with shuffled weights fails: {problem}.")
+    if _says_the_same(fitted, found, rows):
+        text = "Not run: shuffling the model's weights changes nothing that it says; onnxmint does not know them."
+        return Control(name="placebo", passed=None, text=text)
     auc = auc_of(yardstick_of(found).groups())
     difference = _difference(fitted, found, rows, settings.seed)
     gain = f"{difference['value']:+.3f} ({difference['low']:+.3f} to {difference['high']:+.3f})"
@@ -66,6 +69,13 @@ def placebo_control(
         f"({numbers(auc)}; the model's AUC is {gain} against it): the evidence differs in more than membership."
     )
     return Control(name="placebo", passed=passed, text=text, auc=auc, facts={"target_minus_placebo": difference})
+
+
+def _says_the_same(fitted: Fitted, twin: Fitted, rows: NDArray[np.int64]) -> bool:
+    """Say whether the twin is as sure as the model itself of every image: then it is no twin."""
+    mine, its = fitted.held.signals["max_probability"][rows], twin.held.signals["max_probability"]
+    both = np.isfinite(mine) & np.isfinite(its)
+    return bool(both.any()) and np.array_equal(mine[both], its[both])
 
 
 def _difference(fitted: Fitted, twin: Fitted, rows: NDArray[np.int64], seed: int) -> dict[str, float | str]:

@@ -1,14 +1,15 @@
 """A fixed batch size made free, and the proof that images still do not mix."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx_ir as ir
+from numpy.typing import NDArray
 
 from onnxmint.errors import ModelError
-from onnxmint.graph.load import ImageInput, trial_image
+from onnxmint.graph.inputs import ImageInput, trial_image
 from onnxmint.graph.running import run_once
-from onnxmint.graph.serial import serialize
 
 _TRIAL = 3
 _TOLERANCE = 1e-4
@@ -31,27 +32,31 @@ def with_dynamic_batch(model: ir.Model, image: ImageInput, path: Path) -> ir.Mod
     old = image.batch
     if old is None:
         return model
-    before = serialize(model)
-    names = [
-        value.name or "" for value in model.graph.outputs if value.dtype in (ir.DataType.FLOAT, ir.DataType.FLOAT16)
-    ]
+    before = model.clone()
+    names = [value.name or "" for value in model.graph.outputs]
     _free(model, old)
-    images = trial_image(image, old, np.random.default_rng(0))
-    many = np.concatenate([images, images[:, :, ::-1], images[..., ::-1]])[: _TRIAL * old]
+    rng = np.random.default_rng(0)
+    many = np.concatenate([trial_image(image, old, rng) for _ in range(_TRIAL)])
     try:
-        together = run_once(serialize(model), {image.name: many}, names, path)
+        together = run_once(model, {image.name: many}, names, path)
     except ModelError as problem:
         raise ModelError(f"{path} has a fixed batch size of {old} that cannot be freed: {problem}") from None
     for start in range(0, len(many), old):
         alone = run_once(before, {image.name: many[start : start + old]}, names, path)
-        for name in names:
-            part = together[name][start : start + old] if len(together[name]) == len(many) else together[name]
-            if part.shape != alone[name].shape or not np.allclose(part, alone[name], atol=_TOLERANCE, rtol=_TOLERANCE):
+        for name, whole in together.items():
+            part = whole[start : start + old] if len(whole) == len(many) else whole
+            if not _same(part, alone[name]):
                 raise ModelError(
                     f"{path} has a fixed batch size of {old} and mixes or reorders images when it is freed (output "
                     f"{name!r}); export it with a dynamic batch dimension"
                 )
     return model
+
+
+def _same(part: NDArray[Any], alone: NDArray[Any]) -> bool:
+    if part.dtype.kind != "f":
+        return np.array_equal(part, alone)
+    return part.shape == alone.shape and np.allclose(part, alone, atol=_TOLERANCE, rtol=_TOLERANCE)
 
 
 def _free(model: ir.Model, old: int) -> None:

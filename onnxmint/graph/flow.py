@@ -8,6 +8,7 @@ import onnx_ir as ir
 Shapes = Mapping[str, tuple[int, ...]]
 
 _SHAPE_ARITHMETIC = {"Shape", "Size"}
+_RESTATING = {"Cast", "DequantizeLinear", "Identity", "Transpose"}  # weights in other types or order
 
 
 def inputs_of(node: ir.Node) -> Iterator[ir.Value]:
@@ -62,7 +63,13 @@ def bottlenecks(nodes: list[ir.Node], carrying: set[ir.Value], image: ir.Value, 
 
     A sweep over the nodes keeps count of the live tensors; wherever it is one, that tensor is a bottleneck.
     """
-    last_use = {value: place for place, node in enumerate(nodes) for value in inputs_of(node) if value in carrying}
+    last_use = {
+        value: place
+        for place, node in enumerate(nodes)
+        if node.op_type not in _SHAPE_ARITHMETIC  # asking for a size needs none of the content
+        for value in inputs_of(node)
+        if value in carrying
+    }
     last_use[answer] = len(nodes)
     live = {image}
     found = []
@@ -74,18 +81,41 @@ def bottlenecks(nodes: list[ir.Node], carrying: set[ir.Value], image: ir.Value, 
     return found
 
 
+def is_constant(value: ir.Value) -> bool:
+    """Say whether a value is a weight: an initialiser, a Constant, or computed from nothing else."""
+    return all(entry.producer() is not None or entry.is_initializer() for entry in needed_for([value]))
+
+
+def constant_shape(value: ir.Value) -> tuple[int, ...] | None:
+    """Return the shape of a weight that at most was cast, dequantised, transposed or given a name; None for others."""
+    turns: list[list[int]] = []
+    while (tensor := ir.convenience.get_const_tensor(value)) is None:
+        node = value.producer()
+        if node is None or node.op_type not in _RESTATING or node.inputs[0] is None:
+            return None
+        if node.op_type == "Transpose":
+            turns.append(list(node.attributes.get_ints("perm", [])))
+        value = node.inputs[0]
+    shape = tuple(tensor.shape.numpy())
+    for perm in reversed(turns):
+        shape = tuple(shape[axis] for axis in perm) if len(perm) == len(shape) else shape[::-1]
+    return shape
+
+
 def macs(node: ir.Node, shapes: Shapes) -> int:
     """Return the multiply-accumulates of one node for the run whose shapes are given; 0 for cheap operators."""
     shape = [shapes.get(value.name or "", ()) if value is not None else () for value in node.inputs]
     out = int(np.prod(shapes.get(node.outputs[0].name or "", ())))
-    if node.op_type in {"Conv", "ConvInteger", "QLinearConv"}:
+    if node.op_type in {"Conv", "FusedConv", "ConvInteger", "QLinearConv"}:
         weight = shape[3] if node.op_type == "QLinearConv" else shape[1]
         return out * int(np.prod(weight[1:]))
     if node.op_type == "ConvTranspose":
         return int(np.prod(shape[0])) * int(np.prod(shape[1][1:]))
-    if node.op_type in {"MatMul", "MatMulInteger", "QLinearMatMul"}:
+    if node.op_type in {"Attention", "MultiHeadAttention"} and len(shape) > 1 and len(shape[1]) > 2:  # noqa: PLR2004
+        return 2 * out * shape[1][-2]  # weights of all places, and sums by them; projections are products of their own
+    if node.op_type in {"MatMul", "MatMulInteger", "QLinearMatMul", "FusedMatMul"}:
         return out * (shape[0][-1] if shape[0] else 0)
-    if node.op_type == "Gemm":
+    if node.op_type in {"Gemm", "FusedGemm", "QGemm"}:
         transposed = node.attributes.get_int("transA", 0)
         return out * (shape[0][0 if transposed else -1] if shape[0] else 0)
     return 0

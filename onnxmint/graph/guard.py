@@ -40,6 +40,18 @@ def check_proto(proto: onnx.ModelProto, path: Path) -> None:
             _check_external(tensor, path)
 
 
+def weight_files(proto: onnx.ModelProto, path: Path) -> list[Path]:
+    """Return the files beside a model that hold weights of it, in a fixed order."""
+    names = {
+        entry.value
+        for tensor in _tensors(proto)
+        if tensor.data_location == TensorProto.EXTERNAL
+        for entry in tensor.external_data
+        if entry.key == "location"
+    }
+    return [path.parent / name for name in sorted(names)]
+
+
 def _check_functions(proto: onnx.ModelProto, path: Path) -> None:
     """Count nodes after expansion and the length of call chains, without expanding anything."""
     calls = {(function.domain, function.name): _calls(function.node) for function in proto.functions}

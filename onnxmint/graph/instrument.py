@@ -7,15 +7,16 @@ import numpy as np
 import onnx_ir as ir
 
 from onnxmint.errors import ModelError
+from onnxmint.graph.answers import Answer
 from onnxmint.graph.batching import with_dynamic_batch
 from onnxmint.graph.layers import Layer
 from onnxmint.graph.load import TargetModel
-from onnxmint.graph.parts import Writer, to_channels_first
+from onnxmint.graph.parts import TYPES, Writer, pool_tokens, read_layer, to_channels_first
 from onnxmint.graph.running import run_once
-from onnxmint.graph.serial import serialize
-from onnxmint.graph.surgery import TYPES, declare, extract
+from onnxmint.graph.surgery import declare, extract
 from onnxmint.graph.views import LABEL, View, first_view, scaled_confidence, spread
 
+_RAW = {"int32": ir.DataType.INT32, "int64": ir.DataType.INT64}
 PIXELS = "image"  # name of the uint8 input, where the target leaves it free
 
 
@@ -40,7 +41,7 @@ class Instrumented:
     """A graph that takes raw pixels and gives activations and the target's answer.
 
     Attributes:
-        model: input (N, H, W, C) uint8 in RGB order, float32 outputs.
+        model: input (N, H, W, C) uint8 in RGB order, float32 outputs; (1, H, W, C) for targets that mix images.
         input: name of that input.
         activations: layer name -> output name.
         activation_shapes: layer name -> shape per image, channels first, after pooling.
@@ -65,6 +66,7 @@ def instrument(
     *,
     pool: tuple[int, int] | None,
     views: tuple[View, ...] = (),
+    joined: bool = False,
 ) -> Instrumented:
     """Return the graph that audits run: raw pixels in, activations and the answer out, nothing else computed.
 
@@ -78,6 +80,8 @@ def instrument(
         preprocess: what happens to the pixels before they reach the target.
         pool: average maps larger than this to it; None leaves them.
         views: one of VIEW_SETS, or nothing.
+        joined: give out the layers as one, named after all: maps of one size by their channels, others averaged over
+            their positions first.
 
     Raises:
         ModelError: a fixed batch size cannot be made free.
@@ -87,13 +91,15 @@ def instrument(
         model = with_dynamic_batch(model, target.input, target.path)
     values = ir.convenience.create_value_mapping(model.graph, include_subgraphs=False)
     writer = Writer(model, taken=values)
+    read = {layer.name: _as_module_input(writer, read_layer(writer, values, layer), layer, pool) for layer in layers}
+    if joined and len(read) > 1:
+        read = {joined_name(layers): _joined(writer, list(read.values()))}
     shapes, outputs = {}, {}
-    for layer in layers:
-        value, shape = _as_module_input(writer, values[layer.tensor], layer, pool)
+    for name, (value, shape) in read.items():
         value = first_view(writer, value, shape, len(views) or 1)
-        outputs[layer.name], shapes[layer.name] = writer.identity(value, "activation"), shape
-        declare(outputs[layer.name], ir.DataType.FLOAT, ("N", *shape))
-    said = writer.cast(values[target.answer.tensor], ir.DataType.FLOAT)
+        outputs[name], shapes[name] = writer.identity(value, "activation"), shape
+        declare(outputs[name], ir.DataType.FLOAT, ("N", *shape))
+    said = _rows(writer, values[target.answer.tensor], target.answer)
     classes = target.answer.classes
     answer = writer.identity(first_view(writer, said, (classes,), len(views) or 1), "answer")
     declare(answer, ir.DataType.FLOAT, ("N", classes))
@@ -164,12 +170,13 @@ def settle_label(found: Instrumented, *, given: bool) -> Instrumented:
 
 
 def _check_shapes(found: Instrumented, size: tuple[int, int, int], target: TargetModel) -> None:
-    """Run two blank images: shapes must be as promised for the size that the preprocessing makes."""
-    feeds = {found.input: np.zeros((2, *size), np.uint8)}
+    """Run blank images: shapes must be as promised for the size that the preprocessing makes."""
+    count = 1 if target.input.mixes else 2
+    feeds = {found.input: np.zeros((count, *size), np.uint8)}
     names = [*found.activations.values(), found.answer, *([found.odds] if found.odds else [])]
-    values = run_once(serialize(found.model), feeds, names, target.path)
+    values = run_once(found.model, feeds, names, target.path)
     for layer, name in found.activations.items():
-        if values[name].shape != (2, *found.activation_shapes[layer]):
+        if values[name].shape != (count, *found.activation_shapes[layer]):
             got, promised = list(values[name].shape[1:]), list(found.activation_shapes[layer])
             raise ModelError(
                 f"{target.path}: layer {layer!r} gives {got} per image at {size[0]}x{size[1]} pixels, not {promised}: "
@@ -180,7 +187,7 @@ def _check_shapes(found: Instrumented, size: tuple[int, int, int], target: Targe
 def _as_module_input(
     writer: Writer, value: ir.Value, layer: Layer, pool: tuple[int, int] | None
 ) -> tuple[ir.Value, tuple[int, ...]]:
-    """Return a layer as float32, channels first, pooled when large."""
+    """Return a layer as float32: maps channels first and pooled when large, tokens pooled, vectors as they are."""
     shape = layer.shape
     value = writer.cast(value, ir.DataType.FLOAT)
     if layer.kind == "map":
@@ -188,7 +195,45 @@ def _as_module_input(
         if pool is not None and (shape[1] > pool[0] or shape[2] > pool[1]):
             size = (min(pool[0], shape[1]), min(pool[1], shape[2]))
             value, shape = writer.pool(value, shape, size), (shape[0], *size)
+    if layer.kind == "tokens":
+        value, shape = pool_tokens(writer, value, layer)
     return value, shape
+
+
+def joined_name(layers: Sequence[Layer]) -> str:
+    """Return what one or several layers read as one are called."""
+    return " + ".join(layer.name for layer in layers)
+
+
+def _joined(writer: Writer, parts: list[tuple[ir.Value, tuple[int, ...]]]) -> tuple[ir.Value, tuple[int, ...]]:
+    """Return layers side by side: along their channels where all are maps of one size, else averaged to vectors."""
+    sizes = {shape[1:] for _, shape in parts}
+    if len(sizes) > 1:
+        parts = [_averaged(writer, value, shape) for value, shape in parts]
+    channels = sum(shape[0] for _, shape in parts)
+    return writer.op("Concat", [value for value, _ in parts], {"axis": 1}), (channels, *parts[0][1][1:])
+
+
+def _averaged(writer: Writer, value: ir.Value, shape: tuple[int, ...]) -> tuple[ir.Value, tuple[int, ...]]:
+    """Return (N, C) of (N, C, H, W) or (N, C)."""
+    if len(shape) == 1:
+        return value, shape
+    mean = writer.op("GlobalAveragePool", [value])
+    return writer.op("Reshape", [mean, writer.constant(np.array([-1, shape[0]]), "averaged")]), shape[:1]
+
+
+def _rows(writer: Writer, value: ir.Value, answer: Answer) -> ir.Value:
+    """Return the answer as float32 (N, classes); of a single column z, the logits (0, z), or of p, (1 - p, p)."""
+    value = writer.cast(value, ir.DataType.FLOAT)
+    if answer.rank != 2:  # noqa: PLR2004 - batch and classes
+        columns = 1 if answer.single else answer.classes
+        value = writer.op("Reshape", [value, writer.constant(np.array([-1, columns]), "rows")])
+    if not answer.single:
+        return value
+    if answer.kind == "logits":
+        return writer.op("MatMul", [value, writer.constant(np.array([[0, 1]], np.float32), "second")])
+    both = writer.op("MatMul", [value, writer.constant(np.array([[-1, 1]], np.float32), "both")])
+    return writer.op("Add", [both, writer.constant(np.array([1, 0], np.float32), "rest")])
 
 
 def _prepend_pixels(
@@ -200,16 +245,26 @@ def _prepend_pixels(
     uses = [(use.node, use.idx) for use in image.uses()]
     writer.release(image)
     pixels = ir.Value(name=writer.free(PIXELS), type=ir.TensorType(ir.DataType.UINT8))
-    pixels.shape = ir.Shape(["N", preprocess.height, preprocess.width, preprocess.channels])
+    pixels.shape = ir.Shape(
+        [1 if target.input.mixes else "N", preprocess.height, preprocess.width, preprocess.channels]
+    )
     first = next(iter(graph))
     writer.before = first
     value = spread(writer, pixels, (preprocess.height, preprocess.width), views) if len(views) > 1 else pixels
-    if target.input.dtype != "uint8":
+    if target.input.raw:
+        value = (
+            value
+            if target.input.dtype == "uint8"
+            else writer.op("Cast", [value], {"to": int(_RAW[target.input.dtype])})
+        )
+    else:
         value = writer.cast(value, ir.DataType.FLOAT)
         value = _normalise(writer, value, preprocess)
         value = writer.cast(value, TYPES[target.input.dtype])
-    if target.input.layout == "NCHW":
+    if target.input.layout in ("NCHW", "flat-chw"):
         value = writer.op("Transpose", [value], {"perm": [0, 3, 1, 2]})
+    if target.input.features is not None:
+        value = writer.op("Reshape", [value, writer.constant(np.array([-1, target.input.features]), "flat")])
     for node, place in uses:
         node.replace_input_with(place, value)
     _replace_captures(graph, image, value)

@@ -1,43 +1,40 @@
 """Which tensors of a target are worth exposing, and what a user calls them."""
 
-import difflib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
 
-from onnxmint.errors import ModelError, UsageError
-from onnxmint.graph import flow
-from onnxmint.graph.load import TargetModel, trial_image
+from onnxmint.errors import ModelError
+from onnxmint.graph import flow, quantised
+from onnxmint.graph.axes import LAST, channel_axes, class_token_counts
+from onnxmint.graph.inputs import trial_image
+from onnxmint.graph.load import TargetModel, exposing
 from onnxmint.graph.naming import human_names
 from onnxmint.graph.running import run_once
-from onnxmint.graph.serial import serialize
+from onnxmint.graph.suggest import choose_layer, choose_layers, positions, ranks, roles
 
-_REFINING = {  # a tensor read only by one of these is half a layer: what comes after it is offered instead
-    *(
-        "Relu",
-        "LeakyRelu",
-        "PRelu",
-        "Elu",
-        "Selu",
-        "Gelu",
-        "Clip",
-        "HardSwish",
-        "Mish",
-        "Softplus",
-        "BatchNormalization",
-    ),
-    *("InstanceNormalization", "LayerNormalization", "GroupNormalization", "Cast", "Dropout", "Identity"),
-    *("QuantizeLinear", "DequantizeLinear"),
+__all__ = ["Layer", "choose_layer", "choose_layers", "dense_input", "list_layers"]
+
+_ACTIVATIONS = {"Relu", "LeakyRelu", "PRelu", "Elu", "Selu", "Gelu", "Clip", "HardSwish", "Mish", "Sigmoid", "Tanh"}
+_ACTIVATIONS |= {"Swish", "QLinearLeakyRelu", "QLinearSigmoid"}
+_REFINING = {  # what only these make of a tensor is offered in its place: activations, normalisations, biases
+    *_ACTIVATIONS,
+    *("HardSigmoid", "Softplus", "Erf", "Exp", "Neg", "Add", "Sub", "Mul", "Div", "Pow", "Sqrt", "Reciprocal", "Min"),
+    *("Max", "BatchNormalization", "InstanceNormalization", "LayerNormalization", "GroupNormalization"),
+    *("LpNormalization", "ReduceMean", "Scaler", "Normalizer", "DequantizeLinear"),
 }
-_ACTIVATIONS = ("Relu", "LeakyRelu", "PRelu", "Elu", "Selu", "Gelu", "Clip", "HardSwish", "Mish", "Sigmoid", "Tanh")
 _PASSING = {"Identity", "Cast", "Dropout", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "QuantizeLinear"}
-_FLATTENING = {"Flatten", "Reshape", "Squeeze"}
-_DENSE = {"Gemm", "MatMul"}
+_RESTATING = {"DynamicQuantizeLinear", "QuantizeLinear", "Cast", "Identity", "Dropout"}
+_PASSING |= {"Pad", "DynamicQuantizeLinear", "Expand"}
+_DENSE = {"Gemm": 0, "MatMul": 0, "MatMulInteger": 0, "QLinearMatMul": 0, "QGemm": 0}  # where each reads the image
 _KINDS = {1: "vector", 2: "tokens", 3: "map"}
+_LAYOUTS = {("map", "first"): "NCHW", ("map", "last"): "NHWC", ("tokens", "first"): "NCT", ("tokens", "last"): "NTC"}
 _FEWEST = 2  # bottlenecks beside the answer; models with fewer (dense skips) offer their activations
+_TRIAL = 2  # images: one would not tell the batch from other axes
+_SMALL = 64_000_000  # bytes of weights that the trial run may give out, where their shapes are not known otherwise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,13 +47,17 @@ class Layer:
         tensor: exact name in the graph: its identity.
         op: operator that makes it.
         shape: per image, without the batch axis.
-        dtype: "float32", "float16" or "float64".
+        dtype: "float32", "float16" or "float64"; of a quantised tensor what it is dequantised to.
         depth: share of the target's multiply-accumulates spent up to and including it, 0 to 1.
         macs: the same as a count, per image.
         bytes: size per image as the graph holds it.
         kind: "map" (three axes), "tokens" (two) or "vector" (one).
-        layout: of a map, "NCHW" or "NHWC"; empty for others.
-        suggested: whether "auto" takes it.
+        layout: of a map, "NCHW" or "NHWC"; of tokens "NTC" or "NCT"; empty for vectors.
+        role: "stage" (the last layer of its size), "penultimate" (what the last dense layer reads), what the answer
+            is ("logits", "probabilities", ...) for the last, or empty.
+        rank: 1 for the layer that "auto" takes, then the others by how much they promise.
+        class_token: whether the first of its tokens is the one that the model answers from.
+        quantised: names of scale and zero point where the graph holds whole numbers, None for others.
     """
 
     index: int
@@ -70,105 +71,113 @@ class Layer:
     bytes: int
     kind: str
     layout: str
-    suggested: bool
+    role: str
+    rank: int
+    class_token: bool = False
+    quantised: tuple[str, str] | None = None
+
+    @property
+    def suggested(self) -> bool:
+        """Say whether "auto" takes it."""
+        return self.rank == 1
 
 
 def list_layers(target: TargetModel) -> tuple[Layer, ...]:
     """Return the layers of a target from image to answer, the last being the answer itself.
 
-    Shapes come from one run of a blank image with every tensor exposed, so that nothing has to be inferred.
+    Shapes come from one run of blank images with every tensor exposed, so that nothing has to be inferred.
 
     Raises:
         ModelError: the graph cannot be run, or no tensor has the images on its first axis.
     """
-    model = target.model.clone()
-    values = _by_name(model.graph)
+    graph = target.model.graph
+    values = dict(ir.convenience.create_value_mapping(graph, include_subgraphs=False))
     image, answer = values[target.input.name], values[target.answer.tensor]
-    nodes, carrying = flow.image_nodes(model.graph, image, answer)
-    arrays = _run_tapped(model, nodes, target)
-    shapes = {name: array.shape for name, array in arrays.items()}
-    shapes |= _constant_shapes(model.graph)
-    batch = target.input.batch or 1
-    fits = {
-        name
-        for name, array in arrays.items()
-        if array.dtype in (np.float32, np.float16, np.float64) and array.ndim - 1 in _KINDS and len(array) == batch
-    }
+    nodes, carrying = flow.image_nodes(graph, image, answer)
+    batch = target.input.batch or _TRIAL
+    arrays = _run_tapped(target, nodes, carrying, batch)
+    shapes = _constant_shapes(nodes) | {name: array.shape for name, array in arrays.items()}
+    fits = {value.name for value in carrying if _fits(value, arrays.get(value.name or ""), batch, target.opset)}
     chosen = _choose(nodes, carrying, image, answer, shapes, fits)
     if not chosen:
         raise ModelError(f"{target.path}: no tensor between image and answer has the images on its first axis")
+    return _described(target, nodes, carrying, image, chosen, arrays, shapes, batch)
+
+
+def _described(
+    target: TargetModel,
+    nodes: list[ir.Node],
+    carrying: set[ir.Value],
+    image: ir.Value,
+    chosen: list[ir.Value],
+    arrays: dict[str, np.ndarray],
+    shapes: flow.Shapes,
+    batch: int,
+) -> tuple[Layer, ...]:
+    """Return what there is to know of the chosen tensors."""
     spent = _spent(nodes, shapes, batch)
-    layouts = _layouts(nodes, image, target.input.layout)
-    names = human_names(chosen)
-    suggested = _suggest(chosen, shapes)
-    total = max(spent[answer.producer()], 1)
-    return tuple(
-        Layer(
-            index=number,
-            name=name,
-            tensor=value.name or "",
-            op=value.producer().op_type,  # type: ignore[union-attr]
-            shape=shapes[value.name or ""][1:],
-            dtype=str(arrays[value.name or ""].dtype),
-            depth=spent[value.producer()] / total,
-            macs=spent[value.producer()],
-            bytes=arrays[value.name or ""].nbytes // batch,
-            kind=(kind := _KINDS[len(shapes[value.name or ""]) - 1]),
-            layout=layouts.get(value, "NCHW") if kind == "map" else "",
-            suggested=value is suggested,
+    axes = channel_axes(nodes, carrying, image, target.input.layout, shapes)
+    tokens = class_token_counts(nodes, shapes)
+    of = {value: shapes[value.name or ""][1:] for value in chosen}
+    places = [positions(of[value], channels_last=axes.get(value) == LAST) for value in chosen]
+    behind = _penultimate(nodes, carrying)
+    known = target.answer.kind if chosen[-1].name == target.answer.tensor else ""
+    names = roles(places, chosen.index(behind) if behind in chosen[:-1] else None, known)
+    total = max(spent[chosen[-1].producer()], 1)
+    found = []
+    for number, (name, value, rank) in enumerate(zip(human_names(chosen), chosen, ranks(places, names), strict=True)):
+        array, node = arrays[value.name or ""], value.producer()
+        kind = _KINDS[array.ndim - 1]
+        layout = _LAYOUTS.get((kind, axes.get(value, "first")), "")
+        found.append(
+            Layer(
+                index=number,
+                name=name,
+                tensor=value.name or "",
+                op="" if node is None else node.op_type,
+                shape=of[value],
+                dtype="float32" if array.dtype.name in quantised.TYPES else array.dtype.name,
+                depth=spent[node] / total,
+                macs=spent[node],
+                bytes=array.nbytes // batch,
+                kind=kind,
+                layout=layout,
+                role=names[number],
+                rank=rank,
+                class_token=layout == "NTC" and of[value][0] in tokens,
+                quantised=quantised.parameters(value) if array.dtype.name in quantised.TYPES else None,
+            )
         )
-        for number, (name, value) in enumerate(zip(names, chosen, strict=True))
-    )
+    return tuple(found)
 
 
-def choose_layer(layers: Sequence[Layer], wanted: str) -> Layer:
-    """Return the layer a user means: a human name, an exact tensor name, an index, or a word.
-
-    The words: "auto" (the suggested one), "logits" (the last: what the target says), "penultimate" (before it).
-
-    Raises:
-        UsageError: there is none; near names are given.
-    """
-    if wanted == "auto":
-        return next(layer for layer in layers if layer.suggested)
-    for layer in layers:
-        if wanted in (layer.name, layer.tensor):
-            return layer
-    if wanted == "logits":
-        return layers[-1]
-    if wanted == "penultimate" and len(layers) > 1:
-        return layers[-2]
-    if wanted.isdecimal() and int(wanted) < len(layers):
-        return layers[int(wanted)]
-    known = [name for layer in layers for name in (layer.name, layer.tensor)]
-    near = list(dict.fromkeys(difflib.get_close_matches(wanted, known, n=3, cutoff=0.4)))
-    hint = f"closest: {', '.join(map(repr, near))}" if near else f"there are 0 to {len(layers) - 1}"
-    raise UsageError(f"no layer {wanted!r}; {hint}; see them all with: onnxmint layers MODEL")
-
-
-def _by_name(graph: ir.Graph) -> dict[str, ir.Value]:
-    return dict(ir.convenience.create_value_mapping(graph, include_subgraphs=False))
-
-
-def _run_tapped(model: ir.Model, nodes: list[ir.Node], target: TargetModel) -> dict[str, np.ndarray]:
-    """Run a blank image with every tensor on the way exposed."""
-    graph = model.graph
-    known = {value.name for value in graph.outputs}
+def _run_tapped(
+    target: TargetModel, nodes: list[ir.Node], carrying: set[ir.Value], batch: int
+) -> dict[str, np.ndarray]:
+    """Run blank images with every tensor on the way exposed, weights made of other small weights included."""
+    names = []
     for node in nodes:
-        for value in node.outputs:
-            if value.name and value.name not in known:
-                graph.outputs.append(value)
-    names = [value.name or "" for node in nodes for value in node.outputs if value.name]
-    feeds = {target.input.name: trial_image(target.input, 1)}
-    return run_once(serialize(model), feeds, list(dict.fromkeys(names)), target.path)
+        weights = [value.const_value for value in node.inputs if value is not None and value.const_value is not None]
+        small = sum(weight.nbytes for weight in weights) < _SMALL
+        names += [value.name for value in node.outputs if value.name and (value in carrying or small)]
+    feeds = {target.input.name: trial_image(target.input, batch)}
+    return run_once(exposing(target.model, names), feeds, list(dict.fromkeys(names)), target.path)
 
 
-def _constant_shapes(graph: ir.Graph) -> dict[str, tuple[int, ...]]:
-    return {
-        name: tuple(value.const_value.shape.numpy())
-        for name, value in graph.initializers.items()
-        if value.const_value is not None
-    }
+def _constant_shapes(nodes: list[ir.Node]) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the weights that some nodes read."""
+    read = {value for node in nodes for value in node.inputs if value is not None}
+    found = {value.name or "": flow.constant_shape(value) for value in read}
+    return {name: shape for name, shape in found.items() if shape is not None}
+
+
+def _fits(value: ir.Value, array: np.ndarray | None, batch: int, opset: int) -> bool:
+    """Say whether a tensor can be a layer: numbers, images on its first axis, one to three further axes."""
+    if array is None or array.ndim - 1 not in _KINDS or len(array) != batch or array.size == 0:
+        return False
+    if array.dtype.name in quantised.TYPES:
+        return opset >= quantised.OLDEST_OPSET and quantised.parameters(value) is not None
+    return array.dtype.name in ("float16", "float32", "float64")
 
 
 def _choose(
@@ -177,11 +186,12 @@ def _choose(
     image: ir.Value,
     answer: ir.Value,
     shapes: flow.Shapes,
-    fits: set[str],
+    fits: set[str | None],
 ) -> list[ir.Value]:
     """Return the tensors worth offering, in order."""
-    found = [value for value in flow.bottlenecks(nodes, carrying, image, answer) if value.name in fits]
-    chosen = {value for value in found if _is_whole(value, shapes)}
+    runs = list(_runs(flow.bottlenecks(nodes, carrying, image, answer), nodes, carrying, shapes))
+    inner = [run for run in runs[1:] if answer not in run]
+    chosen = {value for run in inner if (value := _representative(run, shapes, fits)) is not None}
     if len(chosen - {answer}) < _FEWEST:
         made = (node.outputs[0] for node in nodes if node.op_type in _ACTIVATIONS)
         chosen |= {value for value in made if value in carrying and value.name in fits}
@@ -194,58 +204,83 @@ def _choose(
     return [value for node in nodes for value in node.outputs if value in chosen]
 
 
-def _is_whole(value: ir.Value, shapes: flow.Shapes) -> bool:
-    """Say whether a bottleneck is the end of a layer, not half of one or a mere change of shape."""
-    node = value.producer()
-    readers = {user.op_type for user in value.consumers()}
-    shape = shapes[value.name or ""]
-    if readers and all(user.op_type in _REFINING or _adds_bias(user, value) for user in value.consumers()):
-        return False
-    if readers and readers <= _FLATTENING and math.prod(shape[2:]) == 1 and len(shape) > 2:  # noqa: PLR2004
-        return False  # a pooled (C, 1, 1) map: the vector behind it is offered
-    if node is not None and node.op_type in _PASSING:
-        source = shapes.get(node.inputs[0].name or "", ()) if node.inputs[0] is not None else ()
-        return len(shape) == 2 and len(source) > 2 and math.prod(source[2:]) == 1  # noqa: PLR2004
-    return True
+def _runs(
+    bottlenecks: list[ir.Value], nodes: list[ir.Node], carrying: set[ir.Value], shapes: flow.Shapes
+) -> Iterator[list[ir.Value]]:
+    """Yield runs of bottlenecks that are one layer: only activation, normalisation, bias or other order between them.
+
+    The first run, which starts from the image, holds the image in other forms.
+    """
+    place = {node: number for number, node in enumerate(nodes)}
+    run: list[ir.Value] = []
+    start, size = 0, 0
+    for value in bottlenecks:
+        end = place[value.producer()] + 1  # type: ignore[index]
+        between = [node for node in nodes[start:end] if any(made in carrying for made in node.outputs)]
+        here = math.prod(shapes.get(value.name or "", ()))
+        kept = size in (0, here) or all(node.op_type == "Pad" for node in between)
+        if not kept or not all(node.op_type in _REFINING | _PASSING for node in between):
+            yield run
+            run = []
+        run.append(value)
+        start, size = end, here
+    yield run
+
+
+def _representative(run: list[ir.Value], shapes: flow.Shapes, fits: set[str | None]) -> ir.Value | None:
+    """Return the last tensor of a run that is more than another order of the one before, None without any.
+
+    Of a pooled (C, 1, 1) map, or a single token, the vector behind it.
+    """
+    whole = [value for value in run if value.name in fits and value.producer().op_type not in _PASSING]  # type: ignore[union-attr]
+    if not whole:
+        return None
+    last = whole[-1]
+    shape = shapes[last.name or ""]
+    if len(shape) > 2 and math.prod(shape[1:]) == max(shape[1:]):  # noqa: PLR2004
+        behind = (value for value in run if value.name in fits and len(shapes[value.name or ""]) == 2)  # noqa: PLR2004
+        return next(behind, last)
+    return last
 
 
 def dense_input(target: TargetModel) -> str | None:
     """Return the tensor that the last dense layer reads, None when the logits do not come straight from one."""
     if target.answer.kind != "logits":
         return None
-    value: ir.Value | None = _by_name(target.model.graph)[target.answer.tensor]
+    values = ir.convenience.create_value_mapping(target.model.graph, include_subgraphs=False)
+    value: ir.Value | None = values[target.answer.tensor]
     while value is not None and (node := value.producer()) is not None:
-        moving = [entry for entry in node.inputs if entry is not None and not _is_constant(entry)]
+        moving = [entry for entry in node.inputs if entry is not None and not flow.is_constant(entry)]
         if len(moving) != 1:
             return None
         (value,) = moving
-        if node.op_type in _DENSE:
+        if node.op_type in {"Gemm", "MatMul"}:
             return value.name
         if node.op_type not in {"Add", "Identity", "Cast"}:
             return None
     return None
 
 
-def _is_constant(value: ir.Value) -> bool:
-    """Say whether a value is an initialiser, or one that was only cast."""
-    node = value.producer()
-    if node is None:
-        return value.is_initializer()
-    return all(entry is None or _is_constant(entry) for entry in node.inputs)
-
-
-def _adds_bias(node: ir.Node, value: ir.Value) -> bool:
-    """Say whether a node only adds or multiplies a constant to a value."""
-    others = [other for other in node.inputs if other is not None and other is not value]
-    return node.op_type in {"Add", "Mul", "Sub", "Div"} and all(other.is_initializer() for other in others)
-
-
 def _penultimate(nodes: list[ir.Node], carrying: set[ir.Value]) -> ir.Value | None:
-    """Return what the last dense layer reads."""
+    """Return what the last product with weights reads, before it was quantised for that."""
     for node in reversed(nodes):
-        if node.op_type in _DENSE:
-            return next((v for v in node.inputs if v is not None and v in carrying and v.producer() is not None), None)
+        if node.op_type not in _DENSE:
+            continue
+        value = node.inputs[_DENSE[node.op_type]]
+        if value is None or value not in carrying or sum(entry in carrying for entry in _factors(node)) > 1:
+            continue  # a product of two things made of the image, as in attention
+        maker = value.producer()
+        while maker is not None and maker.op_type in _RESTATING and value is not None:
+            value = maker.inputs[0]
+            maker = None if value is None else value.producer()
+        return value if value is not None and value.producer() is not None else None
     return None
+
+
+def _factors(node: ir.Node) -> list[ir.Value]:
+    """Return the two matrices that a node multiplies."""
+    places = (0, 3) if node.op_type in {"QLinearMatMul", "QGemm"} else (0, 1)
+    return [value for place in places if place < len(node.inputs) and (value := node.inputs[place]) is not None]
 
 
 def _spent(nodes: list[ir.Node], shapes: flow.Shapes, batch: int) -> dict[ir.Node | None, int]:
@@ -255,29 +290,3 @@ def _spent(nodes: list[ir.Node], shapes: flow.Shapes, batch: int) -> dict[ir.Nod
         total += flow.macs(node, shapes) // batch
         spent[node] = total
     return spent  # type: ignore[return-value]
-
-
-def _layouts(nodes: list[ir.Node], image: ir.Value, start: str) -> dict[ir.Value, str]:
-    """Follow the layout of maps from the image through transpositions."""
-    found = {image: start}
-    for node in nodes:
-        before = next((found[value] for value in node.inputs if value in found), None)
-        perm = list(node.attributes.get_ints("perm", [])) if node.op_type == "Transpose" else []
-        after = before
-        if perm in ([0, 3, 1, 2], [0, 2, 3, 1]):
-            after = "NCHW" if perm[1] == 3 else "NHWC"  # noqa: PLR2004 - where the channels were
-        if node.op_type in {"Conv", "MaxPool", "AveragePool", "GlobalAveragePool", "BatchNormalization"}:
-            after = "NCHW"
-        if after is not None:
-            found.update(dict.fromkeys(node.outputs, after))
-    return found
-
-
-def _suggest(chosen: list[ir.Value], shapes: flow.Shapes) -> ir.Value:
-    """Return the deepest map with room in it, else the last layer before the answer."""
-    smallest = 4  # positions: below 2 x 2 a map is a vector
-    for value in reversed(chosen):
-        shape = shapes[value.name or ""]
-        if len(shape) == 4 and math.prod(sorted(shape[1:])[:2]) >= smallest:  # noqa: PLR2004 - batch and a map
-            return value
-    return chosen[-2] if len(chosen) > 1 else chosen[-1]

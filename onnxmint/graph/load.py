@@ -1,6 +1,7 @@
 """A target model read from an untrusted file: what it takes, what it says, and its graph."""
 
 import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,52 +11,36 @@ import onnx
 import onnx_ir as ir
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
+from onnx_ir.passes import common as passes
 
 from onnxmint.errors import ModelError
-from onnxmint.graph.guard import check_proto
-from onnxmint.graph.running import run_once
+from onnxmint.graph.answers import Answer, candidates, choose_answer
+from onnxmint.graph.guard import check_proto, weight_files
+from onnxmint.graph.inputs import ASSUMED_SIZE, ImageInput, find_input, trial_image
+from onnxmint.graph.running import require_loadable, run_once
+from onnxmint.graph.serial import keep_map_types, set_map_types_aside
 
 OLDEST_OPSET = 7  # below it onnxruntime lacks kernels (BatchNormalization, broadcasting)
-ASSUMED_SIZE = 224  # height and width of the trial image where the graph leaves them open
-FLOATS = (ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.DOUBLE)
-_CHANNELS = (1, 3, 4)
-_RANK = 4
-_PASSING = {"Identity", "Cast", "Dropout"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageInput:
-    """The input that takes images."""
-
-    name: str
-    shape: tuple[int | str | None, ...]  # as the file says; None where it says nothing
-    dtype: str  # "float32", "float16", "float64" or "uint8"
-    layout: str  # "NCHW" or "NHWC"
-    batch: int | None  # fixed batch size, None when free
-    channels: int
-    height: int | None  # None when free
-    width: int | None
-
-    def trial_shape(self, batch: int) -> tuple[int, int, int, int]:
-        """Return the shape of a batch for a trial run."""
-        height, width = self.height or ASSUMED_SIZE, self.width or ASSUMED_SIZE
-        if self.layout == "NCHW":
-            return batch, self.channels, height, width
-        return batch, height, width, self.channels
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """The tensor that holds what the target says of an image."""
-
-    tensor: str
-    kind: str  # "logits", "probabilities" or "log-probabilities"
-    classes: int
+_OPSET_OF_NOTHING = 17  # where a graph has operators of other domains only, ours are added at this opset
+_SIZES = (ASSUMED_SIZE, 32, 28, 64, 96, 128, 160, 192, 256, 299, 384, 48, 16, 8)
+"""Heights and widths that are tried where a file says any size will do; only one works when a dense layer follows."""
+_MIXED = 3e-3  # float16 rounds by less, whatever the batch; a shared scale of int8 moves answers by more
+_TRIAL = 2  # images: one would hide tensors that have something else on their first axis
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetModel:
-    """A classifier under audit. The graph is shared: surgery works on copies."""
+    """A classifier under audit. The graph is shared: surgery works on copies.
+
+    Attributes:
+        path: of the file.
+        sha256: of the file and, where it has any, of the weights beside it.
+        model: the graph, its local functions written out.
+        input: where images go in.
+        answer: where class scores come out.
+        opset: of the standard operators.
+        ir_version: of the file; what we write may have another.
+    """
 
     path: Path
     sha256: str
@@ -63,47 +48,102 @@ class TargetModel:
     input: ImageInput
     answer: Answer
     opset: int
+    ir_version: int
 
 
-def load_target(path: str | Path) -> TargetModel:
+def load_target(path: str | Path, *, answer: str | None = None) -> TargetModel:
     """Read, check and try a classifier.
+
+    Args:
+        path: an ONNX file.
+        answer: the output that holds the class scores; None finds it.
 
     Raises:
         ModelError: missing or no ONNX file, missing weights, hostile content, no or several image inputs, an opset
-            below 7, no class scores among its outputs.
+            below 7 or above what the runtime loads, no class scores among its outputs.
+        UsageError: it has no such output.
     """
     path = Path(path)
     content = _read(path)
     proto = _parse(content, path)
     check_proto(proto, path)
-    try:
-        onnx.checker.check_model(str(path))
-    except (onnx.checker.ValidationError, ValueError, RuntimeError) as problem:
-        first = str(problem).strip().splitlines()[0]
-        raise ModelError(f"{path} is not a valid ONNX model: {first}; export it again") from None
-    model = ir.load(path)
-    opset = model.graph.opset_imports.get("", 0)
+    _check_valid(proto, path)
+    model = _read_graph(proto, path)
+    if "" not in model.graph.opset_imports:
+        model.graph.opset_imports[""] = _OPSET_OF_NOTHING
+    opset = model.graph.opset_imports[""]
     if opset < OLDEST_OPSET:
         raise ModelError(
             f"{path} uses opset {opset}; onnxmint works from opset {OLDEST_OPSET} on: convert it with "
             "onnx.version_converter, or export it again"
         )
-    image = _find_input(model, path)
+    require_loadable(opset, proto.ir_version, path)
+    if model.functions:
+        passes.InlinePass()(model)
+    image = find_input(model, path)
+    image, found = _find_answer(model, image, path, answer)
+    digest = _sha256(content, weight_files(proto, path))
     return TargetModel(
         path=path,
-        sha256=hashlib.sha256(content).hexdigest(),
+        sha256=digest,
         model=model,
         input=image,
-        answer=_find_answer(model, image, path),
+        answer=found,
         opset=opset,
+        ir_version=proto.ir_version,
     )
 
 
-def at_size(target: TargetModel, size: tuple[int, int] | None) -> TargetModel:
-    """Return the target with its input's (height, width) settled: where they are open, layers' shapes follow."""
-    if size is None:
-        return target
-    return replace(target, input=replace(target.input, height=size[0], width=size[1]))
+def _check_valid(proto: onnx.ModelProto, path: Path) -> None:
+    """Run the ONNX checker; inputs and outputs without a shape, which it refuses and runtimes take, are let pass."""
+    kinds = [value.type.tensor_type for value in (*proto.graph.input, *proto.graph.output)]
+    shapeless = [kind for kind in kinds if kind.elem_type and not kind.HasField("shape")]
+    for kind in shapeless:
+        kind.shape.SetInParent()
+    try:
+        onnx.checker.check_model(proto if shapeless else str(path))
+    except (onnx.checker.ValidationError, ValueError, RuntimeError) as problem:
+        first = str(problem).strip().splitlines()[0]
+        raise ModelError(f"{path} is not a valid ONNX model: {first}; export it again") from None
+    for kind in shapeless:
+        kind.ClearField("shape")
+
+
+def _read_graph(proto: onnx.ModelProto, path: Path) -> ir.Model:
+    """Return the graph; weights in files beside it are read when they are asked for.
+
+    Shapes that the file gives for tensors inside the graph are dropped: they are hints, some exporters write wrong ones
+    (jax2onnx those of another layout), and everything here comes from running the graph.
+    """
+    kept = set_map_types_aside(proto)
+    try:
+        model = ir.from_proto(proto)
+    except ir.serde.SerdeError as problem:
+        cause: BaseException = problem
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        first = str(cause).strip().splitlines()[0]
+        raise ModelError(f"{path} holds what onnx-ir {ir.__version__} cannot read: {first}") from None
+    ir.external_data.set_base_dir(model.graph, path.parent)
+    for node in ir.traversal.RecursiveGraphIterator(model.graph):
+        for value in node.outputs:
+            value.shape = value.shape if value.is_graph_output() else None
+    keep_map_types(model, kept)
+    return model
+
+
+def at_size(target: TargetModel, size: tuple[int, int] | None, layout: str | None = None) -> TargetModel:
+    """Return the target with its input's (height, width) settled: where they are open, layers' shapes follow.
+
+    Args:
+        target: the model.
+        size: what the preprocessing makes; None leaves it.
+        layout: what the preprocessing says of a flat input.
+
+    Raises:
+        UsageError: a flat input cannot hold such images.
+    """
+    return replace(target, input=target.input.settled(size, layout))
 
 
 def _read(path: Path) -> bytes:
@@ -127,96 +167,72 @@ def _parse(content: bytes, path: Path) -> onnx.ModelProto:
     return proto
 
 
-def _find_input(model: ir.Model, path: Path) -> ImageInput:
-    """Return the one input of rank 4; inputs that are also initialisers (IR version 3) do not count."""
-    free = [value for value in model.graph.inputs if value.name not in model.graph.initializers]
-    images = [value for value in free if value.shape is not None and len(value.shape) == _RANK]
-    if len(images) > 1:
-        names = ", ".join(repr(value.name) for value in images)
-        raise ModelError(f"{path} takes {len(images)} images ({names}); only classifiers of one image can be audited")
-    if not images or len(free) > 1:
-        listed = ", ".join(f"{value.name!r} {value.shape}" for value in free) or "none"
-        raise ModelError(f"{path} has no single image input (batch, and height, width, channels); its inputs: {listed}")
-    (value,) = images
-    dtype = {
-        ir.DataType.FLOAT: "float32",
-        ir.DataType.FLOAT16: "float16",
-        ir.DataType.DOUBLE: "float64",
-        ir.DataType.UINT8: "uint8",
-    }.get(value.dtype)  # type: ignore[arg-type]
-    if dtype is None:
-        raise ModelError(f"{path}: its input {value.name!r} takes {value.dtype}; onnxmint feeds float or uint8 images")
-    shape = tuple(size if isinstance(size, int) else size.value for size in value.shape)  # type: ignore[union-attr]
-    sizes = [size if isinstance(size, int) and size > 0 else None for size in shape]
-    layout = _layout(sizes, value)
-    channels = sizes[1] if layout == "NCHW" else sizes[3]
-    if channels not in _CHANNELS or channels == max(_CHANNELS):
-        raise ModelError(f"{path}: its input {value.name!r} has shape {list(shape)}; expected 1 or 3 channels")
-    height, width = sizes[2:] if layout == "NCHW" else sizes[1:3]
-    return ImageInput(
-        name=value.name or "",
-        shape=shape,
-        dtype=dtype,
-        layout=layout,
-        batch=sizes[0],
-        channels=channels,
-        height=height,
-        width=width,
-    )
+def _sha256(content: bytes, files: Sequence[Path]) -> str:
+    """Return the hash of a model; weights beside it count, or a re-trained model would pass for the old one."""
+    digest = hashlib.sha256(content)
+    for file in files:
+        with file.open("rb") as stream:
+            while block := stream.read(1 << 22):
+                digest.update(block)
+    return digest.hexdigest()
 
 
-def _layout(sizes: list[int | None], value: ir.Value) -> str:
-    """Tell channels first from channels last: by the channel count, else by what the graph does with the input."""
-    first, last = sizes[1] in _CHANNELS, sizes[3] in _CHANNELS
-    if first != last:
-        return "NCHW" if first else "NHWC"
-    for use in value.uses():
-        if use.node.op_type == "Transpose" and list(use.node.attributes.get_ints("perm", [])) == [0, 3, 1, 2]:
-            return "NHWC"
-    return "NCHW"
+def _find_answer(model: ir.Model, image: ImageInput, path: Path, wanted: str | None) -> tuple[ImageInput, Answer]:
+    """Return the class scores, and the input as it really is.
+
+    A file may declare a free batch size and hold shapes of a single image inside, or declare any height and width and
+    work for one: it is then taken for what it is.
+    """
+    found = candidates(model, path, wanted)
+    outputs = ", ".join(f"{value.name!r} {value.shape}" for value in model.graph.outputs)
+    if not found:
+        raise ModelError(f"{path} gives no class scores (images by classes) to audit; its outputs: {outputs}")
+    problem = None
+    for tried in _readings(image):
+        batch = tried.batch or _TRIAL
+        try:
+            values = _try(model, tried, batch, [one.value.name or "" for one in found], path)
+            answer = choose_answer(found, values, batch, path, outputs)
+        except ModelError as failed:
+            problem = problem or failed
+            continue
+        if answer is not None:
+            return replace(tried, mixes=tried.batch is None and _mixes(model, tried, answer, path)), answer
+    raise problem or ModelError(f"{path} gives no class scores for each image (images by classes); outputs: {outputs}")
 
 
-def _find_answer(model: ir.Model, image: ImageInput, path: Path) -> Answer:
-    """Return the class scores: behind a final softmax when there is one, since logits say more than probabilities."""
-    floats = [value for value in model.graph.outputs if value.dtype in FLOATS]
-    zeros = trial_image(image, 1)
-    names = [value.name or "" for value in floats]
-    values = run_once(serialize_as_is(model, path), {image.name: zeros}, names, path) if names else {}
-    for value in floats:
-        said = values[value.name or ""]
-        if said.ndim == 2 and said.shape[1] > 1:  # noqa: PLR2004 - batch and classes
-            tensor, kind = _behind(value, said)
-            return Answer(tensor=tensor, kind=kind, classes=int(said.shape[1]))
-    listed = ", ".join(f"{value.name!r} {values[value.name or ''].shape}" for value in floats) or "none of float type"
-    raise ModelError(f"{path} gives no class scores (images by classes) to audit; its outputs: {listed}")
+def _mixes(model: ir.Model, image: ImageInput, answer: Answer, path: Path) -> bool:
+    """Say whether two images are answered otherwise together than each alone."""
+    images = trial_image(image, _TRIAL, np.random.default_rng(0))
+    images[1] = images[1] // 3 if image.raw else images[1] * 0.3  # of another range, which dynamic quantisation notices
+    trial = exposing(model, [answer.tensor])
+    together = run_once(trial, {image.name: images}, [answer.tensor], path)[answer.tensor]
+    alone = [run_once(trial, {image.name: one[None]}, [answer.tensor], path)[answer.tensor] for one in images]
+    tolerance = _MIXED * max(1.0, float(np.abs(together).max()))
+    return not np.allclose(together, np.concatenate(alone), rtol=0, atol=tolerance, equal_nan=True)
 
 
-def _behind(output: ir.Value, said: NDArray[Any]) -> tuple[str, str]:
-    """Follow an output back to the logits; without a final softmax, judge the numbers of a trial run."""
-    value: ir.Value | None = output
-    while value is not None and (node := value.producer()) is not None:
-        if node.op_type in {"Softmax", "LogSoftmax"} and node.domain == "" and node.inputs[0] is not None:
-            return node.inputs[0].name or "", "logits"
-        if node.op_type not in _PASSING:
-            break
-        value = node.inputs[0]
-    tolerance = 1e-3
-    said = said.astype(np.float64)
-    if said.min() >= 0 and abs(said.sum() - len(said)) < tolerance:
-        return output.name or "", "probabilities"
-    if said.max() <= 0 and abs(np.exp(said).sum() - len(said)) < tolerance:
-        return output.name or "", "log-probabilities"
-    return output.name or "", "logits"
+def _readings(image: ImageInput) -> Iterator[ImageInput]:
+    """Yield what an input may be: as declared, for one image at a time, of one size; the likeliest first."""
+    yield image
+    if image.batch is None:
+        yield replace(image, batch=1)
+    if image.features is None and image.height is None and image.width is None:
+        for size in _SIZES[1:]:
+            yield replace(image, height=size, width=size)
 
 
-def trial_image(image: ImageInput, batch: int, rng: np.random.Generator | None = None) -> NDArray[Any]:
-    """Return images for a trial run: zeros, or noise when a generator is given; values 0 to 1 (uint8: 0 to 255)."""
-    shape = image.trial_shape(batch if image.batch is None else image.batch)
-    noise = np.zeros(shape) if rng is None else rng.random(shape)
-    return (noise * 255).astype(np.uint8) if image.dtype == "uint8" else noise.astype(image.dtype)
+def _try(model: ir.Model, image: ImageInput, batch: int, names: list[str], path: Path) -> dict[str, NDArray[Any]]:
+    """Run noise and return some tensors."""
+    trial = exposing(model, names)
+    feeds = {image.name: trial_image(image, batch, np.random.default_rng(0))}
+    return run_once(trial, feeds, list(dict.fromkeys(names)), path)
 
 
-def serialize_as_is(model: ir.Model, path: Path) -> bytes | Path:
-    """Return a model for a session: bytes, or its own path when its weights lie in files beside it."""
-    external = any(isinstance(value.const_value, ir.ExternalTensor) for value in model.graph.initializers.values())
-    return path if external else ir.to_proto(model).SerializeToString()
+def exposing(model: ir.Model, names: Sequence[str]) -> ir.Model:
+    """Return a copy of which some tensors are the outputs."""
+    copy = model.clone()
+    values = ir.convenience.create_value_mapping(copy.graph, include_subgraphs=False)
+    copy.graph.outputs.clear()
+    copy.graph.outputs.extend(values[name] for name in dict.fromkeys(names))
+    return copy

@@ -41,6 +41,7 @@ def append_module(
     """
     model = instrumented.model.clone()
     head = ir.from_proto(onnx.load_model_from_string(module))
+    passes.RemoveInitializersFromInputsPass()(head)  # torch lists weights as inputs below opset 9
     ours, theirs = model.graph.opset_imports.get(""), head.graph.opset_imports.get("")
     if ours != theirs:
         raise ModelError(f"the module was exported at opset {theirs}, the target has {ours}; they cannot be merged")

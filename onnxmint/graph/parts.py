@@ -8,6 +8,8 @@ import onnx_ir as ir
 
 from onnxmint.graph.layers import Layer
 
+TYPES = {"float16": ir.DataType.FLOAT16, "float32": ir.DataType.FLOAT, "float64": ir.DataType.DOUBLE}
+
 
 class Writer:
     """Adds nodes to a graph under names that are free: at its end, or before the node `before`."""
@@ -68,9 +70,12 @@ class Writer:
         """Average (N, C, H, W) to `size` as torch's adaptive average pooling does, by two constant matrices."""
         rows = averaging(shape[1], size[0])
         columns = averaging(shape[2], size[1]).T
-        dtype = np.float32 if value.dtype is None else value.dtype.numpy()
+        kind = value.dtype or ir.DataType.FLOAT
+        dtype = kind.numpy()
         value = self.op("MatMul", [value, self.constant(np.ascontiguousarray(columns.astype(dtype)), "columns")])
-        return self.op("MatMul", [self.constant(rows.astype(dtype), "rows"), value], name="onnxmint_pooled")
+        pooled = self.op("MatMul", [self.constant(rows.astype(dtype), "rows"), value], name="onnxmint_pooled")
+        pooled.type = ir.TensorType(kind)
+        return pooled
 
 
 def averaging(length: int, cells: int) -> np.ndarray:
@@ -82,9 +87,36 @@ def averaging(length: int, cells: int) -> np.ndarray:
     return matrix
 
 
+def read_layer(writer: Writer, values: Mapping[str, ir.Value], layer: Layer) -> ir.Value:
+    """Return the value of a layer as floating-point numbers, its type known; quantised tensors are dequantised."""
+    value = values[layer.tensor]
+    if layer.quantised is not None:
+        names = [name for name in layer.quantised if name]
+        value = writer.op("DequantizeLinear", [value, *(values[name] for name in names)], name=f"{layer.tensor}_float")
+    value.type = ir.TensorType(TYPES[layer.dtype])
+    return value
+
+
 def to_channels_first(writer: Writer, value: ir.Value, layer: Layer) -> tuple[ir.Value, tuple[int, ...]]:
     """Return a map as (N, C, H, W) with its shape per image."""
     if layer.layout == "NCHW":
         return value, layer.shape
     height, width, channels = layer.shape
     return writer.op("Transpose", [value], {"perm": [0, 3, 1, 2]}), (channels, height, width)
+
+
+def pool_tokens(writer: Writer, value: ir.Value, layer: Layer) -> tuple[ir.Value, tuple[int, ...]]:
+    """Return (N, C) of tokens averaged, or (N, 2 C): the class token, then the average of the others.
+
+    A model with a class token answers from that one; in an average over all tokens it would nearly vanish.
+    """
+    count, channels = layer.shape
+    if layer.layout == "NCT":
+        count, channels = channels, count
+        value = writer.op("Transpose", [value], {"perm": [0, 2, 1]})
+    rows = np.full((1, count), 1 / count, np.float32)
+    if layer.class_token:
+        rows = np.stack([np.eye(count)[0], (1 - np.eye(count)[0]) / (count - 1)]).astype(np.float32)
+    value = writer.op("MatMul", [writer.constant(rows, "tokens"), value], name="onnxmint_pooled")
+    shape = (len(rows) * channels,)
+    return writer.op("Reshape", [value, writer.constant(np.array([-1, *shape]), "pooled")]), shape

@@ -1,14 +1,38 @@
-"""A model to bytes or to a file: within what the runtime loads, and never half-written."""
+"""A model to bytes or to files: within what the runtime loads, never half-written, and without reading all weights."""
 
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import onnx
 import onnx_ir as ir
 
 from onnxmint.errors import ModelError
 from onnxmint.writing import atomic_write
 
-_IR_VERSIONS = (8, 10)  # onnxruntime-gpu 1.31 takes up to 13; old runtimes up to 10
+NEWEST_IR = 10
+"""The newest IR version that we write, and that every supported runtime loads (onnxruntime-gpu 1.31 takes 13)."""
+_OLDEST_IR = 8
 _LARGEST = 1_800_000_000  # bytes of weights; protobuf ends at 2 GiB
+_COPIED = 256_000_000  # bytes of weights in files beside the model, up to which they are read into memory
+_WEIGHTS = "weights.bin"
+_MAP_TYPE = "onnxmint.map_type"
+
+
+def require_one_file(model: ir.Model, path: Path) -> None:
+    """Refuse a target that is too large for an auditor, which is one ONNX file with the target in it.
+
+    Raises:
+        ModelError: saying how large.
+    """
+    size = sum(tensor.nbytes for tensor in _weights(model))
+    if size > _LARGEST:
+        raise ModelError(
+            f"{path} has {size / 1e9:.1f} GB of weights, and an auditor, which holds the model, can have "
+            f"{_LARGEST / 1e9:.1f} GB: convert it to float16, or compare modules on it with onnxmint evaluate"
+        )
 
 
 def serialize(model: ir.Model) -> bytes:
@@ -17,19 +41,129 @@ def serialize(model: ir.Model) -> bytes:
     Raises:
         ModelError: its weights exceed what one ONNX file can hold.
     """
-    size = sum(value.const_value.nbytes for value in model.graph.initializers.values() if value.const_value is not None)
+    size = sum(tensor.nbytes for tensor in _weights(model))
     if size > _LARGEST:
-        raise ModelError(f"the graph holds {size / 1e9:.1f} GB of weights; one ONNX file can hold 1.8 GB: cut earlier")
+        raise ModelError(
+            f"the graph holds {size / 1e9:.1f} GB of weights; one ONNX file can hold {_LARGEST / 1e9:.1f} GB: take an "
+            "earlier layer, or a model in float16"
+        )
     clamp_ir_version(model)
     whole = ir.external_data.load_to_model(model)
-    data: bytes = ir.to_proto(whole).SerializeToString()
+    proto = ir.to_proto(whole)
+    for value, written in zip(model.graph.outputs, proto.graph.output, strict=True):
+        if _MAP_TYPE in value.meta:
+            written.type.CopyFrom(value.meta[_MAP_TYPE])
+    data: bytes = proto.SerializeToString()
     return data
+
+
+def set_map_types_aside(proto: onnx.ModelProto) -> dict[str, onnx.TypeProto]:
+    """Take the types of maps (scikit-learn's scores by class), which onnx-ir cannot hold, out of a graph."""
+    kept = {}
+    for value in (*proto.graph.output, *proto.graph.value_info):
+        kind = value.type
+        while kind.WhichOneof("value") in ("sequence_type", "optional_type"):
+            kind = getattr(kind, kind.WhichOneof("value")).elem_type
+        if kind.WhichOneof("value") == "map_type":
+            kept[value.name] = onnx.TypeProto()
+            kept[value.name].CopyFrom(value.type)
+            value.ClearField("type")
+    return kept
+
+
+def keep_map_types(model: ir.Model, kept: Mapping[str, onnx.TypeProto]) -> None:
+    """Remember the types that were set aside, for when the graph is written again; copies remember them too."""
+    for value in model.graph.outputs:
+        if value.name is not None and value.name in kept:
+            value.meta[_MAP_TYPE] = kept[value.name]
+
+
+@contextlib.contextmanager
+def session_source(model: ir.Model) -> Iterator[bytes | Path]:
+    """Give what a session is opened from: bytes or, for large models, a file that is gone afterwards.
+
+    Weights that lie in files beside the original are linked to where the file system allows it, and mapped by the
+    runtime: they are neither copied nor read before they are used.
+    """
+    inside, small = _sizes(model)
+    if small:
+        yield serialize(model)
+        return
+    clamp_ir_version(model)
+    with tempfile.TemporaryDirectory(prefix="onnxmint-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        file = folder / "model.onnx"
+        linked = _linked(model, folder) if inside <= _LARGEST else None
+        if linked is None:
+            ir.save(model, file, external_data=_WEIGHTS)
+        else:
+            ir.save(linked, file)
+        yield file
+
+
+def structure(model: ir.Model) -> bytes:
+    """Return a model for the checker: of large ones the weights are declared as inputs, so that none is read."""
+    if _sizes(model)[1]:
+        return serialize(model)
+    copy = model.clone()
+    clamp_ir_version(copy)
+    for name in list(copy.graph.initializers):
+        value = copy.graph.initializers.pop(name)
+        tensor = value.const_value
+        if tensor is not None:
+            value.type, value.shape = ir.TensorType(tensor.dtype), ir.Shape(tensor.shape.numpy())
+        value.const_value = None
+        if value not in copy.graph.inputs:
+            copy.graph.inputs.append(value)
+    data: bytes = ir.to_proto(copy).SerializeToString()
+    return data
+
+
+def _sizes(model: ir.Model) -> tuple[int, bool]:
+    """Return the bytes of weights that are not in files, and whether all weights are few enough to be held at once."""
+    outside = sum(tensor.nbytes for tensor in _weights(model) if isinstance(tensor, ir.ExternalTensor))
+    inside = sum(tensor.nbytes for tensor in _weights(model)) - outside
+    return inside, outside <= _COPIED and inside + outside <= _LARGEST
+
+
+def _linked(model: ir.Model, folder: Path) -> ir.Model | None:
+    """Return a copy whose weights outside are hard links in a folder; None where links cannot be made."""
+    copy = model.clone()
+    made: dict[str, str] = {}
+    for graph in copy.graphs():
+        for value in graph.initializers.values():
+            tensor = value.const_value
+            if not isinstance(tensor, ir.ExternalTensor):
+                continue
+            source = os.path.realpath(tensor.path)
+            if source not in made:
+                made[source] = f"weights-{len(made)}.bin"
+                try:
+                    os.link(source, folder / made[source])
+                except OSError:  # another file system, or one without links: the caller copies
+                    return None
+            value.const_value = ir.ExternalTensor(
+                made[source],
+                tensor.offset,
+                tensor.length,
+                tensor.dtype,
+                shape=tensor.shape,
+                name=tensor.name or "",
+                base_dir=folder,
+            )
+    return copy
+
+
+def _weights(model: ir.Model) -> Iterator[ir.TensorProtocol]:
+    for graph in model.graphs():
+        for value in graph.initializers.values():
+            if value.const_value is not None:
+                yield value.const_value
 
 
 def clamp_ir_version(model: ir.Model) -> None:
     """Bring the IR version into what both old and new runtimes load."""
-    low, high = _IR_VERSIONS
-    model.ir_version = min(max(model.ir_version, low), high)
+    model.ir_version = min(max(model.ir_version, _OLDEST_IR), NEWEST_IR)
 
 
 def save_model(model: ir.Model, path: Path) -> None:

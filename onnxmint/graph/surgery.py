@@ -14,9 +14,7 @@ from onnxmint.graph import flow
 from onnxmint.graph.batching import with_dynamic_batch
 from onnxmint.graph.layers import Layer
 from onnxmint.graph.load import TargetModel
-from onnxmint.graph.parts import Writer, to_channels_first
-
-TYPES = {"float16": ir.DataType.FLOAT16, "float32": ir.DataType.FLOAT, "float64": ir.DataType.DOUBLE}
+from onnxmint.graph.parts import TYPES, Writer, read_layer, to_channels_first
 
 
 def expose(
@@ -46,14 +44,14 @@ def expose(
     graph = model.graph
     values = ir.convenience.create_value_mapping(graph, include_subgraphs=False)
     exposed = []
+    writer = Writer(model, taken=values)
     for layer in layers:
-        value, shape = values[layer.tensor], layer.shape
-        writer = Writer(model, taken=values)
+        value, shape = read_layer(writer, values, layer), layer.shape
         if pool is not None:
             value, shape = _pooled(writer, value, layer, pool)
         if dtype is not None and dtype != layer.dtype:
             value = writer.cast(value, TYPES[dtype])
-        if value.name != layer.tensor:
+        if pool is not None or value.dtype != TYPES[layer.dtype]:
             value.name = writer.free(f"{layer.tensor}_reduced")
         declare(value, TYPES[dtype or layer.dtype], (_batch_name(model, target), *shape))
         exposed.append(value)
@@ -61,7 +59,17 @@ def expose(
         return extract(model, exposed)
     known = {value.name for value in graph.outputs}
     graph.outputs.extend(value for value in exposed if value.name not in known)
+    model.ir_version = max(model.ir_version, 4)  # the exposed values were declared in the newer way
     return model
+
+
+def exposed_names(exposed: ir.Model, layers: Sequence[Layer]) -> list[str]:
+    """Return the output that holds each layer in a model from `expose`: the last ones, or outputs kept."""
+    outputs = [value.name or "" for value in exposed.graph.outputs]
+    return [
+        next(name for name in (f"{layer.tensor}_reduced", f"{layer.tensor}_float", layer.tensor) if name in outputs)
+        for layer in layers
+    ]
 
 
 def extract(model: ir.Model, outputs: Sequence[ir.Value]) -> ir.Model:

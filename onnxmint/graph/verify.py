@@ -1,17 +1,20 @@
 """The proof that surgery changed nothing: exposed models held against the original, in onnxruntime."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import onnx
 import onnx_ir as ir
 
 from onnxmint.errors import ModelError
+from onnxmint.graph.inputs import trial_image
 from onnxmint.graph.layers import Layer
-from onnxmint.graph.load import TargetModel, serialize_as_is, trial_image
+from onnxmint.graph.load import TargetModel, exposing
 from onnxmint.graph.parts import averaging
 from onnxmint.graph.running import run_once
-from onnxmint.graph.serial import serialize
+from onnxmint.graph.serial import NEWEST_IR, structure
+from onnxmint.graph.surgery import exposed_names
 
 TOLERANCE = 1e-5  # with optimisation on: a tap forbids fusions around it
 _REDUCED_TOLERANCE = 2e-3  # float16 holds three digits
@@ -39,26 +42,25 @@ def verify_exposed(
     Raises:
         ModelError: the checker refuses it, or a value differs.
     """
-    data = serialize(exposed)
     try:
-        onnx.checker.check_model(data, full_check=True)
+        onnx.checker.check_model(structure(exposed), full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as problem:
         raise ModelError(f"the exposed model is not valid: {str(problem).strip().splitlines()[0]}") from None
     outputs = [value.name or "" for value in exposed.graph.outputs]
     kept = [] if cut else [value.name or "" for value in target.model.graph.outputs]
-    changed = {layer.tensor: f"{layer.tensor}_reduced" for layer in layers}
-    changed = {old: new for old, new in changed.items() if new in outputs}
+    names = exposed_names(exposed, layers)
+    changed = any(name == f"{layer.tensor}_reduced" for name, layer in zip(names, layers, strict=True))
     feeds = {target.input.name: trial_image(target.input, 1, np.random.default_rng(0))}
     for optimise in (False, True):
         before = _original(target, layers, feeds, kept, optimise=optimise)
-        after = run_once(data, feeds, outputs, "the exposed model", optimise=optimise)
-        for name in kept:
+        after = run_once(exposed, feeds, outputs, "the exposed model", optimise=optimise)
+        for name in before.keys() & set(kept):
             _compare(before[name], after[name], name, tolerance=TOLERANCE if optimise else 0)
-        for layer in layers:
-            value, tolerance = before[layer.tensor], TOLERANCE if optimise else 0
-            if layer.tensor in changed:
+        for layer, name in zip(layers, names, strict=True):
+            value, tolerance = _read(before, layer), TOLERANCE if optimise else 0
+            if name == f"{layer.tensor}_reduced":
                 value, tolerance = _reduced(value, layer, pool), _REDUCED_TOLERANCE if dtype else TOLERANCE
-            _compare(value, after[changed.get(layer.tensor, layer.tensor)], layer.name, tolerance=tolerance)
+            _compare(value, after[name], layer.name, tolerance=tolerance)
     same = f"bit for bit as written, within {TOLERANCE:g} optimised"
     done = ["valid for the ONNX checker"]
     done += [f"kept outputs equal the original's: {same}"] if kept else []
@@ -72,15 +74,27 @@ def _original(
     target: TargetModel, layers: Sequence[Layer], feeds: dict[str, np.ndarray], kept: list[str], *, optimise: bool
 ) -> dict[str, np.ndarray]:
     """Run the original: as it is for the outputs, with the layers exposed for their values."""
-    model = target.model.clone()
-    values = ir.convenience.create_value_mapping(model.graph, include_subgraphs=False)
-    known = {value.name for value in model.graph.outputs}
-    model.graph.outputs.extend(values[layer.tensor] for layer in layers if layer.tensor not in known)
-    found = run_once(serialize(model), feeds, [layer.tensor for layer in layers], target.path, optimise=optimise)
+    names = [name for layer in layers for name in (layer.tensor, *(layer.quantised or ())) if name]
+    found = run_once(exposing(target.model, names), feeds, list(dict.fromkeys(names)), target.path, optimise=optimise)
     if kept:
-        plain = serialize_as_is(target.model, target.path)
-        found |= run_once(plain, feeds, kept, target.path, optimise=optimise)
+        found |= run_once(_as_it_came(target), feeds, kept, target.path, optimise=optimise)
     return found
+
+
+def _as_it_came(target: TargetModel) -> Path | ir.Model:
+    """Return the file itself; where its IR version may be too new for the runtime, what was read of it."""
+    return target.path if target.ir_version <= NEWEST_IR else target.model
+
+
+def _read(found: dict[str, np.ndarray], layer: Layer) -> np.ndarray:
+    """Return a layer's value, dequantised by hand where the graph holds whole numbers."""
+    value = found[layer.tensor]
+    if layer.quantised is None:
+        return value
+    scale, zero = layer.quantised
+    whole = value.astype(np.int32) - (found[zero].astype(np.int32) if zero else 0)
+    dequantised: np.ndarray = whole.astype(np.float32) * found[scale].astype(np.float32)
+    return dequantised
 
 
 def _reduced(value: np.ndarray, layer: Layer, pool: tuple[int, int] | None) -> np.ndarray:
@@ -94,11 +108,13 @@ def _reduced(value: np.ndarray, layer: Layer, pool: tuple[int, int] | None) -> n
 
 
 def _compare(before: np.ndarray, after: np.ndarray, name: str, *, tolerance: float) -> None:
-    if tolerance == 0:
-        same = np.array_equal(before, after, equal_nan=True)
+    if tolerance == 0 or before.dtype.kind not in "fc":
+        same = before.dtype == after.dtype and np.array_equal(before, after, equal_nan=before.dtype.kind == "f")
     else:
         scale = max(1.0, float(np.abs(before).max(initial=0)))
         same = np.allclose(before, after, rtol=tolerance, atol=tolerance * scale, equal_nan=True)
     if not same:
+        if before.dtype.kind not in "fc" or before.shape != after.shape:
+            raise ModelError(f"the exposed model's output {name!r} differs from the original's; report this")
         worst = float(np.abs(before.astype(np.float64) - after.astype(np.float64)).max())
         raise ModelError(f"the exposed model's output {name!r} differs from the original's by {worst:.2g}; report this")

@@ -97,7 +97,8 @@ def scaled_confidence(
         first: (N, classes), the answer to the image itself.
         label: (N,) or (1,) int64 classes; where it is -1, the target's own top class for the image itself.
         classes: number of classes.
-        kind: what the answers are: "logits", "probabilities" or "log-probabilities".
+        kind: what the answers are: "logits", "probabilities", "log-probabilities"; of "sigmoid" the log-odds of a label
+            are its own logit, whatever the others say.
         opset: of the graph.
         count: number of views, V.
     """
@@ -109,6 +110,9 @@ def scaled_confidence(
     mask = writer.op("Reshape", [chosen, writer.constant(np.array([-1, 1, classes]), "per_view")])
     ones = writer.constant(np.ones((classes, 1), np.float32), "ones")
     of_class = writer.op("MatMul", [writer.op("Mul", [answers, mask]), ones])
+    flat = writer.constant(np.array([-1, count]), "views")
+    if kind == "sigmoid":
+        return writer.op("Reshape", [of_class, flat])
     hidden = writer.op("Mul", [mask, writer.constant(np.float32(-1e30), "hidden")])
     others = writer.op("Add", [answers, hidden])
     axes: dict[str, object] = {"keepdims": 1}
@@ -118,7 +122,6 @@ def scaled_confidence(
     else:
         axes["axes"] = [2]
     rest = writer.op("ReduceLogSumExp", inputs, axes)
-    flat = writer.constant(np.array([-1, count]), "views")
     return writer.op("Reshape", [writer.op("Sub", [of_class, rest]), flat])
 
 

@@ -21,7 +21,7 @@ __all__ = ["CROP_RULES", "FILTERS", "LARGEST", "RESAMPLERS", "RESIZES", "Preproc
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 CHANNELS = ("rgb", "bgr", "gray")
-LAYOUTS = ("NCHW", "NHWC")
+LAYOUTS = ("NCHW", "NHWC", "flat", "flat-hwc", "flat-chw")  # flat: rows of pixels, as numpy's reshape makes them
 TRANSPARENCY = ("drop", "white")
 HEADER_LOCK = threading.Lock()  # warnings.catch_warnings is not safe in threads, and images are decoded in several
 DEEP_MODES = ("I;16", "I;16B", "I;16L", "I", "F")
@@ -45,7 +45,8 @@ class PreprocessSpec:
         pad: level of what surrounds an image that is smaller than the crop, one or one per colour; None refuses it.
         channels: "rgb", "bgr" or "gray": what the target reads.
         transparency: "drop" takes the colours as stored, "white" lays them on white first.
-        layout: "NCHW" or "NHWC" when stated; the graph decides, and a contradiction is refused.
+        layout: "NCHW" or "NHWC" when stated; the graph decides, and a contradiction is refused. Where the target takes
+            rows of pixels, "flat-chw" says that channels come first, "flat-hwc" (or "flat", the default) last.
         scale, mean, std: the target reads (pixel * scale - mean) / std, per channel.
     """
 

@@ -30,7 +30,7 @@ from onnxmint.stats.estimates import Performance
 from onnxmint.yardstick import Traces, Yardstick
 
 METADATA_KEY = "onnxmint.auditor"
-SCHEMA = "onnxmint.auditor/2"
+SCHEMA = "onnxmint.auditor/3"
 
 _DTYPES = frozenset({"float16", "float32", "int8", "int32", "int64", "uint64", "bool"})
 

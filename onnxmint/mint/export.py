@@ -8,12 +8,15 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+import onnx
 import torch
+from onnx import version_converter
 from torch import nn
 
 from onnxmint.errors import ModelError
 
 _DYNAMO_FLOOR = 18  # asked for less, the dynamo exporter silently gives opset 18
+_DYNAMO_CEILING = 23  # above, other versions of torch give another opset than they were asked for; onnx converts
 
 
 def export_module(network: nn.Module, activation_shape: tuple[int, ...], opset: int) -> bytes:
@@ -29,9 +32,31 @@ def export_module(network: nn.Module, activation_shape: tuple[int, ...], opset: 
     """
     network = copy.deepcopy(network).cpu().eval()
     example = torch.zeros(2, *activation_shape)
-    export = _dynamo if opset >= _DYNAMO_FLOOR else _torchscript
     with _silence():
-        return export(network, example, opset)
+        if opset < _DYNAMO_FLOOR:
+            return _torchscript(network, example, opset)
+        return _converted(_dynamo(network, example, min(opset, _DYNAMO_CEILING)), opset)
+
+
+def _converted(module: bytes, opset: int) -> bytes:
+    """Return a module at a newer opset than torch writes."""
+    proto = onnx.load_model_from_string(module)
+    if _opset_of(proto) == opset:
+        return module
+    try:
+        found: bytes = version_converter.convert_version(proto, opset).SerializeToString()
+    except (RuntimeError, ValueError) as problem:
+        first = str(problem).strip().splitlines()[0]
+        raise ModelError(
+            f"the module cannot be written at the target's opset {opset}: {first}; update onnx, or export the target "
+            f"at opset {_DYNAMO_CEILING} or less"
+        ) from None
+    return found
+
+
+def _opset_of(proto: onnx.ModelProto) -> int:
+    version: int = next(entry.version for entry in proto.opset_import if entry.domain == "")
+    return version
 
 
 @contextlib.contextmanager
@@ -64,7 +89,7 @@ def _dynamo(network: nn.Module, example: torch.Tensor, opset: int) -> bytes:
     if program is None:
         raise ModelError(f"torch cannot export the module at opset {opset}; update torch and onnxscript")
     proto = program.model_proto
-    got = next(entry.version for entry in proto.opset_import if entry.domain == "")
+    got = _opset_of(proto)
     if got != opset:
         raise ModelError(
             f"torch exported the module at opset {got}, the target has {opset}; update torch and onnxscript"

@@ -64,6 +64,25 @@ def test_layers_as_json(call: Run) -> None:
     assert layers[-1]["depth"] == 1
 
 
+@pytest.mark.parametrize("command", ["layers", "expose-layer", "check", "train"])
+def test_an_output_that_does_not_exist_is_named(call: Run, command: str, images: Path) -> None:
+    further = {
+        "expose-layer": ["-o", "x.onnx"],
+        "check": [str(images)],
+        "train": [*EVIDENCE, *DECLARED],
+    }.get(command, [])
+    code, out, err = call(command, MODEL, *further, "--answer", "scores")
+    assert (code, out) == (2, "")
+    assert "target.onnx has no output 'scores'; its outputs: '" in err
+
+
+def test_layers_say_what_the_answer_is(call: Run) -> None:
+    code, out, _ = call("layers", MODEL)
+    assert code == 0
+    assert re.search(r"^answer \S+ +10 logits", out, flags=re.MULTILINE)
+    assert "penultimate" in out
+
+
 def test_layers_fit_80_columns(call: Run) -> None:
     code, out, _ = call("layers", MODEL)
     assert code == 0
@@ -344,7 +363,7 @@ def test_a_model_of_any_image_size_is_audited_at_the_declared_one(call: Run, tmp
 def test_ctrl_c_is_one_line(call: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     import onnxmint.graph.load
 
-    def interrupted(path: Path) -> None:
+    def interrupted(path: Path, **options: str) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(onnxmint.graph.load, "load_target", interrupted)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -305,3 +306,17 @@ def test_questioned_groups_are_measured_alike(auditor: Auditor, tmp_path: Path) 
     assert any("one image of each group was taken" in text for text in found.warnings)
     by_class = AuditSettings(group="scene", per_class=True)
     assert len(audit(MODEL, tmp_path / "asked.parquet", auditor, settings=by_class).scores.path) == 200
+
+
+def test_a_model_without_weights_has_no_twin(tmp_path: Path) -> None:
+    """The means of four quarters as scores: nothing can be shuffled, and that is said, not judged."""
+    text = (
+        '<ir_version: 8, opset_import: ["" : 17]> quarters (float[N,1,28,28] image) => (float[N,4] scores) '
+        "{ means = AveragePool <kernel_shape=[14,14], strides=[14,14]> (image)  scores = Flatten (means) }"
+    )
+    onnx.save(onnx.parser.parse_model(text), tmp_path / "m.onnx")
+    settings = TrainSettings(preprocess="0-1", module="phi", labels=False, limit=60, device="cpu")
+    made = train(tmp_path / "m.onnx", DEMO / "members.parquet", DEMO / "nonmembers.parquet", settings=settings)
+    placebo = by_name(made.controls)["placebo"]
+    assert placebo.passed is None
+    assert placebo.text.startswith("Not run: shuffling the model's weights changes nothing that it says")

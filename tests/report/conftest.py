@@ -152,7 +152,7 @@ def result() -> AuditResult:
             "name": "cnn",
             "title": "cnn on layer3.1.relu",
             "layer": "layer3.1.relu",
-            "tensor": "/layer3/1/Relu_output_0",
+            "tensors": ["/layer3/1/Relu_output_0"],
             "seed": 0,
             "epochs": 20,
             "source": "Membership Inference Test, arXiv 2601.12929",

@@ -1,0 +1,115 @@
+"""Classifiers from every exporter, as they come: layers, surgery, training, audit, and the auditor's file alone.
+
+tests/models/models.json says what each is and, where onnxmint can do nothing with it, how it must be refused. What
+"pending" names there, by step (layers, auditor or refusal), is known to fail for the reason given; when it works, that
+entry has to go.
+"""
+
+import re
+from collections.abc import Callable, Set
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+from tests.models.images import draw_pools
+from tests.models.trial import MODELS, Evidence, Refused, Trial, entries, evidence, plain_answers
+
+LARGEST, LARGEST_OF_ALL = 300_000, 3_000_000  # bytes
+ENTRIES = entries()
+KNOWN = 60  # of each kind: enough to fit, calibrate and test on, and quick
+Given = Callable[[int], Evidence]
+# The same net as another model here, at an opset for which the module is exported in the same way: training an auditor
+# of these too would say nothing new, and takes two seconds each. The matrix of tools/fixtures trains on all.
+ALIKE = {
+    *("torch-dynamo-opset18", "torch-dynamo-opset23", "torch-dynamo-unoptimised", "torch-dynamo-softmax"),
+    *("torch-dynamo-aux", "torch-dynamo-float255", "torch-script-opset9", "torch-script-opset13"),
+    *("torch-script-opset17", "torch-script-resnet", "keras-tensorflow", "tf2onnx-nchw", "jax-cnn-nchw"),
+    *("keras-torch", "paddle-opset11", "sklearn-mlp-nozipmap", "sklearn-boosting-nozipmap", "constants", "onnx-ir"),
+}
+
+
+def _cases(step: str, *, refused: bool = False, without: Set[str] = frozenset()) -> list[Any]:
+    """Return the names of models that work, or of those that are to be refused; without some."""
+    return [
+        pytest.param(name, marks=pytest.mark.xfail(reason=entry["pending"], strict=True))
+        if "pending" in entry
+        else name
+        for name, entry in ENTRIES.items()
+        if (entry["refused"] is not None) is refused and name not in without
+    ]
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory: pytest.TempPathFactory) -> Given:
+    """Return the evidence of a size, written once."""
+    folder = tmp_path_factory.mktemp("evidence")
+    made = {size: evidence(size, folder, limit=KNOWN) for size in {entry["size"] for entry in ENTRIES.values()}}
+    return lambda size: made[size]
+
+
+@pytest.fixture
+def trial(given: Given, tmp_path: Path) -> Callable[[str], Trial]:
+    """Return a model to be tried."""
+    return lambda name: Trial(MODELS / f"{name}.onnx", ENTRIES[name], given(ENTRIES[name]["size"]), tmp_path)
+
+
+def test_every_model_is_listed_and_small() -> None:
+    assert {path.stem for path in MODELS.glob("*.onnx")} == set(ENTRIES)
+    sizes = [file.stat().st_size for file in MODELS.glob("*.onnx*")]
+    assert max(sizes) <= LARGEST
+    assert sum(sizes) <= LARGEST_OF_ALL
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_the_list_says_what_the_file_holds(name: str) -> None:
+    proto = onnx.load(MODELS / f"{name}.onnx", load_external_data=False)
+    assert proto.ir_version == ENTRIES[name]["ir_version"]
+    assert {entry.domain or "ai.onnx": entry.version for entry in proto.opset_import} == ENTRIES[name]["opset"]
+    assert ENTRIES[name]["answer"] in [value.name for value in proto.graph.output]
+
+
+@pytest.mark.parametrize("name", [name for name, entry in ENTRIES.items() if entry["refused"] is None])
+def test_a_model_knows_its_training_images(name: str) -> None:
+    """Run by plain onnxruntime: a model that says nothing, or reads other pixels than we think, proves nothing."""
+    pools = draw_pools(ENTRIES[name]["size"])
+    right = [
+        float((plain_answers(MODELS / f"{name}.onnx", ENTRIES[name], images).argmax(1) == images.labels).mean())
+        for images in (pools.members, pools.nonmembers)
+    ]
+    assert right[0] > 0.85
+    assert right[0] > right[1]
+
+
+@pytest.mark.parametrize("name", _cases("layers"))
+def test_layers_are_exposed(name: str, trial: Callable[[str], Trial]) -> None:
+    tried = trial(name)
+    tensors = [layer["tensor"] for layer in tried.layers]
+    suggested = [layer["tensor"] for layer in tried.layers if layer["suggested"]]
+    assert len(suggested) == 1
+    tried.expose(*tensors, cut=False)
+    tried.expose(*tensors, cut=True)
+    tried.expose(*suggested, cut=True)
+
+
+@pytest.mark.parametrize("name", _cases("auditor", without=ALIKE))
+def test_an_auditor_is_trained_and_used(name: str, trial: Callable[[str], Trial]) -> None:
+    tried = trial(name)
+    auditor = tried.train("--module", "views", "--views", "2", "--no-controls")
+    audited = tried.audit(auditor, "--no-controls")
+    assert np.isfinite(audited["score"]).all()
+    tried.compare(auditor, audited)
+
+
+@pytest.mark.parametrize("name", _cases("refusal", refused=True))
+def test_what_cannot_work_is_refused_with_the_reason(name: str, trial: Callable[[str], Trial]) -> None:
+    tried = trial(name)
+    with pytest.raises(Refused) as refusal:
+        tried.train()
+    line = str(refusal.value)
+    assert re.search(ENTRIES[name]["refused"], line)
+    assert f"{name}.onnx" in line
+    assert "unexpected" not in line
+    assert "/onnxruntime_src" not in line
