@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from onnxmint.graph.normalisation import GraphNormalisation
 
 
+_WIDE = 100  # columns of a terminal from which on the size of a layer is shown too
+_NAME = 14
+
+
 @click.command("layers")
 @click.argument("model", type=click.Path(path_type=Path))
 @answer_option
@@ -62,23 +66,27 @@ def _print(target: "TargetModel", layers: "Sequence[Layer]", normalised: "GraphN
     console.print(Text(f"input {image.name}   {image.dtype} {shape}   {image.layout}"))
     behind = "" if answer.tensor == answer.output else f", tensor {answer.tensor}"
     console.print(Text(f"answer {answer.output}   {answer.classes} {answer.kind}{behind}\n"))
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    table.add_column("#", justify="right")
-    table.add_column("layer", overflow="fold", ratio=1)
-    table.add_column("made by", no_wrap=True)
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    numbers = ("shape", "depth", "MACs", "size") if console.width >= _WIDE else ("shape", "depth", "MACs")
+    table.add_column("#", justify="right", no_wrap=True, min_width=len(str(len(layers))) + 1)
+    table.add_column("layer", overflow="fold", min_width=_NAME)
+    table.add_column("made by", no_wrap=True, max_width=_NAME)
     table.add_column("role", no_wrap=True)
-    for name in ("shape", "depth", "MACs", "size"):
+    for name in numbers:
         table.add_column(name, justify="right", no_wrap=True)
     for layer in layers:
+        values = (
+            "x".join(map(str, layer.shape)),
+            f"{layer.depth:.0%}",
+            _short(layer.macs, 1000, ("", " k", " M", " G", " T")),
+            _short(layer.bytes, 1024, (" B", " kB", " MB", " GB")),
+        )
         table.add_row(
             f"{'*' if layer.suggested else ''}{layer.index}",
             Text(layer.name),
             Text(layer.op),
             layer.role,
-            "x".join(map(str, layer.shape)),
-            f"{layer.depth:.0%}",
-            _short(layer.macs, 1000, ("", " k", " M", " G", " T")),
-            _short(layer.bytes, 1024, (" B", " kB", " MB", " GB")),
+            *values[: len(numbers)],
             style="bold" if layer.suggested else "",
         )
     console.print(table)

@@ -208,7 +208,7 @@ def _mixes(model: ir.Model, image: ImageInput, answer: Answer, path: Path) -> bo
     trial = exposing(model, [answer.tensor])
     together = run_once(trial, {image.name: images}, [answer.tensor], path)[answer.tensor]
     alone = [run_once(trial, {image.name: one[None]}, [answer.tensor], path)[answer.tensor] for one in images]
-    tolerance = _MIXED * max(1.0, float(np.abs(together).max()))
+    tolerance = _MIXED * float(np.abs(together[np.isfinite(together)]).max(initial=1))
     return not np.allclose(together, np.concatenate(alone), rtol=0, atol=tolerance, equal_nan=True)
 
 
