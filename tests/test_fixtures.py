@@ -34,8 +34,8 @@ ALIKE = {
 def _cases(step: str, *, refused: bool = False, without: Set[str] = frozenset()) -> list[Any]:
     """Return the names of models that work, or of those that are to be refused; without some."""
     return [
-        pytest.param(name, marks=pytest.mark.xfail(reason=entry["pending"], strict=True))
-        if "pending" in entry
+        pytest.param(name, marks=pytest.mark.xfail(reason=entry["pending"][step], strict=True))
+        if step in entry["pending"]
         else name
         for name, entry in ENTRIES.items()
         if (entry["refused"] is not None) is refused and name not in without
