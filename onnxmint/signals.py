@@ -101,6 +101,11 @@ def _labels(observed: Observed) -> NDArray[np.int64]:
     return observed.labels
 
 
+def _require_classes(observed: Observed) -> None:
+    if not observed.has("classes"):
+        raise ValueError(f"this signal needs classes that exclude each other, got {observed.kind}")
+
+
 def _split(log_p: FloatArray, labels: NDArray[np.int64]) -> tuple[FloatArray, FloatArray]:
     """Return (n,) values of the labels and (n, classes - 1) values of the other classes."""
     count, classes = log_p.shape
@@ -149,6 +154,7 @@ def negative_modified_entropy(observed: Observed) -> FloatArray:
 
     log(1 - p_i) of the one class that may come close to 1 is the sum of all others, so that it keeps its order.
     """
+    _require_classes(observed)
     log_p = log_probabilities(observed.answer, observed.kind)
     labels = _labels(observed)
     if log_p.shape[1] == 1:
@@ -179,6 +185,7 @@ def phi(observed: Observed) -> FloatArray:
 
 def margin(observed: Observed) -> FloatArray:
     """Return how far the label's logit (or log-probability) is above the largest other one. One class has none: 0."""
+    _require_classes(observed)
     of_label, others = _split(_unnormalised(observed), _labels(observed))
     found: FloatArray = of_label - others.max(axis=1) if others.shape[1] else np.zeros(len(others))
     return found
@@ -192,6 +199,7 @@ def negative_gradient_norm(observed: Observed) -> FloatArray:
     """
     if observed.penultimate is None:
         raise ValueError("this signal needs the penultimate activation, got None")
+    _require_classes(observed)
     log_p = log_probabilities(observed.answer, observed.kind)
     others = _split(log_p, _labels(observed))[1]
     if not others.shape[1]:

@@ -134,7 +134,7 @@ def test_one_class_has_no_odds(name: str) -> None:
 
 @pytest.mark.parametrize("signal", SIGNALS, ids=lambda signal: signal.name)
 def test_what_a_signal_needs_is_asked_for(signal: Signal) -> None:
-    bare = Observed(answer=LOGITS, kind="probabilities" if "logits" in signal.needs else "logits")
+    bare = Observed(answer=LOGITS, kind="sigmoid" if "classes" in signal.needs else "logits")
     for need in signal.needs:
         assert not bare.has(need)
     if signal.needs:
@@ -145,7 +145,7 @@ def test_what_a_signal_needs_is_asked_for(signal: Signal) -> None:
 
 
 def test_an_unknown_kind_is_refused() -> None:
-    with pytest.raises(ValueError, match="logits, probabilities or log-probabilities, got 'odds'"):
+    with pytest.raises(ValueError, match="logits, probabilities, log-probabilities or sigmoid, got 'odds'"):
         compute("entropy", LOGITS, "odds")
 
 
@@ -173,3 +173,6 @@ def test_what_compares_classes_is_left_out_for_labels_of_their_own() -> None:
     }  # fmt: skip
     assert {need for need in lacking.values() if need is not None} == {"classes"}
     assert "do not (it ends in a sigmoid)" in NEEDS["classes"]
+    for name in ("energy", "modified_entropy", "margin", "gradient_norm"):
+        with pytest.raises(ValueError, match=r"needs classes that exclude each other|needs logits"):
+            BY_NAME[name].compute(observed)

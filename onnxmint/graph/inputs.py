@@ -27,6 +27,7 @@ _TYPES = {
 _CHANNELS = (1, 3)
 _TAKEN_FOR_CHANNELS = (1, 3, 4)  # sizes that say on which axis the channels are; four of them are refused
 _IMAGE_RANK, _ROW_RANK = 4, 2
+_ROW_OF_ONES_RANK = 3  # a row of numbers with a further axis of size one, as (N, 784, 1)
 _ELEMENTWISE = {"Cast", "Identity", "Sub", "Div", "Mul", "Add", "Dropout", "Scaler", "QuantizeLinear"}
 _ELEMENTWISE |= {"DequantizeLinear", "DynamicQuantizeLinear"}
 _CONVOLUTIONS = {"Conv": 1, "ConvInteger": 1, "QLinearConv": 3}  # where each reads its weights
@@ -67,10 +68,15 @@ class ImageInput:
         """Say whether the input takes whole numbers, that is pixels as they are."""
         return not self.dtype.startswith("float")
 
+    @property
+    def row(self) -> tuple[int, ...]:
+        """Return the shape of one image of a flat input: its features, and perhaps axes of size one."""
+        return tuple(1 if size == 1 else self.features or 0 for size in self.shape[1:])
+
     def trial_shape(self, batch: int) -> tuple[int, ...]:
         """Return the shape of a batch for a trial run."""
         if self.features is not None:
-            return batch, self.features
+            return batch, *self.row
         height, width = self.height or ASSUMED_SIZE, self.width or ASSUMED_SIZE
         if self.layout == "NCHW":
             return batch, self.channels, height, width
@@ -119,7 +125,7 @@ def find_input(model: ir.Model, path: Path) -> ImageInput:
     """
     free = [value for value in model.graph.inputs if value.name not in model.graph.initializers]
     images = [value for value in free if _rank(value) in (_IMAGE_RANK, None)]
-    images = images or [value for value in free if _rank(value) == _ROW_RANK]
+    images = images or [value for value in free if _rank(value) == _ROW_RANK or _is_row_of_ones(value)]
     if len(images) > 1:
         names = ", ".join(repr(value.name) for value in images)
         raise ModelError(f"{path} takes {len(images)} images ({names}); only classifiers of one image can be audited")
@@ -150,6 +156,8 @@ def _laid_out(value: ir.Value, dtype: str, path: Path) -> ImageInput:
     sizes = [size if isinstance(size, int) and size > 0 else None for size in shape]
     sizes = sizes or [None] * (_ROW_RANK if seen is not None and seen.layout is None else _IMAGE_RANK)
     name = value.name or ""
+    if len(sizes) == _ROW_OF_ONES_RANK:
+        return _flat(name, shape, dtype, sizes[0], max(sizes[1] or 1, sizes[2] or 1))
     if len(sizes) == _ROW_RANK:
         features = sizes[1] or (seen.size if seen is not None and seen.layout is None else None)
         if features is None:
@@ -196,6 +204,14 @@ def _flat(name: str, shape: tuple[int | str | None, ...], dtype: str, batch: int
 
 def _rank(value: ir.Value) -> int | None:
     return None if value.shape is None else len(value.shape)
+
+
+def _is_row_of_ones(value: ir.Value) -> bool:
+    """Say whether an input is (N, features, 1) or (N, 1, features)."""
+    if value.shape is None or len(value.shape) != _ROW_OF_ONES_RANK:
+        return False
+    sizes = [size for size in value.shape[1:] if isinstance(size, int)]
+    return len(sizes) == _ROW_OF_ONES_RANK - 1 and min(sizes) == 1 < max(sizes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

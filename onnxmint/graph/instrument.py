@@ -264,7 +264,7 @@ def _prepend_pixels(
     if target.input.layout in ("NCHW", "flat-chw"):
         value = writer.op("Transpose", [value], {"perm": [0, 3, 1, 2]})
     if target.input.features is not None:
-        value = writer.op("Reshape", [value, writer.constant(np.array([-1, target.input.features]), "flat")])
+        value = writer.op("Reshape", [value, writer.constant(np.array([-1, *target.input.row]), "flat")])
     for node, place in uses:
         node.replace_input_with(place, value)
     _replace_captures(graph, image, value)

@@ -124,8 +124,11 @@ def _described(
     known = target.answer.kind if chosen[-1].name == target.answer.tensor else ""
     names = roles(places, chosen.index(behind) if behind in chosen[:-1] else None, known)
     total = max(spent[chosen[-1].producer()], 1)
+    depths = [spent[value.producer()] / total for value in chosen]
     found = []
-    for number, (name, value, rank) in enumerate(zip(human_names(chosen), chosen, ranks(places, names), strict=True)):
+    for number, (name, value, rank) in enumerate(
+        zip(human_names(chosen), chosen, ranks(places, names, depths), strict=True)
+    ):
         array, node = arrays[value.name or ""], value.producer()
         kind = _KINDS[array.ndim - 1]
         layout = _LAYOUTS.get((kind, axes.get(value, "first")), "")
@@ -137,7 +140,7 @@ def _described(
                 op="" if node is None else node.op_type,
                 shape=of[value],
                 dtype="float32" if array.dtype.name in quantised.TYPES else array.dtype.name,
-                depth=spent[node] / total,
+                depth=depths[number],
                 macs=spent[node],
                 bytes=array.nbytes // batch,
                 kind=kind,

@@ -83,7 +83,7 @@ def _node_path(node: ir.Node) -> str | None:
     path = [part for number, part in enumerate(parts[:-1]) if not parts[number + 1].startswith(f"{part}.")]
     last = re.sub(r"^(StatefulPartitionedCall|model|sequential\w*)$", "", path[-1])
     name = ".".join([*path[:-1], last]).strip(".")
-    return f"{name}.{parts[-1].lower()}" if name and _TELLING.search(name) else None
+    return f"{name}.{parts[-1].lower()}" if re.search("[A-Za-z]", name) else None
 
 
 def _weight(node: ir.Node) -> str | None:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from onnxmint.graph.layers import Layer
 
 PENULTIMATE, STAGE = "penultimate", "stage"
+_DEEP = 0.2  # share of the multiply-accumulates, below which a map is hardly more than the image
 _ROOM = 4  # positions: below 2 x 2 a map is a vector
 
 
@@ -36,14 +37,16 @@ def roles(places: Sequence[int], penultimate: int | None, answer: str) -> list[s
     return found
 
 
-def ranks(places: Sequence[int], names: Sequence[str]) -> list[int]:
+def ranks(places: Sequence[int], names: Sequence[str], depths: Sequence[float]) -> list[int]:
     """Return the rank of each layer, 1 for the one that `auto` takes.
 
     First the deepest layer with room in it (a map or tokens: all that the model knows of the image, before it is
-    averaged), then the penultimate representation, the answer, the ends of earlier stages and the rest, deepest first.
+    averaged), unless little has been computed up to it; then the penultimate representation, the answer, the ends of
+    earlier stages and the rest, deepest first.
     """
     count = len(places)
     deep = next((number for number in reversed(range(count - 1)) if places[number] >= _ROOM), None)
+    deep = None if deep is None or depths[deep] < _DEEP else deep
     behind = next((number for number, role in enumerate(names) if role == PENULTIMATE), max(count - 2, 0))
     ends = [number for number in reversed(range(count)) if names[number] == STAGE]
     order = dict.fromkeys([*([] if deep is None else [deep]), behind, count - 1, *ends, *reversed(range(count))])

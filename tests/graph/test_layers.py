@@ -38,9 +38,10 @@ def test_roles_and_ranks() -> None:
     places = [256, 256, 64, 64, 1, 1]
     named = roles(places, 4, "logits")
     assert named == ["", "stage", "", "stage", "penultimate", "logits"]
-    assert ranks(places, named) == [6, 4, 5, 1, 2, 3]
-    assert ranks([1], ["probabilities"]) == [1]
-    assert ranks([1, 1], ["", "logits"]) == [1, 2]
+    assert ranks(places, named, [0.1, 0.3, 0.5, 0.9, 1, 1]) == [6, 4, 5, 1, 2, 3]
+    assert ranks([1], ["probabilities"], [0]) == [1]
+    assert ranks([1, 1], ["", "logits"], [0.5, 1]) == [1, 2]
+    assert ranks([16, 1, 1], ["stage", "penultimate", "logits"], [0.1, 1, 1]) == [3, 1, 2]  # a map of hardly anything
 
 
 VIT = """

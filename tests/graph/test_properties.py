@@ -35,7 +35,7 @@ IMAGES = (PIXELS.astype(np.float32) * np.float32(1 / 255) - np.array(PLAIN.mean,
     PLAIN.std, np.float32
 )
 IMAGES = np.ascontiguousarray(IMAGES.transpose(0, 3, 1, 2))
-FEW = settings(max_examples=12, deadline=None, derandomize=True)
+FEW = settings(max_examples=10, deadline=None, derandomize=True)
 STEPS = (
     "Add ({a}, {b})", "Mul ({a}, {b})", "Relu ({a})", "Tanh ({a})", "Identity ({a})", "Conv <pads=[1,1,1,1]> ({a}, w2)",
     "Conv ({a}, w1x1)", "BatchNormalization ({a}, scale, shift, mean, var)",
@@ -207,7 +207,7 @@ def test_the_twin_is_the_same_graph(drawn: tuple[str, int], seed: int) -> None:
         assert _run(twin, {"image": IMAGES}, [twin.graph.outputs[0].name or ""])[0].shape == (3, 4)
 
 
-@pytest.mark.parametrize("opset", [7, 9, 12, 18, 22, 24, 25, 26])
+@pytest.mark.parametrize("opset", [7, 12, 18, 26])
 def test_auditors_are_merged_at_every_opset(tmp_path: Path, opset: int) -> None:
     """From what TorchScript writes, over what the dynamo exporter writes, to what only a conversion reaches."""
     text = (
