@@ -12,6 +12,7 @@ from onnxmint.declaring import declared_spec, resolved_for, settle
 from onnxmint.errors import ModelError, OnnxmintError, UsageError
 from onnxmint.graph.instrument import GraphPreprocess, instrument
 from onnxmint.graph.load import TargetModel, at_size, load_target
+from onnxmint.graph.running import run_once
 from onnxmint.graph.serial import serialize
 from onnxmint.images.declared.finding import load_spec
 from onnxmint.images.preprocess import PreprocessSpec
@@ -275,3 +276,22 @@ def test_a_model_that_mixes_images_is_shown_them_one_by_one(tmp_path: Path) -> N
     prepared = prepared_with(target, _spec("0-1", target), Device(kind="cpu", provider="", reason=""))
     assert batch_for(64, 2, prepared) == 1
     assert "shown one image at a time" in next(target_warnings(target))
+
+
+@pytest.mark.parametrize("shape", ["N,12,1", "1,12,1", "N,1,12"])
+def test_rows_with_an_axis_of_one_are_rows_of_pixels(tmp_path: Path, shape: str) -> None:
+    """As MNIST networks of verification benchmarks take them: (1, 784, 1)."""
+    text = f"""
+    <ir_version: 8, opset_import: ["" : 17]>
+    column (float[{shape}] image) => (float[N,3] logits) <float[12,3] w = {{{",".join(map(str, range(36)))}}}>
+    {{ flat = Flatten(image)  logits = MatMul(flat, w) }}
+    """
+    target = load_target(save(text, tmp_path / "column.onnx"))
+    assert (target.input.features, target.input.channels, target.input.height) == (12, 3, 2)
+    spec = _spec("0-255", target)
+    settled = at_size(target, (2, 2), spec.layout)
+    graph = instrument(settled, [], graph_preprocess(spec, settled), pool=None)
+    pixels = np.arange(24, dtype=np.uint8).reshape(2, 2, 2, 3)
+    found = run_once(serialize(graph.model), {graph.input: pixels}, [graph.answer], "column")[graph.answer]
+    expected = pixels.reshape(2, 12).astype(np.float32) @ np.arange(36, dtype=np.float32).reshape(12, 3)
+    assert np.array_equal(found, expected)
