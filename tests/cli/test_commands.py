@@ -375,7 +375,7 @@ def test_ctrl_c_is_one_line(call: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_defect_of_ours_is_one_line_without_debug(call: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     import onnxmint.graph.load
 
-    def broken(path: Path) -> None:
+    def broken(path: Path, **options: object) -> None:
         raise ZeroDivisionError("boom")
 
     monkeypatch.setattr(onnxmint.graph.load, "load_target", broken)
