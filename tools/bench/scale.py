@@ -46,7 +46,7 @@ def measure(name: str, views: int, folder: Path, rounds: int) -> list[dict[str, 
     prepared = prepare(make(name, WORK).file, EvidenceSettings(preprocess="imagenet", device="cpu"))
     count = sum(path.suffix in {".jpg", ".png"} for path in folder.iterdir())
     cores = usable_cores()
-    auto = (*share_cores(prepared.device), batch_for(None, views, prepared.device))
+    auto = (*share_cores(prepared.device), batch_for(None, views, prepared))
     batches = sorted({1, 2, 4, 8, 16, 32, 64, auto[2]}) if views < 2 else [1, 2, 4, 8, 16]  # noqa: PLR2004 - several
     splits = {(1, cores), (cores, 1), (2 * cores, 1), (1, 1), auto[:2]}
     settings = {(*auto[:2], batch) for batch in batches} | {(*split, auto[2]) for split in splits}

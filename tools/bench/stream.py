@@ -42,7 +42,7 @@ def cut_reader(prepared: Prepared, layer: Layer) -> tuple[Reader, bytes, str]:
     output = graph.activations[layer.name]
     value = next(value for value in graph.model.graph.outputs if value.name == output)
     data = serialize(extract(graph.model, [value]))
-    size = batch_for(None, 0, prepared.device)
+    size = batch_for(None, 0, prepared)
     return Reader(data, (output,), spec=prepared.spec, device=prepared.device, batch_size=size), data, output
 
 
