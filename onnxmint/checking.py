@@ -217,9 +217,7 @@ class _Trial:
         spec = self._resolved(variant)
         decoded = self._decoded[self._geometry(spec)]
         shown = show(prepared_with(self.target, spec, self.device), (), views=0, labels=False)
-        reader = shown.reader(self.batch_size)
-        size = reader.batch_size
-        batches = [reader.run(decoded.pixels[start : start + size]) for start in range(0, len(decoded.pixels), size)]
+        batches = shown.reader(self.batch_size).show(decoded.pixels)
         answer = np.concatenate([to_numpy(batch[shown.graph.answer]) for batch in batches])
         labels = None
         if self.labels is not None:

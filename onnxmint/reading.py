@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -69,6 +70,12 @@ class Reader:
             for batch in batches:
                 yield batch
                 advance(len(batch.index))
+
+    def show(self, pixels: NDArray[np.uint8]) -> list[dict[str, Any]]:
+        """Return the outputs for (n, H, W, C) pixels in memory, batch by batch."""
+        batches = [pixels[start : start + self.batch_size] for start in range(0, len(pixels), self.batch_size)]
+        with ThreadPoolExecutor(self._workers, thread_name_prefix="onnxmint-worker") as pool:
+            return list(pool.map(self.run, batches))
 
 
 def to_numpy(value: Any) -> NDArray[Any]:

@@ -104,7 +104,13 @@ class ActivationStore:
         if self._folder is None:
             self._room[self._filled : end] = values.to(self._room.device)
         else:
-            self._handle.write(values.cpu().contiguous().numpy().astype("<f4", copy=False).data)
+            try:
+                self._handle.write(values.cpu().contiguous().numpy().astype("<f4", copy=False).data)
+            except OSError as problem:  # the disk filled up meanwhile
+                raise EvidenceError(
+                    f"cannot keep activations in {self._file.parent}: {problem.strerror or problem}; set TMPDIR to a "
+                    "larger disk, or use --limit"
+                ) from None
         self._filled = end
 
     def close(self) -> None:

@@ -101,11 +101,12 @@ def share_cores(device: Device) -> tuple[int, int]:
     """Return how many workers take batches side by side, and how many threads each has within an operator.
 
     On a CPU a worker a core, one thread each: threads within an operator wait for each other at the end of every one.
-    Beyond `_MOST_WORKERS` more of them would only take memory. On CUDA the workers decode, and run in turn.
+    With more than `_MOST_WORKERS` cores each worker gets several, since every further worker takes memory. On CUDA the
+    workers decode, and run in turn.
     """
     cores = usable_cores()
-    workers = min(cores, _MOST_WORKERS)
-    return workers, max(1, cores // workers) if device.kind == "cpu" else 1
+    threads = -(-cores // _MOST_WORKERS)
+    return (cores // threads, threads) if device.kind == "cpu" else (min(cores, _MOST_WORKERS), 1)
 
 
 def usable_cores() -> int:

@@ -82,3 +82,14 @@ def test_fitting_from_a_file_equals_fitting_from_memory(monkeypatch: pytest.Monk
 def test_a_full_disk_is_said_before_anything_is_read() -> None:
     with pytest.raises(EvidenceError, match=r"take 4000.0 GB, .* GB free: use --limit, or set TMPDIR"):
         ActivationStore(1_000_000_000, (1000,), CPU)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_disk_that_fills_up_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "_IN_MEMORY", 0)
+    made = ActivationStore(4, (3,), CPU)
+    made._handle.close()
+    made._handle = Path("/dev/full").open("wb", buffering=0)
+    with pytest.raises(EvidenceError, match="cannot keep activations in .*: No space left on device; set TMPDIR"):
+        made.append(np.ones((4, 3), np.float32))
+    made.close()

@@ -76,3 +76,11 @@ def test_onnxruntime_reports_to_nobody(tmp_path: Path, demo: Path) -> None:
     words = [sys.executable, "-m", "onnxmint", "layers", str(demo / "target.onnx")]
     subprocess.run(words, env=kept | {"TMPDIR": str(tmp_path)}, check=True, capture_output=True)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("cores", "workers", "threads"), [(1, 1, 1), (2, 2, 1), (8, 8, 1), (12, 6, 2), (16, 8, 2), (64, 8, 8)]
+)
+def test_all_cores_are_shared_out(monkeypatch: pytest.MonkeyPatch, cores: int, workers: int, threads: int) -> None:
+    monkeypatch.setattr(session, "usable_cores", lambda: cores)
+    assert session.share_cores(session.choose_device("cpu")) == (workers, threads)

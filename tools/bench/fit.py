@@ -7,12 +7,11 @@ something to stop at. "Steps alone": forward, backward and optimiser step on one
 took them.
 """
 
-import argparse
 from collections.abc import Callable
 
 import numpy as np
 import torch
-from measuring import in_turn, machine, ratio, save
+from measuring import in_turn, machine, ratio, rounds_from, save
 from torch.nn import functional
 
 from onnxmint.mint.fit import FitSettings, fit_module
@@ -77,11 +76,9 @@ def measure(name: str, shape: tuple[int, ...], rounds: int) -> dict[str, object]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3)
-    options = parser.parse_args()
+    rounds = rounds_from(__doc__, default=3)
     about = machine()
-    rows = [measure(name, shape, options.rounds) for name, shapes in SHAPES.items() for shape in shapes]
+    rows = [measure(name, shape, rounds) for name, shapes in SHAPES.items() for shape in shapes]
     save("fit", rows, about)
 
 

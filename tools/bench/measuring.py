@@ -1,5 +1,6 @@
 """What every benchmark shares: rounds in turn, medians of ratios, the machine's description, results as JSON."""
 
+import argparse
 import datetime as dt
 import json
 import os
@@ -37,6 +38,14 @@ def in_turn(jobs: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, lis
 def ratio(numerator: list[float], denominator: list[float]) -> float:
     """Return the median over rounds of a ratio within each round."""
     return statistics.median(a / b for a, b in zip(numerator, denominator, strict=True))
+
+
+def rounds_from(document: str | None, *, default: int) -> int:
+    """Read the one option that most benchmarks have, and make room for what they write."""
+    parser = argparse.ArgumentParser(description=document, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=default, help="each job is run so often, in turn")
+    WORK.mkdir(exist_ok=True)
+    return int(parser.parse_args().rounds)
 
 
 def machine() -> dict[str, Any]:

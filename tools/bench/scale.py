@@ -5,12 +5,11 @@
 Whole pipeline, images on disk to the answer. `auto` is what the package takes by itself on this machine.
 """
 
-import argparse
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from measuring import WORK, in_turn, machine, save
+from measuring import WORK, in_turn, machine, rounds_from, save
 from networks import make
 from pictures import jpegs, pngs
 
@@ -69,17 +68,14 @@ def measure(name: str, views: int, folder: Path, rounds: int) -> list[dict[str, 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3)
-    options = parser.parse_args()
-    WORK.mkdir(exist_ok=True)
+    rounds = rounds_from(__doc__, default=3)
     about = machine()
     rows = []
     for name, several in VIEWS.items():
         for views in several:
             small = 200 if views > 1 else 2000
             folder = pngs(WORK, small) if name == "resnet20" else jpegs(WORK, 200)
-            rows += measure(name, views, folder, options.rounds)
+            rows += measure(name, views, folder, rounds)
     save("scale", rows, about)
 
 

@@ -5,7 +5,6 @@
 The bare limit beside each: a Python process that only imports what no implementation can do without.
 """
 
-import argparse
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from measuring import WORK, in_turn, machine, save
+from measuring import WORK, in_turn, machine, rounds_from, save
 from onnx import TensorProto, helper, numpy_helper
 
 import onnxmint
@@ -63,10 +62,7 @@ def _run(words: Sequence[str]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    options = parser.parse_args()
-    WORK.mkdir(exist_ok=True)
+    rounds = rounds_from(__doc__, default=5)
     about = machine()
     auditor = str(WORK / "demo-auditor.onnx")
     known = ["--members", f"{DEMO}/members.parquet", "--nonmembers", f"{DEMO}/nonmembers.parquet"]
@@ -80,7 +76,7 @@ def main() -> None:
         ),
     }
     bare = {f"{name}, bare": lambda code=code: _run([sys.executable, "-c", code]) for name, code in BARE.items()}
-    taken = in_turn(jobs | bare, options.rounds)
+    taken = in_turn(jobs | bare, rounds)
     rows = [
         {
             "command": name,

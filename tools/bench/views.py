@@ -7,13 +7,12 @@ what onnxruntime alone needs for the 26 views of pixels in memory, so no arrange
 PyTorch with a data loader, once a view, is what is done today.
 """
 
-import argparse
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
-from measuring import WORK, in_turn, machine, ratio, save
+from measuring import WORK, in_turn, machine, ratio, rounds_from, save
 from networks import Network, make
 from pictures import jpegs, pngs
 from stream import PEER_BATCH, Files, bare
@@ -116,14 +115,11 @@ def measure(folder: Path, about: str, rounds: int) -> dict[str, object]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3)
-    options = parser.parse_args()
-    WORK.mkdir(exist_ok=True)
+    rounds = rounds_from(__doc__, default=3)
     about = machine()
     rows = [
-        measure(pngs(WORK, 400), "PNGs of 32x32", options.rounds),
-        measure(jpegs(WORK, 200), "JPEGs of 500x375, resized to 32x32", options.rounds),
+        measure(pngs(WORK, 400), "PNGs of 32x32", rounds),
+        measure(jpegs(WORK, 200), "JPEGs of 500x375, resized to 32x32", rounds),
     ]
     save("views", rows, about)
 
