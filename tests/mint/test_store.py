@@ -89,7 +89,7 @@ def test_a_disk_that_fills_up_is_said_in_one_line(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(store, "_IN_MEMORY", 0)
     made = ActivationStore(4, (3,), CPU)
     made._handle.close()
-    made._handle = Path("/dev/full").open("wb", buffering=0)
-    with pytest.raises(EvidenceError, match="cannot keep activations in .*: No space left on device; set TMPDIR"):
+    made._handle = Path("/dev/full").open("wb", buffering=0)  # noqa: SIM115 - the store closes it
+    with pytest.raises(EvidenceError, match=r"cannot keep activations in .*: No space left on device; set TMPDIR"):
         made.append(np.ones((4, 3), np.float32))
     made.close()
