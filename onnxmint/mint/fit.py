@@ -18,7 +18,7 @@ from onnxmint.mint.modules import MODULES, Ensemble, PhiModule
 from onnxmint.mint.store import Activations
 
 _BATCH = 128
-_READ = 1024  # activations taken from the store at once where gradients are not needed
+_READ = 1 << 21  # numbers taken from the store at once where gradients are not needed
 
 Advance = Callable[[int], None]
 
@@ -193,8 +193,10 @@ def _take(activations: Activations, rows: Tensor) -> Tensor:
 
 
 def _chunks(activations: Activations, rows: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    for part in rows.split(_READ):
-        yield part, _take(activations, part)
+    if len(rows):
+        size = activations[:1].numel()
+        for part in rows.split(max(1, _READ // size)):
+            yield part, _take(activations, part)
 
 
 def _validation_loss(network: nn.Module, activations: Activations, truth: Tensor, rows: Tensor) -> float:
