@@ -1,7 +1,6 @@
 """Copies: the same picture twice is no second vote, and on both sides it makes the evidence contradict itself."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,11 +67,11 @@ def look_at_known(
             raise EvidenceError(f"none of the known {words} in {source.location} can be decoded; give images that open")
         row_of = dict(zip(table.index[mine].tolist(), mine.tolist(), strict=True))
         missing = sorted(set(row_of) - set(facts.index.tolist()))
-        both = _joined([facts, _unseen(np.array(missing, np.int64), facts, rng)])
+        both = ImageFacts.joined([facts, *([_unseen(np.array(missing, np.int64), facts, rng)] if missing else [])])
         rows.append(np.array([row_of[index] for index in both.index.tolist()], np.int64))
         seen.append(both)
     order = np.argsort(np.concatenate(rows))
-    return Looked(table=table, facts=_joined(seen).take(order))
+    return Looked(table=table, facts=ImageFacts.joined(seen).take(order))
 
 
 def _unseen(index: Rows, like: ImageFacts, rng: np.random.Generator) -> ImageFacts:
@@ -82,7 +81,8 @@ def _unseen(index: Rows, like: ImageFacts, rng: np.random.Generator) -> ImageFac
     return ImageFacts(
         index=index,
         file=np.full((count, like.file.shape[1]), np.nan, np.float32),
-        pixel=np.full((count, like.pixel.shape[1]), np.nan, np.float32),
+        statistics=like.statistics[:0],
+        place=np.full(count, -1, np.int32),
         digest=hashes[0],
         phash=hashes[1],
         thumb=np.zeros((count, like.thumb.shape[1]), np.uint8),
@@ -185,9 +185,3 @@ def _united(groups: Rows, cluster: Rows) -> Rows:
     edges = coo_matrix((np.ones(len(first)), (first, second + int(first.max()) + 1)), shape=(size, size))
     numbers: Rows = connected_components(edges, directed=False)[1][first].astype(np.int64)
     return numbers
-
-
-def _joined(parts: Sequence[ImageFacts]) -> ImageFacts:
-    return ImageFacts(
-        **{field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(ImageFacts)}
-    )

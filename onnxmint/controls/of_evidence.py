@@ -187,7 +187,7 @@ def _features(
     table = known.table
     of_row = rows[seen.rows]
     free = ~table.is_member[of_row] & np.isin(table.part[of_row], (CALIBRATE, TEST))
-    pixel = looked.facts.pixel[of_row]
+    pixel = looked.facts.take(of_row).pixel
     kept = free & np.isfinite(pixel[:, 0])
     found: NDArray[np.float32] = np.concatenate([pixel[kept], seen.features[kept]], axis=1).astype(np.float32)
     return found, of_row[kept].astype(np.int32)

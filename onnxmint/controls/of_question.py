@@ -85,7 +85,7 @@ def look_at_questioned(source: ImageSource, traces: Traces, *, rng: np.random.Ge
         source=source,
         entries=entries,
         facts=facts,
-        described=np.flatnonzero(np.isfinite(facts.pixel[:, 0]) & ~np.isin(facts.index, numbers)),
+        described=facts.described[~np.isin(facts.index[facts.described], numbers)],
         known=tuple(known),
         known_index=frozenset(numbers),
     )
@@ -165,7 +165,9 @@ def _described(
     if not rows:
         raise ValueError("no questioned image could be read")
     seen = np.stack([features[int(asked.facts.index[row])] for row in rows])
-    return asked.facts.index[rows], np.concatenate([asked.facts.pixel[rows].astype(np.float64), seen], axis=1)
+    return asked.facts.index[rows], np.concatenate(
+        [asked.facts.take(np.array(rows)).pixel.astype(np.float64), seen], axis=1
+    )
 
 
 def question_the_reference(

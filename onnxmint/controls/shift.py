@@ -31,8 +31,7 @@ def files_control(looked: Looked, rng: np.random.Generator) -> Control:
 
 def pixels_control(looked: Looked, rng: np.random.Generator) -> Control:
     """Can members be told from non-members by simple statistics of their pixels?"""
-    described = np.flatnonzero(np.isfinite(looked.facts.pixel[:, 0]))
-    part = looked.take(described)
+    part = looked.take(looked.facts.described)
     found = _between_sides(part, part.facts.pixel, rng)
     if found is None:
         return _too_few("pixels")

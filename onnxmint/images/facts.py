@@ -5,10 +5,10 @@ import io
 import math
 import warnings
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -56,7 +56,8 @@ class ImageFacts:
     Attributes:
         index: (n,) int64, positions in the source, ascending.
         file: (n, F) float32, the FILE_FACTS; NaN where one has no meaning.
-        pixel: (n, P) float32, the PIXEL_FACTS; a row of NaN where they were not asked for.
+        statistics: (k, P) float32, the PIXEL_FACTS of those images for which they were asked.
+        place: (n,) int32, the row of `statistics` that belongs to an image, -1 for none.
         digest: (n,) uint64, hash of size and RGB pixels: equal for exact copies whatever the container.
         phash: (n,) uint64, perceptual hash: few bits differ between near copies.
         thumb: (n, 192) uint8, 8 x 8 RGB thumbnail.
@@ -64,14 +65,41 @@ class ImageFacts:
 
     index: NDArray[np.int64]
     file: Floats
-    pixel: Floats
+    statistics: Floats
+    place: NDArray[np.int32]
     digest: NDArray[np.uint64]
     phash: NDArray[np.uint64]
     thumb: NDArray[np.uint8]
 
+    @property
+    def described(self) -> NDArray[np.int64]:
+        """Return the rows of images whose PIXEL_FACTS are known."""
+        return np.flatnonzero(self.place >= 0)
+
+    @property
+    def pixel(self) -> Floats:
+        """Return the (n, P) PIXEL_FACTS, a row of NaN where they were not asked for."""
+        unknown = np.full((1, self.statistics.shape[1]), np.nan, np.float32)
+        found: Floats = np.concatenate([self.statistics, unknown])[self.place]
+        return found
+
     def take(self, rows: NDArray[Any] | slice) -> "ImageFacts":
         """Return some of the images: row numbers, a mask or a slice."""
-        return ImageFacts(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+        return replace(self, **{name: getattr(self, name)[rows] for name in _BY_IMAGE})
+
+    @staticmethod
+    def joined(parts: Sequence["ImageFacts"]) -> "ImageFacts":
+        """Return the images of some parts, one after the other."""
+        if len(parts) == 1:
+            return parts[0]
+        starts = np.cumsum([0, *(len(part.statistics) for part in parts[:-1])])
+        by_image = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _BY_IMAGE}
+        moved = [np.where(part.place < 0, -1, part.place + start) for part, start in zip(parts, starts, strict=True)]
+        statistics = np.concatenate([part.statistics for part in parts])
+        return ImageFacts(**by_image | {"statistics": statistics, "place": np.concatenate(moved).astype(np.int32)})
+
+
+_BY_IMAGE = ("index", "file", "place", "digest", "phash", "thumb")
 
 
 def look_at(
@@ -95,26 +123,30 @@ def look_at(
         threads: images looked at beside each other.
         pixel_facts: indices whose slower PIXEL_FACTS are computed, None for all.
     """
-    room = _room(len(wanted))
-    filled = 0
+    room = _room(len(wanted), len(wanted if pixel_facts is None else wanted & pixel_facts))
+    filled = described = 0
     with stage(name, len(wanted)) as advance, ThreadPoolExecutor(threads, thread_name_prefix="onnxmint-facts") as pool:
         for done in _looked_at(pool, source, wanted, pixel_facts, _IN_FLIGHT * threads):
             for index, seen in done:
                 if seen is not None:
                     room.index[filled] = index
                     room.file[filled] = seen.file
-                    room.pixel[filled] = np.nan if seen.pixel is None else seen.pixel
+                    if seen.pixel is not None:
+                        room.statistics[described] = seen.pixel
+                        room.place[filled] = described
+                        described += 1
                     room.digest[filled], room.phash[filled], room.thumb[filled] = seen.digest, seen.phash, seen.thumb
                     filled += 1
             advance(len(done))
-    return room.take(slice(filled))
+    return replace(room.take(slice(filled)), statistics=room.statistics[:described])
 
 
-def _room(count: int) -> ImageFacts:
+def _room(count: int, described: int) -> ImageFacts:
     return ImageFacts(
         index=np.empty(count, np.int64),
         file=np.empty((count, len(FILE_FACTS)), np.float32),
-        pixel=np.empty((count, len(PIXEL_FACTS)), np.float32),
+        statistics=np.empty((described, len(PIXEL_FACTS)), np.float32),
+        place=np.full(count, -1, np.int32),
         digest=np.empty(count, np.uint64),
         phash=np.empty(count, np.uint64),
         thumb=np.empty((count, THUMB * THUMB * 3), np.uint8),
