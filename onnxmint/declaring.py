@@ -63,6 +63,16 @@ def resolved_for(spec: PreprocessSpec, target: TargetModel) -> PreprocessSpec:
     return resolve(spec, height=image.height, width=image.width, channels=image.channels, layout=image.layout)
 
 
+def row_warnings(declared: PreprocessSpec, settled: PreprocessSpec, target: TargetModel) -> tuple[str, ...]:
+    """Return a warning when the target takes rows of coloured pixels and nobody said how they are laid out."""
+    if target.input.features is None or declared.layout is not None or settled.channels == "gray":
+        return ()
+    return (
+        'Rows were read with channels last, as numpy flattens images; layout = "flat-chw" in a preprocessing file says '
+        "otherwise; onnxmint check tries both.",
+    )
+
+
 def normalisation_warnings(spec: PreprocessSpec, target: TargetModel) -> tuple[str, ...]:
     """Return a warning when the graph normalises its image itself and the settled preprocessing does not fit that."""
     own = None if target.input.raw else find_normalisation(target)

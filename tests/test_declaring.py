@@ -14,7 +14,7 @@ from onnxmint.preparing import prepare
 from onnxmint.settings import EvidenceSettings, TrainSettings
 from onnxmint.training import train
 from tests.graph.texts import CNN, cnn, save
-from tests.test_checking import RAW
+from tests.test_checking import RAW, ROWS
 
 VIT = {"image_processor_type": "ViTImageProcessor", "size": 8}
 SCALED = CNN.replace("conv1 = Conv <pads=[1,1,1,1]> (image,", "a = Div(image, s)  conv1 = Conv <pads=[1,1,1,1]> (a,")
@@ -68,6 +68,17 @@ def test_preparing_twice_is_a_warning(tmp_path: Path) -> None:
     (warning,) = _prepare(model, "imagenet")
     assert warning.startswith("The graph itself subtracts 0 and divides by 255: declare 0-255, but the declared")
     assert _prepare(model, "0-255") == ()
+
+
+def test_rows_in_colour_that_nobody_laid_out_are_a_warning(tmp_path: Path) -> None:
+    model = save(ROWS.format(kind="float"), tmp_path / "rows.onnx")
+    (warning,) = _prepare(model, "0-1")
+    assert warning.startswith("Rows were read with channels last, as numpy flattens images; layout = ")
+    for text in ('layout = "flat-chw"', 'layout = "flat"'):
+        (tmp_path / "p.toml").write_text(text)
+        assert _prepare(model, str(tmp_path / "p.toml")) == ()
+    (tmp_path / "p.toml").write_text("size = [12, 16]")  # gray: there is one channel to lay out
+    assert _prepare(model, str(tmp_path / "p.toml")) == ()
 
 
 def test_what_is_declared_beside_a_model_and_contradicts_it_is_told(tmp_path: Path) -> None:
