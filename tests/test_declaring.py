@@ -17,6 +17,7 @@ from tests.graph.texts import CNN, cnn, save
 from tests.test_checking import RAW, ROWS
 
 VIT = {"image_processor_type": "ViTImageProcessor", "size": 8}
+BIT = {"image_processor_type": "BitImageProcessor", "size": {"shortest_edge": 32}, "crop_size": 28}
 SCALED = CNN.replace("conv1 = Conv <pads=[1,1,1,1]> (image,", "a = Div(image, s)  conv1 = Conv <pads=[1,1,1,1]> (a,")
 SCALED = SCALED.replace("float[5] b1", "float[5] b1, float[1] s = {255.0}")
 
@@ -61,6 +62,37 @@ def test_a_target_of_raw_pixels_takes_nothing_unasked_and_says_so(tmp_path: Path
     (note,) = declared_spec(None, target)[1]
     assert f"it can be, with --preprocess {tmp_path / 'raw.toml'}" in note
     assert declarations(None, target).meant is None
+
+
+def test_of_a_librarys_file_a_target_of_raw_pixels_takes_the_geometry(tmp_path: Path) -> None:
+    target = load_target(save(RAW, tmp_path / "raw.onnx"))
+    file = tmp_path / "preprocessor_config.json"
+    file.write_text(json.dumps(BIT))
+    for wanted, start in ((None, "--preprocess was not given; of"), (str(tmp_path), "raw.onnx takes raw pixels: of")):
+        prepared = prepare(target.path, EvidenceSettings(preprocess=wanted, device="cpu"))
+        spec = prepared.spec
+        assert (spec.resize, spec.size, spec.crop, spec.filter) == ("shortest", (32, 32), (28, 28), "bicubic")
+        assert (spec.scale, spec.mean, spec.std) == (1, (0,), (1,))
+        assert prepared.notes == (
+            f"{start} what {file} declares, only size, resizing and cropping were taken; scaling is left to the graph.",
+        )
+        meant = declarations(wanted, target).meant
+        assert meant is not None
+        assert (meant.spec.scale, meant.spec.crop) == (1, (28, 28))
+
+
+def test_what_does_not_serve_a_target_of_raw_pixels_says_why(tmp_path: Path) -> None:
+    model = save(RAW, tmp_path / "raw.onnx")
+    (tmp_path / "raw.toml").write_text("scale = 0.5")
+    (note,) = _prepare(model)
+    assert "was not taken: raw.onnx takes raw uint8 pixels and prepares them itself" in note
+    with pytest.raises(UsageError, match="would prepare them twice"):
+        _prepare(model, str(tmp_path / "raw.toml"))
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(BIT))  # of two, none is taken unasked
+    (note,) = _prepare(model)
+    assert note.endswith(f"it can be, with --preprocess {tmp_path / 'preprocessor_config.json'}.")
+    with pytest.raises(UsageError, match="makes images of 224x224, the model takes 28x28"):
+        _prepare(model, "torchvision:ResNet50_Weights.IMAGENET1K_V1")
 
 
 def test_preparing_twice_is_a_warning(tmp_path: Path) -> None:

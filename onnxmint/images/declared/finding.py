@@ -67,6 +67,11 @@ def load_spec(text: str) -> PreprocessSpec:
     )
 
 
+def of_library(spec: PreprocessSpec) -> bool:
+    """Return whether torchvision's weights or a file of Hugging Face or timm declared a preprocessing."""
+    return spec.name.startswith("torchvision:") or spec.name.lower().endswith(".json")
+
+
 def declared_beside(model: Path, metadata: Mapping[str, str]) -> tuple[Found, ...]:
     """Return what is declared beside a model and inside it; declarations that say the same are one.
 
