@@ -168,7 +168,7 @@ def _trained_on(path: Path, images: Sequence[str]) -> NDArray[np.bool_]:
         return np.zeros(len(images), np.bool_)
     members = {line.strip() for line in listing.read_text("utf-8").splitlines() if line.strip()}
     found = np.array([image in members for image in images], np.bool_)
-    if members and not found.any():
+    if images and members and not found.any():  # an audit has no known images to name
         raise ImagesError(
             f"{listing} names none of the known images; it must name them as reports do, for example {images[0]!r}"
         )

@@ -181,7 +181,9 @@ def test_a_given_reference_sees_known_and_questioned_images(reference: Path) -> 
     made = train(MODEL, DEMO / "members.parquet", DEMO / "nonmembers.parquet", settings=settings)
     control = by_name(made.controls)["reference"]
     assert control.facts["by"] == "other.onnx"
+    reference.with_name("other.members.txt").write_text("of/others.png\n")  # its training images, known or not
     found = audit(MODEL, DEMO / "questioned.parquet", made, settings=AuditSettings(reference=(reference,)))
+    reference.with_name("other.members.txt").unlink()
     asked = by_name(found.controls)["reference"]
     assert asked.facts["questioned"]["low"] <= 0.5
     assert "Nor are questioned images easier" in asked.text
