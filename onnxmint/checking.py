@@ -13,8 +13,9 @@ from onnxmint.declaring import Declarations, declarations, resolved_for
 from onnxmint.errors import ImagesError, UsageError
 from onnxmint.evidence import labels_of
 from onnxmint.graph.load import TargetModel, load_target
-from onnxmint.images.preprocess import FORMATS, PreprocessSpec, Size, decode, final_size
+from onnxmint.images.preprocess import FORMATS, decode, final_size
 from onnxmint.images.sources import ImageSource, open_source
+from onnxmint.images.spec import PreprocessSpec, Size
 from onnxmint.images.variants import (
     Variant,
     declared_variant,

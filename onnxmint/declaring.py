@@ -6,7 +6,8 @@ from onnxmint.errors import UsageError
 from onnxmint.graph.load import TargetModel
 from onnxmint.graph.normalisation import find_normalisation
 from onnxmint.images.declared.finding import NAMES, Found, declared_beside, load_spec, of_library
-from onnxmint.images.preprocess import PRESETS, PreprocessSpec, final_size, resolve
+from onnxmint.images.preprocess import PRESETS, final_size, resolve
+from onnxmint.images.spec import PreprocessSpec
 from onnxmint.images.variants import Variant, declared_variant
 
 _GEOMETRY_ONLY = "only size, resizing and cropping were taken; scaling is left to the graph"

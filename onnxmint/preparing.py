@@ -14,7 +14,8 @@ from onnxmint.graph.layers import Layer
 from onnxmint.graph.load import TargetModel, at_size, load_target
 from onnxmint.graph.serial import session_source
 from onnxmint.graph.views import VIEW_SETS
-from onnxmint.images.preprocess import PreprocessSpec, final_size
+from onnxmint.images.preprocess import final_size
+from onnxmint.images.spec import PreprocessSpec
 from onnxmint.reading import Reader
 from onnxmint.results import TargetFacts
 from onnxmint.runtime.session import Device, choose_device

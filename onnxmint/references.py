@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from onnxmint.declaring import resolved_for
 from onnxmint.errors import ImagesError, ModelError, UsageError
 from onnxmint.graph.load import load_target
-from onnxmint.images.preprocess import PreprocessSpec
+from onnxmint.images.spec import PreprocessSpec
 from onnxmint.measuring import KnownScores, Rows, observe
 from onnxmint.preparing import Prepared, prepare, prepared_with, show
 from onnxmint.reading import KnownImages

@@ -6,7 +6,8 @@ from typing import Any
 
 from onnxmint.images.declared.keras import KERAS
 from onnxmint.images.declared.toml import spec_toml
-from onnxmint.images.preprocess import PRESETS, PreprocessSpec, Size
+from onnxmint.images.preprocess import PRESETS
+from onnxmint.images.spec import PreprocessSpec, Size
 
 _COLOURS = 3
 _TRADITIONAL = 0.875  # of the shorter side that a crop keeps: 256 to 224, as ImageNet classifiers are tested

@@ -17,16 +17,9 @@ from PIL import Image
 
 from onnxmint.errors import ImagesError, UsageError
 from onnxmint.images.declared.finding import load_spec
-from onnxmint.images.preprocess import (
-    FILTERS,
-    PRESETS,
-    PreprocessSpec,
-    decode,
-    final_size,
-    from_dict,
-    resolve,
-    to_dict,
-)
+from onnxmint.images.geometry import FILTERS
+from onnxmint.images.preprocess import PRESETS, decode, final_size, from_dict, resolve, to_dict
+from onnxmint.images.spec import PreprocessSpec
 
 
 def _pixels(height: int, width: int, seed: int = 0) -> np.ndarray:

@@ -14,7 +14,8 @@ from onnxmint.images.declared.timm import is_timm, read_pretrained_cfg
 from onnxmint.images.declared.toml import read_toml
 from onnxmint.images.declared.torchvision import weights_named
 from onnxmint.images.declared.values import read_json
-from onnxmint.images.preprocess import PRESETS, PreprocessSpec
+from onnxmint.images.preprocess import PRESETS
+from onnxmint.images.spec import PreprocessSpec
 
 NAMES = ", ".join((*PRESETS, *(f"keras:{mode}" for mode in KERAS), "torchvision:WEIGHTS"))
 # Files of these names declare a preprocessing always (None), or when their content does: a processor_config.json may

@@ -9,9 +9,10 @@ from typing import Any
 
 from onnxmint.errors import UsageError
 from onnxmint.images.declared.values import is_number
-from onnxmint.images.geometry import CROP_RULES, FILTERS, KEEPING_ASPECT, LARGEST, RESAMPLERS, RESIZES, Size
-from onnxmint.images.preprocess import CHANNELS, LAYOUTS, TRANSPARENCY, PreprocessSpec
+from onnxmint.images.geometry import CROP_RULES, FILTERS, KEEPING_ASPECT, LARGEST, RESAMPLERS, RESIZES
+from onnxmint.images.preprocess import CHANNELS, LAYOUTS, TRANSPARENCY
 from onnxmint.images.resampling import TORCH_FILTERS
+from onnxmint.images.spec import PreprocessSpec, Size
 
 _CHOICES = {
     "resize": RESIZES,
