@@ -211,7 +211,10 @@ def advise(found: CheckResult) -> str:
         words = [_fit(found), _low(best, found)]
     words.append(_declared(found))
     if found.raw:
-        words.append("The model takes raw uint8 pixels and scales them itself: only ways to resize can differ.")
+        ways = "ways to resize" + ", and to lay out rows," * any(
+            row.variant.spec.layout == "flat-chw" for row in found.rows
+        )
+        words.append(f"The model takes raw uint8 pixels and scales them itself: only {ways} can differ.")
     return " ".join(word for word in words if word)
 
 

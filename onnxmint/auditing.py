@@ -139,9 +139,12 @@ def _references(prepared: Prepared, auditor: Auditor, settings: AuditSettings) -
             f"--reference gives {', '.join(given)}, the auditor was trained with {', '.join(trained) or 'none'}: give "
             "the same files"
         )
+    known = auditor.method.get("reference_preprocess", {})  # by hash: a file may have another name today
+    settled = {path: from_dict(known[given[path.name]]) for path in settings.reference if given[path.name] in known}
+    # auditors made before this was kept say it only in the name of the target's
     name = str(auditor.preprocess["name"])
     declared = EvidenceSettings(preprocess=name if name in PRESETS else None, device=settings.device)
-    return open_references(settings.reference, prepared, [], declared)
+    return open_references(settings.reference, prepared, [], declared, settled)
 
 
 def _content(path: Path) -> bytes:

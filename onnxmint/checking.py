@@ -13,8 +13,9 @@ from onnxmint.declaring import Declarations, declarations, resolved_for
 from onnxmint.errors import ImagesError, UsageError
 from onnxmint.evidence import labels_of
 from onnxmint.graph.load import TargetModel, load_target
-from onnxmint.images.preprocess import FORMATS, PreprocessSpec, Size, decode
+from onnxmint.images.preprocess import FORMATS, decode, final_size
 from onnxmint.images.sources import ImageSource, open_source
+from onnxmint.images.spec import PreprocessSpec, Size
 from onnxmint.images.variants import (
     Variant,
     declared_variant,
@@ -22,6 +23,7 @@ from onnxmint.images.variants import (
     variants_of_filtering,
     variants_of_pixels,
     variants_of_resizing,
+    variants_of_rows,
 )
 from onnxmint.preparing import prepared_with, show
 from onnxmint.progress import Advance, Stage, quiet
@@ -160,7 +162,7 @@ class _Trial:
     def key(self, variant: Variant) -> object:
         """Return what makes a variant: the pixels it starts from, and what is done to them."""
         spec = self._resolved(variant)
-        return self._geometry(spec), spec.channels, spec.scale, spec.mean, spec.std
+        return self._geometry(spec), spec.layout, spec.channels, spec.scale, spec.mean, spec.std
 
     def needs_resizing(self) -> Size | None:
         """Return the (height, width) that the target takes when some image is stored in another, else None."""
@@ -173,8 +175,7 @@ class _Trial:
 
     def _geometry(self, spec: PreprocessSpec) -> int:
         """Return the number of the pixels that a preparation starts from; equal pixels have one number."""
-        # resolved with the target's layout, which is no matter of pixels
-        geometry = replace(geometry_of(spec), layout=None, channels="gray" if spec.channels == "gray" else "rgb")
+        geometry = replace(geometry_of(spec), channels="gray" if spec.channels == "gray" else "rgb")
         if geometry not in self._place:
             found = self._decode(geometry)
             equal = (n for n, other in enumerate(self._decoded) if np.array_equal(other.pixels, found.pixels))
@@ -248,14 +249,18 @@ def _scalings(said: Declarations, target: TargetModel) -> tuple[Variant, ...]:
     first = tuple(one for one in (said.meant, *said.others) if one is not None)
     geometry = first[0].spec if first else PreprocessSpec(name="pixels as they are")
     image = target.input
+    if image.features is not None:  # rows of pixels: the declared size says what they are
+        image = image.settled(final_size(geometry), geometry.layout)
     if None in (image.height, image.width) and not (geometry.crop or geometry.size):
         raise UsageError(
             f"{target.path.name} takes images of any size: say which with --preprocess FILE, a TOML file such as "
             "size = [224, 224]; scalings and channel orders are then tried for it"
         )
-    if image.raw:
-        return first or (declared_variant(geometry),)
-    return (*first, *variants_of_pixels(geometry, image.channels))
+    first = first or ((declared_variant(geometry),) if image.raw else ())
+    tried = first if image.raw else (*first, *variants_of_pixels(geometry, image.channels))
+    if image.features is None or image.channels == 1:
+        return tried
+    return (*first, *(row for one in tried for row in variants_of_rows(one)))  # equal ones are tried once
 
 
 def _resizings(variants: Iterable[Variant], size: Size) -> list[Variant]:

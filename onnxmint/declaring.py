@@ -5,9 +5,12 @@ from dataclasses import dataclass, replace
 from onnxmint.errors import UsageError
 from onnxmint.graph.load import TargetModel
 from onnxmint.graph.normalisation import find_normalisation
-from onnxmint.images.declared.finding import NAMES, declared_beside, load_spec
-from onnxmint.images.preprocess import PRESETS, PreprocessSpec, final_size, resolve
+from onnxmint.images.declared.finding import NAMES, Found, declared_beside, load_spec, of_library
+from onnxmint.images.preprocess import PRESETS, final_size, resolve
+from onnxmint.images.spec import PreprocessSpec
 from onnxmint.images.variants import Variant, declared_variant
+
+_GEOMETRY_ONLY = "only size, resizing and cropping were taken; scaling is left to the graph"
 
 
 def declared_spec(wanted: str | None, target: TargetModel) -> tuple[PreprocessSpec, tuple[str, ...]]:
@@ -17,12 +20,14 @@ def declared_spec(wanted: str | None, target: TargetModel) -> tuple[PreprocessSp
         UsageError: neither, several that differ, or what cannot be reproduced.
     """
     if wanted is not None:
-        return load_spec(wanted), ()
+        declared = load_spec(wanted)
+        spec = _left_to_graph(declared, target)
+        note = f"{target.path.name} takes raw pixels: of what {spec.name} declares, {_GEOMETRY_ONLY}."
+        return spec, () if spec == declared else (note,)
     name, found = target.path.name, declared_beside(target.path, target.model.metadata_props)
     places = " or ".join(f"--preprocess {one.place}" for one in found)
     if target.input.raw:
-        left = f"{name} takes raw pixels, so what is declared beside it was not taken; it can be, with {places}."
-        return PRESETS["0-255"], (left,) if found else ()
+        return _declared_of_raw(found, target)
     start = f"say how {name}'s images are prepared, with --preprocess: "
     if not found:
         raise UsageError(
@@ -34,6 +39,30 @@ def declared_spec(wanted: str | None, target: TargetModel) -> tuple[PreprocessSp
     if found[0].spec is None:
         raise UsageError(f"{start}what is declared beside the model does not serve ({found[0].problem})")
     return found[0].spec, (f"--preprocess was not given; taken as declared by {found[0].place}.",)
+
+
+def _declared_of_raw(found: tuple[Found, ...], target: TargetModel) -> tuple[PreprocessSpec, tuple[str, ...]]:
+    """Return what the one library's file beside a target of raw pixels says of size; else pixels as they are."""
+    problems = {one.place: _refusal(one, target) for one in found}
+    good = [one for one in found if problems[one.place] is None]
+    if len(found) == 1 and good and good[0].spec is not None and of_library(good[0].spec):
+        spec = _left_to_graph(good[0].spec, target)
+        return spec, (f"--preprocess was not given; of what {spec.name} declares, {_GEOMETRY_ONLY}.",)
+    start = f"{target.path.name} takes raw pixels, so what is declared beside it was not taken"
+    if good:
+        places = " or ".join(f"--preprocess {one.place}" for one in good)
+        return PRESETS["0-255"], (f"{start}; it can be, with {places}.",)
+    return PRESETS["0-255"], tuple(f"{start}: {problem}." for problem in problems.values())
+
+
+def _left_to_graph(spec: PreprocessSpec, target: TargetModel) -> PreprocessSpec:
+    """Return a declaration without its scaling where the target scales its pixels itself and a library declared it.
+
+    A library's file always says how pixels are scaled, wherever that happens; a user's own TOML file means it.
+    """
+    if not target.input.raw or not of_library(spec):
+        return spec
+    return replace(spec, scale=1.0, mean=(0.0,), std=(1.0,), channels="gray" if spec.channels == "gray" else "rgb")
 
 
 def settle(spec: PreprocessSpec, target: TargetModel) -> PreprocessSpec:
@@ -63,6 +92,16 @@ def resolved_for(spec: PreprocessSpec, target: TargetModel) -> PreprocessSpec:
     return resolve(spec, height=image.height, width=image.width, channels=image.channels, layout=image.layout)
 
 
+def row_warnings(declared: PreprocessSpec, settled: PreprocessSpec, target: TargetModel) -> tuple[str, ...]:
+    """Return a warning when the target takes rows of coloured pixels and nobody said how they are laid out."""
+    if target.input.features is None or declared.layout is not None or settled.channels == "gray":
+        return ()
+    return (
+        'Rows were read with channels last, as numpy flattens images; layout = "flat-chw" in a preprocessing file says '
+        "otherwise; onnxmint check tries both.",
+    )
+
+
 def normalisation_warnings(spec: PreprocessSpec, target: TargetModel) -> tuple[str, ...]:
     """Return a warning when the graph normalises its image itself and the settled preprocessing does not fit that."""
     own = None if target.input.raw else find_normalisation(target)
@@ -87,15 +126,16 @@ def declarations(wanted: str | None, target: TargetModel) -> Declarations:
     """
     meant = None if wanted is None else declared_variant(load_spec(wanted))
     if meant is not None:
+        meant = declared_variant(_left_to_graph(meant.spec, target))
         settle(meant.spec, target)  # refuses what contradicts the target
     notes, others = [], []
     for found in declared_beside(target.path, target.model.metadata_props):
-        problem = found.problem if found.spec is None else _contradiction(found.spec, target)
+        problem = _refusal(found, target)
         if found.spec is not None and problem is None:
-            others.append(declared_variant(found.spec))
+            others.append(declared_variant(_left_to_graph(found.spec, target)))
         else:
             notes.append(f"{found.place} is declared beside the model and not tried: {problem}.")
-    if meant is None and len(others) == 1 and not target.input.raw:
+    if meant is None and len(others) == 1 and (not target.input.raw or of_library(others[0].spec)):
         (meant,) = others
         notes.append(f"--preprocess was not given; what {meant.name} declares counts as declared.")
     own = None if target.input.raw else find_normalisation(target)
@@ -103,10 +143,12 @@ def declarations(wanted: str | None, target: TargetModel) -> Declarations:
     return Declarations(meant=meant, others=tuple(one for one in others if one != meant), notes=tuple(notes))
 
 
-def _contradiction(spec: PreprocessSpec, target: TargetModel) -> str | None:
-    """Return why a preprocessing does not fit a target, None when it does."""
+def _refusal(found: Found, target: TargetModel) -> str | None:
+    """Return why what is declared beside a target does not serve, None when it does."""
+    if found.spec is None:
+        return found.problem
     try:
-        settle(spec, target)
+        settle(_left_to_graph(found.spec, target), target)
     except UsageError as problem:
         return str(problem)
     return None

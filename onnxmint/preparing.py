@@ -7,14 +7,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxmint.declaring import declared_spec, normalisation_warnings, settle
+from onnxmint.declaring import declared_spec, normalisation_warnings, row_warnings, settle
 from onnxmint.errors import ImagesError, UsageError
 from onnxmint.graph.instrument import GraphPreprocess, Instrumented, instrument, settle_label
 from onnxmint.graph.layers import Layer
 from onnxmint.graph.load import TargetModel, at_size, load_target
 from onnxmint.graph.serial import session_source
 from onnxmint.graph.views import VIEW_SETS
-from onnxmint.images.preprocess import PreprocessSpec, final_size
+from onnxmint.images.preprocess import final_size
+from onnxmint.images.spec import PreprocessSpec
 from onnxmint.reading import Reader
 from onnxmint.results import TargetFacts
 from onnxmint.runtime.session import Device, choose_device
@@ -71,7 +72,9 @@ def prepare(model: str | Path, settings: EvidenceSettings) -> Prepared:
     declared, notes = declared_spec(settings.preprocess, target)
     spec = settle(declared, target)
     prepared = prepared_with(target, spec, choose_device(settings.device))
-    return replace(prepared, notes=(*notes, *normalisation_warnings(spec, target)))
+    return replace(
+        prepared, notes=(*notes, *row_warnings(declared, spec, target), *normalisation_warnings(spec, target))
+    )
 
 
 def prepared_with(target: TargetModel, spec: PreprocessSpec, device: Device) -> Prepared:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from onnxmint.evidence import EvidenceTable
 from onnxmint.graph.views import LABEL
-from onnxmint.images.preprocess import PreprocessSpec, decode
+from onnxmint.images.preprocess import decode
+from onnxmint.images.spec import PreprocessSpec
 from onnxmint.progress import Stage
 from onnxmint.results import Skipped
 from onnxmint.runtime.session import Device, open_session, share_cores

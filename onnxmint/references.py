@@ -5,7 +5,7 @@ as reports name them), and `NAME.toml`, its preprocessing where it differs from 
 taken not to have been trained on any of the images.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from onnxmint.declaring import resolved_for
 from onnxmint.errors import ImagesError, ModelError, UsageError
 from onnxmint.graph.load import load_target
+from onnxmint.images.spec import PreprocessSpec
 from onnxmint.measuring import KnownScores, Rows, observe
 from onnxmint.preparing import Prepared, prepare, prepared_with, show
 from onnxmint.reading import KnownImages
@@ -76,7 +77,11 @@ def references_in(folder: Path) -> list[Path]:
 
 
 def open_references(
-    files: Sequence[Path], target: Prepared, images: Sequence[str], settings: EvidenceSettings
+    files: Sequence[Path],
+    target: Prepared,
+    images: Sequence[str],
+    settings: EvidenceSettings,
+    settled: Mapping[Path, PreprocessSpec] | None = None,
 ) -> list[Reference]:
     """Load and check the references, before anything long begins.
 
@@ -85,6 +90,7 @@ def open_references(
         target: what they are compared with.
         images: (n,) names of the known images, as reports name them.
         settings: device, and preprocessing as it was declared; None takes the target's as it was settled.
+        settled: preprocessing of those of the models whose own is known already.
 
     Raises:
         ModelError: a file that is no classifier, or has another number of classes.
@@ -92,7 +98,8 @@ def open_references(
     """
     found = []
     for path in files:
-        prepared = _prepare(path, target, settings)
+        spec = None if settled is None else settled.get(path)
+        prepared = _prepare(path, target, settings) if spec is None else _prepared_as(spec, path, target)
         if prepared.target.answer.classes != target.target.answer.classes:
             raise ModelError(
                 f"the reference {path} has {prepared.target.answer.classes} classes, the target "
@@ -112,6 +119,11 @@ def _prepare(path: Path, target: Prepared, settings: EvidenceSettings) -> Prepar
         return prepare(path, settings)
     model = load_target(path)
     return prepared_with(model, resolved_for(replace(target.spec, layout=None), model), target.device)
+
+
+def _prepared_as(spec: PreprocessSpec, path: Path, target: Prepared) -> Prepared:
+    """Load a reference whose preprocessing was settled before."""
+    return prepared_with(load_target(path), spec, target.device)
 
 
 def score_references(
@@ -156,7 +168,7 @@ def _trained_on(path: Path, images: Sequence[str]) -> NDArray[np.bool_]:
         return np.zeros(len(images), np.bool_)
     members = {line.strip() for line in listing.read_text("utf-8").splitlines() if line.strip()}
     found = np.array([image in members for image in images], np.bool_)
-    if members and not found.any():
+    if images and members and not found.any():  # an audit has no known images to name
         raise ImagesError(
             f"{listing} names none of the known images; it must name them as reports do, for example {images[0]!r}"
         )

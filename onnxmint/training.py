@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from onnxmint.mint.auditor import Auditor
 from onnxmint.preparing import Prepared, check_labels, prepare, target_warnings
 from onnxmint.progress import Stage, quiet
 from onnxmint.reading import KnownImages, Reader, to_numpy
+from onnxmint.references import Reference
 from onnxmint.results import Control
 from onnxmint.settings import EvidenceSettings, TrainSettings
 from onnxmint.stats import metrics, two_sample
@@ -74,7 +76,7 @@ def train(
     references = given_references(settings.reference, prepared, known, settings)
     fitted = fit_and_score(prepared, known, read, settings)
     controlled = control_evidence(prepared, looked, duplicates, fitted, settings, references=references, rng=rng)
-    auditor = _auditor(fitted, looked, controlled, settings, rng)
+    auditor = _auditor(fitted, looked, controlled, references, settings, rng)
     auditor = replace(auditor, model=_merge(fitted, auditor))
     _check_parity(auditor, fitted)
     return auditor
@@ -115,7 +117,12 @@ def _names(table: EvidenceTable, sources: tuple[ImageSource, ImageSource], rows:
 
 
 def _auditor(
-    fitted: Fitted, looked: Looked, controlled: Controlled, settings: TrainSettings, rng: np.random.Generator
+    fitted: Fitted,
+    looked: Looked,
+    controlled: Controlled,
+    references: Sequence[Reference],
+    settings: TrainSettings,
+    rng: np.random.Generator,
 ) -> Auditor:
     """Measure the module and write down what is known of it; the graph comes later."""
     held, prepared = fitted.held, fitted.reading.shown.prepared
@@ -124,7 +131,7 @@ def _auditor(
         model=b"",
         target_sha256=prepared.target.sha256,
         preprocess=to_dict(prepared.spec),
-        method=_method(fitted, settings),
+        method=_method(fitted, references, settings),
         evidence=facts,
         performance=measure(fitted.score, held, rng, folds=fitted.folds),
         baselines=tuple(measure_baselines(held, rng)),
@@ -149,11 +156,12 @@ def now() -> str:
     return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
 
 
-def _method(fitted: Fitted, settings: TrainSettings) -> dict[str, Any]:
+def _method(fitted: Fitted, references: Sequence[Reference], settings: TrainSettings) -> dict[str, Any]:
     shown = fitted.reading.shown
     layers = fitted.reading.layers or list_layers(shown.prepared.target)[-1:]
     views = {"views": shown.views, "labels": shown.with_labels} if shown.views else {}
     crossed = {"folds": fitted.folds} if fitted.folds > 1 else {}
+    digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in settings.reference]
     return {
         "name": fitted.name,
         "title": title(fitted.name, fitted.reading.layers, shown.views),
@@ -168,7 +176,10 @@ def _method(fitted: Fitted, settings: TrainSettings) -> dict[str, Any]:
         "best_epochs": list(fitted.best_epochs),
         "validation_loss": fitted.validation_loss if fitted.best_epochs else None,
         "source": "Membership Inference Test, arXiv 2601.12929",
-        "references": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in settings.reference},
+        "references": {path.name: digest for path, digest in zip(settings.reference, digests, strict=True)},
+        "reference_preprocess": {
+            digest: to_dict(reference.prepared.spec) for digest, reference in zip(digests, references, strict=True)
+        },
         "intervals": metrics.INTERVAL_METHOD,
         "controls": two_sample.METHOD,
     }

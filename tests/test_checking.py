@@ -46,6 +46,14 @@ NAN = """
 """
 
 
+ROWS = """
+    <ir_version: 8, opset_import: ["" : 17]>
+    rows ({kind}[N,192] row) => (float[N,3] logits)
+    <int64[3] shape = {{-1, 3, 64}}>
+    {{ real = Cast <to=1> (row)  planes = Reshape (real, shape)  logits = ReduceMean <axes=[2], keepdims=0> (planes) }}
+"""
+
+
 def _declaring(preprocess: str | None, *, labels: bool = True) -> EvidenceSettings:
     return EvidenceSettings(preprocess=preprocess, labels=labels, device="cpu")
 
@@ -178,6 +186,31 @@ def test_a_target_of_raw_pixels_is_tried_with_ways_to_resize_only(demo: Path, tm
     assert len(found.rows) == 6  # as they are, squashed or cropped, then other filters
     with pytest.raises(UsageError, match="takes raw uint8 pixels and prepares them itself"):
         check(model, demo / "members.parquet", settings=_declaring("0-1"))
+
+
+@pytest.mark.parametrize("kind", ["float", "uint8"])
+@pytest.mark.parametrize("declared", [None, "layout = 'flat-hwc'", "layout = 'flat-chw'"])
+def test_rows_in_colour_are_tried_with_channels_last_and_first(tmp_path: Path, kind: str, declared: str | None) -> None:
+    """The model names the channel that is brightest, with channels first; a coloured pixel's numbers lie together."""
+    rng = np.random.default_rng(0)
+    for label in range(3):
+        (tmp_path / "images" / str(label)).mkdir(parents=True)
+        for number in range(8):
+            pixels = rng.integers(0, 100, (8, 8, 3), np.uint8)
+            pixels[:, :, label] += 100
+            Image.fromarray(pixels).save(tmp_path / "images" / str(label) / f"{number}.png")
+    model = save(ROWS.format(kind=kind), tmp_path / "rows.onnx")
+    file = tmp_path / "p.toml"
+    file.write_text(declared or "")
+    found = check(model, tmp_path / "images", settings=_declaring(declared and str(file)))
+    best = found.rows[0]
+    assert (best.variant.spec.layout, best.accuracy) == ("flat-chw", 1)
+    assert len(found.rows) == (2 if kind == "uint8" else 22)
+    assert (found.declared is None) == (declared is None)
+    assert "flat-chw" in (best.variant.toml or file.read_text())
+    assert ("only ways to resize, and to lay out rows, can differ" in found.advice) == (kind == "uint8")
+    if kind == "uint8" and declared is None:
+        assert "pixels as they are, flat-chw fits best" in found.advice
 
 
 def test_answers_that_are_not_numbers_are_rows_with_their_reason(demo: Path, tmp_path: Path) -> None:

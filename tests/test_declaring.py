@@ -14,9 +14,10 @@ from onnxmint.preparing import prepare
 from onnxmint.settings import EvidenceSettings, TrainSettings
 from onnxmint.training import train
 from tests.graph.texts import CNN, cnn, save
-from tests.test_checking import RAW
+from tests.test_checking import RAW, ROWS
 
 VIT = {"image_processor_type": "ViTImageProcessor", "size": 8}
+BIT = {"image_processor_type": "BitImageProcessor", "size": {"shortest_edge": 32}, "crop_size": 28}
 SCALED = CNN.replace("conv1 = Conv <pads=[1,1,1,1]> (image,", "a = Div(image, s)  conv1 = Conv <pads=[1,1,1,1]> (a,")
 SCALED = SCALED.replace("float[5] b1", "float[5] b1, float[1] s = {255.0}")
 
@@ -63,11 +64,53 @@ def test_a_target_of_raw_pixels_takes_nothing_unasked_and_says_so(tmp_path: Path
     assert declarations(None, target).meant is None
 
 
+def test_of_a_librarys_file_a_target_of_raw_pixels_takes_the_geometry(tmp_path: Path) -> None:
+    target = load_target(save(RAW, tmp_path / "raw.onnx"))
+    file = tmp_path / "preprocessor_config.json"
+    file.write_text(json.dumps(BIT))
+    for wanted, start in ((None, "--preprocess was not given; of"), (str(tmp_path), "raw.onnx takes raw pixels: of")):
+        prepared = prepare(target.path, EvidenceSettings(preprocess=wanted, device="cpu"))
+        spec = prepared.spec
+        assert (spec.resize, spec.size, spec.crop, spec.filter) == ("shortest", (32, 32), (28, 28), "bicubic")
+        assert (spec.scale, spec.mean, spec.std) == (1, (0,), (1,))
+        assert prepared.notes == (
+            f"{start} what {file} declares, only size, resizing and cropping were taken; scaling is left to the graph.",
+        )
+        meant = declarations(wanted, target).meant
+        assert meant is not None
+        assert (meant.spec.scale, meant.spec.crop) == (1, (28, 28))
+
+
+def test_what_does_not_serve_a_target_of_raw_pixels_says_why(tmp_path: Path) -> None:
+    model = save(RAW, tmp_path / "raw.onnx")
+    (tmp_path / "raw.toml").write_text("scale = 0.5")
+    (note,) = _prepare(model)
+    assert "was not taken: raw.onnx takes raw uint8 pixels and prepares them itself" in note
+    with pytest.raises(UsageError, match="would prepare them twice"):
+        _prepare(model, str(tmp_path / "raw.toml"))
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(BIT))  # of two, none is taken unasked
+    (note,) = _prepare(model)
+    assert note.endswith(f"it can be, with --preprocess {tmp_path / 'preprocessor_config.json'}.")
+    with pytest.raises(UsageError, match="makes images of 224x224, the model takes 28x28"):
+        _prepare(model, "torchvision:ResNet50_Weights.IMAGENET1K_V1")
+
+
 def test_preparing_twice_is_a_warning(tmp_path: Path) -> None:
     model = cnn(tmp_path / "m.onnx", SCALED)
     (warning,) = _prepare(model, "imagenet")
     assert warning.startswith("The graph itself subtracts 0 and divides by 255: declare 0-255, but the declared")
     assert _prepare(model, "0-255") == ()
+
+
+def test_rows_in_colour_that_nobody_laid_out_are_a_warning(tmp_path: Path) -> None:
+    model = save(ROWS.format(kind="float"), tmp_path / "rows.onnx")
+    (warning,) = _prepare(model, "0-1")
+    assert warning.startswith("Rows were read with channels last, as numpy flattens images; layout = ")
+    for text in ('layout = "flat-chw"', 'layout = "flat"'):
+        (tmp_path / "p.toml").write_text(text)
+        assert _prepare(model, str(tmp_path / "p.toml")) == ()
+    (tmp_path / "p.toml").write_text("size = [12, 16]")  # gray: there is one channel to lay out
+    assert _prepare(model, str(tmp_path / "p.toml")) == ()
 
 
 def test_what_is_declared_beside_a_model_and_contradicts_it_is_told(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
-"""Two rules about imports, checked instead of remembered: they point down, and starting up stays light."""
+"""Rules about imports, checked instead of remembered: they point down, in no circle, and starting up stays light."""
 
 import ast
+import graphlib
 import subprocess
 import sys
 from pathlib import Path
@@ -82,6 +83,20 @@ def test_imports_point_down(path: Path) -> None:
             assert LEVEL[parts[1]] < LEVEL[room], f"{path.name} imports {name}"
         if parts[0] in ROOMS_OF:
             assert room in ROOMS_OF[parts[0]], f"{path.name} imports {name}"
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Inside a room too, and for types only: what two modules both need belongs below both."""
+    # graph.suggest and graph.layers need each other, for a type
+    modules = [path for path in MODULES if path != PACKAGE / "graph" / "suggest.py"]
+    names = {".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts): path for path in modules}
+    needed = {
+        name: {
+            other for found in _imports(path) for other in (found, found.rpartition(".")[0]) if other in names
+        } - {name}
+        for name, path in names.items()
+    }  # fmt: skip
+    assert len(list(graphlib.TopologicalSorter(needed).static_order())) == len(names)
 
 
 @pytest.mark.parametrize("words", ["import onnxmint", "from onnxmint.cli.main import run; run(['--help'])"])

@@ -2,17 +2,14 @@
 
 import math
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from onnxmint.errors import ImagesError
 from onnxmint.images.resampling import resize_like_torch, resize_without_antialias
+from onnxmint.images.spec import PreprocessSpec, Size
 
-if TYPE_CHECKING:
-    from onnxmint.images.preprocess import PreprocessSpec
-
-Size = tuple[int, int]
 Rounding = Callable[[float], int]
 
 LARGEST = 50_000_000  # pixels; a file of a few kB can claim far more
@@ -29,7 +26,7 @@ CROP_RULES: Mapping[str, tuple[Rounding, Rounding]] = {
 }
 
 
-def fit(image: Any, spec: "PreprocessSpec") -> Any:
+def fit(image: Any, spec: PreprocessSpec) -> Any:
     """Return a Pillow image resized and cropped as a preprocessing says.
 
     Raises:
@@ -38,7 +35,7 @@ def fit(image: Any, spec: "PreprocessSpec") -> Any:
     return _crop(_resize(image, spec), spec)
 
 
-def _resize(image: Any, spec: "PreprocessSpec") -> Any:
+def _resize(image: Any, spec: PreprocessSpec) -> Any:
     if spec.size is None:
         return image
     height, width = spec.size
@@ -73,7 +70,7 @@ def _size_of_same_aspect(image: Any, size: Size, resize: str) -> Size:
     return new
 
 
-def _resample(image: Any, size: Size, spec: "PreprocessSpec") -> Any:
+def _resample(image: Any, size: Size, spec: PreprocessSpec) -> Any:
     from PIL import Image
 
     if spec.resampler == "pillow":
@@ -90,7 +87,7 @@ def _resample(image: Any, size: Size, spec: "PreprocessSpec") -> Any:
     return Image.fromarray(resized.reshape(*size, *pixels.shape[2:]))
 
 
-def _crop(image: Any, spec: "PreprocessSpec") -> Any:
+def _crop(image: Any, spec: PreprocessSpec) -> Any:
     if spec.crop is None:
         return image
     height, width = spec.crop

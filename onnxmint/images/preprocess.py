@@ -8,16 +8,15 @@ import math
 import threading
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.errors import ImagesError, UsageError
-from onnxmint.images.geometry import CROP_RULES, FILTERS, KEEPING_ASPECT, LARGEST, RESAMPLERS, RESIZES, Size, fit
-
-__all__ = ["CROP_RULES", "FILTERS", "LARGEST", "RESAMPLERS", "RESIZES", "PreprocessSpec", "Size", "decode", "resolve"]
+from onnxmint.images.geometry import KEEPING_ASPECT, LARGEST, fit
+from onnxmint.images.spec import PreprocessSpec, Size
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 CHANNELS = ("rgb", "bgr", "gray")
@@ -25,46 +24,6 @@ LAYOUTS = ("NCHW", "NHWC", "flat", "flat-hwc", "flat-chw")  # flat: rows of pixe
 TRANSPARENCY = ("drop", "white")
 HEADER_LOCK = threading.Lock()  # warnings.catch_warnings is not safe in threads, and images are decoded in several
 DEEP_MODES = ("I;16", "I;16B", "I;16L", "I", "F")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PreprocessSpec:
-    """Everything between an image file and the target's input.
-
-    Attributes:
-        name: the preset or file it came from.
-        size: (height, width) to resize to; for "shortest" the shorter side becomes the smaller of the two.
-        resize: "squash" changes the aspect; "shortest" keeps it and cuts the longer side to whole pixels (as
-            torchvision), "cover" and "longest" keep it and round: the image covers the size, or fits into it (as
-            timm); "none" leaves the image, "fit-when-needed" squashes only images that do not have the size yet.
-        filter: resampling filter.
-        resampler: whose: "pillow", "torch" (torchvision on uint8 tensors) or "no-antialias" (bilinear only).
-        crop: (height, width) of a central crop after resizing.
-        crop_fraction: share of the resized image that the crop keeps; says the size, rounded down, in place of `size`.
-        crop_rule: where a crop lies when it cannot lie in the middle, see `geometry.CROP_RULES`.
-        pad: level of what surrounds an image that is smaller than the crop, one or one per colour; None refuses it.
-        channels: "rgb", "bgr" or "gray": what the target reads.
-        transparency: "drop" takes the colours as stored, "white" lays them on white first.
-        layout: "NCHW" or "NHWC" when stated; the graph decides, and a contradiction is refused. Where the target takes
-            rows of pixels, "flat-chw" says that channels come first, "flat-hwc" (or "flat", the default) last.
-        scale, mean, std: the target reads (pixel * scale - mean) / std, per channel.
-    """
-
-    name: str
-    size: Size | None = None
-    resize: str = "fit-when-needed"
-    filter: str = "bilinear"
-    resampler: str = "pillow"
-    crop: Size | None = None
-    crop_fraction: float | None = None
-    crop_rule: str = "torchvision"
-    pad: tuple[int, ...] | None = None
-    channels: str = "rgb"
-    transparency: str = "drop"
-    layout: str | None = None
-    scale: float = 1.0
-    mean: tuple[float, ...] = (0.0,)
-    std: tuple[float, ...] = (1.0,)
 
 
 PRESETS: Mapping[str, PreprocessSpec] = {
@@ -93,26 +52,9 @@ def resolve(
     Raises:
         UsageError: the size is open, or declaration and target contradict each other.
     """
-    if spec.layout is not None and spec.layout != layout:
-        raise UsageError(f"preprocessing {spec.name} says layout {spec.layout}, but the model's input is {layout}")
-    if (spec.channels == "gray") != (channels == 1) and spec.channels != "rgb":
-        raise UsageError(f"preprocessing {spec.name} says channels {spec.channels!r}, but the model takes {channels}")
-    if len(spec.mean) > channels or len(spec.std) > channels:
-        raise UsageError(f"preprocessing {spec.name} has mean and std of 3 channels, but the model takes {channels}")
-    if spec.pad is not None and len(spec.pad) > channels:
-        raise UsageError(f"preprocessing {spec.name} has pad of 3 channels, but the model takes {channels}")
+    _refuse_other_input(spec, channels, layout)
+    graph = _size_of_input(spec, height, width)
     size, crop = spec.size, spec.crop
-    final = crop or (None if spec.crop_fraction else size)
-    graph = (height or (final or (0, 0))[0], width or (final or (0, 0))[1])
-    if 0 in graph:
-        raise UsageError(
-            f"the model takes images of any size and preprocessing {spec.name} does not say which: set size in a TOML "
-            "file, for example size = [224, 224], scale = 0.00392156862745098, mean = [...], std = [...]"
-        )
-    if final is not None and final != graph:
-        raise UsageError(
-            f"preprocessing {spec.name} makes images of {final[0]}x{final[1]}, the model takes {graph[0]}x{graph[1]}"
-        )
     if spec.crop_fraction is not None:
         size = (math.floor(graph[0] / spec.crop_fraction), math.floor(graph[1] / spec.crop_fraction))
         crop = graph
@@ -130,6 +72,34 @@ def resolve(
         mean=_broadcast(spec.mean, channels),
         std=_broadcast(spec.std, channels),
     )
+
+
+def _refuse_other_input(spec: PreprocessSpec, channels: int, layout: str) -> None:
+    """Refuse what is declared of channels and layout and contradicts the target's input."""
+    if spec.layout is not None and spec.layout != layout:
+        raise UsageError(f"preprocessing {spec.name} says layout {spec.layout}, but the model's input is {layout}")
+    if (spec.channels == "gray") != (channels == 1) and spec.channels != "rgb":
+        raise UsageError(f"preprocessing {spec.name} says channels {spec.channels!r}, but the model takes {channels}")
+    if len(spec.mean) > channels or len(spec.std) > channels:
+        raise UsageError(f"preprocessing {spec.name} has mean and std of 3 channels, but the model takes {channels}")
+    if spec.pad is not None and len(spec.pad) > channels:
+        raise UsageError(f"preprocessing {spec.name} has pad of 3 channels, but the model takes {channels}")
+
+
+def _size_of_input(spec: PreprocessSpec, height: int | None, width: int | None) -> Size:
+    """Return (height, width) of the target's input, by the declaration where the target leaves them open."""
+    final = spec.crop or (None if spec.crop_fraction else spec.size)
+    graph = (height or (final or (0, 0))[0], width or (final or (0, 0))[1])
+    if 0 in graph:
+        raise UsageError(
+            f"the model takes images of any size and preprocessing {spec.name} does not say which: set size in a TOML "
+            "file, for example size = [224, 224], scale = 0.00392156862745098, mean = [...], std = [...]"
+        )
+    if final is not None and final != graph:
+        raise UsageError(
+            f"preprocessing {spec.name} makes images of {final[0]}x{final[1]}, the model takes {graph[0]}x{graph[1]}"
+        )
+    return graph
 
 
 def final_size(spec: PreprocessSpec) -> Size | None:

@@ -6,14 +6,16 @@ from typing import Any
 
 from onnxmint.images.declared.keras import KERAS
 from onnxmint.images.declared.toml import spec_toml
-from onnxmint.images.preprocess import PRESETS, PreprocessSpec, Size
+from onnxmint.images.preprocess import PRESETS
+from onnxmint.images.spec import PreprocessSpec, Size
 
 _COLOURS = 3
 _TRADITIONAL = 0.875  # of the shorter side that a crop keeps: 256 to 224, as ImageNet classifiers are tested
 _SQUASHING = ("squash", "fit-when-needed")
+_ROWS = ("flat-hwc", "flat-chw")
 
 _GEOMETRY = (
-    "size", "resize", "filter", "resampler", "crop", "crop_fraction", "crop_rule", "pad", "transparency", "layout",
+    "size", "resize", "filter", "resampler", "crop", "crop_fraction", "crop_rule", "pad", "transparency",
 )  # fmt: skip
 
 
@@ -59,7 +61,13 @@ def variants_of_pixels(geometry: PreprocessSpec, channels: int) -> tuple[Variant
         # 0 to 255, blue first, only the mean taken off; Keras' other modes are -1-1 and imagenet
         specs += [_blue_first(spec) for spec in specs] + [KERAS["caffe"]]
     kept: dict[str, Any] = {key: getattr(geometry, key) for key in _GEOMETRY}
-    return tuple(_variant(replace(spec, **kept)) for spec in specs)
+    return tuple(_variant(replace(spec, layout=geometry.layout, **kept)) for spec in specs)
+
+
+def variants_of_rows(variant: Variant) -> tuple[Variant, ...]:
+    """Return a variant with its channels last and first, for a target that takes rows of coloured pixels."""
+    spec = variant.spec
+    return tuple(_variant(replace(spec, layout=layout, name=f"{spec.name}, {layout}")) for layout in _ROWS)
 
 
 def variants_of_resizing(variant: Variant, size: Size) -> tuple[Variant, ...]:

@@ -16,11 +16,12 @@ from onnxmint.errors import EvidenceError, ModelError, UsageError
 from onnxmint.graph.load import load_target
 from onnxmint.graph.placebo import placebo_twin
 from onnxmint.graph.serial import serialize
-from onnxmint.mint.auditor import Auditor
+from onnxmint.mint.auditor import Auditor, load_auditor
 from onnxmint.results import AuditResult, Control
 from onnxmint.settings import AuditSettings, TrainSettings
 from onnxmint.training import train
 from tests.conftest import DEMO
+from tests.graph.texts import CNN, cnn
 
 MODEL = DEMO / "target.onnx"
 SETTINGS = TrainSettings(preprocess="0-1", device="cpu", module="phi", limit=300)
@@ -181,7 +182,9 @@ def test_a_given_reference_sees_known_and_questioned_images(reference: Path) -> 
     made = train(MODEL, DEMO / "members.parquet", DEMO / "nonmembers.parquet", settings=settings)
     control = by_name(made.controls)["reference"]
     assert control.facts["by"] == "other.onnx"
+    reference.with_name("other.members.txt").write_text("of/others.png\n")  # its training images, known or not
     found = audit(MODEL, DEMO / "questioned.parquet", made, settings=AuditSettings(reference=(reference,)))
+    reference.with_name("other.members.txt").unlink()
     asked = by_name(found.controls)["reference"]
     assert asked.facts["questioned"]["low"] <= 0.5
     assert "Nor are questioned images easier" in asked.text
@@ -189,6 +192,29 @@ def test_a_given_reference_sees_known_and_questioned_images(reference: Path) -> 
     assert "Questioned images were not shown to them (--reference)" in unseen.text
     with pytest.raises(UsageError, match="give the same files"):
         audit(MODEL, DEMO / "questioned.parquet", made, settings=AuditSettings(reference=(MODEL,)))
+
+
+@pytest.mark.parametrize("declared", ["keras:tf", "scale = 0.00392156862745098", 'scale = 0.5\nresize = "squash"'])
+def test_a_reference_that_takes_another_size_is_prepared_as_in_training(tmp_path: Path, declared: str) -> None:
+    """What was declared without a size fits both models; what was settled for the target fits the target only."""
+    text = CNN.replace("[N,3,8,8]", "[N,1,14,14]").replace("float[5,3,3,3] w1", "float[5,1,3,3] w1")
+    small = cnn(tmp_path / "small.onnx", text.replace("float[N,4]", "float[N,10]").replace("[6,4]", "[6,10]"))
+    if "=" in declared:
+        (tmp_path / "p.toml").write_text(declared)
+        declared = str(tmp_path / "p.toml")
+    settings = replace(SETTINGS, preprocess=declared, reference=(small,), limit=100)
+    made = train(MODEL, DEMO / "members.parquet", DEMO / "nonmembers.parquet", settings=settings)
+    (spec,) = made.method["reference_preprocess"].values()
+    assert (spec["name"], spec["size"], made.preprocess["size"]) == (declared, [14, 14], [28, 28])
+    (tmp_path / "auditor.onnx").write_bytes(made.model)
+    (tmp_path / "p.toml").unlink(missing_ok=True)  # the auditor's file is enough
+    renamed = small.rename(tmp_path / "renamed.onnx")
+    settings = AuditSettings(reference=(renamed,))
+    found = audit(MODEL, DEMO / "questioned.parquet", load_auditor(tmp_path / "auditor.onnx"), settings=settings)
+    assert "questioned" in by_name(found.controls)["reference"].facts
+    del made.method["reference_preprocess"]  # as auditors were before
+    with pytest.raises(UsageError, match="makes images of 28x28, the model takes 14x14"):
+        audit(MODEL, DEMO / "questioned.parquet", made, settings=settings)
 
 
 def test_questioned_images_that_are_easier_for_a_reference_are_not_judged(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from onnxmint.graph.load import TargetModel, at_size, load_target
 from onnxmint.graph.running import run_once
 from onnxmint.graph.serial import serialize
 from onnxmint.images.declared.finding import load_spec
-from onnxmint.images.preprocess import PreprocessSpec
+from onnxmint.images.spec import PreprocessSpec
 from onnxmint.preparing import batch_for, graph_preprocess, prepared_with, target_warnings
 from onnxmint.runtime.session import Device
 from tests.graph.texts import CNN, cnn, save

@@ -198,6 +198,16 @@ def test_a_folder_says_one_thing_or_is_refused(tmp_path: Path) -> None:
         load_spec(str(tmp_path))
 
 
+def test_a_processor_config_of_a_tokenizer_alone_declares_nothing(tmp_path: Path) -> None:
+    _write(tmp_path, VIT)
+    _write(tmp_path, {"processor_class": "CLIPProcessor"}, "processor_config.json")
+    (found,) = declared_beside(tmp_path / "m.onnx", {})
+    assert (found.place, found.problem) == (str(tmp_path / "preprocessor_config.json"), None)
+    assert load_spec(str(tmp_path)).name == found.place
+    _write(tmp_path, {"image_processor": VIT | {"size": 30}}, "processor_config.json")
+    assert len(declared_beside(tmp_path / "m.onnx", {})) == 2
+
+
 def test_a_folder_of_what_cannot_be_reproduced_says_why(tmp_path: Path) -> None:
     _write(tmp_path, VIT | {"do_pad": True})
     with pytest.raises(UsageError, match="do_pad = true"):

@@ -18,8 +18,9 @@ from scipy import stats
 from onnxmint.errors import ImagesError
 from onnxmint.images.entries import EncodedImage, ImageEntry
 from onnxmint.images.facts import FILE_FACTS, PIXEL_FACTS, ImageFacts, look_at
-from onnxmint.images.preprocess import FORMATS, PreprocessSpec, decode
+from onnxmint.images.preprocess import FORMATS, decode
 from onnxmint.images.sources import open_source
+from onnxmint.images.spec import PreprocessSpec
 from onnxmint.progress import quiet
 
 

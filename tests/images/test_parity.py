@@ -15,8 +15,9 @@ import pytest
 from onnxmint.images.declared.finding import load_spec
 from onnxmint.images.declared.huggingface import PROCESSORS
 from onnxmint.images.declared.torchvision import torchvision_weights
-from onnxmint.images.preprocess import PreprocessSpec, decode
+from onnxmint.images.preprocess import decode
 from onnxmint.images.resampling import resize_like_torch, resize_without_antialias
+from onnxmint.images.spec import PreprocessSpec
 from tests.graph.texts import cnn
 from tests.images.pictures import PICTURES, png
 

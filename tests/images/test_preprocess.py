@@ -17,16 +17,9 @@ from PIL import Image
 
 from onnxmint.errors import ImagesError, UsageError
 from onnxmint.images.declared.finding import load_spec
-from onnxmint.images.preprocess import (
-    FILTERS,
-    PRESETS,
-    PreprocessSpec,
-    decode,
-    final_size,
-    from_dict,
-    resolve,
-    to_dict,
-)
+from onnxmint.images.geometry import FILTERS
+from onnxmint.images.preprocess import PRESETS, decode, final_size, from_dict, resolve, to_dict
+from onnxmint.images.spec import PreprocessSpec
 
 
 def _pixels(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -222,6 +215,9 @@ def test_a_toml_file_is_read(tmp_path: Path) -> None:
         ("pad = 256", "expected one level from 0 to 255, or three"),
         ("pad = [1, 2]", "expected one level from 0 to 255, or three"),
         ("pad = 0.5", "expected one level from 0 to 255, or three"),
+        ('resize = "shortest"\ncrop = 32', "resize = 'shortest' with crop does not say to which size: set size or"),
+        ('resize = "squash"\ncrop = 32', "resize = 'squash' with crop does not say to which size"),
+        ('resize = "longest"\ncrop = 32\npad = 0', "resize = 'longest' with crop does not say to which size"),
         ('resize = "longest"', "leaves a border: say its level with pad"),
         ('resampler = "torch"\nfilter = "box"', "resampler = 'torch' has no filter 'box'; it has nearest, bilinear"),
         ('resampler = "no-antialias"\nfilter = "bicubic"', "has no filter 'bicubic'; it has bilinear"),
@@ -235,6 +231,14 @@ def test_wrong_toml_is_refused(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(UsageError) as caught:
         load_spec(str(tmp_path / "p.toml"))
     assert message in str(caught.value)
+
+
+def test_a_crop_without_resizing_needs_no_size(tmp_path: Path) -> None:
+    (tmp_path / "p.toml").write_text('resize = "none"\ncrop = 8')
+    pixels = _pixels(20, 30)
+    np.testing.assert_array_equal(
+        decode(_encode(pixels), _resolved(load_spec(str(tmp_path / "p.toml")))), pixels[6:14, 11:19]
+    )
 
 
 def test_a_name_that_is_nothing_lists_the_presets() -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from onnxmint.images.declared.finding import load_spec
-from onnxmint.images.preprocess import PRESETS, PreprocessSpec
+from onnxmint.images.preprocess import PRESETS
+from onnxmint.images.spec import PreprocessSpec
 from onnxmint.images.variants import variants_of_pixels, variants_of_resizing
 
 

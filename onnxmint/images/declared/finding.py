@@ -1,9 +1,10 @@
 """Where a preprocessing is declared: what --preprocess names, and what lies beside a model or inside its file."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from onnxmint.errors import UsageError
 from onnxmint.images.declared.huggingface import read_preprocessor_config
@@ -13,11 +14,17 @@ from onnxmint.images.declared.timm import is_timm, read_pretrained_cfg
 from onnxmint.images.declared.toml import read_toml
 from onnxmint.images.declared.torchvision import weights_named
 from onnxmint.images.declared.values import read_json
-from onnxmint.images.preprocess import PRESETS, PreprocessSpec
+from onnxmint.images.preprocess import PRESETS
+from onnxmint.images.spec import PreprocessSpec
 
 NAMES = ", ".join((*PRESETS, *(f"keras:{mode}" for mode in KERAS), "torchvision:WEIGHTS"))
-_OF_HUGGING_FACE = ("preprocessor_config.json", "processor_config.json")
-_OF_TIMM = "config.json"
+# Files of these names declare a preprocessing always (None), or when their content does: a processor_config.json may
+# be of a tokenizer alone, a config.json of anything.
+_NAMES_OF_LIBRARIES: Mapping[str, Callable[[Mapping[str, Any]], bool] | None] = {
+    "preprocessor_config.json": None,
+    "processor_config.json": lambda values: "image_processor" in values,
+    "config.json": is_timm,
+}
 _SUBFOLDER = "onnx"  # of a Hugging Face repository: its preprocessor_config.json lies one folder up
 _LONGEST_METADATA = 1 << 31  # bytes; what protobuf can hold
 
@@ -61,6 +68,11 @@ def load_spec(text: str) -> PreprocessSpec:
     )
 
 
+def of_library(spec: PreprocessSpec) -> bool:
+    """Return whether torchvision's weights or a file of Hugging Face or timm declared a preprocessing."""
+    return spec.name.startswith("torchvision:") or spec.name.lower().endswith(".json")
+
+
 def declared_beside(model: Path, metadata: Mapping[str, str]) -> tuple[Found, ...]:
     """Return what is declared beside a model and inside it; declarations that say the same are one.
 
@@ -92,16 +104,16 @@ def _distinct(found: list[Found]) -> tuple[Found, ...]:
 
 def _files(folder: Path) -> list[Path]:
     """Return the files in a folder that declare a preprocessing."""
-    found = [path for name in _OF_HUGGING_FACE if (path := folder / name).is_file()]
-    if (path := folder / _OF_TIMM).is_file() and _is_timm_file(path):
-        found.append(path)
-    return found
+    files = {folder / name: declares for name, declares in _NAMES_OF_LIBRARIES.items()}
+    return [path for path, declares in files.items() if path.is_file() and _holds(path, declares)]
 
 
-def _is_timm_file(path: Path) -> bool:
-    """Return whether a config.json is timm's: other libraries' files of that name say nothing of pixels."""
+def _holds(path: Path, declares: Callable[[Mapping[str, Any]], bool] | None) -> bool:
+    """Return whether a file of a name that libraries share declares a preprocessing."""
+    if declares is None:
+        return True
     try:
-        return is_timm(read_json(path))
+        return declares(read_json(path))
     except UsageError:  # not even JSON: nobody's declaration
         return False
 

@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 
 from onnxmint.errors import UsageError
 from onnxmint.images.declared.values import Facts, read_json
-from onnxmint.images.geometry import Size
-from onnxmint.images.preprocess import PreprocessSpec
 from onnxmint.images.resampling import TORCH_FILTERS
+from onnxmint.images.spec import PreprocessSpec, Size
 
 _FILTERS = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"}  # PIL.Image.Resampling
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))

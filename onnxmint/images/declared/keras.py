@@ -1,7 +1,7 @@
 """Keras applications: the three modes of keras.applications.imagenet_utils.preprocess_input. They do not resize."""
 
 from onnxmint.errors import UsageError
-from onnxmint.images.preprocess import PreprocessSpec
+from onnxmint.images.spec import PreprocessSpec
 
 KERAS = {
     "tf": PreprocessSpec(name="keras:tf", scale=1 / 127.5, mean=(1.0,)),

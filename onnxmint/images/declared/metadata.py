@@ -7,7 +7,7 @@ from typing import Any
 
 from onnxmint.errors import UsageError
 from onnxmint.images.declared.values import Facts
-from onnxmint.images.preprocess import PreprocessSpec
+from onnxmint.images.spec import PreprocessSpec
 
 _ULTRALYTICS = ("task", "imgsz", "channels")
 _FORMAT, _RANGE, _GAMMA = "image.bitmappixelformat", "image.nominalpixelrange", "image.colorspacegamma"

@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from onnxmint.images.declared.values import Facts, read_json
-from onnxmint.images.geometry import Size
-from onnxmint.images.preprocess import PreprocessSpec
+from onnxmint.images.spec import PreprocessSpec, Size
 
 _FILTERS = {name: name for name in ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming")}
 _MODES = {"center": "center", "squash": "squash", "border": "border"}

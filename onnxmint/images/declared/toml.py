@@ -9,9 +9,10 @@ from typing import Any
 
 from onnxmint.errors import UsageError
 from onnxmint.images.declared.values import is_number
-from onnxmint.images.geometry import CROP_RULES, FILTERS, LARGEST, RESAMPLERS, RESIZES, Size
-from onnxmint.images.preprocess import CHANNELS, LAYOUTS, TRANSPARENCY, PreprocessSpec
+from onnxmint.images.geometry import CROP_RULES, FILTERS, KEEPING_ASPECT, LARGEST, RESAMPLERS, RESIZES
+from onnxmint.images.preprocess import CHANNELS, LAYOUTS, TRANSPARENCY
 from onnxmint.images.resampling import TORCH_FILTERS
+from onnxmint.images.spec import PreprocessSpec, Size
 
 _CHOICES = {
     "resize": RESIZES,
@@ -24,6 +25,7 @@ _CHOICES = {
 }
 _OF_RESAMPLER = {"pillow": FILTERS, "torch": TORCH_FILTERS, "no-antialias": ("bilinear",)}
 _LEVELS = 255
+_RESIZING = ("squash", *KEEPING_ASPECT)  # always; "fit-when-needed", the default, with a crop alone only crops
 
 
 def read_toml(path: Path) -> PreprocessSpec:
@@ -61,6 +63,11 @@ def _refuse_contradictions(spec: PreprocessSpec, path: Path) -> None:
         raise UsageError(
             f"{path}: crop_fraction says the size to resize to: leave out size, and set resize to shortest, cover, "
             "longest or squash"
+        )
+    if spec.resize in _RESIZING and spec.crop is not None and spec.size is None and spec.crop_fraction is None:
+        raise UsageError(
+            f"{path}: resize = {spec.resize!r} with crop does not say to which size: set size or crop_fraction, or "
+            "resize = 'none' to crop only"
         )
     if spec.resize == "longest" and spec.pad is None:
         raise UsageError(f"{path}: resize = 'longest' leaves a border: say its level with pad, for example pad = 0")

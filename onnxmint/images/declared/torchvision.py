@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import cache
 
 from onnxmint.errors import UsageError
-from onnxmint.images.preprocess import PreprocessSpec
+from onnxmint.images.spec import PreprocessSpec
 
 # Shorter side, crop, filter, weights: models. tools/fixtures/preprocessing.py records what a test compares this with.
 _TABLE = """

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from onnxmint.errors import UsageError
-from onnxmint.images.geometry import LARGEST, Size
+from onnxmint.images.geometry import LARGEST
+from onnxmint.images.spec import Size
 
 
 def read_json(path: Path) -> Mapping[str, Any]:
