@@ -27,24 +27,19 @@ def name_standard_domain(proto: onnx.ModelProto) -> bool:
     Returns:
         Whether it had its long name anywhere.
     """
-    before = proto.ByteSize()
+    before = int(proto.ByteSize())
     for holder in (proto, *proto.functions):
-        long = [entry for entry in holder.opset_import if entry.domain == _STANDARD]
-        known = any(entry.domain == "" for entry in holder.opset_import)
-        for entry in long[1:] if long and not known else long:
+        named = [entry for entry in holder.opset_import if entry.domain in ("", _STANDARD)]
+        named.sort(key=lambda entry: len(entry.domain))  # the short name counts where a file has both
+        for entry in named[1:]:
             holder.opset_import.remove(entry)
-        for entry in holder.opset_import:
-            if entry.domain == _STANDARD:
-                entry.domain = ""
-    for function in proto.functions:
-        if function.domain == _STANDARD:
-            function.domain = ""
-    for start in (proto.graph.node, *(function.node for function in proto.functions)):
-        for nodes, _ in _walk(start, 0):
-            for node in nodes:
-                if node.domain == _STANDARD:
-                    node.ClearField("domain")
-    return proto.ByteSize() != before
+    starts = (proto.graph.node, *(function.node for function in proto.functions))
+    nodes = (node for start in starts for inner, _ in _walk(start, 0) for node in inner)
+    imports = (entry for holder in (proto, *proto.functions) for entry in holder.opset_import)
+    for one in (*imports, *proto.functions, *nodes):
+        if one.domain == _STANDARD:
+            one.domain = ""
+    return before != int(proto.ByteSize())
 
 
 def check_proto(proto: onnx.ModelProto, path: Path) -> None:
