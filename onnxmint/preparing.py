@@ -20,6 +20,8 @@ from onnxmint.results import TargetFacts
 from onnxmint.runtime.session import Device, choose_device
 from onnxmint.settings import EvidenceSettings
 
+MIXES = "answers an image otherwise beside others (as dynamic quantisation does), and so beside its own views"
+"""Why some targets are shown no views."""
 POOL = (8, 8)  # larger activation maps are averaged to this before they leave the graph
 _AT_ONCE = {"cpu": (16, 64), "cuda": (64, 512)}
 """By device: the most images in one run, and the most pictures when each image has several views.
@@ -82,6 +84,8 @@ def prepared_with(target: TargetModel, spec: PreprocessSpec, device: Device) -> 
 def show(prepared: Prepared, layers: Sequence[Layer], *, views: int, labels: bool, joined: bool = False) -> Shown:
     """Build the graph that takes raw pixels and shows layers, answer and, with views, log-odds.
 
+    Several views of an image go through the target as one batch, which one that mixes images would answer otherwise.
+
     Args:
         prepared: the target.
         layers: what to expose, pooled.
@@ -91,7 +95,9 @@ def show(prepared: Prepared, layers: Sequence[Layer], *, views: int, labels: boo
 
     Raises:
         ModelError: a fixed batch size cannot be made free.
+        UsageError: several views, of a target that mixes the images of a batch.
     """
+    require_one_view(prepared, views)
     pixels = graph_preprocess(prepared.spec, prepared.target)
     graph = instrument(
         prepared.target, layers, pixels, pool=POOL, views=VIEW_SETS[views] if views else (), joined=joined
@@ -100,6 +106,16 @@ def show(prepared: Prepared, layers: Sequence[Layer], *, views: int, labels: boo
     if views:
         graph = settle_label(graph, given=with_labels)
     return Shown(prepared=prepared, graph=graph, views=views, with_labels=with_labels)
+
+
+def require_one_view(prepared: Prepared, views: int) -> None:
+    """Refuse to show several views of an image to a target that mixes the images of a batch.
+
+    Raises:
+        UsageError: saying what to do.
+    """
+    if views > 1 and prepared.target.input.mixes:
+        raise UsageError(f"{prepared.target.path} {MIXES}: use --module phi, which takes one view")
 
 
 def batch_for(batch_size: int | None, views: int, prepared: Prepared) -> int:
@@ -152,7 +168,8 @@ def target_warnings(target: TargetModel) -> Iterator[str]:
     if target.input.mixes:
         yield (
             "What the model says of an image depends on the others in its batch, as dynamic quantisation does: it was "
-            "shown one image at a time, which takes longer, and the auditor's file takes one at a time."
+            "shown one image at a time, which takes longer, and the auditor's file takes one at a time. Views of an "
+            "image would be such others: only the image itself was shown (module phi, not views)."
         )
 
 
