@@ -165,6 +165,13 @@ def check_labels(labels: NDArray[np.int64] | None, classes: int | None, place: s
 
 def target_warnings(target: TargetModel) -> Iterator[str]:
     """Yield what a reader has to know about a target."""
+    answer = target.answer
+    if answer.others:
+        listed = ", ".join(map(repr, answer.others))
+        yield (
+            f"The model gives several answers: {answer.output!r}, of {answer.classes} classes, was taken; name another "
+            f"({listed}) with --answer."
+        )
     if target.input.mixes:
         yield (
             "What the model says of an image depends on the others in its batch, as dynamic quantisation does: it was "
