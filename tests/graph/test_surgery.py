@@ -108,6 +108,21 @@ def test_the_averaging_matrix_is_torchs(length: int, cells: int) -> None:
     np.testing.assert_allclose(averaging(length, cells) @ values, expected)
 
 
+@pytest.mark.parametrize("cut", [True, False])
+def test_what_expose_wrote_can_be_exposed_again(tmp_path: Path, cut: bool) -> None:
+    """By a name of a node or output that was given before, the runtime would refuse the file."""
+    path = cnn(tmp_path / "m.onnx")
+    for pool in ((4, 4), (2, 2)):
+        target = load_target(path)
+        layer = next(layer for layer in list_layers(target) if layer.tensor == "relu1")
+        exposed = expose(target, [layer], cut=cut, pool=pool)
+        verify_exposed(target, exposed, [layer], cut=cut, pool=pool)
+        path = tmp_path / f"{pool[0]}.onnx"
+        save_model(expose(target, [layer], cut=False, pool=pool), path)
+    names = [value.name for value in onnx.load(path).graph.output]
+    assert names == ["logits", "relu1_reduced", "relu1_reduced_2"]
+
+
 def test_half_precision_halves_the_bytes(tmp_path: Path) -> None:
     target = load_target(cnn(tmp_path / "m.onnx"))
     layer = choose_layer(list_layers(target), "auto")
