@@ -20,7 +20,10 @@ from onnxmint.results import TargetFacts
 from onnxmint.runtime.session import Device, choose_device
 from onnxmint.settings import EvidenceSettings
 
-MIXES = "answers an image otherwise beside others (as dynamic quantisation does), and so beside its own views"
+MIXES = (
+    "takes one image at a time, or answers it otherwise beside others (as dynamic quantisation does), and so beside "
+    "its own views"
+)
 """Why some targets are shown no views."""
 POOL = (8, 8)  # larger activation maps are averaged to this before they leave the graph
 _AT_ONCE = {"cpu": (16, 64), "cuda": (64, 512)}
@@ -173,10 +176,12 @@ def target_warnings(target: TargetModel) -> Iterator[str]:
             f"({listed}) with --answer."
         )
     if target.input.mixes:
+        fixed = "The model takes one image at a time, and its batch size cannot be made free"
+        mixing = "What the model says of an image depends on the others in its batch, as dynamic quantisation does"
         yield (
-            "What the model says of an image depends on the others in its batch, as dynamic quantisation does: it was "
-            "shown one image at a time, which takes longer, and the auditor's file takes one at a time. Views of an "
-            "image would be such others: only the image itself was shown (module phi, not views)."
+            f"{mixing if target.input.batch is None else fixed}: it was shown one image at a time, which takes longer, "
+            "and the auditor's file takes one at a time. Views of an image would be such others: only the image itself "
+            "was shown (module phi, not views)."
         )
 
 

@@ -15,6 +15,7 @@ from onnx_ir.passes import common as passes
 
 from onnxmint.errors import ModelError
 from onnxmint.graph.answers import Answer, candidates, choose_answer
+from onnxmint.graph.batching import can_be_freed
 from onnxmint.graph.guard import check_proto, name_standard_domain, weight_files, without_weights_outside
 from onnxmint.graph.inputs import ASSUMED_SIZE, ImageInput, find_input, trial_image
 from onnxmint.graph.running import require_loadable, run_once
@@ -204,12 +205,14 @@ def _find_answer(model: ir.Model, image: ImageInput, path: Path, wanted: str | N
             problem = problem or failed
             continue
         if answer is not None:
-            return replace(tried, mixes=tried.batch is None and _mixes(model, tried, answer, path)), answer
+            return replace(tried, mixes=_mixes(model, tried, answer, path)), answer
     raise problem or ModelError(f"{path} gives no class scores for each image (images by classes); outputs: {outputs}")
 
 
 def _mixes(model: ir.Model, image: ImageInput, answer: Answer, path: Path) -> bool:
-    """Say whether two images are answered otherwise together than each alone."""
+    """Say whether two images are answered otherwise together than each alone, or only one is taken at a time."""
+    if image.batch is not None:
+        return image.batch == 1 and not can_be_freed(model, image, path)
     images = trial_image(image, _TRIAL, np.random.default_rng(0))
     images[1] = images[1] // 3 if image.raw else images[1] * 0.3  # of another range, which dynamic quantisation notices
     trial = exposing(model, [answer.tensor])

@@ -112,8 +112,10 @@ def declare(value: ir.Value, dtype: ir.DataType, shape: tuple[int | str, ...]) -
     value.shape = ir.Shape(shape)
 
 
-def _batch_name(model: ir.Model, target: TargetModel) -> str:
-    """Return the name of the free batch dimension."""
+def _batch_name(model: ir.Model, target: TargetModel) -> str | int:
+    """Return the name of the free batch dimension; of one that could not be freed its size, 1."""
+    if target.input.batch is not None and target.input.mixes:
+        return target.input.batch
     image = next(value for value in model.graph.inputs if value.name == target.input.name)
     size = image.shape[0] if image.shape is not None else None
     return str(size.value) if isinstance(size, ir.SymbolicDim) and size.value else "N"
