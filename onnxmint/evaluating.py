@@ -19,7 +19,7 @@ from onnxmint.graph.layers import Layer, choose_layer, dense_input, list_layers
 from onnxmint.images.preprocess import to_dict
 from onnxmint.images.sources import ImageSource
 from onnxmint.measuring import KnownScores, check_left, evidence_facts, evidence_warnings, observe
-from onnxmint.preparing import Prepared, Shown, prepare, show, target_facts, target_warnings
+from onnxmint.preparing import MIXES, Prepared, Shown, prepare, show, target_facts, target_warnings
 from onnxmint.progress import Stage, quiet
 from onnxmint.ranking import Scored, compared, measured, signal_methods
 from onnxmint.reading import KnownImages, Reader
@@ -64,14 +64,18 @@ def evaluate(
     sources = open_evidence(members, nonmembers, settings)
     looked, duplicates = look_and_divide(prepared, sources, settings, rng=rng, stage=stage)
     table = looked.table
-    known = KnownImages(table=table, sources=sources, with_labels=table.labels is not None, stage=stage)
+    views = 0 if prepared.target.input.mixes else settings.views
+    told = table.labels is not None and views > 0
+    known = KnownImages(table=table, sources=sources, with_labels=told, stage=stage)
     references = _references(prepared, known, sources, settings)
     penultimate = _penultimate(every, prepared)
     exposed = [*layers, *([penultimate] if penultimate and penultimate not in layers else [])]
-    shown = show(prepared, exposed, views=settings.views, labels=known.with_labels)
+    shown = show(prepared, exposed, views=views, labels=told)
     run = _Run(known=known, shown=shown, reader=shown.reader(settings.batch_size), penultimate=penultimate, clock=clock)
 
     contestants = [_Contestant(name=name, layer=layer) for name, layer in _contestants(settings, layers)]
+    for contestant in contestants:
+        contestant.mixes = prepared.target.input.mixes
     able = [contestant for contestant in contestants if contestant.skipped is None]
     _fit(run, able, settings.seed)
     _score_heldout(run, able)
@@ -149,12 +153,15 @@ class _Contestant:
     fitted: Any = None
     fit_auc: float | None = None
     score: FloatArray | None = None
+    mixes: bool = False  # the target, whose answer to an image hangs on the others beside it
 
     @property
     def skipped(self) -> str | None:
         """Return why it cannot be fitted."""
         if self.name == "cnn" and self.layer is not None and self.layer.kind != "map":
             return "needs an activation map, which this layer is not"
+        if self.layer is None and self.mixes:
+            return f"the target {MIXES}"
         return None
 
     def output(self, shown: Shown) -> str:
@@ -249,7 +256,7 @@ def _module_methods(
             method = Method(
                 name=name if layer is None else f"{name}:{layer.name}",
                 kind="module",
-                title=title(name, () if layer is None else (layer,), run.shown.views),
+                title=title(name, () if layer is None else (layer,), settings.views),
                 source=_MINT,
                 layer=None if layer is None else layer.name,
                 depth=None if layer is None else layer.depth,

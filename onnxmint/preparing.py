@@ -21,6 +21,11 @@ from onnxmint.results import TargetFacts
 from onnxmint.runtime.session import Device, choose_device
 from onnxmint.settings import EvidenceSettings
 
+MIXES = (
+    "takes one image at a time, or answers it otherwise beside others (as dynamic quantisation does), and so beside "
+    "its own views"
+)
+"""Why some targets are shown no views."""
 POOL = (8, 8)  # larger activation maps are averaged to this before they leave the graph
 _AT_ONCE = {"cpu": (16, 64), "cuda": (64, 512)}
 """By device: the most images in one run, and the most pictures when each image has several views.
@@ -85,6 +90,8 @@ def prepared_with(target: TargetModel, spec: PreprocessSpec, device: Device) -> 
 def show(prepared: Prepared, layers: Sequence[Layer], *, views: int, labels: bool, joined: bool = False) -> Shown:
     """Build the graph that takes raw pixels and shows layers, answer and, with views, log-odds.
 
+    Several views of an image go through the target as one batch, which one that mixes images would answer otherwise.
+
     Args:
         prepared: the target.
         layers: what to expose, pooled.
@@ -94,7 +101,9 @@ def show(prepared: Prepared, layers: Sequence[Layer], *, views: int, labels: boo
 
     Raises:
         ModelError: a fixed batch size cannot be made free.
+        UsageError: several views, of a target that mixes the images of a batch.
     """
+    require_one_view(prepared, views)
     pixels = graph_preprocess(prepared.spec, prepared.target)
     graph = instrument(
         prepared.target, layers, pixels, pool=POOL, views=VIEW_SETS[views] if views else (), joined=joined
@@ -103,6 +112,16 @@ def show(prepared: Prepared, layers: Sequence[Layer], *, views: int, labels: boo
     if views:
         graph = settle_label(graph, given=with_labels)
     return Shown(prepared=prepared, graph=graph, views=views, with_labels=with_labels)
+
+
+def require_one_view(prepared: Prepared, views: int) -> None:
+    """Refuse to show several views of an image to a target that mixes the images of a batch.
+
+    Raises:
+        UsageError: saying what to do.
+    """
+    if views > 1 and prepared.target.input.mixes:
+        raise UsageError(f"{prepared.target.path} {MIXES}: use --module phi, which takes one view")
 
 
 def batch_for(batch_size: int | None, views: int, prepared: Prepared) -> int:
@@ -152,10 +171,20 @@ def check_labels(labels: NDArray[np.int64] | None, classes: int | None, place: s
 
 def target_warnings(target: TargetModel) -> Iterator[str]:
     """Yield what a reader has to know about a target."""
-    if target.input.mixes:
+    answer = target.answer
+    if answer.others:
+        listed = ", ".join(map(repr, answer.others))
         yield (
-            "What the model says of an image depends on the others in its batch, as dynamic quantisation does: it was "
-            "shown one image at a time, which takes longer, and the auditor's file takes one at a time."
+            f"The model gives several answers: {answer.output!r}, of {answer.classes} classes, was taken; name another "
+            f"({listed}) with --answer."
+        )
+    if target.input.mixes:
+        fixed = "The model takes one image at a time, and its batch size cannot be made free"
+        mixing = "What the model says of an image depends on the others in its batch, as dynamic quantisation does"
+        yield (
+            f"{mixing if target.input.batch is None else fixed}: it was shown one image at a time, which takes longer, "
+            "and the auditor's file takes one at a time. Views of an image would be such others: only the image itself "
+            "was shown (module phi, not views)."
         )
 
 

@@ -25,7 +25,7 @@ from onnxmint.images.preprocess import to_dict
 from onnxmint.images.sources import ImageSource, open_source
 from onnxmint.measuring import evidence_facts, evidence_warnings, measure, measure_baselines
 from onnxmint.mint.auditor import Auditor
-from onnxmint.preparing import Prepared, check_labels, prepare, target_warnings
+from onnxmint.preparing import Prepared, check_labels, prepare, require_one_view, target_warnings
 from onnxmint.progress import Stage, quiet
 from onnxmint.reading import KnownImages, Reader, to_numpy
 from onnxmint.references import Reference
@@ -67,6 +67,7 @@ def train(
     rng = np.random.default_rng(settings.seed)
     prepared = prepare(model, settings)
     require_one_file(prepared.target.model, prepared.target.path)
+    settings = _one_view_if_mixing(prepared, settings)
     layers = list_layers(prepared.target)
     read = what_is_read(layers, settings)
     sources = open_evidence(members, nonmembers, settings)
@@ -80,6 +81,16 @@ def train(
     auditor = replace(auditor, model=_merge(fitted, auditor))
     _check_parity(auditor, fitted)
     return auditor
+
+
+def _one_view_if_mixing(prepared: Prepared, settings: TrainSettings) -> TrainSettings:
+    """Take `phi` for `auto`, and refuse `views`, where a target cannot be shown several views of an image."""
+    if not prepared.target.input.mixes or settings.module not in ("auto", "views"):
+        return settings
+    if settings.module == "views":
+        require_one_view(prepared, settings.views)
+        return settings
+    return replace(settings, module="phi") if settings.layers == ("auto",) else settings
 
 
 def open_evidence(

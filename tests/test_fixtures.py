@@ -14,8 +14,9 @@ import numpy as np
 import onnx
 import pytest
 
+from onnxmint.mint.auditor import load_auditor
 from tests.models.images import draw_pools
-from tests.models.trial import MODELS, Evidence, Refused, Trial, entries, evidence, plain_answers
+from tests.models.trial import MODELS, Evidence, Refused, Trial, ask, entries, evidence, mixes, plain_answers
 
 LARGEST, LARGEST_OF_ALL = 300_000, 3_000_000  # bytes
 ENTRIES = entries()
@@ -101,10 +102,29 @@ def test_layers_are_exposed(name: str, trial: Callable[[str], Trial]) -> None:
 @pytest.mark.parametrize("name", _cases("auditor", without=ALIKE))
 def test_an_auditor_is_trained_and_used(name: str, trial: Callable[[str], Trial]) -> None:
     tried = trial(name)
-    auditor = tried.train("--module", "views", "--views", "2", "--no-controls")
+    module = "auto" if mixes(ENTRIES[name]) else "views"
+    auditor = tried.train("--module", module, "--views", "2", "--no-controls")
     audited = tried.audit(auditor, "--no-controls")
     assert np.isfinite(audited["score"]).all()
     tried.compare(auditor, audited)
+
+
+@pytest.mark.parametrize("name", [name for name, entry in ENTRIES.items() if mixes(entry)])
+def test_a_model_that_mixes_images_is_not_shown_views(name: str, trial: Callable[[str], Trial]) -> None:
+    tried = trial(name)
+    with pytest.raises(Refused, match=r"beside its own views: use --module phi, which takes one view"):
+        tried.train("--module", "views", "--views", "2", "--no-controls")
+    auditor = load_auditor(tried.train("--views", "2", "--no-controls"))
+    assert (auditor.method["name"], auditor.method["views"]) == ("phi", 1)
+    assert any("only the image itself was shown" in line for line in auditor.warnings)
+    found = ask(
+        "evaluate", tried.path, "--members", tried.given.members, "--nonmembers", tried.given.nonmembers,
+        "--layers", "penultimate", "--modules", "views,vanilla", *tried.preprocess, "--device", "cpu", "-q",
+    )  # fmt: skip
+    skipped = {method["name"]: method.get("skipped") for method in found["methods"]}
+    assert "beside its own views" in skipped["views"]
+    assert skipped["view_gap"]
+    assert [name for name in skipped if name.startswith("vanilla:") and not skipped[name]]
 
 
 @pytest.mark.parametrize("name", _cases("refusal", refused=True))

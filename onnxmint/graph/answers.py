@@ -1,7 +1,7 @@
 """What a target says of an image: which output holds the class scores, and the logits that they come from."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,24 @@ _PICKING = {"ArgMax": 0, "TopK": 0, "ZipMap": 0, "ArrayFeatureExtractor": 1, "La
 _LABELLING = {"TreeEnsembleClassifier", "LinearClassifier", "SVMClassifier"}  # the first output is the label
 _ROUNDED = 0.02  # how far from 1 probabilities may add up when they were quantised
 _EXACT = 2e-3
+_SQUASHING = {"HardSigmoid", "QLinearSigmoid", "Sigmoid", "Reciprocal"}  # 0 to 1 for each label by itself
+_DIVIDED = {
+    *_SQUASHING,
+    "Softmax",
+    "Div",
+    "Clip",
+    "TreeEnsembleRegressor",
+}  # a single column of these, 0 to 1, is a probability
+_INTEGER = {"MatMulInteger", "ConvInteger"}
+_UNBOUNDED = {  # what these make may be 0 to 1 on a trial, and is more on other images
+    *("Gemm", "FusedGemm", "MatMul", "FusedMatMul", "Einsum", "Add", "Sum", "Sub", "Conv", "FusedConv", "ReduceSum"),
+    *("Relu", "LeakyRelu", "Elu", "Softplus", "BatchNormalization", "LayerNormalization", "QGemm", "QLinearMatMul"),
+    *("QLinearAdd", "QLinearConv", "LinearClassifier", "LinearRegressor", *_INTEGER),
+}
+_CHOOSING = {  # their numbers mean what those that they choose from, or average over places, mean
+    *("Slice", "Gather", "Split", "Concat", "Transpose", "ReduceMean", "ReduceMax", "AveragePool", "MaxPool"),
+    *("GlobalAveragePool", "GlobalMaxPool", "QLinearAveragePool", "QLinearGlobalAveragePool"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +52,8 @@ class Answer:
         output: the output of the file behind which it was found.
         rank: axes of the tensor, batch included; all but the batch's and the classes' are of size 1.
         single: the tensor has one column for two classes: the logit (probability) of the second.
+        squashed: of kind "sigmoid", the tensor holds the probabilities; the logits have to be made of them.
+        others: outputs that could have been the answer as well.
     """
 
     tensor: str
@@ -42,6 +62,8 @@ class Answer:
     output: str
     rank: int = 2
     single: bool = False
+    squashed: bool = False
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +73,8 @@ class Candidate:
     Attributes:
         output: of the file.
         value: what to read: logits behind a softmax or sigmoid, the output itself, or what labels were picked from.
-        op: "Softmax", "Sigmoid" or another operator that says what the values are; "" when only the values can.
+        op: "Softmax", "Sigmoid" or another operator that says what the values are; "" when only they themselves, and
+            what made them, can.
         label: the output itself is a label, picked from the values.
     """
 
@@ -101,8 +124,7 @@ def _behind(output: ir.Value) -> Candidate | None:
             break
     if anchor is None:
         return None
-    made = anchor.producer()
-    return Candidate(output=output.name or "", value=anchor, op="" if made is None else made.op_type, label=label)
+    return Candidate(output=output.name or "", value=anchor, op="", label=label)
 
 
 def _behind_softmax(node: ir.Node) -> ir.Value | None:
@@ -135,7 +157,7 @@ def choose_answer(
         outputs: its outputs, for the message.
 
     Raises:
-        ModelError: none of them is images by classes.
+        ModelError: none of them is images by classes, or it cannot be told what the numbers mean.
     """
     read = {candidate: values.get(candidate.value.name or "") for candidate in found}
     fitting = {candidate: said for candidate, said in read.items() if said is not None and _is_scores(said)}
@@ -146,7 +168,13 @@ def choose_answer(
     needed = {candidate: needed_for([candidate.value]) for candidate in fitting}
     ends = [one for one in fitting if not any(one.value in needed[o] for o in fitting if o.value is not one.value)]
     best = min(ends, key=lambda one: (fitting[one].size == batch, _kind_of(one) == "", one.label, -len(needed[one])))
-    return _described(best, fitting[best])
+    rivals = [one for one in ends if one.value is not best.value and _columns(fitting[one]) == _columns(fitting[best])]
+    return replace(_described(best, fitting[best], path), others=tuple(dict.fromkeys(one.output for one in rivals)))
+
+
+def _columns(said: NDArray[Any]) -> int:
+    """Return 1 for a single column, 2 for more."""
+    return 1 if said.size == len(said) else 2
 
 
 def _is_scores(said: NDArray[Any]) -> bool:
@@ -161,10 +189,11 @@ def _kind_of(candidate: Candidate) -> str:
     )
 
 
-def _described(candidate: Candidate, said: NDArray[Any]) -> Answer:
+def _described(candidate: Candidate, said: NDArray[Any], path: Path) -> Answer:
     rows = said.reshape(len(said), -1).astype(np.float64)
     single = rows.shape[1] == 1
-    kind = _kind_of(candidate) or _judged(rows, candidate.op)
+    known = _kind_of(candidate)
+    kind = known or _judged(rows, candidate, path)
     return Answer(
         tensor=candidate.value.name or "",
         kind="logits" if single and kind == "sigmoid" else kind,
@@ -172,17 +201,57 @@ def _described(candidate: Candidate, said: NDArray[Any]) -> Answer:
         output=candidate.output,
         rank=said.ndim,
         single=single,
+        squashed=not known and kind == "sigmoid",
     )
 
 
-def _judged(rows: NDArray[np.float64], op: str) -> str:
-    """Judge the numbers of a trial run when no operator says what they are."""
+def _judged(rows: NDArray[np.float64], candidate: Candidate, path: Path) -> str:
+    """Judge the numbers of a trial run when no operator says what they are.
+
+    Raises:
+        ModelError: they are probabilities of something, and it is unknown of what.
+    """
+    maker, rounded = _maker(candidate.value)
+    op = "" if maker is None else maker.op_type
+    shares = rows.min() >= 0 and rows.max() <= 1
     if rows.shape[1] == 1:
-        divided = op in {"Div", "Reciprocal", "Clip", "DequantizeLinear", "TreeEnsembleRegressor"}
-        return "probabilities" if divided and rows.min() >= 0 and rows.max() <= 1 else "logits"
-    tolerance = _ROUNDED if op == "DequantizeLinear" else _EXACT
+        return "probabilities" if shares and (rounded or op in _DIVIDED) else "logits"
+    tolerance = _ROUNDED if rounded else _EXACT
     if rows.min() >= 0 and np.abs(rows.sum(axis=1) - 1).max() < tolerance:
         return "probabilities"
     if rows.max() <= 0 and np.abs(np.exp(rows).sum(axis=1) - 1).max() < tolerance:
         return "log-probabilities"
-    return "logits"
+    if not shares or maker is None:
+        return "logits"
+    if _squashes(maker):
+        return "sigmoid"
+    if op in _UNBOUNDED or _rescales(maker):
+        return "logits"
+    raise ModelError(
+        f"{path}: its output {candidate.output!r} holds numbers from 0 to 1 that do not add up to 1, made by {op}: it "
+        "cannot be told what they are probabilities of; name another output with --answer, or export the logits"
+    )
+
+
+def _maker(value: ir.Value) -> tuple[ir.Node | None, bool]:
+    """Return the operator that made a value, behind what passes numbers on, and whether it was quantised in between."""
+    node, rounded = value.producer(), False
+    while node is not None and node.op_type in _PASSING | _CHOOSING and node.inputs[0] is not None:
+        rounded = rounded or node.op_type == "DequantizeLinear"
+        node = node.inputs[0].producer()
+    return node, rounded
+
+
+def _squashes(node: ir.Node) -> bool:
+    """Say whether an operator gives each label a probability of its own: a sigmoid, or 1 divided by something."""
+    if node.op_type == "Div":
+        return node.inputs[0] is not None and is_constant(node.inputs[0])
+    return node.op_type in _SQUASHING or node.attributes.get_string("post_transform", "NONE") == "LOGISTIC"
+
+
+def _rescales(node: ir.Node) -> bool:
+    """Say whether an operator multiplies the whole numbers of a quantised product by their scale."""
+    if node.op_type != "Mul":
+        return False
+    behind = [_maker(value)[0] for value in node.inputs if value is not None]
+    return any(maker is not None and maker.op_type in _INTEGER for maker in behind)

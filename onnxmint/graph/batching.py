@@ -8,6 +8,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from onnxmint.errors import ModelError
+from onnxmint.graph.flow import inputs_of
 from onnxmint.graph.inputs import ImageInput, trial_image
 from onnxmint.graph.running import run_once
 
@@ -16,7 +17,7 @@ _TOLERANCE = 1e-4
 
 
 def with_dynamic_batch(model: ir.Model, image: ImageInput, path: Path) -> ir.Model:
-    """Return the model with a free batch dimension "N".
+    """Return the model with a free batch dimension "N"; one that takes one image, and mixes several, as it is.
 
     Shapes inside the graph are dropped, and Reshape constants that start with the old batch size start with -1 or 0.
     A batch of three images must then give what three runs give.
@@ -30,11 +31,11 @@ def with_dynamic_batch(model: ir.Model, image: ImageInput, path: Path) -> ir.Mod
         ModelError: the graph does not allow it, and why.
     """
     old = image.batch
-    if old is None:
+    if old is None or image.mixes:
         return model
     before = model.clone()
     names = [value.name or "" for value in model.graph.outputs]
-    _free(model, old)
+    _free(model, old, image.name)
     rng = np.random.default_rng(0)
     many = np.concatenate([trial_image(image, old, rng) for _ in range(_TRIAL)])
     try:
@@ -44,6 +45,8 @@ def with_dynamic_batch(model: ir.Model, image: ImageInput, path: Path) -> ir.Mod
     for start in range(0, len(many), old):
         alone = run_once(before, {image.name: many[start : start + old]}, names, path)
         for name, whole in together.items():
+            if whole.ndim == 0:
+                continue  # one number for all images is of none of them
             part = whole[start : start + old] if len(whole) == len(many) else whole
             if not _same(part, alone[name]):
                 raise ModelError(
@@ -59,12 +62,25 @@ def _same(part: NDArray[Any], alone: NDArray[Any]) -> bool:
     return part.shape == alone.shape and np.allclose(part, alone, atol=_TOLERANCE, rtol=_TOLERANCE)
 
 
-def _free(model: ir.Model, old: int) -> None:
+def can_be_freed(model: ir.Model, image: ImageInput, path: Path) -> bool:
+    """Say whether `with_dynamic_batch` succeeds."""
+    try:
+        with_dynamic_batch(model.clone(), image, path)
+    except ModelError:
+        return False
+    return True
+
+
+def _free(model: ir.Model, old: int, image: str) -> None:
     graph = model.graph
     ends = set(graph.outputs)
+    carrying = {value for value in graph.inputs if value.name == image}
     for node in graph:
         for value in node.outputs:
             value.shape = value.shape if value in ends else None
+        if not any(value in carrying for value in inputs_of(node)):
+            continue  # weights may be reshaped to start with the same number
+        carrying.update(node.outputs)
         if node.op_type == "Reshape" and node.domain == "":
             _free_reshape(graph, node, old)
     for value in (*graph.inputs, *graph.outputs):

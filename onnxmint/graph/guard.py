@@ -16,7 +16,30 @@ _MAX_NODES = 1_000_000  # after expanding functions
 _MAX_CHAIN = 100  # functions calling functions
 _MAX_NESTING = 20  # graphs inside graphs
 
+_STANDARD = "ai.onnx"  # the long name of the domain whose short name is ""
+
 _Key = tuple[str, str]
+
+
+def name_standard_domain(proto: onnx.ModelProto) -> bool:
+    """Give the domain of the standard operators its short name everywhere, in place; runtimes take both for one.
+
+    Returns:
+        Whether it had its long name anywhere.
+    """
+    before = int(proto.ByteSize())
+    for holder in (proto, *proto.functions):
+        named = [entry for entry in holder.opset_import if entry.domain in ("", _STANDARD)]
+        named.sort(key=lambda entry: len(entry.domain))  # the short name counts where a file has both
+        for entry in named[1:]:
+            holder.opset_import.remove(entry)
+    starts = (proto.graph.node, *(function.node for function in proto.functions))
+    nodes = (node for start in starts for inner, _ in _walk(start, 0) for node in inner)
+    imports = (entry for holder in (proto, *proto.functions) for entry in holder.opset_import)
+    for one in (*imports, *proto.functions, *nodes):
+        if one.domain == _STANDARD:
+            one.domain = ""
+    return before != int(proto.ByteSize())
 
 
 def check_proto(proto: onnx.ModelProto, path: Path) -> None:
@@ -38,6 +61,18 @@ def check_proto(proto: onnx.ModelProto, path: Path) -> None:
             raise ModelError(f"{path}: tensor {tensor.name!r} has a negative dimension; the file is damaged")
         if tensor.data_location == TensorProto.EXTERNAL:
             _check_external(tensor, path)
+
+
+def without_weights_outside(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """Return a copy whose weights in other files, which `check_proto` has looked at, are empty: to check the rest."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(proto)
+    for tensor in _tensors(copy):
+        if tensor.data_location == TensorProto.EXTERNAL:
+            tensor.ClearField("data_location")
+            tensor.ClearField("external_data")
+            tensor.dims[:] = [0]
+    return copy
 
 
 def weight_files(proto: onnx.ModelProto, path: Path) -> list[Path]:

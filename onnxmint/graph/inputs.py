@@ -49,7 +49,7 @@ class ImageInput:
         width: None when free.
         features: numbers in a row of a flat input, None for others.
         mixes: what is said of an image depends on the others in its batch (dynamic quantisation takes its scale from
-            all of them), so that images have to be shown one by one.
+            all of them), or a batch size of 1 cannot be made free, so that images have to be shown one by one.
     """
 
     name: str

@@ -17,6 +17,7 @@ from onnxmint.graph.surgery import declare, extract
 from onnxmint.graph.views import LABEL, View, first_view, scaled_confidence, spread
 
 _RAW = {"int32": ir.DataType.INT32, "int64": ir.DataType.INT64}
+_LAST = np.float32(2**-24)  # from 1 to the number before it
 PIXELS = "image"  # name of the uint8 input, where the target leaves it free
 
 
@@ -223,11 +224,19 @@ def _averaged(writer: Writer, value: ir.Value, shape: tuple[int, ...]) -> tuple[
 
 
 def _rows(writer: Writer, value: ir.Value, answer: Answer) -> ir.Value:
-    """Return the answer as float32 (N, classes); of a single column z, the logits (0, z), or of p, (1 - p, p)."""
+    """Return the answer as float32 (N, classes): of a single column z, the logits (0, z), or of p, (1 - p, p).
+
+    Probabilities of labels become their log-odds; of one that float32 rounds to 1, those of the last number before 1.
+    """
     value = writer.cast(value, ir.DataType.FLOAT)
     if answer.rank != 2:  # noqa: PLR2004 - batch and classes
         columns = 1 if answer.single else answer.classes
         value = writer.op("Reshape", [value, writer.constant(np.array([-1, columns]), "rows")])
+    if answer.squashed:
+        rest = writer.op("Sub", [writer.constant(np.float32(1), "one"), value])
+        sides = [(value, writer.constant(np.float32(1e-30), "smallest")), (rest, writer.constant(_LAST, "last"))]
+        logs = [writer.op("Log", [writer.op("Add", list(side))]) for side in sides]
+        return writer.op("Sub", logs)
     if not answer.single:
         return value
     if answer.kind == "logits":

@@ -15,7 +15,8 @@ from onnx_ir.passes import common as passes
 
 from onnxmint.errors import ModelError
 from onnxmint.graph.answers import Answer, candidates, choose_answer
-from onnxmint.graph.guard import check_proto, weight_files
+from onnxmint.graph.batching import can_be_freed
+from onnxmint.graph.guard import check_proto, name_standard_domain, weight_files, without_weights_outside
 from onnxmint.graph.inputs import ASSUMED_SIZE, ImageInput, find_input, trial_image
 from onnxmint.graph.running import require_loadable, run_once
 from onnxmint.graph.serial import keep_map_types, set_map_types_aside
@@ -66,8 +67,9 @@ def load_target(path: str | Path, *, answer: str | None = None) -> TargetModel:
     path = Path(path)
     content = _read(path)
     proto = _parse(content, path)
+    renamed = name_standard_domain(proto)
     check_proto(proto, path)
-    _check_valid(proto, path)
+    _check_valid(proto, path, as_read=not renamed)
     model = _read_graph(proto, path)
     if "" not in model.graph.opset_imports:
         model.graph.opset_imports[""] = _OPSET_OF_NOTHING
@@ -94,14 +96,20 @@ def load_target(path: str | Path, *, answer: str | None = None) -> TargetModel:
     )
 
 
-def _check_valid(proto: onnx.ModelProto, path: Path) -> None:
-    """Run the ONNX checker; inputs and outputs without a shape, which it refuses and runtimes take, are let pass."""
+def _check_valid(proto: onnx.ModelProto, path: Path, *, as_read: bool) -> None:
+    """Run the ONNX checker; inputs and outputs without a shape, which it refuses and runtimes take, are let pass.
+
+    Args:
+        proto: the model.
+        path: where it came from.
+        as_read: the file holds the same; otherwise not the file is checked but the model.
+    """
     kinds = [value.type.tensor_type for value in (*proto.graph.input, *proto.graph.output)]
     shapeless = [kind for kind in kinds if kind.elem_type and not kind.HasField("shape")]
     for kind in shapeless:
         kind.shape.SetInParent()
     try:
-        onnx.checker.check_model(proto if shapeless else str(path))
+        onnx.checker.check_model(without_weights_outside(proto) if shapeless or not as_read else str(path))
     except (onnx.checker.ValidationError, ValueError, RuntimeError) as problem:
         first = str(problem).strip().splitlines()[0]
         raise ModelError(f"{path} is not a valid ONNX model: {first}; export it again") from None
@@ -197,12 +205,14 @@ def _find_answer(model: ir.Model, image: ImageInput, path: Path, wanted: str | N
             problem = problem or failed
             continue
         if answer is not None:
-            return replace(tried, mixes=tried.batch is None and _mixes(model, tried, answer, path)), answer
+            return replace(tried, mixes=_mixes(model, tried, answer, path)), answer
     raise problem or ModelError(f"{path} gives no class scores for each image (images by classes); outputs: {outputs}")
 
 
 def _mixes(model: ir.Model, image: ImageInput, answer: Answer, path: Path) -> bool:
-    """Say whether two images are answered otherwise together than each alone."""
+    """Say whether two images are answered otherwise together than each alone, or only one is taken at a time."""
+    if image.batch is not None:
+        return image.batch == 1 and not can_be_freed(model, image, path)
     images = trial_image(image, _TRIAL, np.random.default_rng(0))
     images[1] = images[1] // 3 if image.raw else images[1] * 0.3  # of another range, which dynamic quantisation notices
     trial = exposing(model, [answer.tensor])

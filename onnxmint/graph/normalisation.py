@@ -54,14 +54,17 @@ class GraphNormalisation:
 def find_normalisation(target: TargetModel) -> GraphNormalisation | None:
     """Return the normalisation by constants that a graph does before anything else, None when it does none.
 
-    Followed are casts, transpositions, and arithmetic with one number or one per channel: Sub, Add, Mul, Div and
-    BatchNormalization.
+    Followed are casts, transpositions (not of rows of pixels), and arithmetic with one number or one per channel: Sub,
+    Add, Mul, Div and BatchNormalization.
     """
     value: ir.Value | None = next(one for one in target.model.graph.inputs if one.name == target.input.name)
-    axis, channels = (1 if target.input.layout == "NCHW" else 3), target.input.channels
+    flat = target.input.features is not None  # then channels have no axis of their own
+    axis, channels = (-1 if flat else 1 if target.input.layout == "NCHW" else 3), target.input.channels
     factor, offset = np.ones(channels), np.zeros(channels)
     while value is not None and len(uses := list(value.uses())) == 1:
         node = uses[0].node
+        if node.op_type == "Transpose" and flat:
+            break
         if node.op_type == "Transpose":
             axis = list(node.attributes.get_ints("perm", [])).index(axis) if "perm" in node.attributes else 3 - axis
         elif node.op_type not in _PASSING:

@@ -18,6 +18,8 @@ class Writer:
         """Write into `model`; `taken` holds the names in use."""
         self._graph = model.graph
         self._taken = set(taken) | {value.name for value in model.graph.inputs} | set(model.graph.initializers)
+        for node in ir.traversal.RecursiveGraphIterator(model.graph):  # nodes have names too, and may have ours already
+            self._taken |= {node.name, *(value.name for value in node.outputs)}
         self.before: ir.Node | None = None
 
     def free(self, name: str) -> str:

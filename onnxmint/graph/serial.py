@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -84,21 +85,49 @@ def session_source(model: ir.Model) -> Iterator[bytes | Path]:
 
     Weights that lie in files beside the original are linked to where the file system allows it, and mapped by the
     runtime: they are neither copied nor read before they are used.
+
+    Raises:
+        ModelError: the disk for temporary files has no room for a copy, or cannot be written.
     """
     inside, small = _sizes(model)
     if small:
         yield serialize(model)
         return
     clamp_ir_version(model)
-    with tempfile.TemporaryDirectory(prefix="onnxmint-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        file = folder / "model.onnx"
-        linked = _linked(model, folder) if inside <= _LARGEST else None
-        if linked is None:
-            ir.save(model, file, external_data=_WEIGHTS)
-        else:
-            ir.save(linked, file)
+    with contextlib.ExitStack() as stack:
+        try:
+            file = _written(model, inside, stack)
+        except OSError as problem:
+            raise ModelError(
+                f"cannot write the model into {tempfile.gettempdir()}, for the runtime to read it from there: "
+                f"{problem.strerror or problem}; set TMPDIR to another folder"
+            ) from None
         yield file
+
+
+def _written(model: ir.Model, inside: int, stack: contextlib.ExitStack) -> Path:
+    """Write a model, of which `inside` bytes are not in files yet, into a folder that goes when the stack does."""
+    temporary = tempfile.TemporaryDirectory(prefix="onnxmint-", ignore_cleanup_errors=True)
+    folder = Path(stack.enter_context(temporary))
+    file = folder / "model.onnx"
+    linked = _linked(model, folder) if inside <= _LARGEST else None
+    if linked is not None:
+        _require_disk(inside)
+        ir.save(linked, file)
+    else:
+        _require_disk(sum(tensor.nbytes for tensor in _weights(model)))
+        ir.save(model, file, external_data=_WEIGHTS)
+    return file
+
+
+def _require_disk(size: int) -> None:
+    place = tempfile.gettempdir()
+    free = shutil.disk_usage(place).free
+    if size > free:
+        raise ModelError(
+            f"the runtime needs a copy of the model's {size / 1e9:.1f} GB of weights, {place} has {free / 1e9:.1f} GB "
+            "free: set TMPDIR to a larger disk, best to that of the model, where none is copied"
+        )
 
 
 def structure(model: ir.Model) -> bytes:

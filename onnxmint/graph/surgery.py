@@ -16,6 +16,8 @@ from onnxmint.graph.layers import Layer
 from onnxmint.graph.load import TargetModel
 from onnxmint.graph.parts import TYPES, Writer, read_layer, to_channels_first
 
+_LAYER = "onnxmint.layer"  # where an output of ours keeps the tensor that it was made from; copies remember it too
+
 
 def expose(
     target: TargetModel,
@@ -54,6 +56,7 @@ def expose(
         if pool is not None or value.dtype != TYPES[layer.dtype]:
             value.name = writer.free(f"{layer.tensor}_reduced")
         declare(value, TYPES[dtype or layer.dtype], (_batch_name(model, target), *shape))
+        value.meta[_LAYER] = layer.tensor
         exposed.append(value)
     if cut:
         return extract(model, exposed)
@@ -65,11 +68,8 @@ def expose(
 
 def exposed_names(exposed: ir.Model, layers: Sequence[Layer]) -> list[str]:
     """Return the output that holds each layer in a model from `expose`: the last ones, or outputs kept."""
-    outputs = [value.name or "" for value in exposed.graph.outputs]
-    return [
-        next(name for name in (f"{layer.tensor}_reduced", f"{layer.tensor}_float", layer.tensor) if name in outputs)
-        for layer in layers
-    ]
+    names = {value.meta.get(_LAYER): value.name or "" for value in exposed.graph.outputs}
+    return [names[layer.tensor] for layer in layers]
 
 
 def extract(model: ir.Model, outputs: Sequence[ir.Value]) -> ir.Model:
@@ -112,8 +112,10 @@ def declare(value: ir.Value, dtype: ir.DataType, shape: tuple[int | str, ...]) -
     value.shape = ir.Shape(shape)
 
 
-def _batch_name(model: ir.Model, target: TargetModel) -> str:
-    """Return the name of the free batch dimension."""
+def _batch_name(model: ir.Model, target: TargetModel) -> str | int:
+    """Return the name of the free batch dimension; of one that could not be freed its size, 1."""
+    if target.input.batch is not None and target.input.mixes:
+        return target.input.batch
     image = next(value for value in model.graph.inputs if value.name == target.input.name)
     size = image.shape[0] if image.shape is not None else None
     return str(size.value) if isinstance(size, ir.SymbolicDim) and size.value else "N"

@@ -6,6 +6,7 @@ import numpy as np
 import onnx_ir as ir
 
 _LEAF = "LEAF"
+_AS_TENSOR = "_as_tensor"  # what the name of an attribute ends in that holds a tensor instead of a list
 _LEARNED = ("coefficients", "support_vectors")  # of linear models and support vector machines
 _Order = np.ndarray
 _NEWER = {"nodes_splits": None, "leaf_weights": "leaf_targetids"}  # of TreeEnsemble, and within what each is shuffled
@@ -30,7 +31,7 @@ def _shuffle_trees(node: ir.Node, rng: np.random.Generator) -> None:
     _permute(node, "nodes_values", branches, rng.permutation(branches))
     kind = "class" if node.op_type == "TreeEnsembleClassifier" else "target"
     name = f"{kind}_weights"
-    if name not in node.attributes:
+    if not {name, f"{name}{_AS_TENSOR}"} & set(node.attributes):
         return
     for leaves in _leaves_by_classes(node, kind):
         _permute(node, name, leaves.ravel(), rng.permutation(leaves).ravel())
@@ -61,6 +62,14 @@ def _leaves_by_classes(node: ir.Node, kind: str) -> list[_Order]:
 
 
 def _permute(node: ir.Node, name: str, places: Sequence[int] | _Order, sources: Sequence[int] | _Order) -> None:
+    """Reorder some numbers of an attribute: a list of floats, or, since ai.onnx.ml 3, a tensor, perhaps of doubles."""
+    held = f"{name}{_AS_TENSOR}"
+    if held in node.attributes:
+        tensor = node.attributes[held].as_tensor()
+        values = tensor.numpy().copy()
+        values[places] = values[sources]
+        node.attributes[held] = ir.AttrTensor(held, ir.tensor(values, name=tensor.name))
+        return
     numbers = np.array(node.attributes[name].as_floats())
     numbers[places] = numbers[sources]
     node.attributes[name] = ir.AttrFloat32s(name, numbers.tolist())

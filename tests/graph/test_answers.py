@@ -16,6 +16,7 @@ from onnxmint.graph.serial import serialize
 from onnxmint.graph.surgery import expose
 from onnxmint.graph.verify import verify_exposed
 from onnxmint.graph.views import LABEL, VIEW_SETS
+from onnxmint.preparing import target_warnings
 from onnxmint.signals import Observed, phi
 from tests.graph.texts import CNN, cnn
 
@@ -91,6 +92,93 @@ def test_a_column_of_probabilities_without_a_sigmoid_is_recognised(tmp_path: Pat
     answer = onnxruntime.InferenceSession(serialize(made.model)).run([made.answer], {"image": PIXELS})[0]
     np.testing.assert_allclose(answer.sum(axis=1), 1, rtol=1e-6)
     assert answer.std() > 0
+
+
+LABELS = {  # what makes a probability of each label from a logit z
+    "written out": (
+        "n = Neg (logits) e = Exp (n) d = Add (e, one) y = Div (one, d)",
+        lambda z: _odds(1 / (1 + np.exp(-z))),
+    ),
+    "reciprocal, some labels": (
+        "n = Neg (logits) e = Exp (n) d = Add (e, one) r = Reciprocal (d) y = Slice (r, none, three, last)",
+        lambda z: _odds(1 / (1 + np.exp(-z[:, :3]))),
+    ),
+    "hard": ("y = HardSigmoid (logits)", lambda z: _odds(np.clip(0.2 * z + 0.5, 0, 1))),
+}
+
+
+def _odds(p: np.ndarray) -> np.ndarray:
+    return np.asarray(np.log(p + 1e-30) - np.log(1 - p + 2**-24))
+
+
+@pytest.mark.parametrize("case", LABELS)
+def test_probabilities_of_labels_without_a_sigmoid_become_log_odds(tmp_path: Path, case: str) -> None:
+    lines, expected = LABELS[case]
+    weights = ", float[1] one = {1}, int64[1] none = {0}, int64[1] three = {3}, int64[1] last = {1}"
+    outputs = f"float[N,{3 if 'some' in case else 4}] y, float[N,4] logits"
+    target = load_target(cnn(tmp_path / "m.onnx", _ending(lines, outputs, weights)), answer="y")
+    assert (target.answer.kind, target.answer.squashed, target.answer.tensor) == ("sigmoid", True, "y")
+    made = instrument(target, [], PLAIN, pool=None)
+    found = onnxruntime.InferenceSession(serialize(made.model)).run([made.answer], {"image": PIXELS})[0]
+    plain = onnxruntime.InferenceSession(serialize(target.model)).run(
+        ["logits"], {"image": np.ascontiguousarray((PIXELS.astype(np.float32) / 255).transpose(0, 3, 1, 2))}
+    )[0]
+    assert found.std() > 0
+    odds = expected(plain.astype(np.float64))
+    apart = odds < 12  # above, float32 cannot tell the probability from 1
+    np.testing.assert_allclose(found[apart], odds[apart], rtol=2e-2)
+    assert (found[~apart] > 11).all()
+    assert apart.sum() > 0
+
+
+def test_a_quantised_sigmoid_and_a_logistic_ensemble_give_probabilities_of_labels(tmp_path: Path) -> None:
+    weights = ", float s = {0.1}, uint8 z = {128}, float t = {0.0039}, uint8 zero = {0}"
+    lines = (
+        "q = QuantizeLinear (logits, s, z) r = com.microsoft.QLinearSigmoid (q, s, z, t, zero) "
+        "y = DequantizeLinear (r, t, zero)"
+    )
+    text = _ending(lines, "float[N,4] y", weights).replace('["" : 17]', '["" : 17, "com.microsoft" : 1]')
+    assert load_target(cnn(tmp_path / "q.onnx", text)).answer.kind == "sigmoid"
+    text = _ending(
+        "l, y = ai.onnx.ml.TreeEnsembleClassifier <nodes_treeids=[0,0,0],nodes_nodeids=[0,1,2],"
+        'nodes_featureids=[0,0,0],nodes_modes=["BRANCH_LEQ","LEAF","LEAF"],nodes_values=[0.1,0.0,0.0],'
+        "nodes_truenodeids=[1,0,0],nodes_falsenodeids=[2,0,0],class_treeids=[0,0,0,0,0,0],"
+        "class_nodeids=[1,1,1,2,2,2],class_ids=[0,1,2,0,1,2],class_weights=[1.0,2.0,-1.0,0.5,1.0,0.0],"
+        'classlabels_int64s=[0,1,2],post_transform="LOGISTIC"> (flat)',
+        "float[N,3] y",
+    ).replace('["" : 17]', '["" : 17, "ai.onnx.ml" : 1]')
+    assert load_target(cnn(tmp_path / "t.onnx", text)).answer.kind == "sigmoid"
+
+
+@pytest.mark.parametrize(
+    ("lines", "maker"),
+    [
+        ("u = Mul (logits, small) p = Softmax (u) y = Slice (p, one, four, one)", "Softmax"),
+        ("y = Clip (logits, low, high)", "Clip"),
+    ],
+)
+def test_probabilities_of_nobody_knows_what_are_refused(tmp_path: Path, lines: str, maker: str) -> None:
+    weights = ", float small = {0.01}, int64[1] one = {1}, int64[1] four = {4}, float low = {0}, float high = {1}"
+    columns = 3 if "Slice" in lines else 4
+    with pytest.raises(
+        ModelError, match=f"'y' holds numbers from 0 to 1 that do not add up to 1, made by {maker}.*--ans"
+    ):
+        load_target(cnn(tmp_path / "m.onnx", _ending(lines, f"float[N,{columns}] y", weights)))
+
+
+def test_logits_that_happen_to_lie_within_0_and_1_stay_logits(tmp_path: Path) -> None:
+    lines = "u = Mul (logits, small) h = Add (u, half) y = Relu (h)"
+    weights = ", float small = {0.001}, float half = {0.5}"
+    assert load_target(cnn(tmp_path / "m.onnx", _ending(lines, "float[N,4] y", weights))).answer.kind == "logits"
+
+
+def test_other_heads_are_named_in_a_warning(tmp_path: Path) -> None:
+    text = _ending("sex = MatMul (flat, w6)", "float[N,2] sex, float[N,4] logits, float[N,6] flat", ", float[6,2] w6")
+    target = load_target(cnn(tmp_path / "m.onnx", text))
+    assert (target.answer.output, target.answer.others) == ("sex", ("logits",))
+    assert "'sex', of 2 classes, was taken; name another ('logits') with --answer" in next(target_warnings(target))
+    named = load_target(tmp_path / "m.onnx", answer="logits")
+    assert (named.answer.output, list(target_warnings(named))) == ("logits", [])
 
 
 @pytest.mark.parametrize("labels", [None, [0, 3, 1, 2, 2]])

@@ -16,7 +16,7 @@ from onnxmint.graph.running import run_once
 from onnxmint.graph.serial import serialize
 from onnxmint.images.declared.finding import load_spec
 from onnxmint.images.spec import PreprocessSpec
-from onnxmint.preparing import batch_for, graph_preprocess, prepared_with, target_warnings
+from onnxmint.preparing import batch_for, graph_preprocess, prepared_with, show, target_warnings
 from onnxmint.runtime.session import Device
 from tests.graph.texts import CNN, cnn, save
 
@@ -276,6 +276,9 @@ def test_a_model_that_mixes_images_is_shown_them_one_by_one(tmp_path: Path) -> N
     prepared = prepared_with(target, _spec("0-1", target), Device(kind="cpu", provider="", reason=""))
     assert batch_for(64, 2, prepared) == 1
     assert "shown one image at a time" in next(target_warnings(target))
+    with pytest.raises(UsageError, match="beside its own views: use --module phi, which takes one view"):
+        show(prepared, [], views=2, labels=False)
+    assert show(prepared, [], views=1, labels=False).views == 1
 
 
 @pytest.mark.parametrize("shape", ["N,12,1", "1,12,1", "N,1,12"])

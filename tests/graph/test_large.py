@@ -1,5 +1,6 @@
 """Models above protobuf's 2 GB: looked at, cut and run without their weights being read, or refused with the size."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -72,6 +73,32 @@ def test_a_large_twin_runs_from_files(tmp_path: Path, monkeypatch: pytest.Monkey
     with session_source(twin) as source:
         assert isinstance(source, Path)
         np.testing.assert_array_equal(onnxruntime.InferenceSession(source).run(None, {"image": images})[0], expected)
+
+
+def test_a_copy_that_does_not_fit_on_the_disk_is_refused(tmp_path: Path) -> None:
+    model = load_target(cnn(tmp_path / "m.onnx")).model.clone()
+    huge = ir.LazyTensor(lambda: ir.tensor(np.zeros(1)), dtype=ir.DataType.FLOAT, shape=ir.Shape([10**15]))
+    model.graph.initializers["w3"].const_value = huge
+    with (
+        pytest.raises(ModelError, match=r"needs a copy of the model's 4000000.0 GB .* GB free: set TMPDIR"),
+        session_source(model),
+    ):
+        pass
+
+
+def test_a_disk_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    """Found out while writing, as a quota is."""
+    code = (
+        "import resource, signal, sys; from onnxmint.graph import serial; from onnxmint.errors import ModelError\n"
+        "from onnxmint.graph.load import load_target\n"
+        "serial._COPIED, serial._linked = 100, lambda model, folder: None\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "try: load_target(sys.argv[1])\n"
+        "except ModelError as problem: print(problem)"
+    )
+    command = [sys.executable, "-c", code, _external(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert re.fullmatch(r"cannot write the model into \S+, for .*: File too large; set TMPDIR to .*\n", done.stdout)
 
 
 def test_what_does_not_fit_into_one_file_is_refused(tmp_path: Path) -> None:

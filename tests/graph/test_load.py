@@ -5,10 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 
 from onnxmint.errors import ModelError
 from onnxmint.graph.load import load_target
+from onnxmint.graph.running import run_once
 from tests.graph.texts import CNN, cnn, save
 
 WEIGHTS = "<float[5,3,3,3] w1, float[5] b1, float[6,5,3,3] w2, float[6,4] w3>"
@@ -37,6 +39,42 @@ def test_probabilities_without_a_softmax_are_recognised(tmp_path: Path) -> None:
     text = _tail(last).replace(WEIGHTS, WEIGHTS[:-1] + ", int64[1] axes = {1}>")
     target = load_target(cnn(tmp_path / "m.onnx", text))
     assert (target.answer.tensor, target.answer.kind) == ("answer", "probabilities")
+
+
+@pytest.mark.parametrize("places", ["import", "import and nodes", "functions too", "both names"])
+def test_the_standard_domain_has_a_long_name_too(tmp_path: Path, places: str) -> None:
+    """Softmax without an axis means another one before opset 13: nothing may run at an opset that we add."""
+    text = CNN.replace('"" : 17', '"" : 9').replace("relu2 = Relu (conv2)", "relu2 = Softmax (conv2)")
+    model = onnx.load(cnn(tmp_path / "short.onnx", text))
+    image = np.random.default_rng(0).random((3, 3, 8, 8), np.float32)
+    if places == "functions too":
+        softmax = next(node for node in model.graph.node if node.op_type == "Softmax")
+        inner = onnx.helper.make_node("Softmax", ["x"], ["y"], domain="ai.onnx")
+        nine = [onnx.helper.make_opsetid("ai.onnx", 9)]
+        model.functions.append(onnx.helper.make_function("own", "Soft", ["x"], ["y"], [inner], nine))
+        softmax.op_type, softmax.domain = "Soft", "own"
+        model.opset_import.append(onnx.helper.make_opsetid("own", 1))
+    if places == "import and nodes":
+        for node in model.graph.node:
+            node.domain = "ai.onnx"
+    if places == "both names":
+        model.opset_import.append(onnx.helper.make_opsetid("ai.onnx", 9))
+    else:
+        model.opset_import[0].domain = "ai.onnx"
+    onnx.save(model, tmp_path / "long.onnx")
+    target = load_target(tmp_path / "long.onnx")
+    assert (target.opset, target.model.graph.opset_imports[""]) == (9, 9)
+    assert "ai.onnx" not in target.model.graph.opset_imports
+    session = onnxruntime.InferenceSession(tmp_path / "short.onnx", providers=["CPUExecutionProvider"])
+    found = run_once(target.model.clone(), {"image": image}, ["logits"], "long")["logits"]
+    np.testing.assert_allclose(found, session.run(None, {"image": image})[0], rtol=1e-4, atol=1e-6)
+
+
+def test_weights_beside_a_model_of_the_long_name_are_found(tmp_path: Path) -> None:
+    model = onnx.load(cnn(tmp_path / "short.onnx"))
+    model.opset_import[0].domain = "ai.onnx"
+    onnx.save(model, tmp_path / "long.onnx", save_as_external_data=True, location="w.bin", size_threshold=0)
+    assert load_target(tmp_path / "long.onnx").opset == 17
 
 
 def test_channels_last_is_seen(tmp_path: Path) -> None:

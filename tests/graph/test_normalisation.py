@@ -111,3 +111,17 @@ def test_only_levels_to_255_fit_a_graph_that_takes_them(
     if text is not None:
         assert "declare 0-255, but the declared preprocessing hands it" in text
         assert "prepared twice" in text
+
+
+def test_rows_of_pixels_have_no_axis_of_channels(tmp_path: Path) -> None:
+    """As Conv1D exports have them: (N, 64, 1), transposed where arithmetic may follow."""
+    text = f"""{HEAD}
+    rows (float[N,64,1] image) => (float[N,4] logits) <float[1] s, float[64,4] w>
+    {{ a = Div (image, s)  b = Transpose <perm=[0,2,1]> (a)  c = Div (b, s)  f = Flatten (c)  logits = MatMul (f, w) }}
+    """
+    target = load_target(cnn(tmp_path / "m.onnx", text))
+    found = find_normalisation(target)
+    assert found is not None
+    divisor = target.model.graph.initializers["s"].const_value
+    assert divisor is not None
+    assert found.std == pytest.approx(tuple(divisor.numpy()))

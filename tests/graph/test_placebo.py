@@ -145,3 +145,41 @@ def test_other_classical_models_are_shuffled(op: str, name: str) -> None:
     after = list(twin.attributes[name].as_floats())
     assert after != numbers
     assert sorted(after) == numbers
+
+
+@pytest.mark.parametrize("as_tensor", [True, False])
+def test_trees_of_both_forms_are_shuffled(tmp_path: Path, as_tensor: bool) -> None:
+    """Since ai.onnx.ml 3 thresholds and leaves may be tensors, of doubles."""
+    thresholds, weights = [0.5, 0.25, 0.75, 0.0, 0.0, 0.0, 0.0], [0.9, 0.1, 0.2, 0.8, 0.6, 0.4, 0.3, 0.7]
+    numbers = {"nodes_values": thresholds, "class_weights": weights}
+    if as_tensor:
+        kind = onnx.TensorProto.DOUBLE
+        numbers = {
+            f"{name}_as_tensor": onnx.helper.make_tensor(name, kind, [len(held)], held)
+            for name, held in numbers.items()
+        }
+    trees = onnx.helper.make_node(
+        "TreeEnsembleClassifier", ["x"], ["label", "p"], domain="ai.onnx.ml", **numbers,
+        nodes_treeids=[0] * 7, nodes_nodeids=list(range(7)), nodes_featureids=[3, 1, 2, 0, 0, 0, 0],
+        nodes_modes=["BRANCH_LEQ"] * 3 + ["LEAF"] * 4, nodes_truenodeids=[1, 3, 5, 0, 0, 0, 0],
+        nodes_falsenodeids=[2, 4, 6, 0, 0, 0, 0], class_treeids=[0] * 8, class_nodeids=[3, 3, 4, 4, 5, 5, 6, 6],
+        class_ids=[0, 1] * 4, classlabels_int64s=[0, 1], post_transform="NONE",
+    )  # fmt: skip
+    of = onnx.helper.make_tensor_value_info
+    kind = onnx.TensorProto.DOUBLE if as_tensor else onnx.TensorProto.FLOAT
+    graph = onnx.helper.make_graph(
+        [trees], "trees", [of("x", kind, ["N", 64])],
+        [of("label", onnx.TensorProto.INT64, ["N"]), of("p", onnx.TensorProto.FLOAT, ["N", 2])],
+    )  # fmt: skip
+    domains = [onnx.helper.make_opsetid("ai.onnx.ml", 3), onnx.helper.make_opsetid("", 17)]
+    onnx.save(onnx.helper.make_model(graph, opset_imports=domains, ir_version=8), tmp_path / "t.onnx")
+    target = load_target(tmp_path / "t.onnx")
+    assert target.answer.kind == "probabilities"
+    rows = np.random.default_rng(0).random((50, 64)).astype(target.input.dtype)
+    before, after = (
+        onnxruntime.InferenceSession(serialize(model)).run(["p"], {"x": rows})[0]
+        for model in (target.model, placebo_twin(target.model, seed=1))
+    )
+    assert (before != after).any()
+    leaves = np.reshape(weights, (-1, 2))  # move as a whole
+    assert (np.abs(after[:, np.newaxis] - leaves).max(axis=2).min(axis=1) < 1e-6).all()

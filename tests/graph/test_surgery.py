@@ -18,8 +18,10 @@ from onnxmint.graph.parts import averaging
 from onnxmint.graph.serial import save_model, serialize
 from onnxmint.graph.surgery import expose
 from onnxmint.graph.verify import verify_exposed
+from onnxmint.preparing import target_warnings
 from tests.conftest import DEMO
 from tests.graph.texts import CNN, cnn
+from tests.models.trial import MODELS
 
 REAL = ("cifar10-resnet20", "cifar10-large-nhwc", "gtsrb-cnn-batch1", "cifar10-resnet8", "cifar10-resnet4b-batch1")
 EXPECTED = {  # layers found, shape of the suggested one, multiply-accumulates in all
@@ -89,6 +91,61 @@ def test_a_batch_that_cannot_be_freed_is_refused(tmp_path: Path) -> None:
         expose(target, [layers[-1]], cut=False)
 
 
+def _of_one(path: Path, name: str) -> Path:
+    """Write a model of tests/models with its batch size fixed at 1, and a further output that is one number."""
+    model = onnx.load(MODELS / f"{name}.onnx")
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_value = 1
+    del model.graph.value_info[:]
+    kept = model.graph.output[0].name
+    model.graph.node.append(onnx.helper.make_node("ReduceMean", [kept], ["average"], keepdims=0))
+    model.graph.output.append(onnx.helper.make_tensor_value_info("average", onnx.TensorProto.FLOAT, []))
+    onnx.save(model, path)
+    return path
+
+
+def test_a_number_for_all_images_does_not_hinder_freeing(tmp_path: Path) -> None:
+    target = load_target(_of_one(tmp_path / "m.onnx", "torch-script-resnet"))
+    assert (target.input.batch, target.input.mixes) == (1, False)
+    model = serialize(expose(target, [list_layers(target)[0]], cut=False))
+    assert len(_run(model, {target.input.name: np.zeros((5, *target.input.trial_shape(1)[1:]), np.float32)})[0]) == 5
+
+
+def test_a_reshape_of_weights_is_left_alone(tmp_path: Path) -> None:
+    text = CNN.replace("float[N,3,8,8]", "float[1,3,8,8]").replace("float[N,4] logits", "float[1,4] logits")
+    text = text.replace("relu1 = Relu (conv1)", "b = Reshape (b1, to)  sum = Add (conv1, b)  relu1 = Relu (sum)")
+    path = cnn(tmp_path / "m.onnx", text.replace("float[6,4] w3>", "float[6,4] w3, int64[4] to = {1, -1, 1, 1}>"))
+    target = load_target(path)
+    assert (target.input.batch, target.input.mixes) == (1, False)
+    images = np.random.default_rng(0).random((3, 3, 8, 8), np.float32)
+    together = _run(serialize(expose(target, [list_layers(target)[-1]], cut=False)), {"image": images})[0]
+    alone = [_run(path.read_bytes(), {"image": image[None]})[0] for image in images]
+    np.testing.assert_allclose(together, np.concatenate(alone), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["int8-dynamic-cnn", "int8-dynamic-vit"])
+def test_a_batch_of_one_that_cannot_be_freed_is_kept(tmp_path: Path, name: str) -> None:
+    """One image at a time is what such a model declares."""
+    target = load_target(_of_one(tmp_path / "m.onnx", name))
+    assert (target.input.batch, target.input.mixes) == (1, True)
+    assert "takes one image at a time, and its batch size cannot be made free" in next(target_warnings(target))
+    layers = list_layers(target)
+    for cut in (True, False):
+        exposed = expose(target, layers, cut=cut)
+        verify_exposed(target, exposed, layers, cut=cut)
+        assert exposed.graph.outputs[-1].shape[0] == 1
+    size = (target.input.height or 0, target.input.width or 0)
+    plain = GraphPreprocess(
+        height=size[0], width=size[1], channels=3, channel_order="rgb", scale=1 / 255, mean=(0.0,) * 3, std=(1.0,) * 3
+    )
+    pixels = np.random.default_rng(0).integers(0, 256, (1, *size, 3), np.uint8)
+    made = instrument(target, [], plain, pool=None)
+    (said,) = _run(serialize(made.model), {made.input: pixels})
+    image = (pixels.astype(np.float32) / np.float32(255)).transpose(0, 3, 1, 2).copy()
+    own = _run(target.path.read_bytes(), {target.input.name: image})[0]
+    np.testing.assert_allclose(said, own, atol=1e-4)
+
+
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (2, 3), (3, 5), (7, 7)])
 def test_pooling_in_the_graph_is_adaptive_pooling(tmp_path: Path, height: int, width: int) -> None:
     target = load_target(cnn(tmp_path / "m.onnx"))
@@ -106,6 +163,21 @@ def test_the_averaging_matrix_is_torchs(length: int, cells: int) -> None:
     values = np.random.default_rng(length).normal(size=length)
     expected = torch.nn.functional.adaptive_avg_pool1d(torch.from_numpy(values)[None], cells)[0].numpy()
     np.testing.assert_allclose(averaging(length, cells) @ values, expected)
+
+
+@pytest.mark.parametrize("cut", [True, False])
+def test_what_expose_wrote_can_be_exposed_again(tmp_path: Path, cut: bool) -> None:
+    """By a name of a node or output that was given before, the runtime would refuse the file."""
+    path = cnn(tmp_path / "m.onnx")
+    for pool in ((4, 4), (2, 2)):
+        target = load_target(path)
+        layer = next(layer for layer in list_layers(target) if layer.tensor == "relu1")
+        exposed = expose(target, [layer], cut=cut, pool=pool)
+        verify_exposed(target, exposed, [layer], cut=cut, pool=pool)
+        path = tmp_path / f"{pool[0]}.onnx"
+        save_model(expose(target, [layer], cut=False, pool=pool), path)
+    names = [value.name for value in onnx.load(path).graph.output]
+    assert names == ["logits", "relu1_reduced", "relu1_reduced_2"]
 
 
 def test_half_precision_halves_the_bytes(tmp_path: Path) -> None:
