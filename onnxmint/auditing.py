@@ -17,7 +17,7 @@ from onnxmint.controls.of_question import (
 )
 from onnxmint.errors import EvidenceError, ModelError, UsageError
 from onnxmint.evidence import labels_of
-from onnxmint.graph.load import TargetModel, load_target
+from onnxmint.graph.load import TargetModel, load_target, model_sha256
 from onnxmint.images.preprocess import PRESETS, from_dict
 from onnxmint.images.sources import open_source
 from onnxmint.judging import Scored, flag_warnings, histogram, judge, prior_of, statistics, units_of
@@ -109,12 +109,13 @@ def audit(
 
 def _prepare_its_target(model: str | Path, auditor: Auditor, settings: AuditSettings) -> Prepared:
     """Load the target; refuse one that the auditor was not trained for."""
-    target: TargetModel = load_target(model, answer=auditor.method["answer"])
-    if target.sha256 != auditor.target_sha256:
+    digest = model_sha256(Path(model))  # before anything of the auditor is looked for in it
+    if digest != auditor.target_sha256:
         raise ModelError(
-            f"the auditor was trained for another model (SHA-256 {auditor.target_sha256[:12]}...), {target.path.name} "
-            f"has {target.sha256[:12]}...: give that model, or train an auditor for this one"
+            f"the auditor was trained for another model (SHA-256 {auditor.target_sha256[:12]}...), {Path(model).name} "
+            f"has {digest[:12]}...: give that model, or train an auditor for this one"
         )
+    target: TargetModel = load_target(model, answer=auditor.method["answer"])
     return prepared_with(target, from_dict(auditor.preprocess), choose_device(settings.device))
 
 

@@ -164,7 +164,7 @@ def check_labels(labels: NDArray[np.int64] | None, classes: int | None, place: s
     if labels.min() < 0 or labels.max() >= classes:
         odd = labels.max() if labels.max() >= classes else labels.min()
         raise ImagesError(
-            f"{place} and its counterpart hold label {odd}, but the target has outputs 0 to {classes - 1}: renumber "
+            f"{place} holds label {odd}, but the target has outputs 0 to {classes - 1}: renumber "
             "the labels, or use --no-labels"
         )
 

@@ -114,7 +114,9 @@ def look_and_divide(
 ) -> tuple[Looked, Control]:
     """List and look at the known images, settle copies among them, and divide what is left."""
     table: EvidenceTable = list_evidence(*sources, limit=settings.limit, rng=rng)
-    check_labels(table.labels, prepared.target.answer.classes, sources[0].location)
+    if table.labels is not None:
+        for source, member in zip(sources, (True, False), strict=True):
+            check_labels(table.labels[table.is_member == member], prepared.target.answer.classes, source.location)
     looked, duplicates, left_out = settle_copies(look_at_known(table, sources, rng=rng, stage=stage))
     named = _names(table, sources, left_out[:_NAMED])
     duplicates = replace(duplicates, facts={**duplicates.facts, "left_out_images": named})
@@ -158,7 +160,22 @@ def _auditor(
         ),
         version=__version__,
         created=now(),
-        warnings=(*prepared.notes, *evidence_warnings(facts), *target_warnings(prepared.target)),
+        warnings=(
+            *prepared.notes,
+            *evidence_warnings(facts),
+            *target_warnings(prepared.target),
+            *_module_notes(fitted, settings),
+        ),
+    )
+
+
+def _module_notes(fitted: Fitted, settings: TrainSettings) -> tuple[str, ...]:
+    """Say which module was taken where a user may think it was another."""
+    if settings.module != "auto" or not fitted.reading.layers:
+        return ()
+    return (
+        f"--layer was given, so the module is {fitted.name}, which reads that layer, not views: leave --layer out for "
+        "the stronger test.",
     )
 
 

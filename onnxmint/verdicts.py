@@ -14,8 +14,10 @@ CONFOUNDS = ("reference", "placebo", "files", "pixels", "exchangeability")
 """Controls that, when they fail, leave another explanation than membership."""
 ASSUMPTION = (
     "All of this holds if the questioned images, had they not been trained on, would be images like the known "
-    "non-members (same source, same preparation); no test after the fact can prove that (arXiv 2409.19798). The share, "
-    "and what would have been found, hold if members among them were trained on as the known members were."
+    "non-members (same source, same preparation); no test after the fact can prove that (arXiv 2409.19798)."
+)
+SHARE_ASSUMPTION = (
+    "The share, and what would have been found, hold if members among them were trained on as the known members were."
 )
 NO_REFERENCE = (
     "No model that was not trained on these images was compared, so a mere difference in difficulty between members "
@@ -91,7 +93,7 @@ def reach_verdict(
     kind, text = ("inconclusive", _confounded(failed, question)) if failed else _judge(found, question)
     return Verdict(
         kind=kind,
-        text=text if failed else " ".join([text, *_unexcluded(controls), ASSUMPTION]),
+        text=text if failed else " ".join([*_implausible(controls), text, *_unexcluded(controls), *_assumed(found)]),
         p_value=found.test.p_value,
         share_of_members=found.share,
         at_least=found.test.at_least,
@@ -104,6 +106,18 @@ def reach_verdict(
 def stopped_by(controls: Sequence[Control]) -> list[Control]:
     """Return the failed controls that leave another explanation than membership."""
     return [control for control in controls if control.name in CONFOUNDS and control.passed is False]
+
+
+def _implausible(controls: Sequence[Control]) -> list[str]:
+    """Return what has to be mended before any answer means much."""
+    failed = [control for control in controls if control.name == "plausibility" and control.passed is False]
+    return [f"First of all: {control.text} The rest holds for the images as they were shown." for control in failed]
+
+
+def _assumed(found: _Findings) -> list[str]:
+    """Return what the answer, and its numbers where there are any, rest on."""
+    numbers = found.share is not None or found.detectable is not None
+    return [ASSUMPTION, *([SHARE_ASSUMPTION] if numbers else [])]
 
 
 def _unexcluded(controls: Sequence[Control]) -> list[str]:

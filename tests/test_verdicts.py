@@ -8,7 +8,14 @@ from onnxmint.results import Control, Verdict
 from onnxmint.stats.estimates import Performance
 from onnxmint.stats.heldout import HeldOut
 from onnxmint.stats.metrics import evaluate
-from onnxmint.verdicts import ASSUMPTION, LEARNED_REFERENCE, NO_REFERENCE, Question, reach_verdict
+from onnxmint.verdicts import (
+    ASSUMPTION,
+    LEARNED_REFERENCE,
+    NO_REFERENCE,
+    SHARE_ASSUMPTION,
+    Question,
+    reach_verdict,
+)
 
 GIVEN = Control(name="reference", passed=True, text="", facts={"learned": False})
 OTHERS = tuple(Control(name=name, passed=True, text="") for name in ("placebo", "files", "pixels", "exchangeability"))
@@ -43,7 +50,7 @@ def test_members_are_found_with_their_share_and_number() -> None:
     assert found.share_of_members.low < 0.5 < found.share_of_members.high
     assert 0 < (found.at_least or 0) <= 100
     assert f"at least {found.at_least} of the images were" in found.text
-    assert found.text.endswith(ASSUMPTION)
+    assert found.text.endswith(f"{ASSUMPTION} {SHARE_ASSUMPTION}")
     assert NO_REFERENCE not in found.text
 
 
@@ -112,3 +119,16 @@ def test_tiny_sets_get_an_answer(count: int) -> None:
     if count == 1:
         assert found.share_of_members is None
         assert "The 1 questioned image" in found.text
+
+
+def test_a_target_on_wrong_pixels_is_said_before_anything_else() -> None:
+    wrong = Control(name="plausibility", passed=False, text="The model is right on 9%. The declared 0-255 is wrong.")
+    found = verdict(scores(0, 300), distance=0.0, controls=(GIVEN, *OTHERS, wrong))
+    assert found.kind == "inconclusive"
+    assert found.text.startswith("First of all: The model is right on 9%. The declared 0-255 is wrong. The rest holds")
+
+
+def test_no_share_is_spoken_of_where_none_is_stated() -> None:
+    found = verdict(scores(0, 300), distance=0.0)
+    assert (found.share_of_members, found.detectable_share) == (None, None)
+    assert found.text.endswith(ASSUMPTION)

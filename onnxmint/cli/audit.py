@@ -69,7 +69,8 @@ def audit_command(ctx: click.Context, /, model: Path, images: str, **options: An
       onnxmint audit model.onnx more/ --auditor run/auditor.onnx -o run2
 
     \b
-    Exit status: 0 done, 1 failed, 2 wrong usage; with --gate also 3 members found, 4 inconclusive.
+    Exit status: 0 done, 1 failed, 2 wrong usage;
+    with --gate also 3 members found, 4 inconclusive.
     """
     import json
 
@@ -89,7 +90,7 @@ def audit_command(ctx: click.Context, /, model: Path, images: str, **options: An
     settings = audit_settings(options)
     _require_evidence(options)
     if options["auditor_file"] is None:
-        _check_before_training(images, options, settings)
+        _check_before_training(model, images, options, settings)
     auditor = _auditor(ctx, model, options, stage)
     result = audit(model, images, auditor, settings=settings, stage=stage)
     files = write_run(result, run, run_settings=_words(model, images, options), auditor=auditor.model)
@@ -100,15 +101,20 @@ def audit_command(ctx: click.Context, /, model: Path, images: str, **options: An
     ctx.exit(GATE[result.verdict.kind] if gate else 0)
 
 
-def _check_before_training(images: str, options: dict[str, Any], settings: "AuditSettings") -> None:
-    """Refuse what would be refused after the training: a wrong path, or labels on one side only."""
+def _check_before_training(model: Path, images: str, options: dict[str, Any], settings: "AuditSettings") -> None:
+    """Refuse what would be refused after the training: a wrong path, no image that opens, labels that do not fit."""
     from onnxmint.evidence import labels_of
-    from onnxmint.images.sources import open_source
+    from onnxmint.graph.load import load_target
+    from onnxmint.images.sources import open_source, require_readable
+    from onnxmint.preparing import check_labels
 
     asked, *known = (
         open_source(place, group=settings.group, labels=settings.labels)
         for place in (images, options["members"], options["nonmembers"])
     )
+    require_readable(asked)
+    classes = load_target(model, answer=options["answer"]).answer.classes
+    check_labels(labels_of(asked.entries()), classes, asked.location)
     told = options["module"] in ("auto", "views", "phi")
     if told and labels_of(asked.entries()) is None and all(labels_of(one.entries()) is not None for one in known):
         raise UsageError(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from onnxmint.controls.words import CHANCE, numbers
 from onnxmint.errors import ModelError
-from onnxmint.evidence import divide
+from onnxmint.evidence import FIT, UNUSED, divide
 from onnxmint.fitting import Fitted
 from onnxmint.images.entries import ImageSource
 from onnxmint.preparing import Prepared, show
@@ -24,6 +24,8 @@ from onnxmint.stats.two_sample import auc_of
 
 _FEWEST = 400  # known images that small classifiers can learn from
 _PER_CLASS = 10
+_TAUGHT_ON = 300  # known images that a given reference is tried on
+_TAUGHT = 0.1  # of the way from chance to always right, that it has to be at least
 LEARNED = "small classifiers learned from the known images"
 
 Rows = NDArray[np.int64]
@@ -60,7 +62,36 @@ def given_references(
     for path, reference in zip(files, found, strict=True):
         if reference.prepared.target.sha256 == target.target.sha256:
             raise ModelError(f"the reference {path} is the target itself: give a model not trained on these images")
+        _require_taught(path, reference, known, settings.batch_size)
     return found
+
+
+def _require_taught(path: Path, reference: Reference, known: KnownImages, batch_size: int | None) -> None:
+    """Refuse a reference that does not know its task: on pixels that it was not trained on it would pass any control.
+
+    Raises:
+        ModelError: of some known images with labels it is right on hardly more than by chance.
+    """
+    table, classes = known.table, reference.prepared.target.answer.classes
+    if table.labels is None or classes is None:
+        return
+    drawn = np.random.default_rng(0).permutation(len(table.index))[:_TAUGHT_ON]
+    part = np.full(len(table.index), UNUSED, np.int8)
+    part[drawn] = FIT[0]
+    some = replace(known, table=replace(table, part=part), with_labels=False)
+    shown = show(reference.prepared, [], views=0, labels=False)
+    right = [
+        to_numpy(batch.outputs[shown.graph.answer]).argmax(axis=1) == table.labels[rows]
+        for rows, batch in some.read(shown.reader(batch_size), FIT[0], name=f"tried on {path.name}")
+    ]
+    accuracy = float(np.mean(np.concatenate(right))) if right else 0.0
+    chance = 1 / classes
+    if accuracy < chance + _TAUGHT * (1 - chance):
+        raise ModelError(
+            f"the reference {path} is right on {accuracy:.1%} of known images, hardly more than by chance "
+            f"({chance:.1%}), so it is shown other pixels or classes than it was trained on: say how its images are "
+            f"prepared in {path.with_suffix('.toml')} (onnxmint check tries the known ways), or leave it out"
+        )
 
 
 def difficulty_by(references: Sequence[Reference], known: KnownImages, batch_size: int | None) -> Difficulty:

@@ -96,6 +96,16 @@ def load_target(path: str | Path, *, answer: str | None = None) -> TargetModel:
     )
 
 
+def model_sha256(path: Path) -> str:
+    """Return the hash that identifies a model: of its file and of the weights beside it.
+
+    Raises:
+        ModelError: missing or no ONNX file, or missing weights.
+    """
+    content = _read(path)
+    return _sha256(content, weight_files(_parse(content, path), path))
+
+
 def _check_valid(proto: onnx.ModelProto, path: Path, *, as_read: bool) -> None:
     """Run the ONNX checker; inputs and outputs without a shape, which it refuses and runtimes take, are let pass.
 

@@ -9,10 +9,13 @@ from onnxmint.errors import ImagesError, UsageError
 from onnxmint.images.entries import EncodedImage, ImageEntry, ImageSource
 from onnxmint.images.files import open_csv, open_folder
 from onnxmint.images.parquet import ParquetSource
+from onnxmint.images.preprocess import decode
+from onnxmint.images.spec import PreprocessSpec
 from onnxmint.images.tar import TarSource
 
-__all__ = ["EncodedImage", "ImageEntry", "ImageSource", "open_source"]
+__all__ = ["EncodedImage", "ImageEntry", "ImageSource", "open_source", "require_readable"]
 
+_FIRST = 20  # images that are tried before anything long begins
 FORMS = "a folder of images, a Parquet file or folder, a CSV of path,label, or WebDataset .tar shards"
 
 
@@ -91,3 +94,22 @@ def _slice(text: str, location: str) -> slice:
 
 def _holds(path: Path, pattern: str) -> bool:
     return path.is_dir() and any(path.glob(pattern))
+
+
+def require_readable(source: ImageSource) -> None:
+    """Refuse a source of which the first images cannot be read: likely none can, and training comes first.
+
+    Raises:
+        ImagesError: with the first reason.
+    """
+    reasons: list[str] = []
+    anything = PreprocessSpec(name="as it is", resize="none")
+    for image in source.read({entry.index for entry in source.entries()[:_FIRST]}):
+        try:
+            if image.data is not None:
+                decode(image.data, anything)
+                return
+            reasons.append(f"{image.path} {image.error}")
+        except ImagesError as problem:
+            reasons.append(f"{image.path} {problem}")
+    raise ImagesError(f"none of the first {len(reasons)} images of {source.location} could be read; {reasons[0]}")

@@ -332,15 +332,27 @@ def test_a_mistake_leaves_no_folder_behind(call: Run, images: Path, tmp_path: Pa
     assert not (tmp_path / "run").exists()
 
 
-def test_a_trained_auditor_is_kept_when_the_audit_fails(call: Run, tmp_path: Path) -> None:
+def test_what_is_wrong_with_questioned_images_is_said_before_training(call: Run, images: Path, tmp_path: Path) -> None:
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "a.png").write_bytes(b"nothing")
-    words = ["audit", MODEL, "bad", *EVIDENCE, *DECLARED, "--limit", "60", "-q", "-o", "run"]
-    code, _, err = call(*words)
-    assert code == 2
-    assert "the known images have labels, but not all images in bad" in _message(err)
-    assert not (tmp_path / "run").exists()
-    assert call(*words, "--no-labels")[0] == 1
+    picture = next(images.rglob("*.png"))
+    for name, text in (("unlabelled", f"path\n{picture}\n"), ("eleven", f"path,label\n{picture},11\n")):
+        (tmp_path / f"{name}.csv").write_text(text)
+    for asked, exit_code, said in (
+        ("bad", 1, "none of the first 1 images of bad could be read; a.png is not an image in JPEG"),
+        ("unlabelled.csv", 2, "the known images have labels, but not all images in unlabelled.csv"),
+        ("eleven.csv", 1, "eleven.csv holds label 11, but the target has outputs 0 to 9"),
+    ):
+        code, _, err = call("audit", MODEL, asked, *EVIDENCE, *DECLARED, "-o", "run")
+        assert (code, err.count("\n")) == (exit_code, 1)  # no line of progress
+        assert said in _message(err)
+        assert not (tmp_path / "run").exists()
+
+
+def test_a_trained_auditor_is_kept_when_the_audit_fails(call: Run, tmp_path: Path) -> None:
+    known = f"{EVIDENCE[1]}?rows=0:5"
+    code, _, err = call("audit", MODEL, known, *EVIDENCE, *DECLARED, "--views", "2", "-q", "-o", "run")
+    assert code == 1, err
     assert [file.name for file in (tmp_path / "run").iterdir()] == ["auditor.onnx"]
 
 

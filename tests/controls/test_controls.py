@@ -12,6 +12,7 @@ import pytest
 from PIL import Image, ImageEnhance
 
 from onnxmint.auditing import audit
+from onnxmint.controls import reference as reference_room
 from onnxmint.errors import EvidenceError, ModelError, UsageError
 from onnxmint.graph.load import load_target
 from onnxmint.graph.placebo import placebo_twin
@@ -177,6 +178,20 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+def test_a_reference_that_does_not_know_its_task_is_refused(reference: Path) -> None:
+    """Shown other pixels than it was trained on, it would find nothing easy and pass the control."""
+    settings = replace(SETTINGS, reference=(reference,))
+    with pytest.raises(ModelError, match=r"right on \d+\.\d% of known images, hardly more than by chance \(10\.0%\)"):
+        train(MODEL, DEMO / "members.parquet", DEMO / "nonmembers.parquet", settings=settings)
+
+
+@pytest.fixture
+def untaught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let references pass that know nothing: what is done with them is the same."""
+    monkeypatch.setattr(reference_room, "_TAUGHT", -1)
+
+
+@pytest.mark.usefixtures("untaught")
 def test_a_given_reference_sees_known_and_questioned_images(reference: Path) -> None:
     settings = replace(SETTINGS, reference=(reference,))
     made = train(MODEL, DEMO / "members.parquet", DEMO / "nonmembers.parquet", settings=settings)
@@ -194,6 +209,7 @@ def test_a_given_reference_sees_known_and_questioned_images(reference: Path) -> 
         audit(MODEL, DEMO / "questioned.parquet", made, settings=AuditSettings(reference=(MODEL,)))
 
 
+@pytest.mark.usefixtures("untaught")
 @pytest.mark.parametrize("declared", ["keras:tf", "scale = 0.00392156862745098", 'scale = 0.5\nresize = "squash"'])
 def test_a_reference_that_takes_another_size_is_prepared_as_in_training(tmp_path: Path, declared: str) -> None:
     """What was declared without a size fits both models; what was settled for the target fits the target only."""
