@@ -120,6 +120,7 @@ def test_a_model_that_mixes_images_is_not_shown_views(name: str, trial: Callable
     found = ask(
         "evaluate", tried.path, "--members", tried.given.members, "--nonmembers", tried.given.nonmembers,
         "--layers", "penultimate", "--modules", "views,vanilla", *tried.preprocess, "--device", "cpu", "-q",
+        "-o", tried.folder / "evaluation",
     )  # fmt: skip
     skipped = {method["name"]: method.get("skipped") for method in found["methods"]}
     assert "beside its own views" in skipped["views"]

@@ -14,7 +14,8 @@ from onnxmint.errors import UsageError
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option(
     "--layer", "wanted", multiple=True, default=("auto",), show_default="auto", metavar="LAYER",
-    help="Layer to expose: a name or index of onnxmint layers, auto, penultimate, logits. May be given several times.",
+    help="Layer to expose: a name, exact tensor name or index of those that onnxmint layers lists, auto, penultimate, "
+    "logits. May be given several times.",
 )  # fmt: skip
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The ONNX file to write.")
 @click.option("--cut", is_flag=True, help="Keep only what the layers need; otherwise the original outputs stay.")

@@ -30,6 +30,7 @@ _PASSING = {"Identity", "Cast", "Dropout", "Transpose", "Reshape", "Flatten", "S
 _RESTATING = {"DynamicQuantizeLinear", "QuantizeLinear", "Cast", "Identity", "Dropout"}
 _PASSING |= {"Pad", "DynamicQuantizeLinear", "Expand"}
 _DENSE = {"Gemm": 0, "MatMul": 0, "MatMulInteger": 0, "QLinearMatMul": 0, "QGemm": 0}  # where each reads the image
+_STRAIGHT = {*_DENSE, *_RESTATING, "DequantizeLinear", "Add", "Mul"}  # between the last dense layer's input and logits
 _KINDS = {1: "vector", 2: "tokens", 3: "map"}
 _LAYOUTS = {("map", "first"): "NCHW", ("map", "last"): "NHWC", ("tokens", "first"): "NCT", ("tokens", "last"): "NTC"}
 _FEWEST = 2  # bottlenecks beside the answer; models with fewer (dense skips) offer their activations
@@ -250,18 +251,21 @@ def dense_input(target: TargetModel) -> str | None:
     """Return the tensor that the last dense layer reads, None when the logits do not come straight from one."""
     if target.answer.kind != "logits":
         return None
-    values = ir.convenience.create_value_mapping(target.model.graph, include_subgraphs=False)
-    value: ir.Value | None = values[target.answer.tensor]
-    while value is not None and (node := value.producer()) is not None:
-        moving = [entry for entry in node.inputs if entry is not None and not flow.is_constant(entry)]
-        if len(moving) != 1:
-            return None
-        (value,) = moving
-        if node.op_type in {"Gemm", "MatMul"}:
-            return value.name
-        if node.op_type not in {"Add", "Identity", "Cast"}:
-            return None
-    return None
+    graph = target.model.graph
+    values = ir.convenience.create_value_mapping(graph, include_subgraphs=False)
+    nodes, carrying = flow.image_nodes(graph, values[target.input.name], values[target.answer.tensor])
+    found = _penultimate(nodes, carrying)
+    if found is None:
+        return None
+    reached, products = {found}, 0
+    for node in nodes:
+        read = set(flow.inputs_of(node)) & carrying
+        if read & reached:
+            if not read <= reached or node.op_type not in _STRAIGHT:
+                return None
+            reached.update(node.outputs)
+            products += node.op_type in _DENSE
+    return found.name if products == 1 else None
 
 
 def _penultimate(nodes: list[ir.Node], carrying: set[ir.Value]) -> ir.Value | None:

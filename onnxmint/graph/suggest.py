@@ -55,7 +55,7 @@ def ranks(places: Sequence[int], names: Sequence[str], depths: Sequence[float]) 
 
 
 def choose_layer(layers: "Sequence[Layer]", wanted: str) -> "Layer":
-    """Return the layer a user means: a human name, an exact tensor name, an index, or a word.
+    """Return the layer a user means: a human name, an exact tensor name or an index of the listed ones, or a word.
 
     The words: "auto" (the suggested one), "logits" (the last: what the target says), "penultimate" (what its last
     dense layer reads, else the layer before the last).
@@ -77,7 +77,7 @@ def choose_layer(layers: "Sequence[Layer]", wanted: str) -> "Layer":
     known = [name for layer in layers for name in (layer.name, layer.tensor)]
     near = list(dict.fromkeys(difflib.get_close_matches(wanted, known, n=3, cutoff=0.4)))
     hint = f"closest: {', '.join(map(repr, near))}" if near else f"there are 0 to {len(layers) - 1}"
-    raise UsageError(f"no layer {wanted!r}; {hint}; see them all with: onnxmint layers MODEL")
+    raise UsageError(f"no layer {wanted!r}; {hint}; see all that can be taken with: onnxmint layers MODEL")
 
 
 def choose_layers(layers: "Sequence[Layer]", wanted: Sequence[str]) -> "tuple[Layer, ...]":

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from onnxmint.errors import UsageError
 from onnxmint.graph.instrument import GraphPreprocess, Instrumented, instrument
-from onnxmint.graph.layers import Layer, choose_layer, choose_layers, list_layers
+from onnxmint.graph.layers import Layer, choose_layer, choose_layers, dense_input, list_layers
 from onnxmint.graph.load import TargetModel, load_target
 from onnxmint.graph.naming import human_names
 from onnxmint.graph.serial import serialize
@@ -19,6 +19,7 @@ from onnxmint.graph.suggest import ranks, roles
 from onnxmint.graph.surgery import expose
 from onnxmint.graph.verify import verify_exposed
 from tests.graph.texts import CNN, cnn
+from tests.models.trial import MODELS
 
 PLAIN = GraphPreprocess(
     height=8, width=8, channels=3, channel_order="rgb", scale=1 / 255, mean=(0.0,) * 3, std=(1.0,) * 3
@@ -301,3 +302,24 @@ def test_activations_are_called_by_the_weights_before_them(tmp_path: Path) -> No
     residual = text.replace("relu1 = Relu (half)", "sum = Add (half, conv1) relu1 = Relu (sum)")
     layers = list_layers(load_target(cnn(tmp_path / "m.onnx", residual)))
     assert layers[0].name == "relu1"
+
+
+@pytest.mark.parametrize(
+    "name", ["torch-script-resnet", "int8-dynamic-cnn", "int8-dynamic-vit", "int8-qdq", "int8-qoperator"]
+)
+def test_the_last_dense_layer_reads_the_penultimate_one(name: str) -> None:
+    """Also where its product is of whole numbers."""
+    target = load_target(MODELS / f"{name}.onnx")
+    assert dense_input(target) == choose_layer(list_layers(target), "penultimate").tensor
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("logits = MatMul (flat, w3)", "last = MatMul (flat, w3)  logits = Relu (last)"),
+        ("logits = MatMul (flat, w3)", "last = MatMul (flat, w3)  side = MatMul (flat, w3)  logits = Add (last, side)"),
+    ],
+)
+def test_logits_that_come_not_straight_from_a_dense_layer_have_no_input(tmp_path: Path, old: str, new: str) -> None:
+    assert dense_input(load_target(cnn(tmp_path / "plain.onnx"))) == "flat"
+    assert dense_input(load_target(cnn(tmp_path / "m.onnx", CNN.replace(old, new)))) is None
