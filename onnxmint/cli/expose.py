@@ -16,7 +16,9 @@ from onnxmint.errors import UsageError
     "--layer", "wanted", multiple=True, default=("auto",), show_default="auto", metavar="LAYER",
     help="Layer to expose: a name or index of onnxmint layers, auto, penultimate, logits. May be given several times.",
 )  # fmt: skip
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The ONNX file to write.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The ONNX file to write.",
+)  # fmt: skip
 @click.option("--cut", is_flag=True, help="Keep only what the layers need; otherwise the original outputs stay.")
 @click.option("--pool", metavar="HxW", help="Average maps to this size inside the graph, as adaptive pooling does.")
 @click.option("--dtype", type=click.Choice(["float16", "float32"]), help="Type of the exposed values.")

@@ -198,7 +198,11 @@ def test_no_auditor_and_no_evidence_explains_what_is_missing(call: Run, images: 
         (["train", MODEL, *EVIDENCE], 2, "say how target.onnx's images are prepared, with --preprocess"),
         (["train", MODEL, *EVIDENCE, "--preprocess", "imagnet"], 2, "is neither a preset"),
         (["train", MODEL, *EVIDENCE, "--preprocess", "imagenet"], 2, "mean and std of 3 channels"),
-        (["train", MODEL, *EVIDENCE, *DECLARED, "--layer", "logits", "--module", "cnn"], 2, "needs an activation map"),
+        (
+            ["train", MODEL, *EVIDENCE, *DECLARED, "--layer", "logits", "--module", "cnn"],
+            2,
+            "layer 'logits' (10) is none",
+        ),
         (["train", MODEL, *EVIDENCE, *DECLARED, "--group", "track"], 2, "has no column 'track'; its columns:"),
         (["train", MODEL, *EVIDENCE, *DECLARED, "--limit", "3"], 1, "3 known members are too few"),
         (["train", MODEL, *EVIDENCE, *DECLARED, "-o", "/proc/x/auditor.onnx"], 1, "cannot write /proc/x"),
@@ -228,6 +232,17 @@ def test_wrong_words_give_one_line_and_the_right_code(call: Run, words: list[str
     assert found == code
     assert out == ""
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("command", ["train", "expose-layer", "check"])
+def test_a_folder_in_place_of_the_file_to_write_is_refused_before_anything_is_read(
+    call: Run, tmp_path: Path, command: str
+) -> None:
+    further = {"train": ["--members", "nowhere", "--nonmembers", "nowhere"], "check": ["nowhere"]}.get(command, [])
+    (tmp_path / "run2").mkdir()
+    code, out, err = call(command, "missing.onnx", *further, "-o", "run2")
+    assert (code, out) == (2, "")
+    assert "'-o' / '--output': File 'run2' is a directory" in err
 
 
 def _message(err: str) -> str:
