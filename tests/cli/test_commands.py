@@ -201,7 +201,7 @@ def test_no_auditor_and_no_evidence_explains_what_is_missing(call: Run, images: 
         (
             ["train", MODEL, *EVIDENCE, *DECLARED, "--layer", "logits", "--module", "cnn"],
             2,
-            "layer 'logits' (10) is none",
+            "'classes' (10) is none",
         ),
         (["train", MODEL, *EVIDENCE, *DECLARED, "--group", "track"], 2, "has no column 'track'; its columns:"),
         (["train", MODEL, *EVIDENCE, *DECLARED, "--limit", "3"], 1, "3 known members are too few"),
