@@ -143,6 +143,11 @@ def test_an_evaluation_is_a_table_and_two_files(call: Run, tmp_path: Path) -> No
     for shown in ("closed-form signals", "fitted MINT modules", "views on 2 views +", "cnn on relu", "evaluation.html"):
         assert shown in out
     facts = json.loads((tmp_path / "compared" / "evaluation.json").read_text())
+    assert sum(method["kind"] == "signal" for method in facts["methods"]) == 11
+    assert "eleven closed-form signals" in (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    code, out, err = call("report", "compared")
+    assert (code, out) == (1, "")
+    assert "compared holds an evaluation, and its page is there: compared/evaluation.html" in err
     code, out, err = call(*words, "--json", "-q", "-o", "again")
     assert (code, err) == (0, "")
     again = json.loads(out)
