@@ -2,6 +2,7 @@
 
 import json
 import re
+import textwrap
 from pathlib import Path
 
 import click
@@ -67,7 +68,7 @@ def expose_command(
     click.echo(f"{output}: {'cut at' if cut else 'tapped at'} {', '.join(layer.name for layer in layers)}")
     click.echo(f"outputs: {', '.join(map(str, outputs))}")
     for check in checks:
-        click.echo(f"checked: {check}")
+        click.echo(textwrap.fill(f"checked: {check}", 80, subsequent_indent=" " * len("checked: ")))
 
 
 def _size(text: str | None) -> tuple[int, int] | None:

@@ -90,6 +90,10 @@ def test_layers_fit_80_columns(call: Run) -> None:
 
 
 def test_expose_layer_writes_a_checked_model(call: Run, tmp_path: Path) -> None:
+    code, out, _ = call("expose-layer", MODEL, "--layer", "relu", "-o", "tapped.onnx")
+    assert code == 0
+    assert "checked: kept outputs equal the original's: bit for bit as written, within 1e-05" in " ".join(out.split())
+    assert max(map(len, out.splitlines())) <= 80
     code, out, _ = call("expose-layer", MODEL, "--layer", "relu", "--cut", "--pool", "4x4", "-o", "cut.onnx")
     assert code == 0
     assert "checked: exposed values equal the original's" in out
