@@ -111,6 +111,22 @@ class CheckResult:
         """Return what to make of it, in a few sentences."""
         return advise(self)
 
+    @property
+    def fits(self) -> bool:
+        """Return whether the best row gave an answer and, where labels can tell, is better than chance."""
+        if self.rows[0].skipped is not None:
+            return False
+        sure = self.ranked_by == "score" or self.renumbering is not None
+        return sure or _of(self.rows[0], self) >= _chance(self.classes)
+
+    @property
+    def rivals(self) -> tuple[VariantResult, ...]:
+        """Return the rows whose accuracy is too near the best one's to tell them apart."""
+        if self.ranked_by == "score" or not self.fits:
+            return ()
+        least = _of(self.rows[0], self) - NEAR
+        return tuple(row for row in self.rows[1:] if row.skipped is None and _of(row, self) >= least)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
         numbers = None if self.renumbering is None else [list(pair) for pair in self.renumbering.pairs]
@@ -205,7 +221,7 @@ def advise(found: CheckResult) -> str:
         words = [_by_score(found)]
     elif found.renumbering is not None:
         words = [_renumbered(found.renumbering, best), _fit(found)]
-    elif _of(best, found) < _chance(found.classes):
+    elif not found.fits:
         words = [_none_fits(found)]
     else:
         words = [_fit(found), _low(best, found)]
@@ -236,9 +252,10 @@ def _fit(found: CheckResult) -> str:
         return f"{start}; nothing else could be tried."
     second = found.rows[1]
     name, ahead = second.variant.name, _of(best, found) - _of(second, found)
-    if ahead <= NEAR:
+    if found.rivals:
         told = "too close to tell apart; the loss ranks them" if best.loss is not None else "too close to tell apart"
-        return f"{start}; {name} with {_of(second, found):.1%} is {told}."
+        more = "To tell them apart: more images, with a larger --sample."
+        return f"{start}; {name} with {_of(second, found):.1%} is {told}. {more}"
     return f"{start}, {100 * ahead:.1f} points ahead of {name}."
 
 

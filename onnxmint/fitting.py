@@ -166,18 +166,22 @@ def fit_on(name: str, activations: Any, known: KnownImages, rows: Rows, fold: ND
 
 def _require_module(reading: Reading, settings: TrainSettings) -> None:
     """Refuse a module that cannot read its layer before any image is read."""
-    from onnxmint.mint.fit import module_for
-
     if settings.module == "cnn" and len(reading.layers) > 1 and len(reading.shape) == 1:
         listed = ", ".join(f"{layer.name!r} ({'x'.join(map(str, layer.shape))})" for layer in reading.layers)
         raise UsageError(f"--module cnn needs maps of one size, these layers differ: {listed}; take one, or vanilla")
     if reading.layers:
-        module_for(settings.module, len(reading.shape))
+        _module(reading, settings)
+
+
+def _module(reading: Reading, settings: TrainSettings) -> str:
+    """Return the module that reads a layer, or several beside each other."""
+    from onnxmint.mint.fit import module_for
+
+    return module_for(settings.module, reading.shape, " + ".join(layer.name for layer in reading.layers))
 
 
 def _fit(known: KnownImages, reader: Reader, reading: Reading, settings: TrainSettings) -> Any:
     """Stream the fit part's activations and fit a module on them; "auto" takes the better of `views` and `phi`."""
-    from onnxmint.mint.fit import module_for
     from onnxmint.mint.store import ActivationStore
 
     store = ActivationStore(len(known.table.rows(*FIT)), reading.shape, reading.shown.prepared.device)
@@ -192,7 +196,7 @@ def _fit(known: KnownImages, reader: Reader, reading: Reading, settings: TrainSe
         fold = known.table.part[rows]
         if settings.module == "auto" and not reading.layers:
             return _better_of_views_and_phi(store.values, known, rows, settings.seed)
-        name = settings.module if not reading.layers else module_for(settings.module, len(reading.shape))
+        name = settings.module if not reading.layers else _module(reading, settings)
         return fit_on(name, store.values, known, rows, fold, settings.seed)
     finally:
         store.close()
@@ -242,12 +246,11 @@ def _scored(known: KnownImages, reader: Reader, reading: Reading, found: Any) ->
 
 def _cross_fitted(known: KnownImages, reader: Reader, reading: Reading, settings: TrainSettings) -> Fitted:
     """Show every image once; fit one module for each fold on the others, and score the fold with it."""
-    from onnxmint.mint.fit import module_for
     from onnxmint.mint.modules import Beside
     from onnxmint.mint.store import ActivationStore, choose
 
     table, folds = known.table, settings.folds or 0
-    name = "views" if not reading.layers else module_for(settings.module, len(reading.shape))
+    name = "views" if not reading.layers else _module(reading, settings)
     store = ActivationStore(len(table.index), reading.shape, reading.shown.prepared.device)
     taken, read, first = _Taken.of(known, reading), [np.empty(0, np.int64)], None
     try:

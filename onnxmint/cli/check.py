@@ -69,24 +69,37 @@ def check_command(model: Path, images: str, output: Path | None, no_labels: bool
         require_writable(output.parent)
     settings = EvidenceSettings(labels=not no_labels, **options)
     found = check(model, images, settings=settings, sample=sample, stage=stage)
-    if output is not None:
-        _write(found, output)
+    written = output is not None and _write(found, output)
     if as_json:
-        click.echo(json.dumps(found.to_dict(), indent=1, allow_nan=False))
-    else:
-        _print(found, Console())
+        facts = found.to_dict() | {"file": str(output) if written else None}
+        click.echo(json.dumps(facts, indent=1, allow_nan=False))
+        return
+    _print(found, Console())
+    if output is not None:
+        click.echo(output if written else f"{output} was not written: no preparation fits")
 
 
-def _write(found: "CheckResult", output: Path) -> None:
-    """Write the preparation that fits best, unless none gave an answer."""
+def _write(found: "CheckResult", output: Path) -> bool:
+    """Write the preparation that fits best, and return whether one fits."""
     from onnxmint.errors import ModelError
-    from onnxmint.images.declared.toml import spec_toml
     from onnxmint.writing import atomic_write
 
     best = found.rows[0]
     if best.skipped is not None:
         raise ModelError(f"no preparation gave an answer ({best.skipped}), so {output} was not written")
-    atomic_write(output, spec_toml(best.variant.spec).encode())
+    if found.fits:
+        atomic_write(output, _toml(found).encode())
+    return found.fits
+
+
+def _toml(found: "CheckResult") -> str:
+    """Return the file that declares what fits best, with a comment that names what may fit as well."""
+    from onnxmint.images.declared.toml import spec_toml
+    from onnxmint.report.names import visible
+
+    rivals = "".join(f"#   {visible(row.variant.name)}\n" for row in found.rivals)
+    head = f"# onnxmint check could not tell this from the following on {found.images:,} images:\n" if rivals else ""
+    return head + rivals + spec_toml(found.rows[0].variant.spec)
 
 
 def _print(found: "CheckResult", console: "Console") -> None:
@@ -115,10 +128,9 @@ def _print(found: "CheckResult", console: "Console") -> None:
     console.print(table)
     for text in (found.advice, *found.notes):
         console.print(Text(visible(text)), width=min(console.width, WIDEST))
-    toml = found.rows[0].variant.toml
-    if toml is not None:
+    if found.rows[0].variant.toml is not None and found.fits:
         console.print(Text("\nA file for --preprocess with what fits best:", "dim"))
-        console.print(Text("".join(f"  {line}\n" for line in toml.splitlines())), end="")
+        console.print(Text("".join(f"  {line}\n" for line in _toml(found).splitlines())), end="")
 
 
 def _columns(found: "CheckResult") -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import textwrap
 from pathlib import Path
 
 import click
@@ -17,7 +18,9 @@ from onnxmint.errors import UsageError
     help="Layer to expose: a name, exact tensor name or index of those that onnxmint layers lists, auto, penultimate, "
     "logits. May be given several times.",
 )  # fmt: skip
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The ONNX file to write.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The ONNX file to write.",
+)  # fmt: skip
 @click.option("--cut", is_flag=True, help="Keep only what the layers need; otherwise the original outputs stay.")
 @click.option("--pool", metavar="HxW", help="Average maps to this size inside the graph, as adaptive pooling does.")
 @click.option("--dtype", type=click.Choice(["float16", "float32"]), help="Type of the exposed values.")
@@ -66,7 +69,7 @@ def expose_command(
     click.echo(f"{output}: {'cut at' if cut else 'tapped at'} {', '.join(layer.name for layer in layers)}")
     click.echo(f"outputs: {', '.join(map(str, outputs))}")
     for check in checks:
-        click.echo(f"checked: {check}")
+        click.echo(textwrap.fill(f"checked: {check}", 80, subsequent_indent=" " * len("checked: ")))
 
 
 def _size(text: str | None) -> tuple[int, int] | None:

@@ -13,7 +13,7 @@ from onnxmint.cli.options import batch_option, device_option, json_option, modul
 @click.option("--members", required=True, metavar="SRC", help="Images known to be in the training set.")
 @click.option("--nonmembers", required=True, metavar="SRC", help="Images known not to be in it.")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), default=Path("auditor.onnx"), show_default=True,
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), default=Path("auditor.onnx"), show_default=True,
     help="The auditor to write.",
 )  # fmt: skip
 @module_options

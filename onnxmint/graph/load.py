@@ -181,7 +181,10 @@ def _parse(content: bytes, path: Path) -> onnx.ModelProto:
     except DecodeError:
         proto = onnx.ModelProto()
     if not proto.graph.node or not proto.ir_version:
-        raise ModelError(f"{path} is not an ONNX file; export the classifier with torch.onnx.export, tf2onnx or alike")
+        raise ModelError(
+            f"{path} is not an ONNX file, or incomplete: if it was downloaded, download it again, else export the "
+            "classifier with torch.onnx.export, tf2onnx or alike"
+        )
     return proto
 
 

@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from onnxmint.errors import ImagesError, UsageError
 from onnxmint.images.entries import SUFFIXES, EncodedImage, ImageEntry, too_large
+from onnxmint.images.filters import Filters
 from onnxmint.images.grouping import group_of, require_groups
 
 
@@ -127,20 +128,21 @@ def open_csv(
         ImagesError: no such column, a row without path, a label that is no integer, or no row.
         UsageError: a filter or group column that the table lacks.
     """
+    filters = Filters(equals)
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             table = csv.DictReader(file, skipinitialspace=True)
             columns = list(table.fieldnames or [])
-            require_columns(location, columns, [*(column for column, _ in equals), *([group] if group else [])])
+            require_columns(location, columns, [*filters.columns, *([group] if group else [])])
             if "path" not in columns:
                 raise ImagesError(f"{path} has no column 'path' (columns: {', '.join(columns)}); add the image paths")
-            kept = [(table.line_num, row) for row in table if all(row[column] == value for column, value in equals)][
-                rows
-            ]
+            kept = [
+                (table.line_num, row) for row in table if filters.keeps([row[column] for column in filters.columns])
+            ][rows]
     except (OSError, UnicodeDecodeError, csv.Error) as problem:
         raise ImagesError(f"cannot read {path}: {problem}") from None
     if not kept:
-        raise ImagesError(f"{location} leaves no row; check the filter behind '?'")
+        raise ImagesError(f"{location} {filters.why_none()}")
     entries = tuple(
         ImageEntry(
             index=index,

@@ -9,6 +9,7 @@ from typing import Any
 from onnxmint.errors import ImagesError
 from onnxmint.images.entries import EncodedImage, ImageEntry
 from onnxmint.images.files import require_columns
+from onnxmint.images.filters import Filters
 
 _ROWS_AT_ONCE = 256  # keeps few images in memory whatever the size of a row group
 
@@ -38,8 +39,9 @@ class ParquetSource:
         listed: list[ImageEntry] = []
         self._place: list[tuple[int, int]] = []  # file and row of each entry
         self.classes: tuple[str, ...] | None = None
+        filters = Filters(equals)
         for number, file in enumerate(self._files):
-            table = self._facts(file, equals, group, labels=labels)
+            table = self._facts(file, filters, group, labels=labels)
             listed += [
                 ImageEntry(index=0, path=f"{file.name}:{row}" if name is None else name, label=label, group=belongs)
                 for row, name, label, belongs in table
@@ -47,7 +49,7 @@ class ParquetSource:
             self._place += [(number, row) for row, *_ in table]
         listed, self._place = listed[rows], self._place[rows]
         if not listed:
-            raise ImagesError(f"{location} leaves no row; check the filter behind '?'")
+            raise ImagesError(f"{location} {filters.why_none()}")
         self._entries = tuple(
             ImageEntry(index=index, path=entry.path, label=entry.label, group=entry.group)
             for index, entry in enumerate(listed)
@@ -58,17 +60,17 @@ class ParquetSource:
         return self._entries
 
     def _facts(
-        self, file: Path, equals: Sequence[tuple[str, str]], group: str | None, *, labels: bool
+        self, file: Path, filters: Filters, group: str | None, *, labels: bool
     ) -> list[tuple[int, str | None, int | None, str | None]]:
         """Return (row, path, label, group) of the rows that match."""
         handle, image = self._open(file)
         columns = handle.schema_arrow.names
-        require_columns(self.location, columns, [*(column for column, _ in equals), *([group] if group else [])])
+        require_columns(self.location, columns, [*filters.columns, *([group] if group else [])])
         has_label = labels and "label" in columns
         self._learn_classes(_classes(handle.schema_arrow.metadata or {}) if has_label else None, file)
         # The path is read without the bytes beside it: a leaf of the struct is a column of its own.
         names = [f"{image}.path"] if _has_path(handle, image) else []
-        wanted = [*names, *({column for column, _ in equals} | ({group} if group else set()))]
+        wanted = [*names, *({*filters.columns} | ({group} if group else set()))]
         wanted += ["label"] if has_label and "label" not in wanted else []
         if not wanted:
             return [(row, None, None, None) for row in range(handle.metadata.num_rows)]
@@ -77,11 +79,11 @@ class ParquetSource:
             paths = table[image].combine_chunks().field("path").to_pylist() if names else [None] * len(table)
         found = table["label"].to_pylist() if has_label else [None] * len(table)
         belongs = table[group].to_pylist() if group else [None] * len(table)
-        keep = [[str(value) == text for value in table[column].to_pylist()] for column, text in equals]
+        judged = [table[column].to_pylist() for column in filters.columns]
         return [
             (row, paths[row], _label(found[row], file, row), None if belongs[row] is None else str(belongs[row]))
             for row in range(len(table))
-            if all(mask[row] for mask in keep)
+            if filters.keeps([values[row] for values in judged])
         ]
 
     def _learn_classes(self, found: tuple[str, ...] | None, file: Path) -> None:

@@ -110,7 +110,9 @@ def load_auditor(path: Path) -> Auditor:
     try:
         proto = onnx.load_model_from_string(model)
     except DecodeError:
-        raise ModelError(f"{path} is not an ONNX file; give the auditor.onnx that onnxmint train wrote") from None
+        raise ModelError(
+            f"{path} is not an ONNX file, or incomplete; give the auditor.onnx that onnxmint train wrote"
+        ) from None
     check_proto(proto, path)
     found = {entry.key: entry.value for entry in proto.metadata_props}
     if METADATA_KEY not in found:

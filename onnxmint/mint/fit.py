@@ -79,15 +79,23 @@ def _threads(network: nn.Module) -> Iterator[None]:
         torch.set_num_threads(kept)
 
 
-def module_for(wanted: str, rank: int) -> str:
+def module_for(wanted: str, shape: tuple[int, ...], layer: str) -> str:
     """Return the module that reads a layer: "auto" takes `cnn` for maps (rank 3 per image), else `vanilla`.
+
+    Args:
+        wanted: what was asked for.
+        shape: of what is read of one image.
+        layer: its name, for the message.
 
     Raises:
         UsageError: `cnn` was asked for a layer without a map.
     """
-    is_map = rank == 3  # noqa: PLR2004 - channels, height, width
+    is_map = len(shape) == 3  # noqa: PLR2004 - channels, height, width
     if wanted == "cnn" and not is_map:
-        raise UsageError(f"--module cnn needs an activation map; this layer has {rank} axes per image: use vanilla")
+        raise UsageError(
+            f"--module cnn needs an activation map, and layer {layer!r} ({'x'.join(map(str, shape))}) is none: use "
+            "--module vanilla, or a --layer with three axes in onnxmint layers"
+        )
     if wanted == "auto":
         return "cnn" if is_map else "vanilla"
     return wanted

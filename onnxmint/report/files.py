@@ -132,7 +132,11 @@ def load_run(folder: Path) -> tuple[dict[str, Any], Columns]:
         columns = {name: table[name].to_pylist() for name in _COLUMNS}
         schema = report["schema"]
     except (FileNotFoundError, NotADirectoryError) as problem:
-        name = Path(problem.filename).name
+        name, page = Path(problem.filename).name, folder / "evaluation.html"
+        if page.is_file():
+            raise OnnxmintError(
+                f"{folder} holds an evaluation, and its page is there: {page}; onnxmint report renders audits"
+            ) from None
         raise OnnxmintError(f"{folder} is no finished run: it has no {name}; run onnxmint audit -o {folder}") from None
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as problem:
         first = (str(problem).strip() or type(problem).__name__).splitlines()[0]

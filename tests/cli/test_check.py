@@ -35,8 +35,9 @@ def test_colours_have_rows_in_both_orders_and_a_file_to_declare_them(call: Run, 
 
 
 def test_what_fits_best_is_written_and_can_be_declared(call: Run, tmp_path: Path) -> None:
-    code, _, _ = call("check", MODEL, IMAGES, "--sample", "60", "-o", "best.toml", "-q")
+    code, out, _ = call("check", MODEL, IMAGES, "--sample", "60", "-o", "best.toml", "-q")
     assert code == 0
+    assert out.splitlines()[-1] == "best.toml"
     assert (tmp_path / "best.toml").read_text() == "scale = 0.00392156862745098\n"
     code, out, _ = call("check", MODEL, IMAGES, "--sample", "60", "--preprocess", "best.toml", "-q")
     assert code == 0
@@ -50,6 +51,36 @@ def test_what_gives_no_answer_is_not_written(call: Run, tmp_path: Path) -> None:
     assert code == 1
     assert "no preparation gave an answer (the answer holds NaN or infinity), so best.toml was not written" in err
     assert not (tmp_path / "best.toml").exists()
+
+
+def test_what_does_not_fit_is_neither_written_nor_shown(call: Run, tmp_path: Path) -> None:
+    model = cnn(tmp_path / "cnn.onnx")
+    table = pq.read_table(IMAGES)
+    number = table.schema.get_field_index("label")
+    labels = [[row % 5 for row in range(len(table))]]
+    pq.write_table(table.set_column(number, "label", labels), tmp_path / "m.parquet")
+    code, out, _ = call("check", model, "m.parquet", "-o", "best.toml", "-q")
+    assert code == 0
+    assert "None of the known preparations fits" in out
+    assert "A file for --preprocess" not in out
+    assert out.splitlines()[-1] == "best.toml was not written: no preparation fits"
+    assert not (tmp_path / "best.toml").exists()
+    code, out, _ = call("check", model, "m.parquet", "-o", "best.toml", "--json", "-q")
+    assert (code, json.loads(out)["file"]) == (0, None)
+
+
+def test_what_may_fit_as_well_is_named_in_the_file(call: Run, tmp_path: Path) -> None:
+    (tmp_path / "near.toml").write_text("scale = 0.0039\n")
+    words = ("check", MODEL, IMAGES, "--preprocess", "near.toml", "--sample", "60", "-q")
+    code, out, _ = call(*words, "-o", "best.toml")
+    assert code == 0
+    assert "To tell them apart: more images, with a larger --sample." in " ".join(out.split())
+    lines = (tmp_path / "best.toml").read_text().splitlines()
+    assert lines[0] == "# onnxmint check could not tell this from the following on 60 images:"
+    assert {"#   near.toml", "#   0-1"} & set(lines)
+    code, out, _ = call("check", MODEL, IMAGES, "--preprocess", "best.toml", "--sample", "60", "-q")
+    assert code == 0
+    assert "best.toml (declared)" in out
 
 
 def test_what_lies_beside_the_model_is_tried_and_notes_are_shown(call: Run, tmp_path: Path) -> None:
@@ -76,9 +107,12 @@ def test_json_is_alone_on_stdout(call: Run) -> None:
     assert (code, err) == (0, "")
     assert list(facts) == [
         "schema", "model", "source", "images", "unreadable", "classes", "ranked_by", "declared", "renumbering",
-        "advice", "notes", "variants",
+        "advice", "notes", "variants", "file",
     ]  # fmt: skip
     assert (facts["schema"], facts["images"], facts["declared"]) == ("onnxmint.check/1", 40, "0-1")
+    assert facts["file"] is None
+    _, out, _ = call("check", MODEL, IMAGES, "--sample", "40", "--json", "-q", "-o", "best.toml")
+    assert json.loads(out)["file"] == "best.toml"
     assert list(facts["variants"][0]) == [
         "name", "toml", "images", "accuracy", "loss", "confidence", "entropy", "score", "best_permutation_accuracy",
         "skipped",

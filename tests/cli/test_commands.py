@@ -90,6 +90,10 @@ def test_layers_fit_80_columns(call: Run) -> None:
 
 
 def test_expose_layer_writes_a_checked_model(call: Run, tmp_path: Path) -> None:
+    code, out, _ = call("expose-layer", MODEL, "--layer", "relu", "-o", "tapped.onnx")
+    assert code == 0
+    assert "checked: kept outputs equal the original's: bit for bit as written, within 1e-05" in " ".join(out.split())
+    assert max(map(len, out.splitlines())) <= 80
     code, out, _ = call("expose-layer", MODEL, "--layer", "relu", "--cut", "--pool", "4x4", "-o", "cut.onnx")
     assert code == 0
     assert "checked: exposed values equal the original's" in out
@@ -143,6 +147,11 @@ def test_an_evaluation_is_a_table_and_two_files(call: Run, tmp_path: Path) -> No
     for shown in ("closed-form signals", "fitted MINT modules", "views on 2 views +", "cnn on relu", "evaluation.html"):
         assert shown in out
     facts = json.loads((tmp_path / "compared" / "evaluation.json").read_text())
+    assert sum(method["kind"] == "signal" for method in facts["methods"]) == 11
+    assert "eleven closed-form signals" in (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    code, out, err = call("report", "compared")
+    assert (code, out) == (1, "")
+    assert "compared holds an evaluation, and its page is there: compared/evaluation.html" in err
     code, out, err = call(*words, "--json", "-q", "-o", "again")
     assert (code, err) == (0, "")
     again = json.loads(out)
@@ -198,7 +207,11 @@ def test_no_auditor_and_no_evidence_explains_what_is_missing(call: Run, images: 
         (["train", MODEL, *EVIDENCE], 2, "say how target.onnx's images are prepared, with --preprocess"),
         (["train", MODEL, *EVIDENCE, "--preprocess", "imagnet"], 2, "is neither a preset"),
         (["train", MODEL, *EVIDENCE, "--preprocess", "imagenet"], 2, "mean and std of 3 channels"),
-        (["train", MODEL, *EVIDENCE, *DECLARED, "--layer", "logits", "--module", "cnn"], 2, "needs an activation map"),
+        (
+            ["train", MODEL, *EVIDENCE, *DECLARED, "--layer", "logits", "--module", "cnn"],
+            2,
+            "'classes' (10) is none",
+        ),
         (["train", MODEL, *EVIDENCE, *DECLARED, "--group", "track"], 2, "has no column 'track'; its columns:"),
         (["train", MODEL, *EVIDENCE, *DECLARED, "--limit", "3"], 1, "3 known members are too few"),
         (["train", MODEL, *EVIDENCE, *DECLARED, "-o", "/proc/x/auditor.onnx"], 1, "cannot write /proc/x"),
@@ -228,6 +241,17 @@ def test_wrong_words_give_one_line_and_the_right_code(call: Run, words: list[str
     assert found == code
     assert out == ""
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("command", ["train", "expose-layer", "check"])
+def test_a_folder_in_place_of_the_file_to_write_is_refused_before_anything_is_read(
+    call: Run, tmp_path: Path, command: str
+) -> None:
+    further = {"train": ["--members", "nowhere", "--nonmembers", "nowhere"], "check": ["nowhere"]}.get(command, [])
+    (tmp_path / "run2").mkdir()
+    code, out, err = call(command, "missing.onnx", *further, "-o", "run2")
+    assert (code, out) == (2, "")
+    assert "'-o' / '--output': File 'run2' is a directory" in err
 
 
 def _message(err: str) -> str:

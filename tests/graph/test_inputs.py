@@ -246,6 +246,13 @@ def test_every_refusal_is_an_error_of_ours(tmp_path: Path) -> None:
         load_target(tmp_path / "m.onnx")
 
 
+def test_a_truncated_file_may_be_incomplete(tmp_path: Path) -> None:
+    whole = cnn(tmp_path / "m.onnx").read_bytes()
+    (tmp_path / "part.onnx").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(OnnxmintError, match="not an ONNX file, or incomplete: if it was downloaded, download it again"):
+        load_target(tmp_path / "part.onnx")
+
+
 def _dynamic(folder: Path) -> Path:
     """Write a classifier quantised dynamically: the scale is that of all numbers of a batch."""
     dense = (

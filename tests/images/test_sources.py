@@ -164,6 +164,31 @@ def _message(kind: type[OnnxmintError], place: object, **options: object) -> str
     return str(caught.value)
 
 
+@pytest.mark.parametrize("word", ["true", "True", "TRUE"])
+def test_booleans_are_picked_however_they_are_written(tmp_path: Path, word: str) -> None:
+    path = _parquet(tmp_path / "a.parquet", kept=[True, False] * 5)
+    assert [entry.path for entry in open_source(f"{path}?kept={word}&rows=0:2").entries()] == ["0.png", "2.png"]
+    (tmp_path / "t.csv").write_text("path,kept\na.png,false\nb.png,true\nc.png,True\n")
+    assert [entry.path for entry in open_source(f"{tmp_path}/t.csv?kept={word}").entries()] == ["b.png", "c.png"]
+
+
+def test_words_other_than_booleans_are_picked_as_written(tmp_path: Path) -> None:
+    path = _parquet(tmp_path / "a.parquet", split=["Train", "train"] * 5)
+    assert len(open_source(f"{path}?split=train").entries()) == 5
+
+
+def test_the_filter_that_leaves_nothing_is_named_with_what_there_is(tmp_path: Path) -> None:
+    path = _parquet(tmp_path / "a.parquet", split=["train", "test"] * 5, label=list(range(10)))
+    said = _message(ImagesError, f"{path}?split=trian")
+    assert said.endswith("?split=trian leaves no row: no split is 'trian'; the values there: 'train', 'test'")
+    said = _message(ImagesError, f"{path}?split=train&label=12")
+    assert said.endswith("no label is '12'; the values there: '0', '2', '4', '6', '8'")
+    assert _message(ImagesError, f"{path}?label=12").endswith("there: '0', '1', '2', '3', '4' and others")
+    assert _message(ImagesError, f"{path}?split=train&rows=9:").endswith("leaves no row; check the filter behind '?'")
+    (tmp_path / "t.csv").write_text("path,who\na.png,x\nb.png,y\n")
+    assert _message(ImagesError, f"{tmp_path}/t.csv?who=z").endswith("no who is 'z'; the values there: 'x', 'y'")
+
+
 def test_messages(tmp_path: Path) -> None:
     assert "does not exist; give a folder of images" in _message(ImagesError, tmp_path / "no")
     (tmp_path / "empty").mkdir()

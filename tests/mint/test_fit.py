@@ -98,11 +98,11 @@ def test_phi_is_the_first_view_and_learns_nothing() -> None:
 
 
 def test_the_module_goes_by_the_rank() -> None:
-    assert module_for("auto", 3) == "cnn"
-    assert module_for("auto", 1) == "vanilla"
-    assert module_for("vanilla", 3) == "vanilla"
-    with pytest.raises(UsageError, match="use vanilla"):
-        module_for("cnn", 1)
+    assert module_for("auto", (8, 4, 4), "conv1") == "cnn"
+    assert module_for("auto", (8,), "fc") == "vanilla"
+    assert module_for("vanilla", (8, 4, 4), "conv1") == "vanilla"
+    with pytest.raises(UsageError, match=r"layer 'norm' \(17x24\) is none: use --module vanilla, or a --layer"):
+        module_for("cnn", (17, 24), "norm")
 
 
 @pytest.mark.parametrize("opset", [9, 11, 17, 18, 20])
