@@ -32,6 +32,10 @@ def test_score_with_onnxruntime(
     monkeypatch.setattr(sys, "argv", ["score", str(auditor), f"{tmp_path / 'image.png'}=3"])
     runpy.run_path(str(ROOT / "examples" / "score_with_onnxruntime.py"))
     assert re.search(r"image.png: score -?\d+\.\d+, p-value [01]\.\d+, predicted class \d", capsys.readouterr().out)
+    for words, said in (([str(auditor)], "usage: "), ([str(auditor), "image.png"], "asks for a class: image.png=3")):
+        monkeypatch.setattr(sys, "argv", ["score", *words])
+        with pytest.raises(SystemExit, match=said):
+            runpy.run_path(str(ROOT / "examples" / "score_with_onnxruntime.py"))
 
 
 def test_the_readme_names_only_commands_and_options_that_exist() -> None:
