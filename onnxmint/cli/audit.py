@@ -166,7 +166,7 @@ def _refuse_training_options(ctx: click.Context) -> None:
 
 
 def _words(model: Path, images: str, options: dict[str, Any]) -> dict[str, Any]:
-    """Return the command's words for run.toml, and the folder that its paths start from; what was not given is left out."""
+    """Return the command's words for run.toml, less what was not given, and the folder that its paths start from."""
     kept = {name: _plain(value) for name, value in options.items()}
     return {"folder": str(Path.cwd()), "model": str(model), "images": images} | {
         name: value for name, value in kept.items() if value not in (None, [])
