@@ -106,12 +106,7 @@ def instrument(
     declare(answer, ir.DataType.FLOAT, ("N", classes))
     odds, label = _log_odds(writer, values, target, (said, answer), len(views)) if views else (None, None)
     pixels = _prepend_pixels(model, writer, target, preprocess, views)
-    part = extract(model, [*outputs.values(), answer, *([odds] if odds is not None else [])])
-    part.graph.name = "onnxmint"
-    if label is not None:  # an input with an initialiser of its name is optional
-        optional = part.graph.initializers[label.name or ""]
-        optional.shape = ir.Shape(["L"])
-        part.graph.inputs.append(optional)
+    part = _extracted(model, [*outputs.values(), answer, *([odds] if odds is not None else [])], label)
     found = Instrumented(
         model=part,
         input=pixels.name or "",
@@ -123,6 +118,17 @@ def instrument(
     )
     _check_shapes(found, (preprocess.height, preprocess.width, preprocess.channels), target)
     return found
+
+
+def _extracted(model: ir.Model, outputs: Sequence[ir.Value], label: ir.Value | None) -> ir.Model:
+    """Return what the outputs need; the label, so far a constant, becomes an optional input."""
+    part = extract(model, outputs)
+    part.graph.name = "onnxmint"
+    if label is not None:  # an input with an initialiser of its name is optional
+        optional = part.graph.initializers[label.name or ""]
+        optional.shape = ir.Shape(["L"])
+        part.graph.inputs.append(optional)
+    return part
 
 
 def _log_odds(
