@@ -169,6 +169,6 @@ def test_stopping_does_not_wait_for_the_batches_under_way() -> None:
     next(batches)
     start, before = time.monotonic(), decoded
     batches.close()
-    assert decoded - before <= 4  # each worker ends with the image it is at, not with the batch
-    assert time.monotonic() - start < 1
+    assert decoded - before < 50  # each worker ends with the image it is at; two batches would be a hundred
+    assert time.monotonic() - start < 0.8 * 50 * 0.02
     assert _threads() == []
