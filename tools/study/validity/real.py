@@ -15,7 +15,7 @@ from onnxmint.controls.shift import files_control, pixels_control
 from onnxmint.evidence import EvidenceTable
 from onnxmint.graph.views import LABEL
 from onnxmint.images.entries import EncodedImage
-from onnxmint.images.facts import look_at
+from onnxmint.images.facts import ImageFacts, look_at
 from onnxmint.preparing import prepare, show
 from onnxmint.progress import quiet
 from onnxmint.reading import to_numpy
@@ -77,8 +77,6 @@ class Made:
 
 def looked_at(members: list[bytes], nonmembers: list[bytes]) -> Looked:
     """Look at made evidence as an audit does."""
-    from onnxmint.controls.copies import _joined
-
     facts = [look_at(Made(side), wanted=set(range(len(side))), stage=quiet, name="") for side in (members, nonmembers)]
     is_member = np.arange(len(members) + len(nonmembers)) < len(members)
     count = len(is_member)
@@ -86,7 +84,7 @@ def looked_at(members: list[bytes], nonmembers: list[bytes]) -> Looked:
         index=np.arange(count), is_member=is_member, labels=None, groups=None, part=np.zeros(count, np.int8),
         fold=np.zeros(count, np.int8),
     )  # fmt: skip
-    return Looked(table=table, facts=_joined(facts))
+    return Looked(table=table, facts=ImageFacts.joined(facts))
 
 
 def png(image: Image.Image) -> bytes:

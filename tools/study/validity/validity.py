@@ -108,7 +108,7 @@ def parts(shared: Path, *, quick: bool) -> dict[str, Callable[[], Rows]]:
         "share": lambda: share(use, 2 if quick else 500),
         "power": lambda: power(use, 2 if quick else 500),
         "difficulty": lambda: difficulty.rows(shared, quick=quick),
-        "pipeline": lambda: pipeline.rows(shared, runs=1 if quick else 16),
+        "pipeline": lambda: pipeline.rows(shared, runs=1 if quick else 48),
         "confounds": lambda: confounds(shared, 1 if quick else 100),
     }
 
