@@ -154,6 +154,7 @@ def _pipeline(rows: list[Row]) -> str:
 
 Trained on clean evidence with `views` on 2 views and every control (references learned); then a set without members and
 one of which half are members. "Stopped": a control failed that makes the verdict inconclusive; promised is at most 5 %.
+48 audits measure a true rate of 5 % as 0 to 12 %: this is a check of the whole path, the rates are those above.
 """
     body = []
     for r in rows:
