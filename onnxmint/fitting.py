@@ -177,7 +177,7 @@ def _module(reading: Reading, settings: TrainSettings) -> str:
     """Return the module that reads a layer, or several beside each other."""
     from onnxmint.mint.fit import module_for
 
-    return module_for(settings.module, reading.shape, " + ".join(layer.name for layer in reading.layers))
+    return module_for(settings.module, reading.shape, joined_name(reading.layers))
 
 
 def _fit(known: KnownImages, reader: Reader, reading: Reading, settings: TrainSettings) -> Any:

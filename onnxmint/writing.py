@@ -3,6 +3,7 @@
 import contextlib
 import os
 import secrets
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -21,6 +22,13 @@ def require_writable(folder: Path) -> None:
             pass
     except OSError as problem:
         raise _cannot_write(folder, problem) from None
+
+
+def no_room_for(size: int) -> str | None:
+    """Return what the temporary folder has to offer when that is less than `size` bytes, None when it is enough."""
+    place = tempfile.gettempdir()
+    free = shutil.disk_usage(place).free
+    return f"{place} has {free / 1e9:.1f} GB free" if size > free else None
 
 
 def make_folder(folder: Path) -> None:

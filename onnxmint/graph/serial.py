@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,7 +10,7 @@ import onnx
 import onnx_ir as ir
 
 from onnxmint.errors import ModelError
-from onnxmint.writing import atomic_write
+from onnxmint.writing import atomic_write, no_room_for
 
 NEWEST_IR = 10
 """The newest IR version that we write, and that every supported runtime loads (onnxruntime-gpu 1.31 takes 13)."""
@@ -121,12 +120,10 @@ def _written(model: ir.Model, inside: int, stack: contextlib.ExitStack) -> Path:
 
 
 def _require_disk(size: int) -> None:
-    place = tempfile.gettempdir()
-    free = shutil.disk_usage(place).free
-    if size > free:
+    if (offered := no_room_for(size)) is not None:
         raise ModelError(
-            f"the runtime needs a copy of the model's {size / 1e9:.1f} GB of weights, {place} has {free / 1e9:.1f} GB "
-            "free: set TMPDIR to a larger disk, best to that of the model, where none is copied"
+            f"the runtime needs a copy of the model's {size / 1e9:.1f} GB of weights, {offered}: set TMPDIR to a "
+            "larger disk, best to that of the model, where none is copied"
         )
 
 

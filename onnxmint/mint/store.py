@@ -4,7 +4,6 @@ The file is one .npy in a temporary folder, gone when the store is closed. It is
 read is a copy: pages of a file that stays mapped would count as this process's memory.
 """
 
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from onnxmint.errors import EvidenceError
 from onnxmint.runtime.session import Device
+from onnxmint.writing import no_room_for
 
 _IN_MEMORY = 64 << 20  # bytes; more goes to the file
 
@@ -123,10 +123,8 @@ class ActivationStore:
 
 
 def _require_disk(size: int) -> None:
-    place = tempfile.gettempdir()
-    free = shutil.disk_usage(place).free
-    if size > free:
+    if (offered := no_room_for(size)) is not None:
         raise EvidenceError(
-            f"the activations to fit on take {size / 1e9:.1f} GB, {place} has {free / 1e9:.1f} GB free: use --limit, "
-            "or set TMPDIR to a larger disk"
+            f"the activations to fit on take {size / 1e9:.1f} GB, {offered}: use --limit, or set TMPDIR to a "
+            "larger disk"
         )

@@ -9,8 +9,9 @@ Everything averages the map to 8x8, as an audit does.
 
 import argparse
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -65,50 +66,38 @@ def ours(reader: Reader, folder: Path, output: str) -> Callable[[], np.ndarray]:
     return run
 
 
+def on_threads(count: int, job: Callable[[Any], object], todo: Iterable[Any]) -> None:
+    """Do a job for each of some things on so many threads, with as little between them as can be."""
+    waiting, lock = iter(todo), threading.Lock()
+
+    def work() -> None:
+        while True:
+            with lock:
+                one = next(waiting, None)
+            if one is None:
+                return
+            job(one)
+
+    threads = [threading.Thread(target=work) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
 def bare(data: bytes, pixels: np.ndarray, prepared: Prepared, *, side_by_side: bool, batch: int) -> Callable[[], None]:
     cores = usable_cores()
     session = open_session(data, prepared.device, threads=1 if side_by_side else cores)
     name = session.get_inputs()[0].name
 
-    def run() -> None:
-        starts, lock = iter(range(0, len(pixels), batch)), threading.Lock()
+    def run(start: int) -> None:
+        session.run(None, {name: pixels[start : start + batch]})
 
-        def work() -> None:
-            while True:
-                with lock:
-                    start = next(starts, None)
-                if start is None:
-                    return
-                session.run(None, {name: pixels[start : start + batch]})
-
-        threads = [threading.Thread(target=work) for _ in range(cores if side_by_side else 1)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-
-    return run
+    return lambda: on_threads(cores if side_by_side else 1, run, range(0, len(pixels), batch))
 
 
 def decoding(prepared: Prepared, files: list[Path]) -> Callable[[], None]:
-    def run() -> None:
-        todo, lock = iter(files), threading.Lock()
-
-        def work() -> None:
-            while True:
-                with lock:
-                    file = next(todo, None)
-                if file is None:
-                    return
-                decode(file.read_bytes(), prepared.spec)
-
-        threads = [threading.Thread(target=work) for _ in range(usable_cores())]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-
-    return run
+    return lambda: on_threads(usable_cores(), lambda file: decode(file.read_bytes(), prepared.spec), files)
 
 
 class Files(Dataset):
