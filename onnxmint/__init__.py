@@ -5,15 +5,15 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from onnxmint.auditing import audit
-    from onnxmint.comparisons import Evaluation
     from onnxmint.errors import DeviceError, EvidenceError, ImagesError, ModelError, OnnxmintError, UsageError
-    from onnxmint.evaluating import evaluate
     from onnxmint.mint.auditor import Auditor, load_auditor
     from onnxmint.report.files import write_run
-    from onnxmint.results import AuditResult
+    from onnxmint.results.audit import AuditResult
+    from onnxmint.results.evaluation import Evaluation
     from onnxmint.settings import AuditSettings, EvaluateSettings, TrainSettings
-    from onnxmint.training import train
+    from onnxmint.workflows.auditing import audit
+    from onnxmint.workflows.evaluating import evaluate
+    from onnxmint.workflows.training import train
 
 __version__ = "0.1.0"
 
@@ -23,22 +23,22 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 # Names are imported when they are first used: `import onnxmint` and `onnxmint --help` stay quick.
 _HOMES = {
-    "AuditResult": "results",
+    "AuditResult": "results.audit",
     "AuditSettings": "settings",
     "Auditor": "mint.auditor",
     "DeviceError": "errors",
     "EvaluateSettings": "settings",
-    "Evaluation": "comparisons",
+    "Evaluation": "results.evaluation",
     "EvidenceError": "errors",
     "ImagesError": "errors",
     "ModelError": "errors",
     "OnnxmintError": "errors",
     "TrainSettings": "settings",
     "UsageError": "errors",
-    "audit": "auditing",
-    "evaluate": "evaluating",
+    "audit": "workflows.auditing",
+    "evaluate": "workflows.evaluating",
     "load_auditor": "mint.auditor",
-    "train": "training",
+    "train": "workflows.training",
     "write_run": "report.files",
 }
 

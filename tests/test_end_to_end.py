@@ -12,16 +12,16 @@ import onnxruntime
 import pyarrow.parquet as pq
 import pytest
 
-from onnxmint.auditing import audit
 from onnxmint.errors import EvidenceError, ModelError, UsageError
 from onnxmint.mint.auditor import Auditor, load_auditor
 from onnxmint.report.files import load_run, write_run
-from onnxmint.results import AuditResult
+from onnxmint.results.audit import AuditResult
 from onnxmint.settings import AuditSettings, TrainSettings
 from onnxmint.stats.conformal import p_values
 from onnxmint.stats.estimates import Estimate
 from onnxmint.stats.metrics import auc
-from onnxmint.training import train
+from onnxmint.workflows.auditing import audit
+from onnxmint.workflows.training import train
 from tests.conftest import DEMO
 
 SETTINGS = TrainSettings(preprocess="0-1", device="cpu")

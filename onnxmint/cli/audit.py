@@ -76,11 +76,11 @@ def audit_command(ctx: click.Context, /, model: Path, images: str, **options: An
 
     from rich.console import Console
 
-    from onnxmint.auditing import audit
     from onnxmint.cli.choices import audit_settings
     from onnxmint.cli.progress import stage_on_stderr
     from onnxmint.report.files import write_run
     from onnxmint.report.terminal import print_summary
+    from onnxmint.workflows.auditing import audit
     from onnxmint.writing import require_writable
 
     run: Path = options["output"]
@@ -103,10 +103,10 @@ def audit_command(ctx: click.Context, /, model: Path, images: str, **options: An
 
 def _check_before_training(model: Path, images: str, options: dict[str, Any], settings: "AuditSettings") -> None:
     """Refuse what would be refused after the training: a wrong path, no image that opens, labels that do not fit."""
-    from onnxmint.evidence import labels_of
+    from onnxmint.engine.target import check_labels
+    from onnxmint.evidence.table import labels_of
     from onnxmint.graph.load import load_target
     from onnxmint.images.sources import open_source, require_readable
-    from onnxmint.preparing import check_labels
 
     asked, *known = (
         open_source(place, group=settings.group, labels=settings.labels)
@@ -143,7 +143,7 @@ def _auditor(ctx: click.Context, model: Path, options: dict[str, Any], stage: "S
     """Load the auditor, or train one and keep it at once, so that whatever happens next costs no second training."""
     from onnxmint.cli.choices import train_settings
     from onnxmint.mint.auditor import load_auditor
-    from onnxmint.training import train
+    from onnxmint.workflows.training import train
     from onnxmint.writing import atomic_write, make_folder
 
     if options["auditor_file"] is not None:

@@ -19,7 +19,7 @@ from onnxmint.cli.options import (
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from onnxmint.advice import CheckResult, VariantResult
+    from onnxmint.controls.advice import CheckResult, VariantResult
 
 
 @click.command("check")
@@ -58,9 +58,9 @@ def check_command(model: Path, images: str, output: Path | None, no_labels: bool
     """
     from rich.console import Console
 
-    from onnxmint.checking import check
     from onnxmint.cli.progress import stage_on_stderr
     from onnxmint.settings import EvidenceSettings
+    from onnxmint.workflows.checking import check
     from onnxmint.writing import require_writable
 
     as_json, stage = options.pop("as_json"), stage_on_stderr(silent=options.pop("quiet"))
@@ -94,7 +94,7 @@ def _write(found: "CheckResult", output: Path) -> bool:
 
 def _toml(found: "CheckResult") -> str:
     """Return the file that declares what fits best, with a comment that names what may fit as well."""
-    from onnxmint.images.declared.toml import spec_toml
+    from onnxmint.preprocess.declared.toml import spec_toml
     from onnxmint.report.names import visible
 
     rivals = "".join(f"#   {visible(row.variant.name)}\n" for row in found.rivals)

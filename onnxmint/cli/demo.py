@@ -11,7 +11,7 @@ from onnxmint.cli.options import device_option, json_option, quiet_option, seed_
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from onnxmint.results import AuditResult
+    from onnxmint.results.audit import AuditResult
 
 
 @click.command("demo")
@@ -34,12 +34,12 @@ def demo_command(output: Path, device: str, seed: int, quiet: bool, as_json: boo
 
     from rich.console import Console
 
-    from onnxmint.auditing import audit
     from onnxmint.cli.progress import stage_on_stderr
     from onnxmint.report.files import write_run
     from onnxmint.report.terminal import print_summary
     from onnxmint.settings import AuditSettings, TrainSettings
-    from onnxmint.training import train
+    from onnxmint.workflows.auditing import audit
+    from onnxmint.workflows.training import train
     from onnxmint.writing import require_writable
 
     require_writable(output)

@@ -60,8 +60,8 @@ def evaluate_command(model: Path, members: str, nonmembers: str, output: Path, *
 
     from onnxmint.cli.choices import evaluate_settings
     from onnxmint.cli.progress import stage_on_stderr
-    from onnxmint.evaluating import evaluate
     from onnxmint.report.evaluation import print_evaluation, write_evaluation
+    from onnxmint.workflows.evaluating import evaluate
     from onnxmint.writing import require_writable
 
     as_json = options.pop("as_json")

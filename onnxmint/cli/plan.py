@@ -11,7 +11,7 @@ from onnxmint.errors import UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from onnxmint.planning import Plan
+    from onnxmint.workflows.planning import Plan
 
 
 @click.command("plan")
@@ -44,8 +44,8 @@ def plan_command(auditor: Path | None, auc: float | None, share: float, alpha: f
     from rich.console import Console
 
     from onnxmint.mint.auditor import load_auditor
-    from onnxmint.planning import plan_expected, plan_measured
     from onnxmint.stats.share import Strength
+    from onnxmint.workflows.planning import plan_expected, plan_measured
 
     if (auditor is None) == (auc is None):
         raise UsageError("give either an auditor (from onnxmint train) or the --auc to expect")

@@ -44,7 +44,7 @@ def train_command(model: Path, members: str, nonmembers: str, output: Path, **op
     from onnxmint.cli.choices import train_settings
     from onnxmint.cli.progress import stage_on_stderr
     from onnxmint.report.terminal import print_auditor
-    from onnxmint.training import train
+    from onnxmint.workflows.training import train
     from onnxmint.writing import atomic_write, make_folder, require_writable
 
     as_json = options.pop("as_json")

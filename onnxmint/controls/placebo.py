@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.controls.words import CHANCE, numbers
+from onnxmint.engine.local import KnownImages, Reader, to_numpy
+from onnxmint.engine.target import Prepared, show
 from onnxmint.errors import OnnxmintError
-from onnxmint.fitting import Fitted, fit_and_score, yardstick_of
 from onnxmint.graph.layers import Layer, list_layers
 from onnxmint.graph.placebo import placebo_twin
-from onnxmint.preparing import Prepared, show
-from onnxmint.reading import KnownImages, Reader, to_numpy
-from onnxmint.results import Control
+from onnxmint.mint.fitting import Fitted, fit_and_score, yardstick_of
+from onnxmint.results.audit import Control
 from onnxmint.settings import TrainSettings
 from onnxmint.stats.compare import compare_auc
 from onnxmint.stats.estimates import FloatArray

@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.controls.words import CHANCE, numbers
+from onnxmint.engine.local import KnownImages, to_numpy
+from onnxmint.engine.target import Prepared, show
 from onnxmint.errors import ModelError
-from onnxmint.evidence import FIT, UNUSED, divide
-from onnxmint.fitting import Fitted
+from onnxmint.evidence.table import FIT, UNUSED, divide
 from onnxmint.images.entries import ImageSource
-from onnxmint.preparing import Prepared, show
+from onnxmint.methods.references import Reference, open_references
+from onnxmint.mint.fitting import Fitted
 from onnxmint.progress import Stage
-from onnxmint.reading import KnownImages, to_numpy
-from onnxmint.references import Reference, open_references
-from onnxmint.results import Control
+from onnxmint.results.audit import Control
 from onnxmint.settings import TrainSettings
 from onnxmint.stats.estimates import FloatArray
 from onnxmint.stats.heldout import HeldOut, cross_fitting_inflation, group_means

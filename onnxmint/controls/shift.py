@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxmint.controls.copies import Looked
 from onnxmint.controls.words import CHANCE, numbers
+from onnxmint.evidence.copies import Looked
 from onnxmint.images.facts import FILE_FACTS
-from onnxmint.results import Control
+from onnxmint.results.audit import Control
 from onnxmint.stats.estimates import Estimate
 from onnxmint.stats.two_sample import Comparison, compare_features
 

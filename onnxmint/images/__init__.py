@@ -1,1 +1,1 @@
-"""Where images come from and how they become the pixels a target expects."""
+"""Where images are, opened safely, and what they look like without a model."""

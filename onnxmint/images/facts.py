@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.images.entries import EncodedImage, ImageSource
-from onnxmint.images.geometry import LARGEST
 from onnxmint.images.pixels import PIXEL_FACTS, THUMB, pixel_facts_of
 
 # The lock must be one for the process: whoever changes the warnings' filters changes them for all threads.
-from onnxmint.images.preprocess import DEEP_MODES, FORMATS, HEADER_LOCK
+from onnxmint.preprocess.decoding import DEEP_MODES, FORMATS, HEADER_LOCK
+from onnxmint.preprocess.geometry import LARGEST
 from onnxmint.progress import Stage
 
 __all__ = ["FILE_FACTS", "PIXEL_FACTS", "ImageFacts", "look_at"]

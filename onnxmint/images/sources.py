@@ -9,9 +9,9 @@ from onnxmint.errors import ImagesError, UsageError
 from onnxmint.images.entries import EncodedImage, ImageEntry, ImageSource
 from onnxmint.images.files import open_csv, open_folder
 from onnxmint.images.parquet import ParquetSource
-from onnxmint.images.preprocess import decode
-from onnxmint.images.spec import PreprocessSpec
 from onnxmint.images.tar import TarSource
+from onnxmint.preprocess.decoding import decode
+from onnxmint.preprocess.spec import PreprocessSpec
 
 __all__ = ["EncodedImage", "ImageEntry", "ImageSource", "open_source", "require_readable"]
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.errors import ModelError
-from onnxmint.results import (
+from onnxmint.results.audit import (
     Baseline,
     Control,
     EvidenceFacts,
@@ -27,7 +27,7 @@ from onnxmint.results import (
     performance_to_dict,
 )
 from onnxmint.stats.estimates import Performance
-from onnxmint.yardstick import Traces, Yardstick
+from onnxmint.verdict.yardstick import Traces, Yardstick
 
 METADATA_KEY = "onnxmint.auditor"
 SCHEMA = "onnxmint.auditor/3"

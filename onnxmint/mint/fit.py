@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from onnxmint.engine.store import Activations
 from onnxmint.errors import EvidenceError, UsageError
-from onnxmint.evidence import FIT
+from onnxmint.evidence.table import FIT
 from onnxmint.mint.modules import MODULES, Ensemble, PhiModule
-from onnxmint.mint.store import Activations
 
 _BATCH = 128
 _READ = 1 << 21  # numbers taken from the store at once where gradients are not needed

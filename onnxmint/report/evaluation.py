@@ -8,7 +8,6 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from onnxmint.comparisons import Evaluation
 from onnxmint.report.charts import depth_chart, histogram_chart, roc_chart
 from onnxmint.report.html import environment
 from onnxmint.report.names import visible
@@ -20,6 +19,7 @@ from onnxmint.report.terminal import (
     print_rates,
     print_warnings,
 )
+from onnxmint.results.evaluation import Evaluation
 from onnxmint.writing import atomic_write, make_folder
 
 _KINDS = {

@@ -11,7 +11,7 @@ from onnxmint.errors import OnnxmintError
 from onnxmint.report.html import render_html
 from onnxmint.report.names import storable
 from onnxmint.report.toml import to_toml
-from onnxmint.results import SCHEMA, AuditResult
+from onnxmint.results.audit import SCHEMA, AuditResult
 from onnxmint.writing import atomic_write, make_folder
 
 _COLUMNS = (

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from onnxmint.mint.auditor import Auditor
 from onnxmint.report.names import visible
-from onnxmint.results import AuditResult, Baseline, Control, EvidenceFacts
+from onnxmint.results.audit import AuditResult, Baseline, Control, EvidenceFacts
 from onnxmint.stats.estimates import Estimate, Performance
 
 _CONTROL_WORDS = {True: ("passed", "green"), False: ("FAILED", "bold yellow"), None: ("not run", "dim")}

@@ -9,7 +9,7 @@ import pytest
 from tests.cli.conftest import Run
 from tests.conftest import DEMO
 from tests.graph.texts import CNN, cnn, save
-from tests.test_checking import NAN
+from tests.workflows.test_checking import NAN
 
 MODEL, IMAGES = str(DEMO / "target.onnx"), str(DEMO / "members.parquet")
 
@@ -170,7 +170,7 @@ def test_wrong_words_give_one_line_and_the_right_code(
 
 
 def test_cuda_that_is_not_there_fails_with_the_mend(call: Run) -> None:
-    from onnxmint.runtime.session import cuda_failure
+    from onnxmint.engine.session import cuda_failure
 
     if cuda_failure() is None:
         pytest.skip("CUDA works here")

@@ -342,7 +342,7 @@ def test_images_that_are_all_broken_are_refused(call: Run, auditor: Path, tmp_pa
 
 
 def test_cuda_that_is_not_there_fails_with_the_mend(call: Run, images: Path, auditor: Path) -> None:
-    from onnxmint.runtime.session import cuda_failure
+    from onnxmint.engine.session import cuda_failure
 
     if cuda_failure() is None:
         pytest.skip("CUDA works here")

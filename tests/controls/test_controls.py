@@ -11,16 +11,16 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image, ImageEnhance
 
-from onnxmint.auditing import audit
 from onnxmint.controls import reference as reference_room
 from onnxmint.errors import EvidenceError, ModelError, UsageError
 from onnxmint.graph.load import load_target
 from onnxmint.graph.placebo import placebo_twin
 from onnxmint.graph.serial import serialize
 from onnxmint.mint.auditor import Auditor, load_auditor
-from onnxmint.results import AuditResult, Control
+from onnxmint.results.audit import AuditResult, Control
 from onnxmint.settings import AuditSettings, TrainSettings
-from onnxmint.training import train
+from onnxmint.workflows.auditing import audit
+from onnxmint.workflows.training import train
 from tests.conftest import DEMO
 from tests.graph.texts import CNN, cnn
 

@@ -8,6 +8,7 @@ import onnxruntime
 import pytest
 from onnx import helper
 
+from onnxmint.engine.target import target_warnings
 from onnxmint.errors import ModelError, UsageError
 from onnxmint.graph.instrument import GraphPreprocess, instrument, settle_label
 from onnxmint.graph.layers import choose_layer, list_layers
@@ -16,8 +17,7 @@ from onnxmint.graph.serial import serialize
 from onnxmint.graph.surgery import expose
 from onnxmint.graph.verify import verify_exposed
 from onnxmint.graph.views import LABEL, VIEW_SETS
-from onnxmint.preparing import target_warnings
-from onnxmint.signals import Observed, phi
+from onnxmint.methods.signals import Observed, phi
 from tests.graph.texts import CNN, cnn
 
 PLAIN = GraphPreprocess(

@@ -8,16 +8,16 @@ import onnx
 import onnxruntime
 import pytest
 
-from onnxmint.declaring import declared_spec, resolved_for, settle
+from onnxmint.engine.session import Device
+from onnxmint.engine.target import batch_for, graph_preprocess, prepared_with, show, target_warnings
 from onnxmint.errors import ModelError, OnnxmintError, UsageError
 from onnxmint.graph.instrument import GraphPreprocess, instrument
 from onnxmint.graph.load import TargetModel, at_size, load_target
 from onnxmint.graph.running import run_once
 from onnxmint.graph.serial import serialize
-from onnxmint.images.declared.finding import load_spec
-from onnxmint.images.spec import PreprocessSpec
-from onnxmint.preparing import batch_for, graph_preprocess, prepared_with, show, target_warnings
-from onnxmint.runtime.session import Device
+from onnxmint.preprocess.declared.finding import load_spec
+from onnxmint.preprocess.declaring import declared_spec, resolved_for, settle
+from onnxmint.preprocess.spec import PreprocessSpec
 from tests.graph.texts import CNN, cnn, save
 
 

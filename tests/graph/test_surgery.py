@@ -10,6 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from onnxmint.engine.target import target_warnings
 from onnxmint.errors import ModelError, OnnxmintError, UsageError
 from onnxmint.graph.instrument import GraphPreprocess, instrument
 from onnxmint.graph.layers import choose_layer, list_layers
@@ -18,7 +19,6 @@ from onnxmint.graph.parts import averaging
 from onnxmint.graph.serial import save_model, serialize
 from onnxmint.graph.surgery import expose
 from onnxmint.graph.verify import verify_exposed
-from onnxmint.preparing import target_warnings
 from tests.conftest import DEMO
 from tests.graph.texts import CNN, cnn
 from tests.models.trial import MODELS

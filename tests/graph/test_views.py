@@ -11,7 +11,7 @@ from onnxmint.graph.layers import choose_layer, list_layers
 from onnxmint.graph.load import load_target
 from onnxmint.graph.serial import serialize
 from onnxmint.graph.views import LABEL, VIEW_SETS, View, shifted
-from onnxmint.signals import Observed, phi
+from onnxmint.methods.signals import Observed, phi
 from tests.graph.texts import CNN, cnn
 
 SIZE = 8

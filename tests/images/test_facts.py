@@ -18,9 +18,9 @@ from scipy import stats
 from onnxmint.errors import ImagesError
 from onnxmint.images.entries import EncodedImage, ImageEntry
 from onnxmint.images.facts import FILE_FACTS, PIXEL_FACTS, ImageFacts, look_at
-from onnxmint.images.preprocess import FORMATS, decode
 from onnxmint.images.sources import open_source
-from onnxmint.images.spec import PreprocessSpec
+from onnxmint.preprocess.decoding import FORMATS, decode
+from onnxmint.preprocess.spec import PreprocessSpec
 from onnxmint.progress import quiet
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from onnxmint.cli.main import run
-from onnxmint.signals import Observed, phi
+from onnxmint.methods.signals import Observed, phi
 from tests.models.images import Images, draw_pools, write_parquet
 
 MODELS = Path(__file__).parent

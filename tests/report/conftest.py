@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from onnxmint.results import (
+from onnxmint.results.audit import (
     AuditResult,
     Baseline,
     Control,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onnxmint.report.charts import histogram_chart, interval_bar, roc_chart
-from onnxmint.results import AuditResult
+from onnxmint.results.audit import AuditResult
 
 LEFT, RIGHT, TOP, BASE = 62, 454, 12, 282
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from onnxmint.comparisons import Counts, Evaluation, Method
 from onnxmint.report.evaluation import print_evaluation, render_evaluation, write_evaluation
-from onnxmint.results import AuditResult
+from onnxmint.results.audit import AuditResult
+from onnxmint.results.evaluation import Counts, Evaluation, Method
 from onnxmint.stats.compare import Difference
 from onnxmint.stats.estimates import Estimate, Performance
 from tests.report.test_html import HOSTILE, Page

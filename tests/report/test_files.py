@@ -17,7 +17,7 @@ from onnxmint.errors import OnnxmintError
 from onnxmint.report import files
 from onnxmint.report.files import load_run, score_columns, write_run
 from onnxmint.report.html import render_html
-from onnxmint.results import AuditResult
+from onnxmint.results.audit import AuditResult
 from onnxmint.writing import atomic_write, make_folder, require_writable
 
 NAMES = ["report.html", "report.json", "scores.parquet", "auditor.onnx", "run.toml"]

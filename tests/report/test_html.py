@@ -9,7 +9,7 @@ import pytest
 
 from onnxmint.report.files import score_columns
 from onnxmint.report.html import HEADLINES, SHOWN, render_html
-from onnxmint.results import AuditResult, Baseline, Skipped, Verdict
+from onnxmint.results.audit import AuditResult, Baseline, Skipped, Verdict
 
 HOSTILE = (
     "<script>alert(1)</script>.png",

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from onnxmint.report.terminal import print_summary
-from onnxmint.results import AuditResult, Baseline, Verdict
+from onnxmint.results.audit import AuditResult, Baseline, Verdict
 
 FILES = (Path("run/report.html"), Path("run/[b]odd[/b].json"))
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from onnxmint.methods.with_references import OFFLINE_A, calibrated, lira_offline, lira_online, rmia
 from onnxmint.stats.metrics import auc
-from onnxmint.stats.reference import OFFLINE_A, calibrated, lira_offline, lira_online, rmia
 
 PHI = np.array([2.0, 0.5])
 REFERENCE = np.array([[1.0, 0.0], [3.0, 1.0], [0.0, -1.0], [-1.0, 0.0]])

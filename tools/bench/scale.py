@@ -13,13 +13,13 @@ from measuring import WORK, in_turn, machine, rounds_from, save
 from networks import make
 from pictures import jpegs, pngs
 
+from onnxmint.engine.local import Reader
+from onnxmint.engine.session import open_session, share_cores, usable_cores
+from onnxmint.engine.stream import Runner
+from onnxmint.engine.target import Prepared, batch_for, prepare, show
 from onnxmint.graph.serial import serialize
 from onnxmint.images.sources import open_source
-from onnxmint.preparing import Prepared, batch_for, prepare, show
 from onnxmint.progress import quiet
-from onnxmint.reading import Reader
-from onnxmint.runtime.session import open_session, share_cores, usable_cores
-from onnxmint.runtime.stream import Runner
 from onnxmint.settings import EvidenceSettings
 
 VIEWS = {"resnet20": (0, 26), "resnet18": (0,)}

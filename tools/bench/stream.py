@@ -22,15 +22,15 @@ from PIL import Image
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
+from onnxmint.engine.local import Reader
+from onnxmint.engine.session import open_session, usable_cores
+from onnxmint.engine.target import POOL, Prepared, batch_for, prepare, show
 from onnxmint.graph.layers import Layer, list_layers
 from onnxmint.graph.serial import serialize
 from onnxmint.graph.surgery import extract
-from onnxmint.images.preprocess import decode
 from onnxmint.images.sources import open_source
-from onnxmint.preparing import POOL, Prepared, batch_for, prepare, show
+from onnxmint.preprocess.decoding import decode
 from onnxmint.progress import quiet
-from onnxmint.reading import Reader
-from onnxmint.runtime.session import open_session, usable_cores
 from onnxmint.settings import EvidenceSettings
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

@@ -18,14 +18,14 @@ from pictures import jpegs, pngs
 from stream import PEER_BATCH, Files, bare
 from torch.utils.data import DataLoader
 
+from onnxmint.engine.local import Reader
+from onnxmint.engine.session import usable_cores
+from onnxmint.engine.target import Prepared, Shown, prepare, show
 from onnxmint.graph.serial import serialize
 from onnxmint.graph.views import VIEW_SETS, View, shifted
-from onnxmint.images.preprocess import decode
 from onnxmint.images.sources import open_source
-from onnxmint.preparing import Prepared, Shown, prepare, show
+from onnxmint.preprocess.decoding import decode
 from onnxmint.progress import quiet
-from onnxmint.reading import Reader
-from onnxmint.runtime.session import usable_cores
 from onnxmint.settings import EvidenceSettings
 
 VIEWS = 26

@@ -12,11 +12,11 @@ import numpy as np
 import real
 
 from onnxmint.mint.difficulty import cross_fitted_log_odds
-from onnxmint.results import Control
+from onnxmint.results.audit import Control
 from onnxmint.stats import metrics
 from onnxmint.stats.heldout import HeldOut
 from onnxmint.stats.two_sample import auc_of
-from onnxmint.verdicts import Question, reach_verdict
+from onnxmint.verdict.answer import Question, reach_verdict
 
 THIRD, REFERENCES = "cifar10-small", ("cifar10-small-augment", "cifar10-small-nodropout")
 _HALF = 0.5

@@ -10,15 +10,15 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image, ImageEnhance
 
-from onnxmint.controls.copies import Looked
 from onnxmint.controls.shift import files_control, pixels_control
-from onnxmint.evidence import EvidenceTable
+from onnxmint.engine.local import to_numpy
+from onnxmint.engine.target import prepare, show
+from onnxmint.evidence.copies import Looked
+from onnxmint.evidence.table import EvidenceTable
 from onnxmint.graph.views import LABEL
 from onnxmint.images.entries import EncodedImage
 from onnxmint.images.facts import ImageFacts, look_at
-from onnxmint.preparing import prepare, show
 from onnxmint.progress import quiet
-from onnxmint.reading import to_numpy
 from onnxmint.settings import EvidenceSettings
 from onnxmint.stats.heldout import HeldOut
 from onnxmint.stats.two_sample import auc_of

@@ -14,7 +14,7 @@ from onnxmint.stats import conformal, metrics
 from onnxmint.stats.heldout import HeldOut, cross_fitting_inflation
 from onnxmint.stats.set_test import compare_sets
 from onnxmint.stats.share import Strength, detectable_share, share_of_members
-from onnxmint.verdicts import Question, reach_verdict
+from onnxmint.verdict.answer import Question, reach_verdict
 
 ALPHA = 0.05
 

@@ -1,0 +1,1 @@
+"""Shows images to a model: target, probe (what is asked), observations (what came back)."""

@@ -1,0 +1,1 @@
+"""Ways to tell members from non-members without a fitted module: signals, reference models, how they compare."""

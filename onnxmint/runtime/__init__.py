@@ -1,1 +1,0 @@
-"""onnxruntime: which device runs, and how images become activations."""

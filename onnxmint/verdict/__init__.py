@@ -1,0 +1,1 @@
+"""From scores to the answer: the yardstick, what counts as one, p-values of images, the set in words."""

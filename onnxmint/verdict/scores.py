@@ -1,0 +1,156 @@
+"""Questioned images judged: what counts as one, their p-values, likelihood ratios, probabilities and flags."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxmint.controls.exchangeability import Questioned
+from onnxmint.errors import UsageError
+from onnxmint.evidence.table import groups_of
+from onnxmint.mint.auditor import Auditor
+from onnxmint.results.audit import Control, Histogram, ScoreTable, Skipped
+from onnxmint.settings import AuditSettings
+from onnxmint.stats import conformal, likelihood, share
+from onnxmint.stats.estimates import Estimate, FloatArray
+from onnxmint.verdict.answer import CHANCE, stopped_by
+from onnxmint.verdict.units import Units, as_units
+from onnxmint.verdict.yardstick import Yardstick
+
+_BINS = 48
+_DRAWN = (0.02, 0.999)  # quantiles between which scores are drawn in their own bins
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scored:
+    """What the auditor said of the questioned images that could be read.
+
+    Attributes:
+        row: (n,) rows of the source's entries, ascending.
+        score: (n, K) by each network.
+        predicted: (n,) the target's top classes.
+        skipped: the others.
+    """
+
+    row: Rows
+    score: FloatArray
+    predicted: Rows
+    skipped: tuple[Skipped, ...]
+
+
+def units_of(scored: Scored, asked: Questioned, yardstick: Yardstick, rng: np.random.Generator) -> Units:
+    """Return independent units of the scored images: declared groups and near copies count once."""
+    entries = [asked.entries[row] for row in scored.row]
+    index = np.array([entry.index for entry in entries], np.int64)
+    return as_units(scored.score, scored.row, asked.groups(index, groups_of(entries)), yardstick, rng)
+
+
+def prior_of(settings: AuditSettings, found: Estimate | None, count: int) -> tuple[float, str]:
+    """Return the probability of membership before a score is seen, and where it comes from."""
+    if settings.prior is not None:
+        return settings.prior, "given"
+    if found is None:
+        return 0.5, "one half, as the share could not be estimated"
+    edge = 0.5 / max(count, 1)  # an estimate of none or all is never certainty
+    return float(np.clip(found.value, edge, 1 - edge)), "the estimated share of members"
+
+
+def judge(
+    scored: Scored,
+    asked: Questioned,
+    units: Units,
+    settings: AuditSettings,
+    prior: float,
+    told: Rows | None,
+    labels: Rows | None,
+    rng: np.random.Generator,
+) -> ScoreTable:
+    """Judge every image, or its group where it has one; `told` are the labels that the auditor was calibrated with."""
+    p_unit = _p_values(scored, units, settings, told, rng)
+    q_unit = conformal.q_values(p_unit, settings.false_discovery)
+    ratio = likelihood.likelihood_ratios(scored.score, units.known.images())
+    return ScoreTable(
+        path=tuple(asked.entries[row].path for row in scored.row),
+        score=scored.score.mean(axis=1),
+        p_value=p_unit[units.unit],
+        q_value=q_unit[units.unit],
+        flagged=(q_unit <= settings.alpha)[units.unit],
+        likelihood_ratio=ratio,
+        probability=likelihood.probabilities(ratio, prior),
+        label=None if labels is None else labels[scored.row],
+        predicted=scored.predicted,
+    )
+
+
+def _p_values(
+    scored: Scored, units: Units, settings: AuditSettings, labels: Rows | None, rng: np.random.Generator
+) -> FloatArray:
+    """Return the p-value of every unit against held-out non-members of the same kind."""
+    smooth = rng if settings.p_values == "smoothed" else None
+    if settings.per_class:
+        if units.size > 1:
+            raise UsageError("--per-class judges single images, but these come in groups: leave it out")
+        outside, top = units.known.nonmembers, dict(zip(scored.row.tolist(), scored.predicted.tolist(), strict=True))
+        category = np.array([top[row] for row in units.row.tolist()]) if labels is None else labels[units.row]
+        return conformal.p_values_by_class(
+            units.score,
+            category[np.argsort(units.place)],
+            outside.score.astype(np.float64),
+            outside.category.astype(np.int64),
+            outside.fold,
+            rng=smooth,
+        )
+    known = units.known.groups()
+    return conformal.p_values(units.score, known.nonmember, known.nonmember_fold, rng=smooth)
+
+
+def statistics(auditor: Auditor, settings: AuditSettings, units: Units, prior_words: str) -> dict[str, Any]:
+    """Name the methods behind the numbers."""
+    crossed = ", each by the network of its fold (cross-conformal)" if auditor.method.get("folds", 1) > 1 else ""
+    of_class = " of the same class" if settings.per_class else ""
+    return {
+        "p_values": f"conformal, {settings.p_values} at ties, against held-out non-members{of_class}{crossed}",
+        "false_discovery": conformal.FALSE_DISCOVERY[settings.false_discovery],
+        "set_test": "one-sided Mann-Whitney, questioned images against held-out non-members",
+        "at_least": "closed testing with Mann-Whitney local tests (Goeman and Solari 2011)",
+        "share_of_members": share.METHOD,
+        "likelihood_ratio": likelihood.METHOD,
+        "prior": prior_words,
+        "units": "groups" if units.grouped else "images",
+    }
+
+
+def histogram(yardstick: Yardstick, questioned: FloatArray) -> Histogram:
+    """Count scores in common bins; the outermost ones take the tails, so that odd scores do not squeeze the rest."""
+    members, nonmembers = (yardstick.test_scores(member=member) for member in (True, False))
+    every = np.concatenate([members, nonmembers, questioned])
+    low, high = np.quantile(every, _DRAWN)
+    edges = np.linspace(low, high if high > low else low + 1, _BINS + 1)
+    member, nonmember, asked = (
+        np.histogram(np.clip(scores, edges[0], edges[-1]), edges)[0].astype(np.int64)
+        for scores in (members, nonmembers, questioned)
+    )
+    return Histogram(edges=edges, member=member, nonmember=nonmember, questioned=asked)
+
+
+def flag_warnings(auditor: Auditor, scores: ScoreTable, units: Units, controls: Sequence[Control]) -> list[str]:
+    """Say when flags of single images must not be read as findings."""
+    found, flagged = [], int(scores.flagged.sum())
+    failed = ", ".join(control.name for control in stopped_by(controls))
+    if flagged and failed:
+        found.append(f"{flagged} images are flagged, but a control failed ({failed}): do not read them as findings.")
+    elif flagged and auditor.performance.auc.low <= CHANCE:
+        found.append(
+            f"{flagged} images are flagged although this audit could not tell members from non-members on known "
+            "images: do not read them as findings."
+        )
+    if flagged and units.grouped:
+        number = len(np.unique(units.unit[scores.flagged]))
+        found.append(
+            f"Images that belong together are judged together: the {flagged} flagged images are {number} groups."
+        )
+    return found

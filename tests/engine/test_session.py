@@ -1,0 +1,86 @@
+"""The choice of a device is honest."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from onnxmint.engine import session
+from onnxmint.errors import DeviceError, ModelError
+
+DOUBLE = """
+<ir_version: 8, opset_import: ["" : 17]>
+double (uint8[N,2,2,1] image) => (uint8[N,2,2,1] twice) { twice = Add(image, image) }
+"""
+
+needs_cuda = pytest.mark.skipif(session.cuda_failure() is not None, reason=f"no CUDA: {session.cuda_failure()}")
+without_cuda = pytest.mark.skipif(session.cuda_failure() is None, reason="CUDA works here")
+
+
+def _model() -> bytes:
+    return onnx.parser.parse_model(DOUBLE).SerializeToString()
+
+
+def test_the_cpu_is_there_when_asked_for() -> None:
+    device = session.choose_device("cpu")
+    opened = session.open_session(_model(), device)
+    assert opened.get_providers() == ["CPUExecutionProvider"]
+
+
+@without_cuda
+def test_cuda_that_cannot_be_had_fails_with_reason_and_mend(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(DeviceError, match=r"--device cuda: .*(driver|install)"):
+        session.choose_device("cuda")
+    assert capfd.readouterr().out == ""
+
+
+@without_cuda
+def test_auto_says_why_it_took_the_cpu() -> None:
+    device = session.choose_device("auto")
+    assert device.kind == "cpu"
+    assert device.reason.startswith("no CUDA: ")
+
+
+def test_a_missing_library_is_named() -> None:
+    text = "Failed to load library libonnxruntime_providers_cuda.so with error: libcurand.so.10: cannot open"
+    assert 'pip install "onnxmint[cuda]"' in session._explain_cuda(text)
+
+
+def test_a_model_onnxruntime_cannot_load_is_one_line() -> None:
+    with pytest.raises(ModelError, match="onnxruntime cannot load the prepared model") as caught:
+        session.open_session(b"not a model", session.choose_device("cpu"))
+    assert "\n" not in str(caught.value)
+
+
+@needs_cuda
+@pytest.mark.gpu
+def test_on_cuda_outputs_stay_on_the_gpu_and_agree_with_the_cpu() -> None:
+    from onnxmint.engine.stream import Runner
+
+    pixels = np.arange(12, dtype=np.uint8).reshape(3, 2, 2, 1)
+    found = {}
+    for kind in ("cpu", "cuda"):
+        device = session.choose_device(kind)
+        found[kind] = Runner(session.open_session(_model(), device), device, ("twice",))(pixels)["twice"]
+    assert found["cuda"].is_cuda
+    np.testing.assert_array_equal(found["cuda"].cpu().numpy(), found["cpu"])
+
+
+def test_onnxruntime_reports_to_nobody(tmp_path: Path, demo: Path) -> None:
+    """Its telemetry leaves a session file in the temporary folder as soon as it is set up."""
+    kept = {key: value for key, value in os.environ.items() if key not in ("ORT_DISABLE_TELEMETRY", "CI")}
+    words = [sys.executable, "-m", "onnxmint", "layers", str(demo / "target.onnx")]
+    subprocess.run(words, env=kept | {"TMPDIR": str(tmp_path)}, check=True, capture_output=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("cores", "workers", "threads"), [(1, 1, 1), (2, 2, 1), (8, 8, 1), (12, 6, 2), (16, 8, 2), (64, 8, 8)]
+)
+def test_all_cores_are_shared_out(monkeypatch: pytest.MonkeyPatch, cores: int, workers: int, threads: int) -> None:
+    monkeypatch.setattr(session, "usable_cores", lambda: cores)
+    assert session.share_cores(session.choose_device("cpu")) == (workers, threads)

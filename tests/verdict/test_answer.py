@@ -1,0 +1,134 @@
+"""Verdicts: every kind for its reason, in words that carry the numbers; tiny sets do not fail."""
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from onnxmint.results.audit import Control, Verdict
+from onnxmint.stats.estimates import Performance
+from onnxmint.stats.heldout import HeldOut
+from onnxmint.stats.metrics import evaluate
+from onnxmint.verdict.answer import (
+    ASSUMPTION,
+    LEARNED_REFERENCE,
+    NO_REFERENCE,
+    SHARE_ASSUMPTION,
+    Question,
+    reach_verdict,
+)
+
+GIVEN = Control(name="reference", passed=True, text="", facts={"learned": False})
+OTHERS = tuple(Control(name=name, passed=True, text="") for name in ("placebo", "files", "pixels", "exchangeability"))
+
+
+def scores(mean: float, count: int) -> np.ndarray:
+    """Return normal scores without chance."""
+    return norm.ppf((np.arange(count) + 0.5) / count, loc=mean)
+
+
+def performance(distance: float) -> Performance:
+    return evaluate(scores(distance, 250), scores(0, 250), threshold=0, rng=np.random.default_rng(0), resamples=100)
+
+
+def verdict(
+    asked: np.ndarray,
+    *,
+    distance: float = 1.5,
+    controls: tuple[Control, ...] = (GIVEN, *OTHERS),
+    relevant: float = 0.5,
+    known: int = 500,
+) -> Verdict:
+    question = Question(scores=asked, images=len(asked), grouped=False, alpha=0.05, relevant_share=relevant)
+    held = HeldOut.of(scores(distance, known), scores(0, known))
+    return reach_verdict(question, held, performance=performance(distance), controls=controls)
+
+
+def test_members_are_found_with_their_share_and_number() -> None:
+    found = verdict(np.concatenate([scores(1.5, 100), scores(0, 100)]))
+    assert found.kind == "members-found"
+    assert found.share_of_members is not None
+    assert found.share_of_members.low < 0.5 < found.share_of_members.high
+    assert 0 < (found.at_least or 0) <= 100
+    assert f"at least {found.at_least} of the images were" in found.text
+    assert found.text.endswith(f"{ASSUMPTION} {SHARE_ASSUMPTION}")
+    assert NO_REFERENCE not in found.text
+
+
+def test_nothing_is_no_evidence_where_it_would_have_been_seen() -> None:
+    found = verdict(scores(0, 300))
+    assert found.kind == "no-evidence"
+    assert found.detectable_share is not None
+    assert found.detectable_share < 0.5
+    assert "this audit would have found it in 95% of cases" in found.text
+
+
+def test_nothing_is_inconclusive_where_it_would_not_have_been_seen() -> None:
+    found = verdict(scores(0, 300), relevant=0.01)
+    assert found.kind == "inconclusive"
+    assert "No number of questioned images would do" in found.text
+    few = verdict(scores(0, 10))
+    assert few.kind == "inconclusive"
+    assert "a share of 50% would be found in 95% of cases" in few.text
+
+
+def test_an_audit_that_sees_nothing_says_so() -> None:
+    found = verdict(scores(3, 300), distance=0.0)
+    assert found.kind == "inconclusive"
+    assert "could not tell members of the training set from non-members" in found.text
+    assert found.share_of_members is None
+
+
+@pytest.mark.parametrize("name", ["reference", "placebo", "files", "pixels", "exchangeability"])
+def test_a_failed_control_stops_every_verdict(name: str) -> None:
+    failed = Control(name=name, passed=False, text="It was the weather.")
+    for asked in (scores(1.5, 200), scores(0, 200)):
+        found = verdict(asked, controls=(failed,))
+        assert (found.kind, found.stopped_by) == ("inconclusive", (name,))
+        assert "It was the weather." in found.text
+
+
+@pytest.mark.parametrize("name", ["duplicates", "plausibility"])
+def test_other_controls_inform_only(name: str) -> None:
+    found = verdict(scores(1.5, 200), controls=(GIVEN, Control(name=name, passed=False, text="")))
+    assert found.kind == "members-found"
+
+
+def test_what_was_not_excluded_is_said() -> None:
+    off = Control(name="reference", passed=None, text="Not run.")
+    learned = Control(name="reference", passed=True, text="", facts={"learned": True})
+    assert NO_REFERENCE in verdict(scores(1.5, 100), controls=(off,)).text
+    assert NO_REFERENCE in verdict(scores(1.5, 100), controls=()).text
+    assert LEARNED_REFERENCE in verdict(scores(1.5, 100), controls=(learned, *OTHERS)).text
+    assert "could exclude nothing" not in verdict(scores(1.5, 100)).text
+    text = verdict(scores(1.5, 100), controls=(GIVEN, *OTHERS[:2])).text
+    assert "Controls that were not run could exclude nothing: pixels, exchangeability." in text
+
+
+def test_a_sign_below_the_level_is_not_called_none() -> None:
+    question = Question(scores=scores(0.25, 300), images=300, grouped=False, alpha=0.0001, relevant_share=0.5)
+    held = HeldOut.of(scores(1.5, 500), scores(0, 500))
+    found = reach_verdict(question, held, performance=performance(1.5), controls=(GIVEN, *OTHERS))
+    assert found.kind == "inconclusive"
+    assert "There is a sign that some of the 300 questioned images" in found.text
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3])
+def test_tiny_sets_get_an_answer(count: int) -> None:
+    found = verdict(scores(5.0, count))
+    assert found.kind in ("members-found", "inconclusive")
+    if count == 1:
+        assert found.share_of_members is None
+        assert "The 1 questioned image" in found.text
+
+
+def test_a_target_on_wrong_pixels_is_said_before_anything_else() -> None:
+    wrong = Control(name="plausibility", passed=False, text="The model is right on 9%. The declared 0-255 is wrong.")
+    found = verdict(scores(0, 300), distance=0.0, controls=(GIVEN, *OTHERS, wrong))
+    assert found.kind == "inconclusive"
+    assert found.text.startswith("First of all: The model is right on 9%. The declared 0-255 is wrong. The rest holds")
+
+
+def test_no_share_is_spoken_of_where_none_is_stated() -> None:
+    found = verdict(scores(0, 300), distance=0.0)
+    assert (found.share_of_members, found.detectable_share) == (None, None)
+    assert found.text.endswith(ASSUMPTION)
