@@ -10,8 +10,7 @@ from onnxmint.errors import UsageError
 
 if TYPE_CHECKING:
     from onnxmint.mint.auditor import Auditor
-    from onnxmint.progress import Stage
-    from onnxmint.settings import AuditSettings
+    from onnxmint.workflows.auditing import Known
 
 GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
 
@@ -81,46 +80,28 @@ def audit_command(ctx: click.Context, /, model: Path, images: str, **options: An
     from onnxmint.report.files import write_run
     from onnxmint.report.terminal import print_summary
     from onnxmint.workflows.auditing import audit
-    from onnxmint.writing import require_writable
+    from onnxmint.writing import atomic_write, make_folder, require_writable
 
     run: Path = options["output"]
     as_json, gate = options.pop("as_json"), options.pop("gate")
     stage = stage_on_stderr(silent=options.pop("quiet"))
     require_writable(run)
     settings = audit_settings(options)
-    _require_evidence(options)
-    if options["auditor_file"] is None:
-        _check_before_training(model, images, options, settings)
-    auditor = _auditor(ctx, model, options, stage)
-    result = audit(model, images, auditor, settings=settings, stage=stage)
+    known, kept = _known(ctx, options), []
+
+    def keep(auditor: "Auditor") -> None:
+        make_folder(run)
+        atomic_write(run / "auditor.onnx", auditor.model)
+        kept.append(auditor)
+
+    result = audit(model, images, known, settings=settings, stage=stage, keep=keep)
+    (auditor,) = kept or [known]
     files = write_run(result, run, run_settings=_words(model, images, options), auditor=auditor.model)
     if as_json:
         click.echo(json.dumps(result.to_dict(), indent=1, allow_nan=False))
     else:
         print_summary(result, Console(), files=files)
     ctx.exit(GATE[result.verdict.kind] if gate else 0)
-
-
-def _check_before_training(model: Path, images: str, options: dict[str, Any], settings: "AuditSettings") -> None:
-    """Refuse what would be refused after the training: a wrong path, no image that opens, labels that do not fit."""
-    from onnxmint.engine.target import check_labels
-    from onnxmint.evidence.table import labels_of
-    from onnxmint.graph.load import load_target
-    from onnxmint.images.sources import open_source, require_readable
-
-    asked, *known = (
-        open_source(place, group=settings.group, labels=settings.labels)
-        for place in (images, options["members"], options["nonmembers"])
-    )
-    require_readable(asked)
-    classes = load_target(model, answer=options["answer"]).answer.classes
-    check_labels(labels_of(asked.entries()), classes, asked.location)
-    told = options["module"] in ("auto", "views", "phi")
-    if told and labels_of(asked.entries()) is None and all(labels_of(one.entries()) is not None for one in known):
-        raise UsageError(
-            f"the known images have labels, but not all images in {asked.location} have one, so their scores would not "
-            "compare: give labels, or use --no-labels"
-        )
 
 
 def _require_evidence(options: dict[str, Any]) -> None:
@@ -139,21 +120,18 @@ def _require_evidence(options: dict[str, Any]) -> None:
         )
 
 
-def _auditor(ctx: click.Context, model: Path, options: dict[str, Any], stage: "Stage") -> "Auditor":
-    """Load the auditor, or train one and keep it at once, so that whatever happens next costs no second training."""
+def _known(ctx: click.Context, options: dict[str, Any]) -> "Auditor | Known":
+    """Return the auditor that was given, or the known images to train one on."""
     from onnxmint.cli.choices import train_settings
     from onnxmint.mint.auditor import load_auditor
-    from onnxmint.workflows.training import train
-    from onnxmint.writing import atomic_write, make_folder
+    from onnxmint.workflows.auditing import Known
 
+    _require_evidence(options)
     if options["auditor_file"] is not None:
         _refuse_training_options(ctx)
         return load_auditor(options["auditor_file"])
-    settings = train_settings(options)
-    auditor = train(model, options["members"], options["nonmembers"], settings=settings, stage=stage)
-    make_folder(options["output"])
-    atomic_write(options["output"] / "auditor.onnx", auditor.model)
-    return auditor
+    training = train_settings(options)
+    return Known(members=options["members"], nonmembers=options["nonmembers"], training=training)
 
 
 def _refuse_training_options(ctx: click.Context) -> None:

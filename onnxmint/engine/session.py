@@ -8,7 +8,6 @@ device is probed with a session of one node before it is chosen, and each sessio
 import contextlib
 import functools
 import io
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import Any
 
 from onnxmint.errors import DeviceError, ModelError
 from onnxmint.graph.running import first_line, runtime_errors
+from onnxmint.images.cores import usable_cores
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
@@ -107,11 +107,6 @@ def share_cores(device: Device) -> tuple[int, int]:
     cores = usable_cores()
     threads = -(-cores // _MOST_WORKERS)
     return (cores // threads, threads) if device.kind == "cpu" else (min(cores, _MOST_WORKERS), 1)
-
-
-def usable_cores() -> int:
-    """Return how many cores this process may use (onnxruntime's own default ignores such limits)."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @functools.cache

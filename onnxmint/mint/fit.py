@@ -14,8 +14,9 @@ from torch.nn import functional
 
 from onnxmint.engine.store import Activations
 from onnxmint.errors import EvidenceError, UsageError
-from onnxmint.evidence.table import FIT
+from onnxmint.evidence.table import FIT, EvidenceTable
 from onnxmint.mint.modules import MODULES, Ensemble, PhiModule
+from onnxmint.progress import Stage
 
 _BATCH = 128
 _READ = 1 << 21  # numbers taken from the store at once where gradients are not needed
@@ -104,6 +105,26 @@ def module_for(wanted: str, shape: tuple[int, ...], layer: str) -> str:
 def networks_in(name: str) -> int:
     """Return how many networks a module is made of."""
     return {"views": len(FIT), "phi": 0}.get(name, 1)
+
+
+def fit_on(
+    name: str, activations: Any, table: EvidenceTable, fold: NDArray[np.int8], seed: int, stage: Stage
+) -> FittedModule:
+    """Fit a module on activations.
+
+    Args:
+        name: of the module.
+        activations: (r, ...) float32.
+        table: the r images that they are of.
+        fold: (r,) each in one of the folds FIT.
+        seed: of weights and order.
+        stage: told of the progress.
+    """
+    settings = FitSettings(seed=seed)
+    if not networks_in(name):
+        return fit_module(name, activations, table.is_member, fold, settings=settings, advance=lambda steps: None)
+    with stage(f"fitting {name}", settings.epochs * networks_in(name)) as advance:
+        return fit_module(name, activations, table.is_member, fold, settings=settings, advance=advance)
 
 
 def fit_module(

@@ -5,8 +5,30 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxmint.evidence.table import EvidenceTable
 from onnxmint.stats.estimates import FloatArray
 from onnxmint.stats.heldout import HeldOut, cross_fitting_inflation, group_means
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scored:
+    """What a module gave on known images that it had not learnt from, row by row.
+
+    Attributes:
+        table: the known images; `fold` is the network that scored a row.
+        score: (n,) NaN where not held out or not read.
+        folds: number of networks.
+        surest: (n,) logarithm of the largest probability, NaN where not read.
+        predicted: (n,) the model's top class, -1 where not read.
+    """
+
+    table: EvidenceTable
+    score: FloatArray
+    folds: int
+    surest: FloatArray
+    predicted: Rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
