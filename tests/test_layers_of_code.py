@@ -72,9 +72,7 @@ def test_imports_point_down(path: Path) -> None:
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
     """Inside a room too, and for types only: what two modules both need belongs below both."""
-    # graph.suggest and graph.layers need each other, for a type
-    modules = [path for path in MODULES if path != PACKAGE / "graph" / "suggest.py"]
-    names = {".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts): path for path in modules}
+    names = {".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts): path for path in MODULES}
     needed = {
         name: {
             other for found in _imports(path) for other in (found, found.rpartition(".")[0]) if other in names

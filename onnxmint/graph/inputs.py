@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import onnx_ir as ir
@@ -14,9 +14,12 @@ from onnxmint.errors import ModelError, UsageError
 from onnxmint.graph.flow import constant_shape
 
 ASSUMED_SIZE = 224  # height and width of the trial image where the graph leaves them open
-FLAT = ("flat-hwc", "flat-chw")
+PixelType = Literal["float32", "float16", "float64", "uint8", "int32", "int64"]
+Layout = Literal["NCHW", "NHWC", "flat-hwc", "flat-chw"]
+FLAT: tuple[Layout, Layout] = ("flat-hwc", "flat-chw")
 """Layouts of an image as one row of numbers; the first is how numpy's reshape flattens an array of pixels."""
-_TYPES = {
+_FLAT_OF = {"flat": FLAT[0], "NHWC": FLAT[0], "NCHW": FLAT[1], FLAT[0]: FLAT[0], FLAT[1]: FLAT[1]}
+_TYPES: dict[ir.DataType, PixelType] = {
     ir.DataType.FLOAT: "float32",
     ir.DataType.FLOAT16: "float16",
     ir.DataType.DOUBLE: "float64",
@@ -54,8 +57,8 @@ class ImageInput:
 
     name: str
     shape: tuple[int | str | None, ...]
-    dtype: str
-    layout: str
+    dtype: PixelType
+    layout: Layout
     batch: int | None
     channels: int
     height: int | None
@@ -106,7 +109,7 @@ class ImageInput:
                 f"the model takes {self.features} numbers per image, which is not {height}x{width} pixels of 1 or 3 "
                 "channels: mend size in the preprocessing file"
             )
-        declared = {"flat": FLAT[0], "NHWC": FLAT[0], "NCHW": FLAT[1]}.get(layout or self.layout, layout or self.layout)
+        declared = _FLAT_OF[layout or self.layout]
         return replace(self, height=height, width=width, channels=channels, layout=declared)
 
 
@@ -147,7 +150,7 @@ def find_input(model: ir.Model, path: Path) -> ImageInput:
     return _laid_out(value, dtype, path)
 
 
-def _laid_out(value: ir.Value, dtype: str, path: Path) -> ImageInput:
+def _laid_out(value: ir.Value, dtype: PixelType, path: Path) -> ImageInput:
     """Say how the numbers of an image lie in an input."""
     seen = _seen_by_weights(value)
     shape = () if value.shape is None else tuple(size if isinstance(size, int) else size.value for size in value.shape)
@@ -182,7 +185,9 @@ def _laid_out(value: ir.Value, dtype: str, path: Path) -> ImageInput:
     )
 
 
-def _flat(name: str, shape: tuple[int | str | None, ...], dtype: str, batch: int | None, features: int) -> ImageInput:
+def _flat(
+    name: str, shape: tuple[int | str | None, ...], dtype: PixelType, batch: int | None, features: int
+) -> ImageInput:
     """Return a flat input; a square number of features, or three times one, are taken for square images."""
     side, channels = None, 1
     for count in _CHANNELS:
@@ -218,13 +223,14 @@ def _is_row_of_ones(value: ir.Value) -> bool:
 class _Seen:
     """What the first weights that the input meets say of it: so many channels, or (no layout) numbers in a row."""
 
-    layout: str | None
+    layout: Layout | None
     size: int
 
 
 def _seen_by_weights(image: ir.Value) -> _Seen | None:
     """Follow an input through elementwise operators to the first convolution or product with weights."""
-    layouts, pending = {image: "NCHW"}, [image]
+    layouts: dict[ir.Value, Layout] = {image: "NCHW"}
+    pending = [image]
     while pending:
         value = pending.pop()
         for node in value.consumers():
@@ -238,7 +244,7 @@ def _seen_by_weights(image: ir.Value) -> _Seen | None:
     return None
 
 
-def _weights_of(node: ir.Node, layout: str) -> _Seen | None:
+def _weights_of(node: ir.Node, layout: Layout) -> _Seen | None:
     if node.op_type in _CONVOLUTIONS:
         shape = _shape_at(node, _CONVOLUTIONS[node.op_type])
         return None if shape is None else _Seen(layout=layout, size=shape[1] * node.attributes.get_int("group", 1))
@@ -253,7 +259,7 @@ def _shape_at(node: ir.Node, place: int) -> tuple[int, ...] | None:
     return None if weights is None else constant_shape(weights)
 
 
-def _layout(sizes: Sequence[int | None], seen: _Seen | None) -> str:
+def _layout(sizes: Sequence[int | None], seen: _Seen | None) -> Layout:
     """Tell channels first from channels last: by the channel count, else by what the graph does with the input."""
     first, last = sizes[1] in _TAKEN_FOR_CHANNELS, sizes[3] in _TAKEN_FOR_CHANNELS
     if first != last:

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onnxmint.graph.instrument import GraphPreprocess, instrument, settle_label
-from onnxmint.graph.layers import Layer, list_layers
+from onnxmint.graph.layer import Layer
+from onnxmint.graph.layers import list_layers
 from onnxmint.graph.load import TargetModel, load_target
 from onnxmint.graph.merge import append_module
 from onnxmint.graph.parts import averaging
