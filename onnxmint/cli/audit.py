@@ -79,7 +79,7 @@ def audit_command(ctx: click.Context, /, model: Path, images: str, **options: An
     from onnxmint.cli.progress import stage_on_stderr
     from onnxmint.report.files import write_run
     from onnxmint.report.terminal import print_summary
-    from onnxmint.workflows.auditing import audit
+    from onnxmint.workflows.auditing import Known, audit
     from onnxmint.writing import atomic_write, make_folder, require_writable
 
     run: Path = options["output"]
@@ -87,7 +87,7 @@ def audit_command(ctx: click.Context, /, model: Path, images: str, **options: An
     stage = stage_on_stderr(silent=options.pop("quiet"))
     require_writable(run)
     settings = audit_settings(options)
-    known, kept = _known(ctx, options), []
+    known, kept = _known(ctx, options), list["Auditor"]()
 
     def keep(auditor: "Auditor") -> None:
         make_folder(run)
@@ -95,7 +95,7 @@ def audit_command(ctx: click.Context, /, model: Path, images: str, **options: An
         kept.append(auditor)
 
     result = audit(model, images, known, settings=settings, stage=stage, keep=keep)
-    (auditor,) = kept or [known]
+    auditor = kept[0] if isinstance(known, Known) else known
     files = write_run(result, run, run_settings=_words(model, images, options), auditor=auditor.model)
     if as_json:
         click.echo(json.dumps(result.to_dict(), indent=1, allow_nan=False))
