@@ -132,7 +132,15 @@ class Exposed:
         return made
 
 
-def expose(target: Target, layers: Sequence[Layer], *, views: int, labels: bool, joined: bool = False) -> Exposed:
+def expose(
+    target: Target,
+    layers: Sequence[Layer],
+    *,
+    views: int,
+    labels: bool,
+    joined: bool = False,
+    beside: Sequence[Layer] = (),
+) -> Exposed:
     """Build the graph that takes raw pixels and shows layers, answer and, with views, log-odds.
 
     Several views of an image go through the target as one batch, which one that mixes images would answer otherwise.
@@ -143,6 +151,7 @@ def expose(target: Target, layers: Sequence[Layer], *, views: int, labels: bool,
         views: one of VIEW_SETS, or 0 for none.
         labels: whether every image comes with a label; matters only with views.
         joined: give out several layers as one.
+        beside: what to expose too, under its own name.
 
     Raises:
         ModelError: a fixed batch size cannot be made free.
@@ -150,7 +159,8 @@ def expose(target: Target, layers: Sequence[Layer], *, views: int, labels: bool,
     """
     require_one_view(target, views)
     pixels = graph_preprocess(target.spec, target.model)
-    graph = instrument(target.model, layers, pixels, pool=POOL, views=VIEW_SETS[views] if views else (), joined=joined)
+    shown = VIEW_SETS[views] if views else ()
+    graph = instrument(target.model, layers, pixels, pool=POOL, views=shown, joined=joined, beside=beside)
     with_labels = labels and views > 0
     if views:
         graph = settle_label(graph, given=with_labels)

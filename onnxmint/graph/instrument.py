@@ -53,6 +53,7 @@ def instrument(
     pool: tuple[int, int] | None,
     views: tuple[View, ...] = (),
     joined: bool = False,
+    beside: Sequence[Layer] = (),
 ) -> Instrumented:
     """Return the graph that audits run: raw pixels in, activations and the answer out, nothing else computed.
 
@@ -68,6 +69,7 @@ def instrument(
         views: one of VIEW_SETS, or nothing.
         joined: give out the layers as one, named after all: maps of one size by their channels, others averaged over
             their positions first.
+        beside: what to expose too, under its own name.
 
     Raises:
         ModelError: a fixed batch size cannot be made free.
@@ -78,6 +80,9 @@ def instrument(
     read = {layer.name: as_module_input(writer, read_layer(writer, values, layer), layer, pool) for layer in layers}
     if joined and len(read) > 1:
         read = {joined_name(layers): side_by_side(writer, list(read.values()))}
+    for layer in beside:
+        if layer.name not in read:
+            read[layer.name] = as_module_input(writer, read_layer(writer, values, layer), layer, pool)
     shown = _shown(writer, values, target, read, len(views))
     pixels = prepend_pixels(model, writer, target, preprocess, views)
     found = _extracted(model, pixels, shown, target.answer.classes)

@@ -5,13 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxmint.engine.observations import Engine, Observations
+from onnxmint.engine.observations import Observations
 from onnxmint.engine.store import choose
-from onnxmint.evidence.known import Evidence
-from onnxmint.evidence.table import FIT, TEST, EvidenceTable
+from onnxmint.evidence.table import FIT, EvidenceTable
 from onnxmint.methods.measuring import KnownScores, check_left
 from onnxmint.mint.fit import FittedModule, fit_on
-from onnxmint.mint.fitted import Fitted, Keeping, finite, sample_of, signals_of
+from onnxmint.mint.fitted import Fitted, finite, sample_of, signals_of
 from onnxmint.mint.modules import Beside
 from onnxmint.mint.reading import Reading
 from onnxmint.progress import Stage
@@ -19,17 +18,27 @@ from onnxmint.settings import TrainSettings
 from onnxmint.stats.partition import divide
 
 
-def cross_fitted(name: str, evidence: Evidence, reading: Reading, settings: TrainSettings, engine: Engine) -> Fitted:
-    """Show every image once; fit one module for each fold on the others, and score the fold with it."""
-    table, signals = evidence.table, signals_of(reading, evidence.table)
-    keep = Keeping(signals=signals, columns=(reading.column,))
-    probe = reading.probe(settings.batch_size, answer=True, reduce=keep, stored=True)
-    with engine.observe(probe, evidence.images(TEST), name="in folds") as seen:
-        made, score = _fit_folds(name, seen, reading, table, settings, engine.stage)
-        held = KnownScores.of(table, signals, seen)
-        held.check_complete()
-        values = seen.activations(reading.column)
-        first = np.mean([found.score(values[: len(seen.sample)]) for found in made], axis=0)
+def fit_in_folds(
+    name: str, seen: Observations, reading: Reading, table: EvidenceTable, settings: TrainSettings, stage: Stage
+) -> Fitted:
+    """Fit one module for each fold on the other folds, and score the fold with it.
+
+    Args:
+        name: of the module.
+        seen: what it reads, stored, and the signals, of all images of the table.
+        reading: what that is.
+        table: divided into folds.
+        settings: number of folds, seed.
+        stage: told of the progress.
+
+    Raises:
+        EvidenceError: too little could be read, or a score is not finite.
+    """
+    made, score = _fit_folds(name, seen, reading, table, settings, stage)
+    held = KnownScores.of(table, signals_of(reading, table), seen)
+    held.check_complete()
+    values = seen.activations(reading.column)
+    first = np.mean([found.score(values[: len(seen.sample)]) for found in made], axis=0)
     return Fitted(
         name=name,
         network=Beside([found.network for found in made]).eval(),

@@ -20,6 +20,7 @@ from onnxmint.progress import Stage
 
 _BATCH = 128
 _READ = 1 << 21  # numbers taken from the store at once where gradients are not needed
+_ALIKE = 16  # rows that are scored at once, whatever the batch that they came in
 
 Advance = Callable[[int], None]
 
@@ -62,10 +63,23 @@ def _score(network: nn.Module, activations: Activations, rows: Tensor) -> NDArra
     held = next(network.parameters(), None)
     with torch.inference_mode(), _threads(network):
         found = [
-            network(values if held is None else values.to(held.device)) for _, values in _chunks(activations, rows)
+            _alike(network, part if held is None else part.to(held.device))
+            for _, values in _chunks(activations, rows)
+            for part in values.split(_ALIKE)
         ]
         scores: NDArray[np.float64] = torch.cat([part.double().cpu() for part in found]).numpy()
     return scores
+
+
+def _alike(network: nn.Module, values: Tensor) -> Tensor:
+    """Return the scores of at most _ALIKE rows, computed as those of _ALIKE: sums of other sizes round otherwise."""
+    count = len(values)
+    if count == _ALIKE:
+        scores: Tensor = network(values)
+        return scores
+    padding = values.new_zeros(_ALIKE - count, *values.shape[1:])
+    padded: Tensor = network(torch.cat([values, padding]))
+    return padded[:count]
 
 
 @contextlib.contextmanager

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.engine.observations import Engine, Observations
+from onnxmint.engine.probe import ANSWER
+from onnxmint.engine.store import choose
 from onnxmint.engine.target import Target
 from onnxmint.errors import UsageError
 from onnxmint.evidence.known import Evidence
@@ -17,9 +19,9 @@ from onnxmint.evidence.table import CALIBRATE, FIT, TEST, EvidenceTable
 from onnxmint.graph.instrument import joined_name
 from onnxmint.graph.layers import Layer
 from onnxmint.methods.measuring import KnownScores, check_left
-from onnxmint.mint.crossing import cross_fitted
+from onnxmint.mint.crossing import fit_in_folds
 from onnxmint.mint.fit import FitSettings, FittedModule, fit_module, fit_on, module_for
-from onnxmint.mint.fitted import SCORE, Fitted, Scoring, finite, sample_of, signals_of
+from onnxmint.mint.fitted import SCORE, Fitted, Keeping, Scoring, finite, sample_of, signals_of
 from onnxmint.mint.reading import Reading, open_reading
 from onnxmint.progress import Stage
 from onnxmint.results.audit import Skipped
@@ -52,12 +54,58 @@ def fit_and_score(
     _require_module(reading, settings)
     if settings.folds is not None and settings.module != "phi":
         name = "views" if not reading.layers else _module(reading, settings)
-        return cross_fitted(name, evidence, reading, settings, engine)
+        keep = Keeping(signals=signals_of(reading, evidence.table), columns=(reading.column,))
+        probe = reading.probe(settings.batch_size, also=(ANSWER,), reduce=keep, stored=True)
+        with engine.observe(probe, evidence.images(TEST), name="in folds") as seen:
+            return fit_in_folds(name, seen, reading, evidence.table, settings, engine.stage)
     found, skipped = _fit(evidence, reading, settings, engine) if settings.folds is None else (_phi(settings), ())
     if found.name == "phi" and reading.exposed.views > 1:  # one view is enough, at a fraction of the cost
         reading = open_reading(target, layers, views=1, labels=labels)
     table = replace(evidence.table, fold=np.zeros(len(evidence.table.index), np.int8))
     return _scored(replace(evidence, table=table), reading, found, settings, engine, skipped)
+
+
+def fit_seen(
+    name: str, seen: Observations, reading: Reading, table: EvidenceTable, settings: TrainSettings, stage: Stage
+) -> Fitted:
+    """Fit a module on what was observed of all known images at once, and score those that it did not learn from.
+
+    Args:
+        name: of the module.
+        seen: what it reads, stored, and the signals, of all images of the table.
+        reading: what that is.
+        table: divided into parts, or into folds when `settings.folds` says so.
+        settings: folds, seed.
+        stage: told of the progress.
+
+    Raises:
+        EvidenceError: too little could be read, or a score is not finite.
+    """
+    if settings.folds is not None and name != "phi":
+        return fit_in_folds(name, seen, reading, table, settings, stage)
+    table = replace(table, fold=np.zeros(len(table.index), np.int8))
+    values, learn = seen.activations(reading.column), np.isin(table.part[seen.row], FIT)
+    mine = table.take(seen.row[learn])
+    if len(table.rows(*FIT)):
+        check_left([int(mine.is_member.sum()), int((~mine.is_member).sum())], "to fit on")
+    found = fit_on(name, choose(values, np.flatnonzero(learn)), mine, mine.part, settings.seed, stage)
+    rows = seen.row[~learn]
+    score = np.full(len(table.index), np.nan)
+    score[rows] = found.score(choose(values, np.flatnonzero(~learn)))
+    held = KnownScores.of(table, signals_of(reading, table), seen)
+    held.check_complete()
+    return Fitted(
+        name=found.name,
+        network=found.network,
+        folds=1,
+        best_epochs=found.best_epochs,
+        validation_loss=found.validation_loss,
+        reading=reading,
+        held=held,
+        score=finite(score, rows),
+        sample=sample_of(seen, reading, table, found.score(values[: len(seen.sample)])),
+        skipped=seen.skipped,
+    )
 
 
 def require_readable_parts(table: EvidenceTable, seen: Observations, purpose: str) -> None:
@@ -88,7 +136,7 @@ def _fit(
     evidence: Evidence, reading: Reading, settings: TrainSettings, engine: Engine
 ) -> tuple[FittedModule, tuple[Skipped, ...]]:
     """Observe the fit part and fit a module on it; "auto" takes the better of `views` and `phi`."""
-    probe = reading.probe(settings.batch_size, answer=False, reduce=None, stored=True)
+    probe = reading.probe(settings.batch_size, stored=True)
     with engine.observe(probe, evidence.images(*FIT), name="to fit on") as seen:
         require_readable_parts(evidence.table, seen, "to fit on")
         table, values = evidence.table.take(seen.row), seen.activations(reading.column)
@@ -133,7 +181,7 @@ def _scored(
     """Observe the held-out parts as scores and signals."""
     table, signals = evidence.table, signals_of(reading, evidence.table)
     keep = Scoring(signals=signals, modules={SCORE: (reading.column, found)})
-    probe = reading.probe(settings.batch_size, answer=True, reduce=keep)
+    probe = reading.probe(settings.batch_size, also=(ANSWER,), reduce=keep)
     seen = engine.observe(probe, evidence.images(CALIBRATE, TEST), name="held out")
     held = KnownScores.of(table, signals, seen)
     held.check_complete()

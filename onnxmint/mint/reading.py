@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from onnxmint.engine.probe import ACTIVATION, ANSWER, ODDS, Exposed, Probe, Reduce, expose
+from onnxmint.engine.probe import ACTIVATION, ODDS, Exposed, Probe, Reduce, expose
 from onnxmint.engine.target import Target
 from onnxmint.errors import UsageError
 from onnxmint.graph.instrument import joined_name
@@ -32,19 +32,21 @@ class Reading:
         graph = self.exposed.graph
         return graph.activations[joined_name(self.layers)] if self.layers else graph.odds or ""
 
-    def probe(self, batch_size: int | None, *, answer: bool, reduce: Reduce | None, stored: bool = False) -> Probe:
+    def probe(
+        self, batch_size: int | None, *, also: tuple[str, ...] = (), reduce: Reduce | None = None, stored: bool = False
+    ) -> Probe:
         """Return a probe of what is read.
 
         Args:
             batch_size: images in one run; None takes what suits device and views.
-            answer: ask for the class scores too.
+            also: further columns, such as ANSWER or a layer's name.
             reduce: what is kept.
             stored: keep what is read for fitting.
         """
-        columns = {self.column: self.output} | ({ANSWER: self.exposed.graph.answer} if answer else {})
+        shown = self.exposed.columns
         return self.exposed.probe(
             batch_size=batch_size,
-            columns=columns,
+            columns={self.column: self.output, **{name: shown[name] for name in also}},
             reduce=reduce,
             stored={self.column: self.shape} if stored else None,
         )
@@ -68,7 +70,9 @@ def what_is_read(layers: tuple[Layer, ...], settings: TrainSettings) -> tuple[La
     return choose_layers(layers, settings.layers)
 
 
-def open_reading(target: Target, layers: tuple[Layer, ...], *, views: int, labels: bool) -> Reading:
+def open_reading(
+    target: Target, layers: tuple[Layer, ...], *, views: int, labels: bool, beside: tuple[Layer, ...] = ()
+) -> Reading:
     """Build the graph that shows what a module reads.
 
     Args:
@@ -76,11 +80,12 @@ def open_reading(target: Target, layers: tuple[Layer, ...], *, views: int, label
         layers: what is read; none for the log-odds.
         views: how many views of each image.
         labels: whether log-odds are those of the images' own classes.
+        beside: layers that are shown too.
     """
     if not layers:
-        exposed = expose(target, [], views=views, labels=labels)
+        exposed = expose(target, [], views=views, labels=labels, beside=beside)
         return Reading(exposed=exposed, layers=(), column=ODDS, shape=(views,))
-    exposed = expose(target, layers, views=0, labels=False, joined=True)
+    exposed = expose(target, layers, views=0, labels=False, joined=True, beside=beside)
     shape = exposed.graph.activation_shapes[joined_name(layers)]
     return Reading(exposed=exposed, layers=layers, column=ACTIVATION, shape=shape)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,16 +10,19 @@ from numpy.typing import NDArray
 from onnxmint.controls.reference import LEARNED
 from onnxmint.controls.seen import Difficulty, Missing, Twin
 from onnxmint.engine.observations import Engine, Observations
+from onnxmint.engine.probe import ANSWER, Shown
 from onnxmint.engine.target import Target
 from onnxmint.errors import OnnxmintError
 from onnxmint.evidence.known import Evidence
 from onnxmint.evidence.table import CALIBRATE, FIT, TEST
 from onnxmint.methods.given import ease_of_known
+from onnxmint.methods.measuring import Signals
 from onnxmint.methods.references import Reference
-from onnxmint.mint.describing import FEATURES, SMALL, features_probe, telling_layer
-from onnxmint.mint.fitted import Fitted, yardstick_of
-from onnxmint.mint.fitting import fit_and_score
+from onnxmint.mint.describing import FEATURES, SMALL, Describing, telling_layer
+from onnxmint.mint.fitted import Fitted, signals_of, yardstick_of
+from onnxmint.mint.fitting import fit_seen
 from onnxmint.mint.learned import learned_ease, why_not_learned
+from onnxmint.mint.reading import Reading, open_reading
 from onnxmint.settings import TrainSettings
 
 _SHOWN = 2000  # images of a side that the twin is shown: enough for a difference that matters
@@ -47,6 +51,25 @@ class Watched:
     judged: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watching:
+    """What is kept of what the twin says: what the module reads, the signals, and descriptions of the images.
+
+    Attributes:
+        signals: made of the answers.
+        column: what the module reads.
+        describing: makes the descriptions.
+    """
+
+    signals: Signals
+    column: str
+    describing: Describing
+
+    def __call__(self, shown: Shown) -> dict[str, Any]:
+        """Return (b, ...) columns."""
+        return {**self.signals(shown), **self.describing(shown), self.column: shown.outputs[self.column]}
+
+
 def watch(
     twin: Target,
     fitted: Fitted,
@@ -69,29 +92,38 @@ def watch(
     """
     some, row = evidence.some(_SHOWN, rng)
     layer = telling_layer(fitted.reading.exposed.target.layers)
-    probe = features_probe(twin, layer, small=not references, batch_size=settings.batch_size)
+    labels = some.table.labels is not None and not fitted.reading.layers
+    views = fitted.reading.exposed.views
+    reading = open_reading(twin, fitted.reading.layers, views=views, labels=labels, beside=(layer,))
+    keep = Watching(
+        signals=signals_of(reading, some.table),
+        column=reading.column,
+        describing=Describing(layer=layer.name, small=not references),
+    )
+    probe = reading.probe(settings.batch_size, also=(ANSWER, layer.name), reduce=keep, stored=True)
     seen = engine.observe(probe, some.images(*FIT, CALIBRATE, TEST), name="by the twin")
-    watched = (
-        _given(references, fitted, evidence, settings, engine)
-        if references
-        else Watched(difficulty=_learned(fitted, some, row, seen, settings, engine))
-    )
+    with seen:
+        both = _twin(fitted.name, seen, reading, some, row, settings, engine)
+    if references:
+        watched = _given(references, fitted, evidence, settings, engine)
+    else:
+        watched = Watched(difficulty=_learned(fitted, some, row, seen, settings, engine))
     features, described = _features(evidence, row, seen)
-    return replace(
-        watched,
-        twin=_twin(twin, fitted, some, row, settings, engine),
-        features=features,
-        described=described,
-    )
+    return replace(watched, twin=both, features=features, described=described)
 
 
 def _twin(
-    twin: Target, fitted: Fitted, some: Evidence, row: Rows, settings: TrainSettings, engine: Engine
+    name: str,
+    seen: Observations,
+    reading: Reading,
+    some: Evidence,
+    row: Rows,
+    settings: TrainSettings,
+    engine: Engine,
 ) -> Twin | Missing:
     """Fit and score the same module on the twin, with the same division."""
-    same = replace(settings, module=fitted.name)
     try:
-        found = fit_and_score(twin, some, fitted.reading.layers, same, engine)
+        found = fit_seen(name, seen, reading, some.table, settings, engine.stage)
     except OnnxmintError as problem:
         return Missing(why=str(problem))
     return Twin(scored=found.as_scored(), yardstick=yardstick_of(found), row=row)
