@@ -72,14 +72,13 @@ def audit_command(ctx: click.Context, /, model: Path, images: str, **options: An
     Exit status: 0 done, 1 failed, 2 wrong usage;
     with --gate also 3 members found, 4 inconclusive.
     """
-    import json
-
     from rich.console import Console
 
     from onnxmint.cli.choices import audit_settings
     from onnxmint.cli.progress import stage_on_stderr
     from onnxmint.report.files import write_run
     from onnxmint.report.terminal import print_summary
+    from onnxmint.results.audit import AUDIT
     from onnxmint.workflows.auditing import audit
     from onnxmint.writing import require_writable
 
@@ -95,7 +94,7 @@ def audit_command(ctx: click.Context, /, model: Path, images: str, **options: An
     result = audit(model, images, auditor, settings=settings, stage=stage)
     files = write_run(result, run, run_settings=_words(model, images, options), auditor=auditor.model)
     if as_json:
-        click.echo(json.dumps(result.to_dict(), indent=1, allow_nan=False))
+        click.echo(AUDIT.write(result))
     else:
         print_summary(result, Console(), files=files)
     ctx.exit(GATE[result.verdict.kind] if gate else 0)

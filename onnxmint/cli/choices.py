@@ -1,8 +1,8 @@
 """From the command line's words to the settings of the library."""
 
-from typing import Any
+from typing import Any, cast
 
-from onnxmint.settings import AuditSettings, EvaluateSettings, TrainSettings
+from onnxmint.settings import AuditSettings, EvaluateSettings, ModuleName, TrainSettings
 
 
 def train_settings(options: dict[str, Any]) -> TrainSettings:
@@ -21,7 +21,7 @@ def evaluate_settings(options: dict[str, Any]) -> EvaluateSettings:
     """Return evaluation settings from the options of `known_image_options`, layers, modules and references."""
     return EvaluateSettings(
         layers=_words(options["layers"]),
-        modules=_words(options["modules"]),
+        modules=cast("tuple[ModuleName, ...]", _words(options["modules"])),  # checked where they are made
         reference=options["reference"],
         **_known_images(options),
     )

@@ -18,7 +18,7 @@ from onnxmint.images.entries import ImageEntry, ImageSource
 from onnxmint.images.facts import ImageFacts, look_at
 from onnxmint.methods.references import Reference
 from onnxmint.progress import Stage
-from onnxmint.results.audit import Control, Skipped
+from onnxmint.results.facts import Control, Skipped
 from onnxmint.stats.heldout import HeldOut, group_means
 from onnxmint.stats.two_sample import auc_of, compare_features, match
 from onnxmint.verdict.units import Units
@@ -133,7 +133,7 @@ def exchangeability_control(
         f"measured on those do not hold for these; {len(alike):,} of the {len(known):,} known ones that were compared "
         "look like them: an auditor of more such non-members would do."
     )
-    return Control(name="exchangeability", passed=False, text=text, auc=auc, facts={"alike": len(alike)})
+    return Control(name="exchangeability", passed=False, text=text, auc=auc, alike=len(alike))
 
 
 def _groups(asked: Questioned, index: Rows, traces: Traces, yardstick: Yardstick) -> tuple[Rows, Rows] | None:
@@ -191,11 +191,12 @@ def question_the_reference(
         batch_size: images in one run.
         stage: told of the progress.
     """
-    labels = labels_of(asked.entries) if control.facts.get("labels") else None
-    if not references or (labels is None and control.facts.get("labels")):
+    found = control.difficulty
+    with_labels = found is not None and found.labels
+    labels = labels_of(asked.entries) if with_labels else None
+    if found is None or not references or (labels is None and with_labels):
         why = "--reference" if not references else "labels"
-        facts = {**control.facts, "questioned": None}
-        return replace(control, text=f"{control.text} Questioned images were not shown to them ({why}).", facts=facts)
+        return replace(control, text=f"{control.text} Questioned images were not shown to them ({why}).")
     told = (
         None
         if labels is None
@@ -216,9 +217,8 @@ def question_the_reference(
         passed: bool | None = False
     else:
         text, passed = f"Nor are questioned images easier ({numbers(auc)}).", control.passed
-    return replace(
-        control, passed=passed, text=f"{control.text} {text}", facts={**control.facts, "questioned": auc.to_dict()}
-    )
+    difficulty = replace(found, questioned=auc)
+    return replace(control, passed=passed, text=f"{control.text} {text}", difficulty=difficulty)
 
 
 def _means(values: NDArray[np.float64], groups: NDArray[np.integer] | None) -> NDArray[np.float64]:

@@ -24,10 +24,18 @@ from onnxmint.evidence.table import CALIBRATE, FIT, TEST
 from onnxmint.methods.measuring import evidence_facts
 from onnxmint.methods.references import Reference
 from onnxmint.mint.fitting import Fitted
-from onnxmint.results.audit import Control, EvidenceFacts
+from onnxmint.results.facts import Control, ControlName, EvidenceFacts
 from onnxmint.settings import TrainSettings
 
-ORDER = ("reference", "placebo", "files", "pixels", "duplicates", "exchangeability", "plausibility")
+ORDER: tuple[ControlName, ...] = (
+    "reference",
+    "placebo",
+    "files",
+    "pixels",
+    "duplicates",
+    "exchangeability",
+    "plausibility",
+)
 """Controls as reports list them, strongest first."""
 
 Rows = NDArray[np.int64]
@@ -177,7 +185,9 @@ def _reference(
     count = len(fitted.known.table.index)
     score, fold = np.full(count, np.nan), np.zeros(count, np.int8)
     score[rows], fold[rows] = small.score, small.fold
-    return reference_control(Difficulty(score=score, fold=fold, words=small.words), fitted, fitted.score), none
+    return reference_control(
+        Difficulty(score=score, fold=fold, words=small.words, learned=True), fitted, fitted.score
+    ), none
 
 
 def _features(

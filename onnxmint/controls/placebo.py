@@ -13,9 +13,9 @@ from onnxmint.errors import OnnxmintError
 from onnxmint.graph.layers import Layer, list_layers
 from onnxmint.graph.placebo import placebo_twin
 from onnxmint.mint.fitting import Fitted, fit_and_score, yardstick_of
-from onnxmint.results.audit import Control
+from onnxmint.results.facts import Control
 from onnxmint.settings import TrainSettings
-from onnxmint.stats.compare import compare_auc
+from onnxmint.stats.compare import Difference, compare_auc
 from onnxmint.stats.estimates import FloatArray
 from onnxmint.stats.two_sample import auc_of
 
@@ -59,7 +59,7 @@ def placebo_control(
         return Control(name="placebo", passed=None, text=text)
     auc = auc_of(yardstick_of(found).groups())
     difference = _difference(fitted, found, rows, settings.seed)
-    gain = f"{difference['value']:+.3f} ({difference['low']:+.3f} to {difference['high']:+.3f})"
+    gain = f"{difference.value:+.3f} ({difference.low:+.3f} to {difference.high:+.3f})"
     passed = auc.low <= CHANCE
     text = (
         f"A twin of the model with shuffled weights, which knows nothing, was not seen to tell members apart "
@@ -68,7 +68,7 @@ def placebo_control(
         else f"A twin of the model with shuffled weights, which knows nothing, also tells members from non-members "
         f"({numbers(auc)}; the model's AUC is {gain} against it): the evidence differs in more than membership."
     )
-    return Control(name="placebo", passed=passed, text=text, auc=auc, facts={"target_minus_placebo": difference})
+    return Control(name="placebo", passed=passed, text=text, auc=auc, target_minus_placebo=difference)
 
 
 def _says_the_same(fitted: Fitted, twin: Fitted, rows: NDArray[np.int64]) -> bool:
@@ -78,7 +78,7 @@ def _says_the_same(fitted: Fitted, twin: Fitted, rows: NDArray[np.int64]) -> boo
     return bool(both.any()) and np.array_equal(mine[both], its[both])
 
 
-def _difference(fitted: Fitted, twin: Fitted, rows: NDArray[np.int64], seed: int) -> dict[str, float | str]:
+def _difference(fitted: Fitted, twin: Fitted, rows: NDArray[np.int64], seed: int) -> Difference:
     """Return target minus twin in AUC, on the held-out images that both were scored on."""
     target, table = fitted.score[rows], twin.known.table
     both = np.isfinite(target) & np.isfinite(twin.score)
@@ -89,7 +89,7 @@ def _difference(fitted: Fitted, twin: Fitted, rows: NDArray[np.int64], seed: int
         (twin.score[sides[0]], twin.score[sides[1]]),
         groups=groups,
         rng=np.random.default_rng(seed),
-    ).to_dict()
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

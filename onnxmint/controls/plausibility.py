@@ -1,6 +1,6 @@
 """Plausibility: does the target treat the known images as a trained classifier would?"""
 
-from onnxmint.results.audit import Control, EvidenceFacts
+from onnxmint.results.facts import Control, EvidenceFacts
 
 _UNSURE = 0.5  # accuracy on its own training images, below which something is wrong
 _SWAPPED = 0.02  # by how much non-members may be classified better than members

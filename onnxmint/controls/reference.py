@@ -16,7 +16,7 @@ from onnxmint.images.entries import ImageSource
 from onnxmint.methods.references import Reference, open_references
 from onnxmint.mint.fitting import Fitted
 from onnxmint.progress import Stage
-from onnxmint.results.audit import Control
+from onnxmint.results.facts import Control, DifficultyFacts
 from onnxmint.settings import TrainSettings
 from onnxmint.stats.estimates import FloatArray
 from onnxmint.stats.heldout import HeldOut, cross_fitting_inflation, group_means
@@ -39,11 +39,13 @@ class Difficulty:
         score: (n,) mean log-odds of the label (or of the model's own top class without labels); NaN where unknown.
         fold: (n,) which classifier gave it; 0 throughout for given models.
         words: what gave it.
+        learned: whether small classifiers learned it from the known images.
     """
 
     score: FloatArray
     fold: NDArray[np.int8]
     words: str
+    learned: bool
 
 
 def given_references(
@@ -108,7 +110,7 @@ def difficulty_by(references: Sequence[Reference], known: KnownImages, batch_siz
             number[rows[free]] += 1
     names = ", ".join(reference.prepared.target.path.name for reference in references)
     score = np.where(number > 0, total / np.maximum(number, 1), np.nan)
-    return Difficulty(score=score, fold=np.zeros(count, np.int8), words=names)
+    return Difficulty(score=score, fold=np.zeros(count, np.int8), words=names, learned=False)
 
 
 def questioned_difficulty(
@@ -163,7 +165,7 @@ def learned_difficulty(
     score = np.full(len(known.table.index), np.nan)
     of_fold = np.zeros(len(known.table.index), np.int8)
     score[rows], of_fold[rows] = found, fold
-    return Difficulty(score=score, fold=of_fold, words=LEARNED)
+    return Difficulty(score=score, fold=of_fold, words=LEARNED, learned=True)
 
 
 def reference_control(found: Difficulty, fitted: Fitted, score: FloatArray) -> Control:
@@ -192,14 +194,14 @@ def reference_control(found: Difficulty, fitted: Fitted, score: FloatArray) -> C
             f"Members are easier than non-members also for models not trained on them ({found.words}; {shown}), so "
             f"part of the difference is difficulty; {change}."
         )
-    facts = {
-        "by": found.words,
-        "learned": found.words == LEARNED,
-        "labels": known.table.labels is not None,
-        "before": before.to_dict(),
-        "after": after.to_dict(),
-    }
-    return Control(name="reference", passed=passed, text=text, auc=easy, facts=facts)
+    difficulty = DifficultyFacts(
+        by=found.words,
+        learned=found.learned,
+        labels=known.table.labels is not None,
+        before=before,
+        after=after,
+    )
+    return Control(name="reference", passed=passed, text=text, auc=easy, difficulty=difficulty)
 
 
 def not_possible(why: str) -> Control:

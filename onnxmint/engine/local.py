@@ -18,7 +18,7 @@ from onnxmint.graph.views import LABEL
 from onnxmint.preprocess.decoding import decode
 from onnxmint.preprocess.spec import PreprocessSpec
 from onnxmint.progress import Stage
-from onnxmint.results.audit import Skipped
+from onnxmint.results.facts import Skipped
 
 
 class Reader:

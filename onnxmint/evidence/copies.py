@@ -12,7 +12,7 @@ from onnxmint.images.duplicates import copies
 from onnxmint.images.entries import ImageSource
 from onnxmint.images.facts import ImageFacts, look_at
 from onnxmint.progress import Stage
-from onnxmint.results.audit import Control
+from onnxmint.results.facts import Control, CopyFacts
 
 _LOOKED_INTO = 2000  # images of a side whose pixels are described; the classifiers take no more
 _FEW = 0.05  # share of copies up to which they are left out; more of them are kept as groups
@@ -150,8 +150,8 @@ def _control(both: int, near: int, removed: int, grouped: int, count: int) -> Co
     if grouped:
         found.append(f"{grouped:,} a copy or near copy of another, kept together in every split")
     text = "; ".join(found) if found else "none is a copy or near copy of another"
-    facts = {"on_both_sides": both, "near_copies_of_members": near, "left_out": removed, "grouped": grouped}
-    return Control(name="duplicates", passed=not both, text=f"Of {count:,} known images: {text}.", facts=facts)
+    copies = CopyFacts(on_both_sides=both, near_copies_of_members=near, left_out=removed, grouped=grouped)
+    return Control(name="duplicates", passed=not both, text=f"Of {count:,} known images: {text}.", copies=copies)
 
 
 def _on_both_sides(number: NDArray[np.generic], is_member: NDArray[np.bool_]) -> NDArray[np.bool_]:

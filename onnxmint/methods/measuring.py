@@ -12,7 +12,7 @@ from onnxmint.errors import EvidenceError
 from onnxmint.evidence.table import CALIBRATE, FIT, TEST, EvidenceTable
 from onnxmint.graph.instrument import Instrumented
 from onnxmint.methods.signals import NEEDS, SIGNALS, Observed
-from onnxmint.results.audit import Baseline, EvidenceFacts, Skipped
+from onnxmint.results.facts import Baseline, EvidenceFacts, Skipped
 from onnxmint.stats import metrics
 from onnxmint.stats.estimates import FloatArray, Performance
 from onnxmint.stats.heldout import cross_fitting_inflation

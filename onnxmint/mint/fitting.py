@@ -18,8 +18,8 @@ from onnxmint.graph.instrument import joined_name
 from onnxmint.graph.layers import Layer, choose_layers
 from onnxmint.graph.views import LABEL
 from onnxmint.methods.measuring import COMPARED, NOT_FINITE, KnownScores, check_left, observe
-from onnxmint.results.audit import Skipped
-from onnxmint.settings import TrainSettings
+from onnxmint.results.facts import Skipped
+from onnxmint.settings import ModuleName, TrainSettings
 from onnxmint.stats.compare import compare_auc
 from onnxmint.verdict.yardstick import Yardstick
 
@@ -58,7 +58,7 @@ class Fitted:
         skipped: images that could not be read.
     """
 
-    name: str
+    name: ModuleName
     network: Any
     folds: int
     best_epochs: tuple[int, ...]

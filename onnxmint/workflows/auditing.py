@@ -24,14 +24,13 @@ from onnxmint.graph.load import TargetModel, load_target, model_sha256
 from onnxmint.images.sources import open_source
 from onnxmint.methods.references import Reference, open_references
 from onnxmint.mint.auditor import Auditor
-from onnxmint.preprocess.decoding import PRESETS, from_dict
 from onnxmint.progress import Stage, quiet
-from onnxmint.results.audit import AuditResult, Control, Skipped
+from onnxmint.results.audit import AuditResult, QuestionedFacts
+from onnxmint.results.facts import Control, Skipped, now
 from onnxmint.settings import AuditSettings, EvidenceSettings
 from onnxmint.verdict.answer import Question, reach_verdict
 from onnxmint.verdict.scores import Scored, flag_warnings, histogram, judge, prior_of, statistics, units_of
 from onnxmint.verdict.units import Units
-from onnxmint.workflows.training import now
 
 Rows = NDArray[np.int64]
 
@@ -86,19 +85,24 @@ def audit(
     return AuditResult(
         version=__version__,
         created=now(),
-        target=target_facts(prepared.target, tuple(auditor.method["tensors"]), prepared.device),
+        target=target_facts(prepared.target, auditor.method.tensors, prepared.device),
         preprocess=auditor.preprocess,
-        method={**auditor.method, **statistics(auditor, settings, units, prior_words)},
+        method=auditor.method,
+        statistics=statistics(auditor, settings, units, prior_words),
         evidence=auditor.evidence,
         performance=auditor.performance,
         baselines=auditor.baselines,
-        scores=scores,
-        alpha=settings.alpha,
-        skipped=(*scored.skipped, *asked.known),
-        prior=prior,
-        controls=controls,
+        questioned=QuestionedFacts(
+            images=len(scores.path),
+            flagged=int(scores.flagged.sum()),
+            alpha=settings.alpha,
+            prior=prior,
+            skipped=(*scored.skipped, *asked.known),
+        ),
         verdict=verdict,
+        controls=controls,
         histogram=histogram(auditor.yardstick, scores.score),
+        scores=scores,
         warnings=(
             *auditor.warnings,
             *_warnings(auditor, asked, scored, units, prepared.device, settings),
@@ -115,13 +119,13 @@ def _prepare_its_target(model: str | Path, auditor: Auditor, settings: AuditSett
             f"the auditor was trained for another model (SHA-256 {auditor.target_sha256[:12]}...), {Path(model).name} "
             f"has {digest[:12]}...: give that model, or train an auditor for this one"
         )
-    target: TargetModel = load_target(model, answer=auditor.method["answer"])
-    return prepared_with(target, from_dict(auditor.preprocess), choose_device(settings.device))
+    target: TargetModel = load_target(model, answer=auditor.method.answer)
+    return prepared_with(target, auditor.preprocess, choose_device(settings.device))
 
 
 def _labels_to_tell(auditor: Auditor, labels: Rows | None, place: str) -> Rows | None:
     """Return the labels that the auditor has to be told: those of known and questioned images, or of neither."""
-    if not auditor.method.get("labels", False):
+    if not auditor.method.labels:
         return None
     if labels is None:
         raise EvidenceError(
@@ -133,19 +137,16 @@ def _labels_to_tell(auditor: Auditor, labels: Rows | None, place: str) -> Rows |
 
 def _references(prepared: Prepared, auditor: Auditor, settings: AuditSettings) -> list[Reference]:
     """Open the references, which must be those that the auditor was trained with."""
-    trained = auditor.method["references"]
-    given = {path.name: hashlib.sha256(_content(path)).hexdigest() for path in settings.reference}
-    if given and sorted(given.values()) != sorted(trained.values()):
+    trained = {reference.sha256: reference for reference in auditor.method.references}  # a file may be renamed
+    given = {path: hashlib.sha256(_content(path)).hexdigest() for path in settings.reference}
+    if given and sorted(given.values()) != sorted(reference.sha256 for reference in auditor.method.references):
+        names = ", ".join(reference.name for reference in auditor.method.references) or "none"
         raise UsageError(
-            f"--reference gives {', '.join(given)}, the auditor was trained with {', '.join(trained) or 'none'}: give "
+            f"--reference gives {', '.join(path.name for path in given)}, the auditor was trained with {names}: give "
             "the same files"
         )
-    known = auditor.method.get("reference_preprocess", {})  # by hash: a file may have another name today
-    settled = {path: from_dict(known[given[path.name]]) for path in settings.reference if given[path.name] in known}
-    # auditors made before this was kept say it only in the name of the target's
-    name = str(auditor.preprocess["name"])
-    declared = EvidenceSettings(preprocess=name if name in PRESETS else None, device=settings.device)
-    return open_references(settings.reference, prepared, [], declared, settled)
+    settled = {path: trained[digest].preprocess for path, digest in given.items()}
+    return open_references(settings.reference, prepared, [], EvidenceSettings(device=settings.device), settled)
 
 
 def _content(path: Path) -> bytes:
@@ -159,14 +160,14 @@ def _score(
     auditor: Auditor, asked: Questioned, prepared: Prepared, settings: AuditSettings, stage: Stage, labels: Rows | None
 ) -> Scored:
     """Run the auditor over the questioned images that are not known already."""
-    several = auditor.method.get("folds", 1) > 1
+    several = auditor.method.folds > 1
     output = "scores" if several else "score"
     reader = Reader(
         auditor.model,
         (output, "answer"),
-        spec=from_dict(auditor.preprocess),
+        spec=auditor.preprocess,
         device=prepared.device,
-        batch_size=batch_for(settings.batch_size, auditor.method.get("views", 0), prepared),
+        batch_size=batch_for(settings.batch_size, auditor.method.views, prepared),
     )
     position = {entry.index: row for row, entry in enumerate(asked.entries) if entry.index not in asked.known_index}
     rows, scores, predicted = [np.empty(0, np.int64)], [], [np.empty(0, np.int64)]
@@ -218,14 +219,14 @@ def _controls(
             prepared,
             auditor.traces,
             auditor.yardstick,
-            seed=auditor.method["seed"],
+            seed=auditor.method.seed,
             batch_size=settings.batch_size,
             stage=stage,
         )
     else:
         text = "Not run: switched off with --no-controls."
         found["exchangeability"] = Control(name="exchangeability", passed=None, text=text)
-    if auditor.method["references"]:
+    if auditor.method.references:
         found["reference"] = question_the_reference(
             found["reference"], references, asked, units, auditor.traces, batch_size=settings.batch_size, stage=stage
         )

@@ -21,13 +21,13 @@ from onnxmint.methods.measuring import KnownScores, check_left, evidence_facts, 
 from onnxmint.methods.ranking import Scored, compared, measured, signal_methods
 from onnxmint.methods.references import Reference, open_references, reference_methods, references_in, score_references
 from onnxmint.mint.fitting import fit_on, title
-from onnxmint.preprocess.decoding import to_dict
 from onnxmint.progress import Stage, quiet
-from onnxmint.results.evaluation import Evaluation, Method
-from onnxmint.settings import EvaluateSettings
+from onnxmint.results.evaluation import Evaluation, EvaluationFacts, Method
+from onnxmint.results.facts import now
+from onnxmint.settings import EvaluateSettings, ModuleName
 from onnxmint.stats import metrics
 from onnxmint.stats.estimates import FloatArray
-from onnxmint.workflows.training import look_and_divide, now, open_evidence
+from onnxmint.workflows.training import look_and_divide, open_evidence
 
 _MINT = "Membership Inference Test, arXiv 2601.12929"
 
@@ -90,12 +90,12 @@ def evaluate(
         version=__version__,
         created=now(),
         target=target_facts(prepared.target, tuple(layer.tensor for layer in exposed), prepared.device),
-        preprocess=to_dict(prepared.spec),
+        preprocess=prepared.spec,
         settings=_settings(settings, references),
         evidence=facts,
         controls=control_without_a_module(looked, duplicates, facts, prepared.target.answer.classes, rng),
         methods=tuple(method for method, _ in found),
-        seconds=clock.seconds,
+        seconds={name: round(spent, 2) for name, spent in clock.seconds.items()},
         warnings=(
             *prepared.notes,
             *evidence_warnings(facts),
@@ -148,7 +148,7 @@ class _Run:
 class _Contestant:
     """A module and the layer it reads (None: the log-odds in all views), before and after it is fitted."""
 
-    name: str
+    name: ModuleName
     layer: Layer | None
     fitted: Any = None
     fit_auc: float | None = None
@@ -187,7 +187,7 @@ def _penultimate(every: tuple[Layer, ...], prepared: Prepared) -> Layer | None:
     return next((layer for layer in every if layer.tensor == tensor and layer.kind == "vector"), None)
 
 
-def _contestants(settings: EvaluateSettings, layers: list[Layer]) -> Iterator[tuple[str, Layer | None]]:
+def _contestants(settings: EvaluateSettings, layers: list[Layer]) -> Iterator[tuple[ModuleName, Layer | None]]:
     """Yield (module, layer) of all that was asked for."""
     for name in settings.modules:
         if name == "views":
@@ -258,6 +258,7 @@ def _module_methods(
                 kind="module",
                 title=title(name, () if layer is None else (layer,), settings.views),
                 source=_MINT,
+                module=name,
                 layer=None if layer is None else layer.name,
                 depth=None if layer is None else layer.depth,
                 fit_auc=rival.fit_auc,
@@ -305,16 +306,16 @@ def _reference_methods(
             yield measured(method, score, held, rng)
 
 
-def _settings(settings: EvaluateSettings, references: list[Reference]) -> dict[str, Any]:
-    return {
-        "modules": list(settings.modules),
-        "layers": list(settings.layers),
-        "views": settings.views,
-        "references": [reference.prepared.target.path.name for reference in references],
-        "seed": settings.seed,
-        "intervals": metrics.INTERVAL_METHOD,
-        "chosen_on": "the fit part: signals on all of it, modules on the folds they did not learn from",
-    }
+def _settings(settings: EvaluateSettings, references: list[Reference]) -> EvaluationFacts:
+    return EvaluationFacts(
+        modules=settings.modules,
+        layers=settings.layers,
+        views=settings.views,
+        references=tuple(reference.prepared.target.path.name for reference in references),
+        seed=settings.seed,
+        intervals=metrics.INTERVAL_METHOD,
+        chosen_on="the fit part: signals on all of it, modules on the folds they did not learn from",
+    )
 
 
 def _warnings(run: _Run) -> list[str]:

@@ -1,11 +1,9 @@
 """Training an auditor: known images in, one calibrated and tested ONNX file out. Read `train` from top to bottom."""
 
-import datetime as dt
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,9 +25,8 @@ from onnxmint.methods.measuring import evidence_facts, evidence_warnings, measur
 from onnxmint.methods.references import Reference
 from onnxmint.mint.auditor import Auditor
 from onnxmint.mint.fitting import Fitted, fit_and_score, title, what_is_read, yardstick_of
-from onnxmint.preprocess.decoding import to_dict
 from onnxmint.progress import Stage, quiet
-from onnxmint.results.audit import Control
+from onnxmint.results.facts import Control, MethodFacts, ReferenceFacts, now
 from onnxmint.settings import EvidenceSettings, TrainSettings
 from onnxmint.stats import metrics, two_sample
 from onnxmint.verdict.yardstick import Traces
@@ -119,14 +116,15 @@ def look_and_divide(
             check_labels(table.labels[table.is_member == member], prepared.target.answer.classes, source.location)
     looked, duplicates, left_out = settle_copies(look_at_known(table, sources, rng=rng, stage=stage))
     named = _names(table, sources, left_out[:_NAMED])
-    duplicates = replace(duplicates, facts={**duplicates.facts, "left_out_images": named})
+    if duplicates.copies is not None:
+        duplicates = replace(duplicates, copies=replace(duplicates.copies, left_out_images=named))
     return replace(looked, table=divided(looked.table, rng, folds=folds)), duplicates
 
 
-def _names(table: EvidenceTable, sources: tuple[ImageSource, ImageSource], rows: NDArray[np.int64]) -> list[str]:
+def _names(table: EvidenceTable, sources: tuple[ImageSource, ImageSource], rows: NDArray[np.int64]) -> tuple[str, ...]:
     """Return the paths of some rows."""
     names = [{entry.index: entry.path for entry in source.entries()} for source in sources]
-    return [names[0 if table.is_member[row] else 1][int(table.index[row])] for row in rows.tolist()]
+    return tuple(names[0 if table.is_member[row] else 1][int(table.index[row])] for row in rows.tolist())
 
 
 def _auditor(
@@ -143,7 +141,7 @@ def _auditor(
     return Auditor(
         model=b"",
         target_sha256=prepared.target.sha256,
-        preprocess=to_dict(prepared.spec),
+        preprocess=prepared.spec,
         method=_method(fitted, references, settings),
         evidence=facts,
         performance=measure(fitted.score, held, rng, folds=fitted.folds),
@@ -179,38 +177,35 @@ def _module_notes(fitted: Fitted, settings: TrainSettings) -> tuple[str, ...]:
     )
 
 
-def now() -> str:
-    """Return the time in UTC, ISO 8601."""
-    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-
-
-def _method(fitted: Fitted, references: Sequence[Reference], settings: TrainSettings) -> dict[str, Any]:
+def _method(fitted: Fitted, references: Sequence[Reference], settings: TrainSettings) -> MethodFacts:
     shown = fitted.reading.shown
     layers = fitted.reading.layers or list_layers(shown.prepared.target)[-1:]
-    views = {"views": shown.views, "labels": shown.with_labels} if shown.views else {}
-    crossed = {"folds": fitted.folds} if fitted.folds > 1 else {}
-    digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in settings.reference]
-    return {
-        "name": fitted.name,
-        "title": title(fitted.name, fitted.reading.layers, shown.views),
-        "layer": joined_name(layers),
-        "tensors": [layer.tensor for layer in layers],
-        "answer": shown.prepared.target.answer.output,
-        "activation_shape": list(fitted.reading.shape),
-        **views,
-        **crossed,
-        "seed": settings.seed,
-        "networks": len(fitted.best_epochs),
-        "best_epochs": list(fitted.best_epochs),
-        "validation_loss": fitted.validation_loss if fitted.best_epochs else None,
-        "source": "Membership Inference Test, arXiv 2601.12929",
-        "references": {path.name: digest for path, digest in zip(settings.reference, digests, strict=True)},
-        "reference_preprocess": {
-            digest: to_dict(reference.prepared.spec) for digest, reference in zip(digests, references, strict=True)
-        },
-        "intervals": metrics.INTERVAL_METHOD,
-        "controls": two_sample.METHOD,
-    }
+    return MethodFacts(
+        name=fitted.name,
+        title=title(fitted.name, fitted.reading.layers, shown.views),
+        layer=joined_name(layers),
+        tensors=tuple(layer.tensor for layer in layers),
+        answer=shown.prepared.target.answer.output,
+        activation_shape=tuple(fitted.reading.shape),
+        views=shown.views,
+        labels=shown.with_labels,
+        folds=fitted.folds,
+        seed=settings.seed,
+        networks=len(fitted.best_epochs),
+        best_epochs=tuple(fitted.best_epochs),
+        validation_loss=fitted.validation_loss if fitted.best_epochs else None,
+        source="Membership Inference Test, arXiv 2601.12929",
+        references=tuple(
+            ReferenceFacts(name=path.name, sha256=_digest(path), preprocess=reference.prepared.spec)
+            for path, reference in zip(settings.reference, references, strict=True)
+        ),
+        intervals=metrics.INTERVAL_METHOD,
+        controls=two_sample.METHOD,
+    )
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _merge(fitted: Fitted, auditor: Auditor) -> bytes:
