@@ -71,14 +71,13 @@ def audit_command(ctx: click.Context, /, model: Path, images: str, **options: An
     Exit status: 0 done, 1 failed, 2 wrong usage;
     with --gate also 3 members found, 4 inconclusive.
     """
-    import json
-
     from rich.console import Console
 
     from onnxmint.cli.choices import audit_settings
     from onnxmint.cli.progress import stage_on_stderr
     from onnxmint.report.files import write_run
     from onnxmint.report.terminal import print_summary
+    from onnxmint.results.audit import AUDIT
     from onnxmint.workflows.auditing import Known, audit
     from onnxmint.writing import atomic_write, make_folder, require_writable
 
@@ -98,7 +97,7 @@ def audit_command(ctx: click.Context, /, model: Path, images: str, **options: An
     auditor = kept[0] if isinstance(known, Known) else known
     files = write_run(result, run, run_settings=_words(model, images, options), auditor=auditor.model)
     if as_json:
-        click.echo(json.dumps(result.to_dict(), indent=1, allow_nan=False))
+        click.echo(AUDIT.write(result))
     else:
         print_summary(result, Console(), files=files)
     ctx.exit(GATE[result.verdict.kind] if gate else 0)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from onnxmint.mint.auditor import Auditor
     from onnxmint.results.audit import AuditResult
+    from onnxmint.settings import DeviceChoice
 
 
 @click.command("demo")
@@ -24,20 +25,19 @@ if TYPE_CHECKING:
 @seed_option
 @quiet_option
 @json_option
-def demo_command(output: Path, device: str, seed: int, quiet: bool, as_json: bool) -> None:
+def demo_command(output: Path, device: "DeviceChoice", seed: int, quiet: bool, as_json: bool) -> None:
     """Run a whole audit on bundled data, offline, in about a minute.
 
     A small classifier of clothes was trained on part of Fashion-MNIST. From images that are known to be or not
     to be in its training set, an auditor is trained; it then judges questioned images whose truth is known too,
     so that you see how far the verdict can be trusted.
     """
-    import json
-
     from rich.console import Console
 
     from onnxmint.cli.progress import stage_on_stderr
     from onnxmint.report.files import write_run
     from onnxmint.report.terminal import print_summary
+    from onnxmint.results.audit import AUDIT
     from onnxmint.settings import AuditSettings, TrainSettings
     from onnxmint.workflows.auditing import Known, audit
     from onnxmint.writing import require_writable
@@ -57,7 +57,7 @@ def demo_command(output: Path, device: str, seed: int, quiet: bool, as_json: boo
         truth = _truth(questioned)
     files = write_run(result, output, run_settings={"command": "demo", "seed": seed}, auditor=kept[0].model)
     if as_json:
-        click.echo(json.dumps(result.to_dict(), indent=1, allow_nan=False))
+        click.echo(AUDIT.write(result))
         return
     console = Console()
     print_summary(result, console, files=files)

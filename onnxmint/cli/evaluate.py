@@ -54,13 +54,12 @@ def evaluate_command(model: Path, members: str, nonmembers: str, output: Path, *
       onnxmint evaluate model.onnx --members train/ --nonmembers heldout/ \\
           --preprocess imagenet --layers all -o evaluation
     """
-    import json
-
     from rich.console import Console
 
     from onnxmint.cli.choices import evaluate_settings
     from onnxmint.cli.progress import stage_on_stderr
     from onnxmint.report.evaluation import print_evaluation, write_evaluation
+    from onnxmint.results.evaluation import EVALUATION
     from onnxmint.workflows.evaluating import evaluate
     from onnxmint.writing import require_writable
 
@@ -70,6 +69,6 @@ def evaluate_command(model: Path, members: str, nonmembers: str, output: Path, *
     found = evaluate(model, members, nonmembers, settings=evaluate_settings(options), stage=stage)
     files = write_evaluation(found, output)
     if as_json:
-        click.echo(json.dumps(found.to_dict(), indent=1, allow_nan=False))
+        click.echo(EVALUATION.write(found))
         return
     print_evaluation(found, Console(), files=files)

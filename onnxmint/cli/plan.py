@@ -11,7 +11,7 @@ from onnxmint.errors import UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from onnxmint.workflows.planning import Plan
+    from onnxmint.results.plan import Plan
 
 
 @click.command("plan")
@@ -39,11 +39,10 @@ def plan_command(auditor: Path | None, auc: float | None, share: float, alpha: f
       onnxmint plan --auc 0.6 --share 0.2
       onnxmint plan run/auditor.onnx --share 0.05
     """
-    import json
-
     from rich.console import Console
 
     from onnxmint.mint.auditor import load_auditor
+    from onnxmint.results.plan import PLAN
     from onnxmint.stats.share import Strength
     from onnxmint.workflows.planning import plan_expected, plan_measured
 
@@ -56,7 +55,7 @@ def plan_command(auditor: Path | None, auc: float | None, share: float, alpha: f
     else:
         plan = plan_expected(auc or 0.0, share=share, alpha=alpha)
     if as_json:
-        click.echo(json.dumps(plan.to_dict(), indent=1))
+        click.echo(PLAN.write(plan))
         return
     _print(plan, Console())
 
@@ -71,7 +70,7 @@ def _print(plan: "Plan", console: "Console") -> None:
     for count in plan.questioned:
         table.add_column(f"{count:,}", justify="right")
     table.add_column(f"for {plan.share:.0%}", justify="right")
-    for number, row, needed in zip(plan.evidence, plan.detectable, plan.questioned_needed, strict=True):
+    for number, row, needed in zip(plan.evidence, plan.detectable_share, plan.questioned_needed, strict=True):
         cells = ["-" if share is None else f"{share:.1%}" if share < 0.1 else f"{share:.0%}" for share in row]  # noqa: PLR2004
         table.add_row(f"{number:,}", *cells, "never" if needed is None else f"{needed:,}")
     console.print(

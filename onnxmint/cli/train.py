@@ -37,13 +37,12 @@ def train_command(model: Path, members: str, nonmembers: str, output: Path, **op
       onnxmint train model.onnx --members train/ --nonmembers heldout/ \\
           --preprocess imagenet -o auditor.onnx
     """
-    import json
-
     from rich.console import Console
 
     from onnxmint.cli.choices import train_settings
     from onnxmint.cli.progress import stage_on_stderr
     from onnxmint.report.terminal import print_auditor
+    from onnxmint.results.auditor import AUDITOR_FACTS
     from onnxmint.workflows.training import train
     from onnxmint.writing import atomic_write, make_folder, require_writable
 
@@ -54,6 +53,6 @@ def train_command(model: Path, members: str, nonmembers: str, output: Path, **op
     make_folder(output.parent)
     atomic_write(output, auditor.model)
     if as_json:
-        click.echo(json.dumps(auditor.to_dict(), indent=1))
+        click.echo(AUDITOR_FACTS.write(auditor))
         return
     print_auditor(auditor, output, Console())

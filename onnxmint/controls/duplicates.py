@@ -3,7 +3,7 @@
 import numpy as np
 
 from onnxmint.controls.seen import Seen
-from onnxmint.results.audit import Control
+from onnxmint.results.facts import Control, CopyFacts
 
 
 def duplicates_control(seen: Seen, _: np.random.Generator) -> Control:
@@ -19,16 +19,15 @@ def duplicates_control(seen: Seen, _: np.random.Generator) -> Control:
     if found.grouped:
         said.append(f"{found.grouped:,} a copy or near copy of another, kept together in every split")
     text = "; ".join(said) if said else "none is a copy or near copy of another"
-    facts = {
-        "on_both_sides": found.on_both_sides,
-        "near_copies_of_members": found.near_copies_of_members,
-        "left_out": found.left_out,
-        "grouped": found.grouped,
-        "left_out_images": list(found.left_out_images),
-    }
     return Control(
         name="duplicates",
         passed=not found.on_both_sides,
         text=f"Of {found.known:,} known images: {text}.",
-        facts=facts,
+        copies=CopyFacts(
+            on_both_sides=found.on_both_sides,
+            near_copies_of_members=found.near_copies_of_members,
+            left_out=found.left_out,
+            grouped=found.grouped,
+            left_out_images=found.left_out_images,
+        ),
     )

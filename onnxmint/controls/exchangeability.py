@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from onnxmint.controls.seen import Asked, Missing
 from onnxmint.controls.words import CHANCE, numbers
-from onnxmint.results.audit import Control
+from onnxmint.results.facts import Control
 from onnxmint.stats.two_sample import compare_features, match
 
 Rows = NDArray[np.int64]
@@ -45,7 +45,7 @@ def exchangeability_control(_: Control | None, asked: Asked, __: np.random.Gener
         f"measured on those do not hold for these; {len(alike):,} of the {len(known):,} known ones that were compared "
         "look like them: an auditor of more such non-members would do."
     )
-    return Control(name="exchangeability", passed=False, text=text, auc=auc, facts={"alike": len(alike)})
+    return Control(name="exchangeability", passed=False, text=text, auc=auc, alike=len(alike))
 
 
 def _groups(asked: Asked) -> tuple[Rows, Rows] | None:

@@ -12,7 +12,7 @@ from onnxmint.controls.plausibility import plausibility_control
 from onnxmint.controls.reference import question_the_reference, reference_control
 from onnxmint.controls.seen import Asked, Seen
 from onnxmint.controls.shift import files_control, pixels_control
-from onnxmint.results.audit import Control
+from onnxmint.results.facts import Control
 
 OfEvidence = Callable[[Seen, np.random.Generator], Control]
 OfQuestion = Callable[[Control | None, Asked, np.random.Generator], Control]

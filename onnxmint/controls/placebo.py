@@ -4,7 +4,7 @@ import numpy as np
 
 from onnxmint.controls.seen import Missing, Seen, Twin
 from onnxmint.controls.words import CHANCE, numbers
-from onnxmint.results.audit import Control
+from onnxmint.results.facts import Control
 from onnxmint.stats.compare import Difference, compare_auc
 from onnxmint.stats.two_sample import auc_of
 from onnxmint.verdict.yardstick import Scored
@@ -32,8 +32,7 @@ def placebo_control(seen: Seen, _: np.random.Generator) -> Control:
         else f"A twin of the model with shuffled weights, which knows nothing, also tells members from non-members "
         f"({numbers(auc)}; the model's AUC is {gain} against it): the evidence differs in more than membership."
     )
-    facts = {"target_minus_placebo": difference.to_dict()}
-    return Control(name="placebo", passed=passed, text=text, auc=auc, facts=facts)
+    return Control(name="placebo", passed=passed, text=text, auc=auc, target_minus_placebo=difference)
 
 
 def _says_the_same(target: Scored, twin: Twin) -> bool:

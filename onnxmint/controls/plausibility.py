@@ -3,7 +3,7 @@
 import numpy as np
 
 from onnxmint.controls.seen import Seen
-from onnxmint.results.audit import Control, EvidenceFacts
+from onnxmint.results.facts import Control, EvidenceFacts
 
 _UNSURE = 0.5  # accuracy on its own training images, below which something is wrong
 _SWAPPED = 0.02  # by how much non-members may be classified better than members

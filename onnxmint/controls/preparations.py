@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxmint.controls.advice import CheckResult, Tried, measure, ranked
+from onnxmint.controls.advice import Tried, advised, measure, ranked
 from onnxmint.engine.local import in_order
 from onnxmint.engine.observations import Engine
 from onnxmint.engine.probe import ANSWER, expose
@@ -36,7 +36,8 @@ from onnxmint.preprocess.variants import (
     variants_of_rows,
 )
 from onnxmint.progress import Advance
-from onnxmint.results.audit import Skipped
+from onnxmint.results.check import CheckResult
+from onnxmint.results.facts import Skipped
 from onnxmint.settings import EvidenceSettings
 from onnxmint.stats.renumbering import best_renumbering, enough_for_any, label_without_output
 
@@ -84,12 +85,12 @@ def check_source(
     scalings = _scalings(said, target)
     tried = trial.run(scalings, "trying scalings")
     if (size := trial.needs_resizing()) is not None:
-        likely = [row.result.variant for row in ranked(tried, classes, trial.rng)[0][:_RESIZED]]
+        likely = [row.variant for row in ranked(tried, classes, trial.rng)[0][:_RESIZED]]
         tried += trial.run(_resizings(likely, size), "trying ways to resize")
-        best_way = ranked(tried, classes, trial.rng)[0][0].result.variant
+        best_way = ranked(tried, classes, trial.rng)[0][0].variant
         again = [other for other in _resizings(scalings, size) if other.same_geometry(best_way)]
         tried += trial.run(again, "trying scalings again")
-        best_way = ranked(tried, classes, trial.rng)[0][0].result.variant
+        best_way = ranked(tried, classes, trial.rng)[0][0].variant
         tried += trial.run(variants_of_filtering(best_way), "trying filters")
     rows, ranked_by = ranked(tried, classes, trial.rng)
     best = rows[0]
@@ -97,21 +98,25 @@ def check_source(
     if ranked_by == "best_permutation_accuracy" and best.labels is not None:
         numbers = best_renumbering(best.labels, best.predicted, classes)
     key = None if declared is None else trial.key(declared)
-    return CheckResult(
+    found = CheckResult(
         model=str(target.path),
         source=source.location,
         images=best.result.images,
         unreadable=len(trial.unreadable),
         classes=classes,
         ranked_by=ranked_by,
-        rows=tuple(row.result for row in rows),
-        declared=next((row.result for row in rows if trial.key(row.result.variant) == key), None),
+        declared=next((row.variant.name for row in rows if trial.key(row.variant) == key), None),
+        fits=False,
+        rivals=(),
+        advice="",
+        variants=tuple(row.result for row in rows),
         renumbering=numbers,
         raw=target.input.raw,
         outside=label_without_output(best.labels, classes),
         enough=best.labels is None or enough_for_any(best.labels),
         notes=said.notes,
     )
+    return advised(found)
 
 
 class _Trial:
@@ -217,6 +222,7 @@ class _Trial:
             labels = self.labels[[row_of[index] for index in decoded.index.tolist()]]
         advance(1)
         return Tried(
+            variant=variant,
             result=measure(variant, answer, self.target.answer.kind, labels),
             labels=labels,
             predicted=answer.argmax(axis=1),

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from onnxmint.controls.seen import Asked, Difficulty, Missing, Seen
 from onnxmint.controls.words import CHANCE, numbers
 from onnxmint.evidence.table import EvidenceTable
-from onnxmint.results.audit import Control
+from onnxmint.results.facts import Control, DifficultyFacts
 from onnxmint.stats.estimates import FloatArray
 from onnxmint.stats.heldout import HeldOut, cross_fitting_inflation, group_means
 from onnxmint.stats.two_sample import auc_of
@@ -39,14 +39,10 @@ def reference_control(seen: Seen, _: np.random.Generator) -> Control:
             f"Members are easier than non-members also for models not trained on them ({found.words}; {shown}), so "
             f"part of the difference is difficulty; {change}."
         )
-    facts = {
-        "by": found.words,
-        "learned": found.learned,
-        "labels": table.labels is not None,
-        "before": before.to_dict(),
-        "after": after.to_dict(),
-    }
-    return Control(name="reference", passed=passed, text=text, auc=easy, facts=facts)
+    difficulty = DifficultyFacts(
+        by=found.words, learned=found.learned, labels=table.labels is not None, before=before, after=after
+    )
+    return Control(name="reference", passed=passed, text=text, auc=easy, difficulty=difficulty)
 
 
 def _not_possible(why: str) -> Control:
@@ -105,9 +101,8 @@ def question_the_reference(control: Control | None, asked: Asked, _: np.random.G
     if asked.easy is None:
         return control
     if isinstance(asked.easy, Missing):
-        facts = {**control.facts, "questioned": None}
         why = asked.easy.why
-        return replace(control, text=f"{control.text} Questioned images were not shown to them ({why}).", facts=facts)
+        return replace(control, text=f"{control.text} Questioned images were not shown to them ({why}).")
     of_known = {int(number): odds for number, odds in zip(asked.traces.judged, asked.traces.difficulty, strict=True)}
     known = asked.units.known.nonmembers
     theirs = np.array([of_known.get(number, np.nan) for number in known.number.tolist()])
@@ -121,9 +116,8 @@ def question_the_reference(control: Control | None, asked: Asked, _: np.random.G
         passed: bool | None = False
     else:
         text, passed = f"Nor are questioned images easier ({numbers(auc)}).", control.passed
-    return replace(
-        control, passed=passed, text=f"{control.text} {text}", facts={**control.facts, "questioned": auc.to_dict()}
-    )
+    difficulty = None if control.difficulty is None else replace(control.difficulty, questioned=auc)
+    return replace(control, passed=passed, text=f"{control.text} {text}", difficulty=difficulty)
 
 
 def _means(values: NDArray[np.float64], groups: NDArray[np.integer] | None) -> NDArray[np.float64]:

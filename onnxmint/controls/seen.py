@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from onnxmint.evidence.copies import Copies
 from onnxmint.evidence.known import Evidence
 from onnxmint.evidence.questioned import Questioned
-from onnxmint.results.audit import EvidenceFacts
+from onnxmint.results.facts import EvidenceFacts
 from onnxmint.stats.estimates import FloatArray
 from onnxmint.verdict.units import Units
 from onnxmint.verdict.yardstick import Scored, Traces, Yardstick

@@ -7,7 +7,7 @@ from onnxmint.controls.seen import Seen
 from onnxmint.controls.words import CHANCE, numbers
 from onnxmint.evidence.known import Evidence
 from onnxmint.images.facts import FILE_FACTS
-from onnxmint.results.audit import Control
+from onnxmint.results.facts import Control, ControlName
 from onnxmint.stats.estimates import Estimate
 from onnxmint.stats.two_sample import Comparison, compare_features
 
@@ -64,7 +64,7 @@ def _words(what: str, auc: Estimate) -> str:
     return f"{what} were not seen to tell known members from non-members ({numbers(auc)})."
 
 
-def _too_few(name: str) -> Control:
+def _too_few(name: ControlName) -> Control:
     return Control(name=name, passed=None, text="Not run: too few known images for five folds.")
 
 

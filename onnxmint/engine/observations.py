@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from onnxmint.engine.probe import Probe
 from onnxmint.images.rows import Images, Rows
 from onnxmint.progress import Stage
-from onnxmint.results.audit import Skipped
+from onnxmint.results.facts import Skipped
 
 if TYPE_CHECKING:
     from onnxmint.engine.store import Activations, ActivationStore

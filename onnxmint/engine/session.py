@@ -18,6 +18,7 @@ from typing import Any
 from onnxmint.errors import DeviceError, ModelError
 from onnxmint.graph.running import first_line, runtime_errors
 from onnxmint.images.cores import usable_cores
+from onnxmint.settings import DeviceKind
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
@@ -33,12 +34,12 @@ class Device:
     """A device that was tried and works.
 
     Attributes:
-        kind: "cpu" or "cuda".
+        kind: which.
         provider: onnxruntime's name for it.
         reason: one sentence on why it was taken.
     """
 
-    kind: str
+    kind: DeviceKind
     provider: str
     reason: str
 

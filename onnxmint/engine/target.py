@@ -14,7 +14,7 @@ from onnxmint.graph.placebo import placebo_twin
 from onnxmint.preprocess.declaring import declared_spec, normalisation_warnings, row_warnings, settle
 from onnxmint.preprocess.decoding import final_size
 from onnxmint.preprocess.spec import PreprocessSpec
-from onnxmint.results.audit import TargetFacts
+from onnxmint.results.facts import TargetFacts
 from onnxmint.settings import EvidenceSettings
 
 MIXES = (

@@ -17,7 +17,7 @@ from onnxmint.graph.views import LABEL
 from onnxmint.images.entries import EncodedImage
 from onnxmint.images.rows import Rows
 from onnxmint.preprocess.decoding import decode
-from onnxmint.results.audit import Skipped
+from onnxmint.results.facts import Skipped
 
 Pixels = NDArray[np.uint8]
 

@@ -13,7 +13,7 @@ from onnxmint.images.entries import ImageEntry, ImageSource
 from onnxmint.images.facts import ImageFacts, look_at
 from onnxmint.images.rows import Images, Part
 from onnxmint.progress import Stage
-from onnxmint.results.audit import Skipped
+from onnxmint.results.facts import Skipped
 
 _LOOKED_INTO = 2000  # questioned images that a classifier compares with the known non-members
 

@@ -19,7 +19,7 @@ from onnxmint.images.pixels import PIXEL_FACTS, THUMB, pixel_facts_of
 
 # The lock must be one for the process: whoever changes the warnings' filters changes them for all threads.
 from onnxmint.preprocess.decoding import DEEP_MODES, FORMATS, HEADER_LOCK
-from onnxmint.preprocess.geometry import LARGEST
+from onnxmint.preprocess.spec import LARGEST
 from onnxmint.progress import Stage
 
 __all__ = ["FILE_FACTS", "PIXEL_FACTS", "ImageFacts", "look_at"]

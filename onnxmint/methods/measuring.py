@@ -13,7 +13,7 @@ from onnxmint.engine.worker import to_numpy
 from onnxmint.errors import EvidenceError
 from onnxmint.evidence.table import CALIBRATE, FIT, TEST, EvidenceTable
 from onnxmint.methods.signals import NEEDS, SIGNALS, Observed, Signal
-from onnxmint.results.audit import Baseline, EvidenceFacts, Skipped
+from onnxmint.results.facts import Baseline, EvidenceFacts, Skipped
 from onnxmint.stats import metrics
 from onnxmint.stats.estimates import FloatArray, Performance
 from onnxmint.stats.heldout import cross_fitting_inflation

@@ -15,7 +15,8 @@ from onnxmint.methods.measuring import KnownScores, Signals
 from onnxmint.mint.fit import FittedModule, fit_on
 from onnxmint.mint.fitted import Keeping, Scoring
 from onnxmint.mint.fitting import require_readable_parts
-from onnxmint.results.audit import Skipped
+from onnxmint.results.facts import Skipped
+from onnxmint.settings import ModuleName
 from onnxmint.stats import metrics
 from onnxmint.stats.estimates import FloatArray
 
@@ -32,7 +33,7 @@ class Rival:
         skipped: why it cannot be fitted.
     """
 
-    name: str
+    name: ModuleName
     layer: Layer | None
     skipped: str | None = None
 

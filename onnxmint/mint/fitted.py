@@ -14,7 +14,8 @@ from onnxmint.evidence.table import TEST, EvidenceTable
 from onnxmint.methods.measuring import COMPARED, KnownScores, Signals
 from onnxmint.mint.fit import FittedModule, as_tensor
 from onnxmint.mint.reading import Reading
-from onnxmint.results.audit import Skipped
+from onnxmint.results.facts import Skipped
+from onnxmint.settings import ModuleName
 from onnxmint.verdict.yardstick import Scored, Yardstick
 
 NOT_FINITE = "the target's activations hold NaN or infinity at this layer; check --preprocess, or take another --layer"
@@ -56,7 +57,7 @@ class Fitted:
         skipped: images that could not be read.
     """
 
-    name: str
+    name: ModuleName
     network: Any
     folds: int
     best_epochs: tuple[int, ...]

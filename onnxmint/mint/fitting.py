@@ -24,7 +24,7 @@ from onnxmint.mint.fit import FitSettings, FittedModule, fit_module, fit_on, mod
 from onnxmint.mint.fitted import SCORE, Fitted, Keeping, Scoring, finite, sample_of, signals_of
 from onnxmint.mint.reading import Reading, open_reading
 from onnxmint.progress import Stage
-from onnxmint.results.audit import Skipped
+from onnxmint.results.facts import Skipped
 from onnxmint.settings import TrainSettings
 from onnxmint.stats.compare import compare_auc
 

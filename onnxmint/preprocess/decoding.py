@@ -8,20 +8,20 @@ import math
 import threading
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.errors import ImagesError, UsageError
-from onnxmint.preprocess.geometry import KEEPING_ASPECT, LARGEST, fit
-from onnxmint.preprocess.spec import PreprocessSpec, Size
+from onnxmint.preprocess.geometry import KEEPING_ASPECT, fit
+from onnxmint.preprocess.spec import LARGEST, Channels, Layout, PreprocessSpec, Size, Transparency
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
-CHANNELS = ("rgb", "bgr", "gray")
-LAYOUTS = ("NCHW", "NHWC", "flat", "flat-hwc", "flat-chw")  # flat: rows of pixels, as numpy's reshape makes them
-TRANSPARENCY = ("drop", "white")
+CHANNELS: tuple[Channels, ...] = get_args(Channels)
+LAYOUTS: tuple[Layout, ...] = get_args(Layout)
+TRANSPARENCY: tuple[Transparency, ...] = get_args(Transparency)
 HEADER_LOCK = threading.Lock()  # warnings.catch_warnings is not safe in threads, and images are decoded in several
 DEEP_MODES = ("I;16", "I;16B", "I;16L", "I", "F")
 
@@ -38,7 +38,7 @@ PRESETS: Mapping[str, PreprocessSpec] = {
 
 
 def resolve(
-    spec: PreprocessSpec, *, height: int | None, width: int | None, channels: int, layout: str
+    spec: PreprocessSpec, *, height: int | None, width: int | None, channels: int, layout: Layout
 ) -> PreprocessSpec:
     """Return the preprocessing with everything that a target leaves no choice about filled in.
 
@@ -153,14 +153,3 @@ def _on_white(image: Any) -> Any:
         return image
     image = image.convert("RGBA")
     return Image.alpha_composite(Image.new("RGBA", image.size, (255, 255, 255, 255)), image)
-
-
-def to_dict(spec: PreprocessSpec) -> dict[str, Any]:
-    """Return the JSON form."""
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(spec).items()}
-
-
-def from_dict(facts: Mapping[str, Any]) -> PreprocessSpec:
-    """Read `to_dict` back."""
-    read: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in facts.items()}
-    return PreprocessSpec(**read)

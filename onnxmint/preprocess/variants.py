@@ -7,12 +7,12 @@ from typing import Any
 from onnxmint.preprocess.declared.keras import KERAS
 from onnxmint.preprocess.declared.toml import spec_toml
 from onnxmint.preprocess.decoding import PRESETS
-from onnxmint.preprocess.spec import PreprocessSpec, Size
+from onnxmint.preprocess.spec import Filter, Layout, PreprocessSpec, Resampler, Size
 
 _COLOURS = 3
 _TRADITIONAL = 0.875  # of the shorter side that a crop keeps: 256 to 224, as ImageNet classifiers are tested
 _SQUASHING = ("squash", "fit-when-needed")
-_ROWS = ("flat-hwc", "flat-chw")
+_ROWS: tuple[Layout, ...] = ("flat-hwc", "flat-chw")
 
 _GEOMETRY = (
     "size", "resize", "filter", "resampler", "crop", "crop_fraction", "crop_rule", "pad", "transparency",
@@ -94,7 +94,12 @@ def _resized(spec: PreprocessSpec, size: Size) -> Iterator[Variant]:
 def variants_of_filtering(variant: Variant) -> tuple[Variant, ...]:
     """Return a variant with the other filters that images are commonly resized with."""
     spec = variant.spec
-    ways = (("pillow", "bilinear"), ("pillow", "bicubic"), ("pillow", "nearest"), ("no-antialias", "bilinear"))
+    ways: tuple[tuple[Resampler, Filter], ...] = (
+        ("pillow", "bilinear"),
+        ("pillow", "bicubic"),
+        ("pillow", "nearest"),
+        ("no-antialias", "bilinear"),
+    )
     return tuple(
         _variant(
             replace(spec, resampler=whose, filter=name, name=f"{spec.name}, {name if whose == 'pillow' else whose}")

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from onnxmint.results.audit import Control, Verdict
+from onnxmint.results.audit import Verdict, VerdictKind
+from onnxmint.results.facts import Control
 from onnxmint.stats.estimates import Estimate, FloatArray, Performance
 from onnxmint.stats.heldout import HeldOut
 from onnxmint.stats.set_test import SetTest, compare_sets
@@ -90,7 +91,9 @@ def reach_verdict(
         auc=auc,
     )
     failed = stopped_by(controls)
-    kind, text = ("inconclusive", _confounded(failed, question)) if failed else _judge(found, question)
+    answer: tuple[VerdictKind, str]
+    answer = ("inconclusive", _confounded(failed, question)) if failed else _judge(found, question)
+    kind, text = answer
     return Verdict(
         kind=kind,
         text=text if failed else " ".join([*_implausible(controls), text, *_unexcluded(controls), *_assumed(found)]),
@@ -126,7 +129,7 @@ def _unexcluded(controls: Sequence[Control]) -> list[str]:
     said, reference = [], of.get("reference")
     if reference is None or reference.passed is None:
         said.append(NO_REFERENCE)
-    elif reference.facts.get("learned"):
+    elif reference.difficulty is not None and reference.difficulty.learned:
         said.append(LEARNED_REFERENCE)
     missing = [name for name in CONFOUNDS[1:] if name not in of or of[name].passed is None]
     if missing:
@@ -134,7 +137,7 @@ def _unexcluded(controls: Sequence[Control]) -> list[str]:
     return said
 
 
-def _judge(found: _Findings, question: Question) -> tuple[str, str]:
+def _judge(found: _Findings, question: Question) -> tuple[VerdictKind, str]:
     if found.auc.low <= CHANCE:
         return "inconclusive", (
             f"On images it had not seen, this audit could not tell members of the training set from non-members "

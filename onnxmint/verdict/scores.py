@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.errors import UsageError
 from onnxmint.evidence.questioned import Questioned
-from onnxmint.results.audit import Control, Histogram, ScoreTable, Skipped
+from onnxmint.results.audit import Histogram, ScoreTable
+from onnxmint.results.facts import Control, Skipped, StatisticsFacts
 from onnxmint.settings import AuditSettings
 from onnxmint.stats import conformal, likelihood, share
 from onnxmint.stats.estimates import Estimate, FloatArray, Performance
@@ -98,20 +98,20 @@ def _p_values(
     return conformal.p_values(units.score, known.nonmember, known.nonmember_fold, rng=smooth)
 
 
-def statistics(folds: int, settings: AuditSettings, units: Units, prior_words: str) -> dict[str, Any]:
+def statistics(folds: int, settings: AuditSettings, units: Units, prior_words: str) -> StatisticsFacts:
     """Name the methods behind the numbers."""
     crossed = ", each by the network of its fold (cross-conformal)" if folds > 1 else ""
     of_class = " of the same class" if settings.per_class else ""
-    return {
-        "p_values": f"conformal, {settings.p_values} at ties, against held-out non-members{of_class}{crossed}",
-        "false_discovery": conformal.FALSE_DISCOVERY[settings.false_discovery],
-        "set_test": "one-sided Mann-Whitney, questioned images against held-out non-members",
-        "at_least": "closed testing with Mann-Whitney local tests (Goeman and Solari 2011)",
-        "share_of_members": share.METHOD,
-        "likelihood_ratio": likelihood.METHOD,
-        "prior": prior_words,
-        "units": "groups" if units.grouped else "images",
-    }
+    return StatisticsFacts(
+        p_values=f"conformal, {settings.p_values} at ties, against held-out non-members{of_class}{crossed}",
+        false_discovery=conformal.FALSE_DISCOVERY[settings.false_discovery],
+        set_test="one-sided Mann-Whitney, questioned images against held-out non-members",
+        at_least="closed testing with Mann-Whitney local tests (Goeman and Solari 2011)",
+        share_of_members=share.METHOD,
+        likelihood_ratio=likelihood.METHOD,
+        prior=prior_words,
+        units="groups" if units.grouped else "images",
+    )
 
 
 def histogram(yardstick: Yardstick, questioned: FloatArray) -> Histogram:

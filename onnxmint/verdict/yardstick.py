@@ -1,6 +1,6 @@
 """What questioned images are measured by: the scores of known images that no network had learnt from."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,13 @@ class Yardstick:
     category: NDArray[np.int32]
     group: NDArray[np.int32] | None
     number: NDArray[np.int32]
+
+    def __post_init__(self) -> None:
+        """Refuse columns of several lengths."""
+        for column in fields(self):
+            values = getattr(self, column.name)
+            if values is not None and (values.ndim != 1 or len(values) != len(self.number)):
+                raise ValueError(f"{column.name} of shape {values.shape} for {len(self.number)} images")
 
     def take(self, rows: NDArray[np.integer] | NDArray[np.bool_]) -> "Yardstick":
         """Return some rows."""
@@ -157,3 +164,11 @@ class Traces:
     described: NDArray[np.int32]
     difficulty: NDArray[np.float32]
     judged: NDArray[np.int32]
+
+    def __post_init__(self) -> None:
+        """Refuse columns of several lengths."""
+        if self.features.ndim != 2 or len(self.features) != len(self.described):  # noqa: PLR2004 - images, features
+            raise ValueError(f"features of shape {self.features.shape} for {len(self.described)} images")
+        for pair in ((self.digest, self.is_member), (self.difficulty, self.judged)):
+            if pair[0].ndim != 1 or pair[0].shape != pair[1].shape:
+                raise ValueError(f"columns of shapes {pair[0].shape} and {pair[1].shape} belong together")

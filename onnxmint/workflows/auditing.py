@@ -28,10 +28,9 @@ from onnxmint.methods.given import ease_of_questioned
 from onnxmint.methods.references import Reference, open_references
 from onnxmint.mint.auditor import Auditor
 from onnxmint.mint.describing import FEATURES, features_probe, telling_layer
-from onnxmint.preprocess.decoding import from_dict
 from onnxmint.progress import Stage, quiet
-from onnxmint.results.audit import AuditResult, Skipped
-from onnxmint.results.facts import now
+from onnxmint.results.audit import AuditResult, QuestionedFacts
+from onnxmint.results.facts import Skipped, now
 from onnxmint.settings import AuditSettings, EvidenceSettings, TrainSettings
 from onnxmint.stats.estimates import FloatArray
 from onnxmint.verdict.answer import Question, reach_verdict
@@ -109,7 +108,7 @@ def _loaded(model: str | Path, images: str | Path, auditor: Auditor, settings: A
         target=target,
         source=source,
         references=_references(target, auditor, settings),
-        twin=twin_of(target, auditor.method["seed"]) if settings.controls else None,
+        twin=twin_of(target, auditor.method.seed) if settings.controls else None,
     )
 
 
@@ -172,22 +171,27 @@ def _judge(ready: _Ready, settings: AuditSettings, engine: Engine) -> AuditResul
         controls=controls,
     )
     prior, prior_words = prior_of(settings, verdict.share_of_members, len(scored.row))
-    told = asked.labels if auditor.method.get("labels", False) else None
+    told = asked.labels if auditor.method.labels else None
     scores = judge(scored, asked, units, settings, prior, told, rng)
     return AuditResult(
         version=__version__,
         created=now(),
-        target=target_facts(target.model, tuple(auditor.method["tensors"]), target.device),
+        target=target_facts(target.model, auditor.method.tensors, target.device),
         preprocess=auditor.preprocess,
-        method={**auditor.method, **statistics(auditor.method.get("folds", 1), settings, units, prior_words)},
+        method=auditor.method,
+        statistics=statistics(auditor.method.folds, settings, units, prior_words),
         evidence=auditor.evidence,
         performance=auditor.performance,
         baselines=auditor.baselines,
-        scores=scores,
-        alpha=settings.alpha,
-        skipped=(*scored.skipped, *asked.known),
-        prior=prior,
+        questioned=QuestionedFacts(
+            images=len(scores.path),
+            flagged=int(scores.flagged.sum()),
+            alpha=settings.alpha,
+            prior=prior,
+            skipped=(*scored.skipped, *asked.known),
+        ),
         controls=controls,
+        scores=scores,
         verdict=verdict,
         histogram=histogram(yardstick, scores.score),
         warnings=(
@@ -200,14 +204,14 @@ def _judge(ready: _Ready, settings: AuditSettings, engine: Engine) -> AuditResul
 
 def _its_target(model: str | Path, auditor: Auditor, settings: AuditSettings) -> Target:
     """Load the target; refuse one that the auditor was not trained for."""
-    loaded = load_target(model, answer=auditor.method["answer"], sha256=auditor.target_sha256)
-    return target_with(loaded, from_dict(auditor.preprocess), choose_device(settings.device))
+    loaded = load_target(model, answer=auditor.method.answer, sha256=auditor.target_sha256)
+    return target_with(loaded, auditor.preprocess, choose_device(settings.device))
 
 
 def _require_labels(auditor: Auditor, labels: Rows | None, target: Target, place: str) -> None:
     """Refuse labels that do not fit, and their absence where the auditor has to be told them."""
     check_labels(labels, target.model.answer.classes, place)
-    if auditor.method.get("labels", False) and labels is None:
+    if auditor.method.labels and labels is None:
         raise EvidenceError(
             f"the auditor was calibrated with labels, but not all images in {place} have one, so their scores would "
             "not compare: give labels, or train an auditor with --no-labels"
@@ -216,15 +220,15 @@ def _require_labels(auditor: Auditor, labels: Rows | None, target: Target, place
 
 def _references(target: Target, auditor: Auditor, settings: AuditSettings) -> list[Reference]:
     """Open the references, which must be those that the auditor was trained with."""
-    trained = auditor.method["references"]
-    given = {path.name: hashlib.sha256(_content(path)).hexdigest() for path in settings.reference}
-    if given and sorted(given.values()) != sorted(trained.values()):
+    trained = {reference.sha256: reference for reference in auditor.method.references}  # a file may be renamed
+    given = {path: hashlib.sha256(_content(path)).hexdigest() for path in settings.reference}
+    if given and sorted(given.values()) != sorted(reference.sha256 for reference in auditor.method.references):
+        names = ", ".join(reference.name for reference in auditor.method.references) or "none"
         raise UsageError(
-            f"--reference gives {', '.join(given)}, the auditor was trained with {', '.join(trained) or 'none'}: give "
+            f"--reference gives {', '.join(path.name for path in given)}, the auditor was trained with {names}: give "
             "the same files"
         )
-    known = auditor.method["reference_preprocess"]  # by hash: a file may have another name today
-    settled = {path: from_dict(known[given[path.name]]) for path in settings.reference}
+    settled = {path: trained[digest].preprocess for path, digest in given.items()}
     return open_references(settings.reference, target, [], EvidenceSettings(device=settings.device), settled)
 
 
@@ -247,14 +251,14 @@ def _scoring(shown: Shown) -> dict[str, NDArray[Any]]:
 def _score(ready: _Ready, asked: Questioned, settings: AuditSettings, engine: Engine) -> Scored:
     """Run the auditor over the questioned images that are not known already."""
     auditor, target = ready.auditor, ready.target
-    several = auditor.method.get("folds", 1) > 1
+    several = auditor.method.folds > 1
     probe = Probe(
         model=auditor.model,
         columns=(("score", "scores" if several else "score"), ("answer", "answer")),
         spec=target.spec,
         device=target.device,
-        batch_size=batch_for(settings.batch_size, auditor.method.get("views", 0), target),
-        with_labels=auditor.method.get("labels", False),
+        batch_size=batch_for(settings.batch_size, auditor.method.views, target),
+        with_labels=auditor.method.labels,
         reduce=_scoring,
     )
     seen = engine.observe(probe, asked.images(asked.to_judge), name="scored")
@@ -297,7 +301,7 @@ def _asked(ready: _Ready, asked: Questioned, units: Units, settings: AuditSettin
         row=row,
         features=features,
         easy=_ease(ready, asked, units, settings, engine),
-        seed=ready.auditor.method["seed"],
+        seed=ready.auditor.method.seed,
     )
 
 
@@ -325,10 +329,10 @@ def _ease(
     ready: _Ready, asked: Questioned, units: Units, settings: AuditSettings, engine: Engine
 ) -> FloatArray | Missing | None:
     """Return how easy the questioned units' images are for the references that the auditor was trained with."""
-    if not ready.auditor.method["references"]:
+    if not ready.auditor.method.references:
         return None
     before = next(control for control in ready.auditor.controls if control.name == "reference")
-    labels = bool(before.facts.get("labels"))
+    labels = before.difficulty is not None and before.difficulty.labels
     if not ready.references:
         return Missing(why="--reference")
     if labels and asked.labels is None:

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from onnxmint.controls.advice import CheckResult
 from onnxmint.controls.preparations import SAMPLE, check_source
 from onnxmint.engine.local import Local
 from onnxmint.graph.load import load_target
 from onnxmint.images.sources import open_source
 from onnxmint.progress import Stage, quiet
+from onnxmint.results.check import CheckResult
 from onnxmint.settings import EvidenceSettings
 
 

@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -25,9 +24,8 @@ from onnxmint.methods.references import Reference, open_references, references_i
 from onnxmint.methods.with_references import reference_methods
 from onnxmint.mint.contest import Contest, Ground, Rival, hold
 from onnxmint.mint.reading import title
-from onnxmint.preprocess.decoding import to_dict
 from onnxmint.progress import Stage, quiet
-from onnxmint.results.evaluation import Evaluation, Method
+from onnxmint.results.evaluation import Evaluation, EvaluationFacts, Method
 from onnxmint.results.facts import now
 from onnxmint.settings import EvaluateSettings
 from onnxmint.stats import metrics
@@ -80,14 +78,14 @@ def evaluate(
         version=__version__,
         created=now(),
         target=target_facts(target.model, tuple(layer.tensor for layer in exposed), target.device),
-        preprocess=to_dict(target.spec),
+        preprocess=target.spec,
         settings=_settings(settings, references),
         evidence=facts,
         controls=control_evidence(
             Seen(evidence=evidence, copies=copies, facts=facts, classes=classes), rng, wanted=True
         ),
         methods=tuple(method for method, _ in found),
-        seconds=clock.seconds,
+        seconds={name: round(spent, 2) for name, spent in clock.seconds.items()},
         warnings=(
             *target.notes,
             *evidence_warnings(facts),
@@ -181,6 +179,7 @@ def _module_methods(
             layer, entry = rival.layer, contest.entries.get(rival.key)
             method = Method(
                 name=rival.key,
+                module=name,
                 kind="module",
                 title=title(name, () if layer is None else (layer,), settings.views),
                 source=_MINT,
@@ -225,16 +224,16 @@ def _reference_methods(
             yield measured(method, score, held, rng)
 
 
-def _settings(settings: EvaluateSettings, references: list[Reference]) -> dict[str, Any]:
-    return {
-        "modules": list(settings.modules),
-        "layers": list(settings.layers),
-        "views": settings.views,
-        "references": [reference.name for reference in references],
-        "seed": settings.seed,
-        "intervals": metrics.INTERVAL_METHOD,
-        "chosen_on": "the fit part: signals on all of it, modules on the folds they did not learn from",
-    }
+def _settings(settings: EvaluateSettings, references: list[Reference]) -> EvaluationFacts:
+    return EvaluationFacts(
+        modules=settings.modules,
+        layers=settings.layers,
+        views=settings.views,
+        references=tuple(reference.name for reference in references),
+        seed=settings.seed,
+        intervals=metrics.INTERVAL_METHOD,
+        chosen_on="the fit part: signals on all of it, modules on the folds they did not learn from",
+    )
 
 
 def _warnings(evidence: Evidence) -> list[str]:

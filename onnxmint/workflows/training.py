@@ -1,10 +1,8 @@
 """Training an auditor: known images in, one calibrated and tested ONNX file out. Read `train_on` from top to bottom."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -28,10 +26,8 @@ from onnxmint.mint.fitted import Fitted, yardstick_of
 from onnxmint.mint.fitting import fit_and_score
 from onnxmint.mint.merging import check_parity, merge
 from onnxmint.mint.reading import title, what_is_read
-from onnxmint.preprocess.decoding import to_dict
 from onnxmint.progress import Stage, quiet
-from onnxmint.results.audit import Control
-from onnxmint.results.facts import now
+from onnxmint.results.facts import Control, MethodFacts, ReferenceFacts, now
 from onnxmint.settings import TrainSettings
 from onnxmint.stats import metrics, two_sample
 from onnxmint.verdict.yardstick import Traces
@@ -137,7 +133,7 @@ def _auditor(
     return Auditor(
         model=b"",
         target_sha256=target.model.sha256,
-        preprocess=to_dict(target.spec),
+        preprocess=target.spec,
         method=_method(fitted, references, settings),
         evidence=seen.facts,
         performance=measure(fitted.score, held, rng, folds=fitted.folds),
@@ -173,30 +169,28 @@ def _module_notes(fitted: Fitted, settings: TrainSettings) -> tuple[str, ...]:
     )
 
 
-def _method(fitted: Fitted, references: Sequence[Reference], settings: TrainSettings) -> dict[str, Any]:
+def _method(fitted: Fitted, references: Sequence[Reference], settings: TrainSettings) -> MethodFacts:
     exposed = fitted.reading.exposed
     layers = fitted.reading.layers or exposed.target.layers[-1:]
-    views = {"views": exposed.views, "labels": exposed.with_labels} if exposed.views else {}
-    crossed = {"folds": fitted.folds} if fitted.folds > 1 else {}
-    digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in settings.reference]
-    return {
-        "name": fitted.name,
-        "title": title(fitted.name, fitted.reading.layers, exposed.views),
-        "layer": joined_name(layers),
-        "tensors": [layer.tensor for layer in layers],
-        "answer": exposed.target.model.answer.output,
-        "activation_shape": list(fitted.reading.shape),
-        **views,
-        **crossed,
-        "seed": settings.seed,
-        "networks": len(fitted.best_epochs),
-        "best_epochs": list(fitted.best_epochs),
-        "validation_loss": fitted.validation_loss if fitted.best_epochs else None,
-        "source": "Membership Inference Test, arXiv 2601.12929",
-        "references": {path.name: digest for path, digest in zip(settings.reference, digests, strict=True)},
-        "reference_preprocess": {
-            digest: to_dict(reference.target.spec) for digest, reference in zip(digests, references, strict=True)
-        },
-        "intervals": metrics.INTERVAL_METHOD,
-        "controls": two_sample.METHOD,
-    }
+    return MethodFacts(
+        name=fitted.name,
+        title=title(fitted.name, fitted.reading.layers, exposed.views),
+        layer=joined_name(layers),
+        tensors=tuple(layer.tensor for layer in layers),
+        answer=exposed.target.model.answer.output,
+        activation_shape=fitted.reading.shape,
+        views=exposed.views,
+        labels=exposed.with_labels,
+        folds=fitted.folds,
+        seed=settings.seed,
+        networks=len(fitted.best_epochs),
+        best_epochs=fitted.best_epochs,
+        validation_loss=fitted.validation_loss if fitted.best_epochs else None,
+        source="Membership Inference Test, arXiv 2601.12929",
+        references=tuple(
+            ReferenceFacts(name=one.name, sha256=one.target.model.sha256, preprocess=one.target.spec)
+            for one in references
+        ),
+        intervals=metrics.INTERVAL_METHOD,
+        controls=two_sample.METHOD,
+    )

@@ -119,8 +119,8 @@ def test_json_is_alone_on_stdout(call: Run, images: Path, auditor: Path) -> None
     report = json.loads(out)
     assert (code, err) == (0, "")
     keys = [
-        "schema", "onnxmint", "created", "target", "preprocess", "method", "evidence", "performance", "baselines",
-        "questioned", "verdict", "controls", "histogram", "warnings",
+        "schema", "version", "created", "target", "preprocess", "method", "statistics", "evidence", "performance",
+        "baselines", "questioned", "verdict", "controls", "histogram", "warnings",
     ]  # fmt: skip
     assert list(report) == keys
     assert set(report["performance"]["tpr_at_fpr"]) == {"0.1", "0.01", "0.001"}

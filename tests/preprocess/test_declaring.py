@@ -10,7 +10,6 @@ from onnxmint.errors import UsageError
 from onnxmint.graph.load import load_target
 from onnxmint.mint.auditor import load_auditor
 from onnxmint.preprocess.declaring import declarations, declared_spec
-from onnxmint.preprocess.decoding import from_dict
 from onnxmint.settings import EvidenceSettings, TrainSettings
 from onnxmint.workflows.training import train
 from tests.graph.texts import CNN, cnn, save
@@ -142,7 +141,7 @@ def test_an_auditor_carries_what_was_taken(demo: Path, tmp_path: Path) -> None:
     auditor = train(model, demo / "members.parquet", demo / "nonmembers.parquet", settings=settings)
     assert auditor.warnings[0] == f"--preprocess was not given; taken as declared by {tmp_path / 'target.toml'}."
     (tmp_path / "auditor.onnx").write_bytes(auditor.model)
-    spec = from_dict(load_auditor(tmp_path / "auditor.onnx").preprocess)
+    spec = load_auditor(tmp_path / "auditor.onnx").preprocess
     assert (spec.size, spec.crop, spec.resize, spec.resampler, spec.pad) == (
         (32, 32),
         (28, 28),

@@ -16,7 +16,7 @@ from onnxmint.errors import UsageError
 from onnxmint.graph.layers import list_layers
 from onnxmint.graph.load import load_target
 from onnxmint.methods.signals import SIGNALS
-from onnxmint.results.evaluation import Evaluation
+from onnxmint.results.evaluation import EVALUATION, Evaluation
 from onnxmint.settings import EvaluateSettings, TrainSettings
 from onnxmint.workflows.evaluating import evaluate
 from onnxmint.workflows.training import train
@@ -101,8 +101,8 @@ def test_views_score_as_in_an_auditor(found: Evaluation) -> None:
 
 
 def test_the_result_is_json(found: Evaluation) -> None:
-    facts = json.loads(json.dumps(found.to_dict(), allow_nan=False))
-    assert facts["schema"] == "onnxmint.evaluation/2"
+    facts = json.loads(EVALUATION.write(found))
+    assert facts["schema"] == "onnxmint.evaluation/3"
     assert len(facts["methods"]) == len(found.methods)
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from onnxmint.errors import UsageError
 from onnxmint.preprocess.declared.values import Facts
-from onnxmint.preprocess.spec import PreprocessSpec
+from onnxmint.preprocess.spec import Channels, PreprocessSpec
 
 _ULTRALYTICS = ("task", "imgsz", "channels")
 _FORMAT, _RANGE, _GAMMA = "image.bitmappixelformat", "image.nominalpixelrange", "image.colorspacegamma"
-_CHANNELS = {"gray8": "gray", "rgb8": "rgb", "bgr8": "bgr"}
+_CHANNELS: dict[str, Channels] = {"gray8": "gray", "rgb8": "rgb", "bgr8": "bgr"}
 _RANGES = {"nominalrange_0_255": "0-255", "normalized_0_1": "0-1", "normalized_1_1": "-1-1"}
 _SCALES = {"0-255": (1.0, 0.0), "0-1": (1 / 255, 0.0), "-1-1": (1 / 127.5, 1.0)}
 

@@ -3,13 +3,14 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from onnxmint.errors import UsageError
-from onnxmint.preprocess.geometry import LARGEST
-from onnxmint.preprocess.spec import Size
+from onnxmint.preprocess.spec import LARGEST, Size
+
+Choice = TypeVar("Choice", bound=str)
 
 
 def read_json(path: Path) -> Mapping[str, Any]:
@@ -65,7 +66,7 @@ class Facts:
             raise self.refuse(key, f"expected a number{between}")
         return float(value)
 
-    def choice(self, key: str, default: Any, known: Mapping[Any, str]) -> str:
+    def choice(self, key: str, default: Any, known: Mapping[Any, Choice]) -> Choice:
         """Return what a value stands for."""
         value = self.get(key, default)
         if isinstance(value, bool) or not isinstance(value, (str, int)) or value not in known:
