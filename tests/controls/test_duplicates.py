@@ -7,7 +7,8 @@ import numpy as np
 from onnxmint.controls.duplicates import duplicates_control
 from onnxmint.evidence.copies import Copies
 from onnxmint.results.facts import Control
-from tests.controls.conftest import NONE, known, seen
+from tests.controls.conftest import NONE, seen
+from tests.known import known
 
 
 def _control(copies: Copies) -> Control:

@@ -6,7 +6,8 @@ import pytest
 from onnxmint.controls.exchangeability import exchangeability_control
 from onnxmint.controls.seen import Missing
 from onnxmint.results.facts import Control
-from tests.controls.conftest import asked, known
+from tests.controls.conftest import asked
+from tests.known import known
 
 RNG = np.random.default_rng(0)
 

@@ -7,7 +7,8 @@ import pytest
 
 from onnxmint.controls.panel import PANEL, control_evidence, control_question
 from onnxmint.controls.seen import Difficulty, Seen
-from tests.controls.conftest import asked, known, noise, scored, seen, twin
+from tests.controls.conftest import asked, seen, twin
+from tests.known import known, noise, scored
 
 RNG = np.random.default_rng
 ORDER = ("reference", "placebo", "files", "pixels", "duplicates", "exchangeability", "plausibility")

@@ -6,7 +6,8 @@ import numpy as np
 
 from onnxmint.controls.placebo import placebo_control
 from onnxmint.controls.seen import Missing
-from tests.controls.conftest import known, noise, scored, seen, twin, yardstick
+from tests.controls.conftest import seen, twin
+from tests.known import known, noise, scored, yardstick
 
 RNG = np.random.default_rng(0)
 

@@ -5,7 +5,8 @@ import pytest
 
 from onnxmint.controls.plausibility import is_implausible, plausibility_control
 from onnxmint.results.facts import Control
-from tests.controls.conftest import counted, known, seen
+from tests.controls.conftest import counted, seen
+from tests.known import known
 
 EVIDENCE = known(50)
 

@@ -7,7 +7,8 @@ from onnxmint.controls.reference import LEARNED, question_the_reference, referen
 from onnxmint.controls.seen import Difficulty, Missing
 from onnxmint.evidence.known import Evidence
 from onnxmint.results.facts import Control
-from tests.controls.conftest import asked, known, noise, scored, seen
+from tests.controls.conftest import asked, seen
+from tests.known import known, noise, scored
 
 RNG = np.random.default_rng(0)
 NO_FEATURES = (np.zeros((60, 2)), np.zeros((0, 2)))

@@ -14,7 +14,8 @@ from onnxmint.controls.shift import files_control, pixels_control
 from onnxmint.images.facts import FILE_FACTS, PIXEL_FACTS, ImageFacts, look_at
 from onnxmint.progress import quiet
 from tests.conftest import DEMO
-from tests.controls.conftest import few_columns, known, seen
+from tests.controls.conftest import seen
+from tests.known import few_columns, known
 from tests.sources import InMemory
 
 RNG = np.random.default_rng
