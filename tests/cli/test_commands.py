@@ -18,7 +18,8 @@ from tests.conftest import DEMO, KNOWN
 
 MODEL = str(DEMO / "target.onnx")
 EVIDENCE = ["--members", str(KNOWN[0]), "--nonmembers", str(KNOWN[1])]
-FEW = ["--members", f"{KNOWN[0]}?rows=0:60", "--nonmembers", f"{KNOWN[1]}?rows=0:60", "--no-controls"]
+FEW = ["--members", f"{KNOWN[0]}?rows=0:60", "--nonmembers", f"{KNOWN[1]}?rows=0:60"]
+PLAIN = [*FEW, "--no-controls"]
 DECLARED = ["--preprocess", "0-1"]
 
 
@@ -125,7 +126,7 @@ def test_the_gate_says_inconclusive_for_too_few_images(call: Run, images: Path, 
 
 
 def test_train_as_json(call: Run, tmp_path: Path) -> None:
-    words = ["train", MODEL, *FEW, *DECLARED, "--layer", "penultimate", "--json", "-q"]
+    words = ["train", MODEL, *PLAIN, *DECLARED, "--layer", "penultimate", "--json", "-q"]
     code, out, _ = call(*words)
     facts = json.loads(out)
     assert code == 0
@@ -134,7 +135,7 @@ def test_train_as_json(call: Run, tmp_path: Path) -> None:
 
 
 def test_an_evaluation_is_a_table_and_two_files(call: Run, tmp_path: Path) -> None:
-    words = ["evaluate", MODEL, *EVIDENCE, *DECLARED, "--limit", "100", "--views", "2", "--layers", "relu,penultimate"]
+    words = ["evaluate", MODEL, *FEW, *DECLARED, "--views", "2", "--layers", "relu,penultimate"]
     code, out, _ = call(*words, "-o", "compared")
     assert code == 0
     assert max(map(len, out.splitlines())) <= 80
@@ -202,7 +203,7 @@ def test_no_auditor_and_no_evidence_explains_what_is_missing(call: Run, images: 
         (["train", MODEL, *EVIDENCE, "--preprocess", "imagnet"], 2, "is neither a preset"),
         (["train", MODEL, *EVIDENCE, "--preprocess", "imagenet"], 2, "mean and std of 3 channels"),
         (
-            ["train", MODEL, *EVIDENCE, *DECLARED, "--layer", "logits", "--module", "cnn"],
+            ["train", MODEL, *FEW, *DECLARED, "--layer", "logits", "--module", "cnn"],
             2,
             "'classes' (10) is none",
         ),
@@ -222,7 +223,7 @@ def test_no_auditor_and_no_evidence_explains_what_is_missing(call: Run, images: 
         (["evaluate", MODEL, *EVIDENCE], 2, "say how target.onnx's images are prepared, with --preprocess"),
         (["evaluate", MODEL, *EVIDENCE, *DECLARED, "--modules", "cnn,nn"], 2, "no module 'nn' to evaluate"),
         (["evaluate", MODEL, *EVIDENCE, *DECLARED, "--layers", "relu_9"], 2, "no layer 'relu_9'; closest:"),
-        (["evaluate", MODEL, *EVIDENCE, *DECLARED, "--reference", "none"], 2, "--reference none is not a folder"),
+        (["evaluate", MODEL, *FEW, *DECLARED, "--reference", "none"], 2, "--reference none is not a folder"),
         (["evaluate", MODEL, *EVIDENCE, *DECLARED, "-o", "/proc/x"], 1, "cannot write /proc/x"),
         (["evaluate", MODEL], 2, "Missing option '--members'"),
         (["report", "."], 1, "is no finished run"),
@@ -271,7 +272,7 @@ def test_a_baseline_of_answers_that_are_not_numbers_is_a_row_with_its_reason(cal
           none = Mul (flat, zero)  odd = Div (none, zero)  logits = Add (odd, flat) }
     """
     onnx.save(onnx.parser.parse_model(text), tmp_path / "half.onnx")
-    words = ["train", "half.onnx", *FEW, *DECLARED, "--no-labels", "--layer", "active", "-q"]
+    words = ["train", "half.onnx", *PLAIN, *DECLARED, "--no-labels", "--layer", "active", "-q"]
     code, out, _ = call(*words, "--json")
     assert code == 0
     row = next(row for row in json.loads(out)["baselines"] if row["name"] == "max_probability")
@@ -287,7 +288,7 @@ def test_a_model_that_prepares_its_pixels_itself_needs_no_preprocessing(call: Ru
           active = Relu (maps)  mean = GlobalAveragePool (active)  logits = Flatten (mean) }
     """
     onnx.save(onnx.parser.parse_model(text), tmp_path / "raw.onnx")
-    words = ["train", "raw.onnx", *FEW, "-q", "--no-labels"]
+    words = ["train", "raw.onnx", *PLAIN, "-q", "--no-labels"]
     code, _, err = call(*words, *DECLARED)
     assert code == 2
     assert "takes raw uint8 pixels and prepares them itself" in _message(err)
@@ -302,7 +303,7 @@ def test_missing_external_weights_are_named(call: Run, tmp_path: Path) -> None:
 
 def test_activations_that_are_not_numbers_are_refused(call: Run, tmp_path: Path) -> None:
     onnx.save(_nan_model(), tmp_path / "nan.onnx")
-    code, _, err = call("train", "nan.onnx", *FEW, *DECLARED, "-q")
+    code, _, err = call("train", "nan.onnx", *PLAIN, *DECLARED, "-q")
     assert code == 1
     assert "NaN or infinity" in _message(err)
 
@@ -369,7 +370,7 @@ def test_what_is_wrong_with_questioned_images_is_said_before_training(call: Run,
 
 def test_a_trained_auditor_is_kept_when_the_audit_fails(call: Run, tmp_path: Path) -> None:
     known = f"{EVIDENCE[1]}?rows=0:5"
-    code, _, err = call("audit", MODEL, known, *FEW, *DECLARED, "--views", "2", "-q", "-o", "run")
+    code, _, err = call("audit", MODEL, known, *PLAIN, *DECLARED, "--views", "2", "-q", "-o", "run")
     assert code == 1, err
     assert [file.name for file in (tmp_path / "run").iterdir()] == ["auditor.onnx"]
 
@@ -382,7 +383,7 @@ def test_a_model_of_any_image_size_is_audited_at_the_declared_one(call: Run, tmp
         { maps = Conv (image, w)  active = Relu (maps)  mean = GlobalAveragePool (active)  logits = Flatten (mean) }
     """
     onnx.save(onnx.parser.parse_model(text), tmp_path / "free.onnx")
-    words = ["train", "free.onnx", *FEW, "-q", "--no-labels", "--layer", "active"]
+    words = ["train", "free.onnx", *PLAIN, "-q", "--no-labels", "--layer", "active"]
     code, _, err = call(*words, *DECLARED)
     assert code == 2
     assert "does not say which: set size" in _message(err)

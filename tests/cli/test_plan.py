@@ -57,19 +57,8 @@ def test_wrong_words_give_one_line(call: Run, words: list[str], message: str) ->
 
 
 def audited(call: Run, phi_file: Path, *words: object) -> tuple[dict, dict]:
-    code, out, err = call(
-        "audit",
-        MODEL,
-        DEMO / "questioned.parquet",
-        "--auditor",
-        phi_file,
-        "--no-controls",
-        "--json",
-        "-q",
-        "-o",
-        "run",
-        *words,
-    )
+    given = ["audit", MODEL, DEMO / "questioned.parquet", "--auditor", phi_file, "--no-controls", "-o", "run"]
+    code, out, err = call(*given, "--json", "-q", *words)
     assert (code, err) == (0, "")
     return json.loads(out), pq.read_table("run/scores.parquet").to_pydict()
 
