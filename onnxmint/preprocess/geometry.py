@@ -7,19 +7,15 @@ from typing import Any
 import numpy as np
 
 from onnxmint.errors import ImagesError
+from onnxmint.images.opening import LARGEST
 from onnxmint.preprocess.resampling import resize_like_torch, resize_without_antialias
-from onnxmint.preprocess.spec import PreprocessSpec, Size
+from onnxmint.preprocess.spec import KEEPING_ASPECT, CropRule, PreprocessSpec, Resize, Size
 
 Rounding = Callable[[float], int]
 
-LARGEST = 50_000_000  # pixels; a file of a few kB can claim far more
-FILTERS = ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming")
-RESIZES = ("fit-when-needed", "squash", "shortest", "cover", "longest", "none")
-KEEPING_ASPECT = ("shortest", "cover", "longest")
-RESAMPLERS = ("pillow", "torch", "no-antialias")
 _MOST_WEIGHTS = 12_500_000  # of one side, 100 MB; 224 pixels can come from 55,000
 # What a crop does when the rest is odd: (where the half pixel goes when cutting, when padding).
-CROP_RULES: Mapping[str, tuple[Rounding, Rounding]] = {
+CROP_RULES: Mapping[CropRule, tuple[Rounding, Rounding]] = {
     "torchvision": (round, math.floor),
     "transformers": (math.floor, math.ceil),
     "transformers-fast": (math.floor, math.floor),
@@ -50,7 +46,7 @@ def _resize(image: Any, spec: PreprocessSpec) -> Any:
     return _resample(image, (height, width), spec)
 
 
-def _size_of_same_aspect(image: Any, size: Size, resize: str) -> Size:
+def _size_of_same_aspect(image: Any, size: Size, resize: Resize) -> Size:
     """Return (height, width) of the resized image."""
     old = image.height, image.width
     if resize == "shortest":  # torchvision, transformers

@@ -18,8 +18,7 @@ from PIL import Image
 from onnxmint.errors import ImagesError, UsageError
 from onnxmint.preprocess.declared.finding import load_spec
 from onnxmint.preprocess.decoding import PRESETS, decode, final_size, from_dict, resolve, to_dict
-from onnxmint.preprocess.geometry import FILTERS
-from onnxmint.preprocess.spec import PreprocessSpec
+from onnxmint.preprocess.spec import FILTERS, PreprocessSpec
 
 
 def _pixels(height: int, width: int, seed: int = 0) -> np.ndarray:
