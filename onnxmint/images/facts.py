@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.errors import ImagesError
-from onnxmint.images.entries import EncodedImage, ImageSource
+from onnxmint.images.entries import EncodedImage, ImageSource, size_of
 from onnxmint.images.flight import in_order
 from onnxmint.images.opening import FORMATS, decoded, in_mode, orientation_of
 from onnxmint.images.perceptual import perceptual_hash
@@ -149,7 +149,7 @@ def look_at(
     filled = described = 0
     with stage(name, len(wanted)) as advance, ThreadPoolExecutor(threads, thread_name_prefix="onnxmint-facts") as pool:
         see = partial(_see, pixel_facts=pixel_facts)
-        for seen in in_order(pool, see, source.read(wanted), waiting=_IN_FLIGHT * threads, size=_size):
+        for seen in in_order(pool, see, source.read(wanted), waiting=_IN_FLIGHT * threads, size=size_of):
             advance(1)
             if isinstance(seen, Unreadable):
                 unreadable.append(seen)
@@ -163,10 +163,6 @@ def look_at(
             filled += 1
     known = room.take(slice(filled))
     return replace(known, statistics=room.statistics[:described], unreadable=tuple(unreadable))
-
-
-def _size(image: EncodedImage) -> int:
-    return len(image.data or b"")
 
 
 def _room(count: int, described: int) -> ImageFacts:

@@ -1,13 +1,17 @@
 """How much of a set of images is in memory at once: images looked at beside each other, within a fixed budget."""
 
+import ctypes
+import functools
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 MOST_BYTES = 64 << 20  # encoded, waiting for a worker; one file more may be there, whatever its size
+_KEPT_PIXELS = 16_000_000  # freed, and perhaps kept by the allocator of some thread
 MOST_PIXELS = 60_000_000  # decoded at once by all threads together, at 4 to 8 bytes each; one image is never more
 
 Item = TypeVar("Item")
@@ -41,8 +45,50 @@ class Budget:
                 self._changed.notify_all()
 
 
-PIXELS = Budget(MOST_PIXELS)
-"""Of the process: images that are decoded in this moment, whoever decodes them."""
+class _Freed:
+    """Counts the pixels whose memory was freed, and gives it back to the system now and then.
+
+    glibc keeps what a thread frees for that thread: with one large image a thread, a machine of many cores would hold
+    as many of them as it has cores, though one is decoded at a time.
+    """
+
+    def __init__(self) -> None:
+        self._pixels = 0
+
+    def add(self, pixels: int) -> None:
+        """Count an image; threads may lose a count to each other, not the order of magnitude."""
+        self._pixels += pixels
+        if self._pixels > _KEPT_PIXELS:
+            self._pixels = 0
+            _trim()
+
+
+@functools.cache
+def _allocator() -> Any:
+    """Return the C library where it is glibc, else None."""
+    if not sys.platform.startswith("linux"):
+        return None
+    library = ctypes.CDLL(None)
+    return library if hasattr(library, "malloc_trim") else None
+
+
+def _trim() -> None:
+    """Give freed memory back to the system."""
+    library = _allocator()
+    if library is not None:
+        library.malloc_trim(0)
+
+
+_PIXELS = Budget(MOST_PIXELS)  # of the process: whoever decodes images
+_FREED = _Freed()
+
+
+@contextmanager
+def decoding(pixels: int) -> Iterator[None]:
+    """Hold room for an image of so many pixels while it is decoded and looked at, in all threads together."""
+    with _PIXELS.taken(pixels):
+        yield
+    _FREED.add(pixels)
 
 
 def in_order(

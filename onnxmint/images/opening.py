@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from onnxmint.errors import ImagesError
-from onnxmint.images.flight import PIXELS
+from onnxmint.images.flight import decoding
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF", "HEIF")  # the last two where they can be read
 SUFFIXES = frozenset(
@@ -56,7 +56,7 @@ def decoded(data: bytes, convert: Convert) -> Iterator[Any]:
         ImagesError: the image is no image, broken, too large, or deeper than 8 bits.
     """
     image = _opened(data)
-    with PIXELS.taken(image.width * image.height):
+    with decoding(image.width * image.height):
         try:
             made = convert(image)
         except _BROKEN as problem:
