@@ -4,12 +4,69 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from onnxmint.errors import UsageError
+
 DeviceKind = Literal["cpu", "cuda"]
 DeviceChoice = Literal["auto", DeviceKind]
-ModuleName = str  # one of mint.modules: an open set
+ModuleName = str  # of one of MODULES: an open set, to which a row and a file add
 ModuleChoice = str  # "auto", or a ModuleName
 FalseDiscovery = Literal["bh", "storey"]
 PValues = Literal["conservative", "smoothed"]
+
+
+_MAP = 3  # axes of an activation map: channels, height, width
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModuleKind:
+    """A MINT module that can be asked for; its network is in mint/modules/NAME.py.
+
+    Attributes:
+        name: by which it is asked for.
+        words: what it does, for --help.
+        reads: the log-odds of the answer in all views, or one layer.
+        views: whether it needs more than one view of an image.
+        maps_only: whether a layer must be an activation map.
+        fitted: how many networks are: none, one, or one stopped by each fold of the fit part.
+    """
+
+    name: ModuleName
+    words: str
+    reads: Literal["odds", "layer"]
+    views: bool = False
+    maps_only: bool = False
+    fitted: Literal["none", "one", "each fold"] = "one"
+
+    def fits(self, shape: tuple[int, ...]) -> bool:
+        """Say whether it can read a layer of this shape per image."""
+        return not self.maps_only or len(shape) == _MAP
+
+
+MODULES = (
+    ModuleKind(
+        name="views",
+        words="reads how the answer changes over shifted and mirrored views",
+        reads="odds",
+        views=True,
+        fitted="each fold",
+    ),
+    ModuleKind(name="phi", words="is the log-odds of one view", reads="odds", fitted="none"),
+    ModuleKind(name="cnn", words="reads the activation map of one --layer", reads="layer", maps_only=True),
+    ModuleKind(name="vanilla", words="reads its pooled values", reads="layer"),
+)
+"""Every module; of those that read a layer, "auto" takes the first that can. To add one, write its file and its row."""
+
+
+def module_kind(name: ModuleName) -> ModuleKind:
+    """Return the row of a module.
+
+    Raises:
+        UsageError: there is no such module.
+    """
+    found = next((kind for kind in MODULES if kind.name == name), None)
+    if found is None:
+        raise UsageError(f"no module {name!r}; there are {', '.join(kind.name for kind in MODULES)}")
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

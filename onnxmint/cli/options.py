@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from onnxmint.settings import MODULES
+
 Command = Callable[..., Any]
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout, nothing else.")
@@ -69,11 +71,11 @@ _KNOWN_IMAGES = (
 _MODULE = (
     click.option(
         "--module",
-        type=click.Choice(["auto", "views", "phi", "cnn", "vanilla"]),
+        type=click.Choice(["auto", *(kind.name for kind in MODULES)]),
         default="auto",
         show_default=True,
-        help="views reads how the answer changes over shifted and mirrored views; phi is the log-odds of one view; "
-        "auto takes views if it is surely better on the fit part. cnn (maps) and vanilla (pooled) read one --layer.",
+        help=f"{'; '.join(f'{kind.name} {kind.words}' for kind in MODULES)}. auto takes views if it is surely better "
+        "than phi on the fit part.",
     ),
     click.option(
         "--layer",

@@ -175,6 +175,7 @@ class Control:
         name: which.
         passed: None when it was not run; the text says why.
         text: what was found, in one or two sentences.
+        stops: whether it leaves another explanation than membership when it fails, so that no verdict is reached.
         auc: how well it tells the two sides apart without membership, with its 98% interval; None where it does not.
         difficulty: of `reference`.
         target_minus_placebo: of `placebo`, AUC of the target minus that of its twin.
@@ -185,6 +186,7 @@ class Control:
     name: ControlName
     passed: bool | None
     text: str
+    stops: bool = False
     auc: Estimate | None = None
     difficulty: DifficultyFacts | None = None
     target_minus_placebo: Difference | None = None

@@ -31,7 +31,7 @@ from onnxmint.mint.describing import FEATURES, features_probe, telling_layer
 from onnxmint.progress import Stage, quiet
 from onnxmint.results.audit import AuditResult, QuestionedFacts
 from onnxmint.results.facts import Skipped, now
-from onnxmint.settings import AuditSettings, EvidenceSettings, TrainSettings
+from onnxmint.settings import AuditSettings, EvidenceSettings, TrainSettings, module_kind
 from onnxmint.stats.estimates import FloatArray
 from onnxmint.verdict.answer import Question, reach_verdict
 from onnxmint.verdict.scores import Scored, flag_warnings, histogram, judge, prior_of, statistics
@@ -131,7 +131,8 @@ def _trained(
     target = make_ready(model, known.training)
     labels = labels_of(asked.entries())
     check_labels(labels, target.model.answer.classes, asked.location)
-    told = known.training.module in ("auto", "views", "phi")
+    module = known.training.module
+    told = module == "auto" or module_kind(module).reads == "odds"
     if told and labels is None and all(labels_of(one.entries()) is not None for one in sources):
         raise UsageError(
             f"the known images have labels, but not all images in {asked.location} have one, so their scores would not "
