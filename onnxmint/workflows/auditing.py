@@ -230,7 +230,7 @@ def _controls(
         found["reference"] = question_the_reference(
             found["reference"], references, asked, units, auditor.traces, batch_size=settings.batch_size, stage=stage
         )
-    return tuple(found[name] for name in ORDER)
+    return tuple(found[name] for name in ORDER if name in found)
 
 
 def _warnings(
