@@ -37,10 +37,10 @@ class Auditor(AuditorFacts):
 
     def to_metadata(self) -> dict[str, str]:
         """Return the metadata that goes into the file (everything but the graph)."""
-        return {METADATA_KEY: _AUDITOR.write(self, packed=True)}
+        return {METADATA_KEY: AUDITOR.write(self, packed=True)}
 
 
-_AUDITOR = Document(kind=Auditor, schema=SCHEMA, elsewhere=("model",), mend="train it again", error=ModelError)
+AUDITOR = Document(kind=Auditor, schema=SCHEMA, elsewhere=("model",), mend="train it again", error=ModelError)
 
 
 def load_auditor(path: Path) -> Auditor:
@@ -68,7 +68,7 @@ def load_auditor(path: Path) -> Auditor:
     found = {entry.key: entry.value for entry in proto.metadata_props}
     if METADATA_KEY not in found:
         raise ModelError(f"{path} is an ONNX file but no auditor; make one with: onnxmint train")
-    auditor = _AUDITOR.read(found[METADATA_KEY], f"the auditor {path}", model=model)
+    auditor = AUDITOR.read(found[METADATA_KEY], f"the auditor {path}", model=model)
     outputs = {output.name for output in proto.graph.output}
     for wrong in (*_impossible(auditor, outputs), *_apart(auditor.yardstick, auditor.traces, auditor.method.folds)):
         raise ModelError(f"the auditor {path}: {wrong}; train it again")
