@@ -4,14 +4,14 @@ import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from onnxmint.errors import ImagesError, UsageError
 from onnxmint.images.entries import EncodedImage, ImageEntry, ImageSource
 from onnxmint.images.files import open_csv, open_folder
+from onnxmint.images.opening import decoded, in_mode
 from onnxmint.images.parquet import ParquetSource
 from onnxmint.images.tar import TarSource
-from onnxmint.preprocess.decoding import decode
-from onnxmint.preprocess.spec import PreprocessSpec
 
 __all__ = ["EncodedImage", "ImageEntry", "ImageSource", "open_source", "require_readable"]
 
@@ -103,13 +103,16 @@ def require_readable(source: ImageSource) -> None:
         ImagesError: with the first reason.
     """
     reasons: list[str] = []
-    anything = PreprocessSpec(name="as it is", resize="none")
     for image in source.read({entry.index for entry in source.entries()[:_FIRST]}):
         try:
             if image.data is not None:
-                decode(image.data, anything)
-                return
+                with decoded(image.data, _in_colours):
+                    return
             reasons.append(f"{image.path} {image.error}")
         except ImagesError as problem:
             reasons.append(f"{image.path} {problem}")
     raise ImagesError(f"none of the first {len(reasons)} images of {source.location} could be read; {reasons[0]}")
+
+
+def _in_colours(image: Any) -> Any:
+    return in_mode(image, "RGB")

@@ -2,20 +2,17 @@
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
 from onnxmint.errors import ImagesError
+from onnxmint.images.opening import LARGEST
 from onnxmint.preprocess.resampling import TORCH_FILTERS, resize_like_torch, resize_without_antialias
-from onnxmint.preprocess.spec import LARGEST, CropRule, Filter, PreprocessSpec, Resampler, Resize, Size
+from onnxmint.preprocess.spec import FILTERS, KEEPING_ASPECT, CropRule, PreprocessSpec, Resampler, Resize, Size
 
 Rounding = Callable[[float], int]
 
-FILTERS: tuple[Filter, ...] = get_args(Filter)
-RESIZES: tuple[Resize, ...] = get_args(Resize)
-KEEPING_ASPECT = ("shortest", "cover", "longest")
-RESAMPLERS: tuple[Resampler, ...] = get_args(Resampler)
 _MOST_WEIGHTS = 12_500_000  # of one side, 100 MB; 224 pixels can come from 55,000
 # What a crop does when the rest is odd: (where the half pixel goes when cutting, when padding).
 CROP_RULES: Mapping[CropRule, tuple[Rounding, Rounding]] = {
@@ -75,7 +72,7 @@ def _resize(image: Any, spec: PreprocessSpec) -> Any:
     return _resample(image, (height, width), spec)
 
 
-def _size_of_same_aspect(image: Any, size: Size, resize: str) -> Size:
+def _size_of_same_aspect(image: Any, size: Size, resize: Resize) -> Size:
     """Return (height, width) of the resized image."""
     old = image.height, image.width
     if resize == "shortest":  # torchvision, transformers

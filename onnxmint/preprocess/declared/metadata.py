@@ -11,7 +11,7 @@ from onnxmint.preprocess.spec import Channels, PreprocessSpec
 
 _ULTRALYTICS = ("task", "imgsz", "channels")
 _FORMAT, _RANGE, _GAMMA = "image.bitmappixelformat", "image.nominalpixelrange", "image.colorspacegamma"
-_CHANNELS: dict[str, Channels] = {"gray8": "gray", "rgb8": "rgb", "bgr8": "bgr"}
+_CHANNELS: Mapping[str, Channels] = {"gray8": "gray", "rgb8": "rgb", "bgr8": "bgr"}
 _RANGES = {"nominalrange_0_255": "0-255", "normalized_0_1": "0-1", "normalized_1_1": "-1-1"}
 _SCALES = {"0-255": (1.0, 0.0), "0-1": (1 / 255, 0.0), "-1-1": (1 / 127.5, 1.0)}
 
@@ -55,6 +55,7 @@ def _ultralytics(facts: Facts) -> PreprocessSpec:
     sides = facts.pixels("imgsz", [size, size] if type(size) is int else size)
     return PreprocessSpec(
         name=facts.place,
+        origin="metadata",
         size=sides,
         resize="shortest" if sides[0] == sides[1] else "squash",
         crop=sides,
@@ -70,7 +71,11 @@ def _image_keys(facts: Facts) -> PreprocessSpec:
         raise facts.refuse(_GAMMA, "onnxmint reproduces SRGB")
     scale, mean = _SCALES[facts.choice(_RANGE, None, _RANGES)]
     return PreprocessSpec(
-        name=facts.place, channels=facts.choice(_FORMAT, "rgb8", _CHANNELS), scale=scale, mean=(mean,)
+        name=facts.place,
+        origin="metadata",
+        channels=facts.choice(_FORMAT, "rgb8", _CHANNELS),
+        scale=scale,
+        mean=(mean,),
     )
 
 
@@ -78,9 +83,9 @@ def _mean_and_std(facts: Facts) -> PreprocessSpec:
     """Return a normalisation whose units its own size tells: ImageNet's mean is 0.45 of 0-1 and 115 of 0-255."""
     mean, std = facts.colours("mean", ()), facts.colours("std", (), above=0)
     if max(std) > 1 or max(mean) > 1:
-        return PreprocessSpec(name=facts.place, mean=mean, std=std)
+        return PreprocessSpec(name=facts.place, origin="metadata", mean=mean, std=std)
     if min(std) < 1 and min(mean) >= 0:
-        return PreprocessSpec(name=facts.place, scale=1 / 255, mean=mean, std=std)
+        return PreprocessSpec(name=facts.place, origin="metadata", scale=1 / 255, mean=mean, std=std)
     raise UsageError(
         f"{facts.place}: mean = {list(mean)} and std = {list(std)} do not tell whether pixels are 0-1 or 0-255; say it "
         "with --preprocess"

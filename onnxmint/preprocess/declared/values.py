@@ -1,16 +1,18 @@
 """Values from somebody else's file: checked one by one, refused with the file, the key and what was expected."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
 from onnxmint.errors import UsageError
-from onnxmint.preprocess.spec import LARGEST, Size
+from onnxmint.images.opening import LARGEST
+from onnxmint.preprocess.spec import Size
 
-Choice = TypeVar("Choice", bound=str)
+Meaning = TypeVar("Meaning", bound=str)
 
 
 def read_json(path: Path) -> Mapping[str, Any]:
@@ -26,6 +28,19 @@ def read_json(path: Path) -> Mapping[str, Any]:
     if not isinstance(facts, dict):
         raise UsageError(f"{path}: holds no JSON object; expected keys with values")
     return facts
+
+
+@contextmanager
+def said_by(place: str) -> Iterator[None]:
+    """Add the place to the reason why what is said there makes no preprocessing.
+
+    Raises:
+        UsageError: in place of ValueError.
+    """
+    try:
+        yield
+    except ValueError as problem:
+        raise UsageError(f"{place}: {problem}") from None
 
 
 class Facts:
@@ -66,7 +81,7 @@ class Facts:
             raise self.refuse(key, f"expected a number{between}")
         return float(value)
 
-    def choice(self, key: str, default: Any, known: Mapping[Any, Choice]) -> Choice:
+    def choice(self, key: str, default: Any, known: Mapping[Any, Meaning]) -> Meaning:
         """Return what a value stands for."""
         value = self.get(key, default)
         if isinstance(value, bool) or not isinstance(value, (str, int)) or value not in known:
