@@ -192,10 +192,8 @@ def _contestants(settings: EvaluateSettings, layers: list[Layer]) -> Iterator[tu
     for name in settings.modules:
         if name == "views":
             yield name, None
-        elif name in ("cnn", "vanilla"):
-            yield from ((name, layer) for layer in layers)
         else:
-            raise UsageError(f"no module {name!r} to evaluate; there are views, cnn and vanilla")
+            yield from ((name, layer) for layer in layers)
 
 
 def _fit(run: _Run, contestants: list[_Contestant], seed: int) -> None:
