@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "onnxmint"
 LEVEL = {
     "errors": 0,
     "progress": 0,
-    "settings": 0,
+    "settings": 1,
     "writing": 1,
     "stats": 1,
     "graph": 2,

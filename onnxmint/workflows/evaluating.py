@@ -155,8 +155,6 @@ def _penultimate(target: Target) -> Layer | None:
 def _rivals(target: Target, layers: list[Layer], settings: EvaluateSettings) -> Iterator[Rival]:
     """Yield every module on every layer that was asked for."""
     for kind in (module_kind(name) for name in settings.modules):
-        if kind.fitted == "none":
-            raise UsageError(f"module {kind.name!r} learns nothing: it is compared as a signal already")
         if kind.reads == "odds":
             mixes = target.model.input.mixes
             yield Rival(name=kind.name, layer=None, skipped=f"the target {MIXES}" if mixes else None)

@@ -1,5 +1,6 @@
 """A declaration is one plain value: checked when it is made, the same after travelling, equal by what it does."""
 
+import json
 import pickle
 from dataclasses import replace
 from pathlib import Path
