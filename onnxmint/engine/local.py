@@ -46,7 +46,8 @@ class Local:
             gathered = _Gathered(probe, images)
             stack.callback(gathered.close)
             for part in images.parts:
-                with self.stage(f"{_name(part)}{name}", len(part.row)) as advance:
+                stage = self.stage if isinstance(part, Part) else quiet  # pixels in memory take no time to speak of
+                with stage(f"{_name(part)}{name}", len(part.row)) as advance:
                     for told in _told(worker, part, probe.batch_size, workers):
                         gathered.add(told)
                         advance(len(told.row) + len(told.skipped))
