@@ -34,14 +34,15 @@ _Out = TypeVar("_Out")
 class Local:
     """Shows images to models in this process, and tells a stage of its progress."""
 
-    def __init__(self, stage: Stage = quiet) -> None:
-        """Tell `stage` of the progress."""
+    def __init__(self, stage: Stage = quiet, *, workers: int | None = None) -> None:
+        """Tell `stage` of the progress; so many workers take batches side by side, for None what suits the device."""
         self.stage = stage
+        self._workers = workers
 
     def observe(self, probe: Probe, images: Images, *, name: str) -> Observations:
         """Return what the probe finds out about the images; see `Engine.observe`."""
-        workers, threads = share_cores(probe.device)
-        worker = Worker(probe, threads=threads)
+        suitable, threads = share_cores(probe.device)
+        workers, worker = self._workers or suitable, Worker(probe, threads=threads)
         with contextlib.ExitStack() as stack:
             gathered = _Gathered(probe, images)
             stack.callback(gathered.close)
@@ -61,7 +62,7 @@ def _name(part: Part | Decoded) -> str:
 
 def _told(worker: Worker, part: Part | Decoded, batch_size: int, workers: int) -> Iterator[Told]:
     if isinstance(part, Part):
-        return in_order(_encoded(part, batch_size), worker, workers=workers)
+        return in_order(in_batches(part, batch_size), worker, workers=workers)
     return in_order(_decoded(part, batch_size), lambda batch, _: _show(worker, batch), workers=workers)
 
 
@@ -69,7 +70,7 @@ def _show(worker: Worker, batch: Decoded) -> Told:
     return Told(row=batch.row, columns=worker.show(batch.pixels, batch.label), pixels=batch.pixels)
 
 
-def _encoded(part: Part, size: int) -> Iterator[Encoded]:
+def in_batches(part: Part, size: int) -> Iterator[Encoded]:
     """Yield the images of a source in batches of `size`, the last one smaller."""
     place_of = {index: place for place, index in enumerate(part.index.tolist())}
     batch: list[EncodedImage] = []

@@ -11,7 +11,6 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image, ImageEnhance
 
-from onnxmint.controls import reference as reference_room
 from onnxmint.errors import EvidenceError, ModelError, UsageError
 from onnxmint.graph.load import load_target
 from onnxmint.graph.placebo import placebo_twin
@@ -23,7 +22,7 @@ from onnxmint.settings import AuditSettings, TrainSettings
 from onnxmint.workflows.auditing import audit
 from onnxmint.workflows.training import train
 from tests.conftest import DEMO
-from tests.graph.texts import CNN, cnn
+from tests.controls.conftest import templates
 
 MODEL = DEMO / "target.onnx"
 SETTINGS = TrainSettings(preprocess="0-1", device="cpu", module="phi", limit=300)
@@ -176,26 +175,19 @@ def test_without_controls_they_are_rows_that_say_so(auditor: Auditor, tmp_path: 
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A classifier of the same task that knows nothing: the target's twin."""
-    file = tmp_path_factory.mktemp("reference") / "other.onnx"
-    file.write_bytes(serialize(placebo_twin(load_target(MODEL).model, seed=5)))
-    return file
+    """A classifier of the same task."""
+    return templates(tmp_path_factory.mktemp("reference") / "other.onnx")
 
 
-def test_a_reference_that_does_not_know_its_task_is_refused(reference: Path) -> None:
+def test_a_reference_that_does_not_know_its_task_is_refused(tmp_path: Path) -> None:
     """Shown other pixels than it was trained on, it would find nothing easy and pass the control."""
-    settings = replace(SETTINGS, reference=(reference,))
+    twin = tmp_path / "twin.onnx"
+    twin.write_bytes(serialize(placebo_twin(load_target(MODEL).model, seed=5)))
+    settings = replace(SETTINGS, reference=(twin,))
     with pytest.raises(ModelError, match=r"right on \d+\.\d% of known images, hardly more than by chance \(10\.0%\)"):
         train(MODEL, DEMO / "members.parquet", DEMO / "nonmembers.parquet", settings=settings)
 
 
-@pytest.fixture
-def untaught(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let references pass that know nothing: what is done with them is the same."""
-    monkeypatch.setattr(reference_room, "_TAUGHT", -1)
-
-
-@pytest.mark.usefixtures("untaught")
 def test_a_given_reference_sees_known_and_questioned_images(reference: Path) -> None:
     settings = replace(SETTINGS, reference=(reference,))
     made = train(MODEL, DEMO / "members.parquet", DEMO / "nonmembers.parquet", settings=settings)
@@ -213,12 +205,10 @@ def test_a_given_reference_sees_known_and_questioned_images(reference: Path) -> 
         audit(MODEL, DEMO / "questioned.parquet", made, settings=AuditSettings(reference=(MODEL,)))
 
 
-@pytest.mark.usefixtures("untaught")
 @pytest.mark.parametrize("declared", ["keras:tf", "scale = 0.00392156862745098", 'scale = 0.5\nresize = "squash"'])
 def test_a_reference_that_takes_another_size_is_prepared_as_in_training(tmp_path: Path, declared: str) -> None:
     """What was declared without a size fits both models; what was settled for the target fits the target only."""
-    text = CNN.replace("[N,3,8,8]", "[N,1,14,14]").replace("float[5,3,3,3] w1", "float[5,1,3,3] w1")
-    small = cnn(tmp_path / "small.onnx", text.replace("float[N,4]", "float[N,10]").replace("[6,4]", "[6,10]"))
+    small = templates(tmp_path / "small.onnx", size=14)
     if "=" in declared:
         (tmp_path / "p.toml").write_text(declared)
         declared = str(tmp_path / "p.toml")

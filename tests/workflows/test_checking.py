@@ -10,12 +10,14 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from onnxmint.controls.advice import CheckResult
+from onnxmint.controls.preparations import check_source
+from onnxmint.engine.local import Local
 from onnxmint.errors import ImagesError, UsageError
 from onnxmint.graph.load import load_target
 from onnxmint.images.entries import EncodedImage, ImageEntry
+from onnxmint.results.check import CheckResult
 from onnxmint.settings import EvidenceSettings
-from onnxmint.workflows.checking import check, check_source
+from onnxmint.workflows.checking import check
 from tests.graph.texts import save
 
 REAL = (
@@ -247,9 +249,9 @@ class _Nothing:
 def test_a_source_without_images_and_a_sample_of_none_are_refused(demo: Path) -> None:
     target = load_target(demo / "target.onnx")
     with pytest.raises(ImagesError, match="nowhere holds no images"):
-        check_source(target, _Nothing(), _declaring("0-1"))
+        check_source(target, _Nothing(), _declaring("0-1"), Local())
     with pytest.raises(ValueError, match="sample must be at least 1, got 0"):
-        check_source(target, _Nothing(), _declaring("0-1"), sample=0)
+        check_source(target, _Nothing(), _declaring("0-1"), Local(), sample=0)
 
 
 def test_the_same_seed_draws_the_same_images(demo: Path) -> None:

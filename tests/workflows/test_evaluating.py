@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from onnxmint.engine.stream import Runner
+from onnxmint.engine.worker import Worker
 from onnxmint.errors import UsageError
 from onnxmint.graph.layers import list_layers
 from onnxmint.graph.load import load_target
@@ -34,13 +34,13 @@ def shown() -> list[int]:
 @pytest.fixture(scope="module")
 def found(shown: list[int]) -> Iterator[Evaluation]:
     patch = pytest.MonkeyPatch()
-    real = Runner.__call__
+    real = Worker.show
 
-    def counted(self: Runner, pixels: Any, extra: Any = None) -> Any:
+    def counted(self: Worker, pixels: Any, labels: Any) -> Any:
         shown.append(len(pixels))
-        return real(self, pixels, extra)
+        return real(self, pixels, labels)
 
-    patch.setattr(Runner, "__call__", counted)
+    patch.setattr(Worker, "show", counted)
     yield evaluate(DEMO / "target.onnx", *EVIDENCE, settings=SETTINGS)
     patch.undo()
 
