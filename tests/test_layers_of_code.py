@@ -16,6 +16,7 @@ LEVEL = {
     "progress": 0,
     "settings": 1,
     "writing": 1,
+    "foreign": 1,
     "stats": 1,
     "graph": 2,
     "images": 2,

@@ -21,7 +21,7 @@ from onnxmint.engine.probe import Probe
 from onnxmint.engine.session import share_cores
 from onnxmint.engine.worker import Encoded, Told, Worker, to_numpy
 from onnxmint.images.entries import EncodedImage
-from onnxmint.images.rows import Decoded, Images, Part
+from onnxmint.images.chosen import Decoded, Images, Part
 from onnxmint.progress import Stage, quiet
 
 _BATCHES_AHEAD = 2

@@ -15,7 +15,7 @@ from onnxmint.errors import ImagesError, ModelError
 from onnxmint.graph.running import first_line, runtime_errors
 from onnxmint.graph.views import LABEL
 from onnxmint.images.entries import EncodedImage
-from onnxmint.images.rows import Rows
+from onnxmint.images.chosen import Rows
 from onnxmint.preprocess.decoding import decode
 from onnxmint.results.facts import Skipped
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from onnxmint.evidence.table import EvidenceTable
 from onnxmint.images.entries import ImageSource
 from onnxmint.images.facts import ImageFacts
-from onnxmint.images.rows import Images, Part
+from onnxmint.images.chosen import Images, Part
 
 Rows = NDArray[np.int64]
 

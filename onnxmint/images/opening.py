@@ -15,6 +15,12 @@ from onnxmint.errors import ImagesError
 from onnxmint.images.flight import PIXELS
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF", "HEIF")  # the last two where they can be read
+SUFFIXES = frozenset(
+    {
+        ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".bmp", ".gif", ".tif", ".tiff",
+        ".ppm", ".pgm", ".pbm", ".pnm", ".avif", ".heic", ".heif",
+    }
+)  # fmt: skip
 LARGEST = 50_000_000  # pixels; a file of a few kB can claim far more
 DEEP_MODES = ("I;16", "I;16B", "I;16L", "I", "F")
 _ORIENTATION = 0x0112  # EXIF tag

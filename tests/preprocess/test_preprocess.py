@@ -210,6 +210,7 @@ def test_a_toml_file_is_read(tmp_path: Path) -> None:
         ("std = nan", "expected one number, or three"),
         ("size = 100000", "is absurdly large; at most 50,000,000 pixels"),
         ("size = [", "no readable TOML"),
+        ("size = " + "[" * 100_000, "no readable TOML: it is nested more than 64 levels deep"),
         ("crop_fraction = 0", "expected a number from 0.01 to 1"),
         ("crop_fraction = 0.9", "crop_fraction says the size to resize to: leave out size, and set resize to"),
         ('crop_fraction = 0.9\nresize = "squash"\nsize = 3', "crop_fraction says the size to resize to"),

@@ -1,14 +1,15 @@
 """Preprocessing in an ONNX file's metadata_props: Ultralytics' classifiers, ONNX's image keys, plain mean and std."""
 
 import ast
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from onnxmint.errors import UsageError
+from onnxmint.foreign import parse_json
 from onnxmint.preprocess.declared.values import Facts
 from onnxmint.preprocess.spec import Channels, PreprocessSpec
 
+_LONGEST = 1 << 20  # letters of a value; the names of 21,000 classes take half of it
 _ULTRALYTICS = ("task", "imgsz", "channels")
 _FORMAT, _RANGE, _GAMMA = "image.bitmappixelformat", "image.nominalpixelrange", "image.colorspacegamma"
 _CHANNELS: Mapping[str, Channels] = {"gray8": "gray", "rgb8": "rgb", "bgr8": "bgr"}
@@ -28,17 +29,19 @@ def read_metadata(props: Mapping[str, str], place: str) -> PreprocessSpec | None
     """
     lower = {key.lower(): value for key, value in props.items()}
     if "imgsz" in props and ("task" in props or "names" in props):
-        return _ultralytics(Facts(place, {key: _parsed(props[key]) for key in _ULTRALYTICS if key in props}))
+        return _ultralytics(Facts(place, {key: parsed(props[key]) for key in _ULTRALYTICS if key in props}))
     if _RANGE in lower:
         return _image_keys(Facts(place, {key: value.lower() for key, value in lower.items()}))
     if "mean" in props and "std" in props:
-        return _mean_and_std(Facts(place, {key: _parsed(props[key]) for key in ("mean", "std")}))
+        return _mean_and_std(Facts(place, {key: parsed(props[key]) for key in ("mean", "std")}))
     return None
 
 
-def _parsed(text: str) -> Any:
+def parsed(text: str) -> Any:
     """Return the value that a text writes in JSON or Python, else the text."""
-    for parse in (json.loads, ast.literal_eval):
+    if len(text) > _LONGEST:
+        return text
+    for parse in (parse_json, ast.literal_eval):
         try:
             value = parse(text)
             return list(value) if isinstance(value, tuple) else value

@@ -1,13 +1,14 @@
 """Preprocessing in onnxmint's own words: what a TOML file declares, and the file that declares a preparation."""
 
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+from onnxmint import foreign
 from onnxmint.errors import UsageError
+from onnxmint.foreign import ForeignError
 from onnxmint.images.opening import LARGEST
 from onnxmint.preprocess.declared.values import is_number
 from onnxmint.preprocess.geometry import contradiction
@@ -24,9 +25,9 @@ def read_toml(path: Path) -> PreprocessSpec:
         UsageError: it is none, or a key or value means nothing.
     """
     try:
-        facts = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as problem:
-        raise UsageError(f"--preprocess {path}: no readable TOML: {problem}") from None
+        facts = foreign.read_toml(path)
+    except ForeignError as problem:
+        raise UsageError(f"--preprocess {path}: {problem}") from None
     known = [field.name for field in fields(PreprocessSpec) if field.name not in _NOT_DECLARED]
     read: dict[str, Any] = {}
     for key, value in facts.items():

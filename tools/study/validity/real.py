@@ -20,7 +20,7 @@ from onnxmint.evidence.known import Evidence
 from onnxmint.evidence.table import TEST, EvidenceTable
 from onnxmint.images.entries import EncodedImage, ImageEntry
 from onnxmint.images.facts import ImageFacts, look_at
-from onnxmint.images.rows import Decoded, Images
+from onnxmint.images.chosen import Decoded, Images
 from onnxmint.progress import quiet
 from onnxmint.results.facts import EvidenceFacts
 from onnxmint.settings import EvidenceSettings
