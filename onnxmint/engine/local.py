@@ -20,8 +20,8 @@ from onnxmint.engine.observations import Observations
 from onnxmint.engine.probe import Probe
 from onnxmint.engine.session import share_cores
 from onnxmint.engine.worker import Encoded, Told, Worker, to_numpy
-from onnxmint.images.entries import EncodedImage
 from onnxmint.images.chosen import Decoded, Images, Part
+from onnxmint.images.entries import EncodedImage
 from onnxmint.progress import Stage, quiet
 
 _BATCHES_AHEAD = 2

@@ -8,7 +8,7 @@ from typing import Any
 
 from onnxmint import foreign
 from onnxmint.errors import UsageError
-from onnxmint.foreign import ForeignError
+from onnxmint.images.foreign import ForeignError
 from onnxmint.images.opening import LARGEST
 from onnxmint.preprocess.declared.values import is_number
 from onnxmint.preprocess.geometry import contradiction

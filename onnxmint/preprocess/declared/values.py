@@ -10,7 +10,7 @@ import numpy as np
 
 from onnxmint import foreign
 from onnxmint.errors import UsageError
-from onnxmint.foreign import ForeignError
+from onnxmint.images.foreign import ForeignError
 from onnxmint.images.opening import LARGEST
 from onnxmint.preprocess.spec import Size
 

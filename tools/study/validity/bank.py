@@ -23,9 +23,9 @@ from onnxmint.engine.local import Local
 from onnxmint.engine.probe import ANSWER, expose
 from onnxmint.engine.target import Target, make_ready, twin_of
 from onnxmint.graph.views import VIEW_SETS, View, shifted
+from onnxmint.images.chosen import Decoded, Images
 from onnxmint.images.entries import EncodedImage, ImageEntry
 from onnxmint.images.facts import ImageFacts, look_at
-from onnxmint.images.chosen import Decoded, Images
 from onnxmint.mint.describing import FEATURES, features_probe, telling_layer
 from onnxmint.progress import quiet
 from onnxmint.settings import EvidenceSettings
