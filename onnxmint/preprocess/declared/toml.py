@@ -6,8 +6,8 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from onnxmint import foreign
 from onnxmint.errors import UsageError
+from onnxmint.images import foreign
 from onnxmint.images.foreign import ForeignError
 from onnxmint.images.opening import LARGEST
 from onnxmint.preprocess.declared.values import is_number
