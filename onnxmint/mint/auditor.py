@@ -16,6 +16,7 @@ from onnxmint.preprocess.decoding import final_size
 from onnxmint.preprocess.geometry import contradiction
 from onnxmint.results.auditor import SCHEMA, AuditorFacts
 from onnxmint.results.json import Document
+from onnxmint.settings import MODULES
 from onnxmint.verdict.yardstick import Traces, Yardstick
 
 METADATA_KEY = "onnxmint.auditor"
@@ -78,6 +79,8 @@ def load_auditor(path: Path) -> Auditor:
 def _impossible(found: Auditor, outputs: Set[str]) -> Iterator[str]:
     """Yield what cannot be done with a graph and a method, so that no audit ends in the middle because of it."""
     method = found.method
+    if method.name not in [kind.name for kind in MODULES]:
+        yield f"no module {method.name!r}; there are {', '.join(kind.name for kind in MODULES)}"
     for spec in (found.preprocess, *(reference.preprocess for reference in method.references)):
         why = contradiction(spec) or ("it leaves the image size open" if final_size(spec) is None else None)
         if why is not None:
