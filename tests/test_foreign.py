@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onnxmint.foreign import ForeignError, parse_json, parse_toml, read_content, read_json, read_toml
+from onnxmint.images.foreign import ForeignError, parse_json, parse_toml, read_content, read_json, read_toml
 
 VALUES = st.recursive(
     st.none() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from onnxmint.errors import ImagesError, UsageError
-from onnxmint.foreign import ForeignError, parse_json, read_content
+from onnxmint.images.foreign import ForeignError, parse_json, read_content
 
 Order = Literal["given", "declared", "numbers", "from one", "alphabet", "as text", "background first"]
 LARGEST_LABEL = (1 << 63) - 1  # what 64 bits hold

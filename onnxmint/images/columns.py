@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from onnxmint.errors import ImagesError
-from onnxmint.foreign import ForeignError, parse_json
 from onnxmint.images.classes import Numbering, in_order, names_said
+from onnxmint.images.foreign import ForeignError, parse_json
 from onnxmint.images.labels import likely_columns
 from onnxmint.images.selection import Reading, Selection, require_columns
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from onnxmint.foreign import ForeignError, parse_json
+from onnxmint.images.foreign import ForeignError, parse_json
 from onnxmint.images.labels import Faults, LabelReader
 from onnxmint.images.opening import SUFFIXES
 from onnxmint.images.passed import Tally

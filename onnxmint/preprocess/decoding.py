@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from onnxmint.errors import UsageError
 from onnxmint.images.opening import FORMATS, decoded, in_mode, upright
 from onnxmint.preprocess.geometry import fit
-from onnxmint.preprocess.spec import KEEPING_ASPECT, PreprocessSpec, Size, from_dict, layout_named, to_dict
+from onnxmint.preprocess.spec import KEEPING_ASPECT, PreprocessSpec, Size, layout_named
 
-__all__ = ["FORMATS", "PRESETS", "decode", "final_size", "from_dict", "resolve", "to_dict"]
+__all__ = ["FORMATS", "PRESETS", "decode", "final_size", "resolve"]
 
 PRESETS: Mapping[str, PreprocessSpec] = {
     "imagenet": PreprocessSpec(

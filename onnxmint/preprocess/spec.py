@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal, get_args
+from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 from onnxmint.images.opening import LARGEST
 
@@ -133,25 +133,3 @@ def layout_named(text: str) -> Layout:
         if layout == text:
             return layout
     raise ValueError(f"layout must be one of {', '.join(LAYOUTS)}, got {text!r}")
-
-
-def to_dict(spec: PreprocessSpec) -> dict[str, Any]:
-    """Return the JSON form."""
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(spec).items()}
-
-
-def from_dict(facts: Mapping[str, Any]) -> PreprocessSpec:
-    """Read `to_dict` back, from a file that anybody may have written.
-
-    Raises:
-        ValueError: a key or a value that no preprocessing has, with the reason.
-    """
-    import msgspec
-
-    known = {field.name for field in fields(PreprocessSpec)}
-    if unknown := sorted(set(facts) - known):
-        raise ValueError(f"a preprocessing has no key {unknown[0]!r}; known: {', '.join(sorted(known))}")
-    try:
-        return msgspec.convert(facts, PreprocessSpec)
-    except msgspec.ValidationError as problem:
-        raise ValueError(f"no preprocessing: {problem}") from None

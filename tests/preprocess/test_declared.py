@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import onnx
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,7 +16,8 @@ from onnxmint.preprocess.declared.finding import declared_beside, load_spec
 from onnxmint.preprocess.declared.huggingface import PROCESSORS
 from onnxmint.preprocess.declared.metadata import read_metadata
 from onnxmint.preprocess.declared.toml import spec_toml
-from onnxmint.preprocess.decoding import PRESETS, from_dict, resolve, to_dict
+from onnxmint.preprocess.decoding import PRESETS, resolve
+from onnxmint.preprocess.spec import PreprocessSpec
 from tests.graph.texts import cnn
 
 VIT = {"image_processor_type": "ViTImageProcessor"}
@@ -49,7 +51,7 @@ def test_toml_and_json_repeat_every_declaration(tmp_path: Path, facts: dict[str,
     assert replace(load_spec(str(tmp_path / "p.toml")), name=spec.name) == spec
     height, width = spec.crop or spec.size or (0, 0)
     settled = resolve(spec, height=height, width=width, channels=3, layout="NCHW")
-    assert from_dict(json.loads(json.dumps(to_dict(settled)))) == settled
+    assert msgspec.json.decode(msgspec.json.encode(settled), type=PreprocessSpec) == settled
 
 
 def test_what_was_saved_as_a_feature_extractor_is_read_as_an_image_processor(tmp_path: Path) -> None:

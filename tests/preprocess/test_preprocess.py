@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -18,8 +19,9 @@ from PIL import Image
 
 from onnxmint.errors import ImagesError, UsageError
 from onnxmint.preprocess.declared.finding import load_spec
-from onnxmint.preprocess.decoding import PRESETS, decode, final_size, from_dict, resolve, to_dict
-from onnxmint.preprocess.spec import FILTERS, PreprocessSpec
+from onnxmint.preprocess.decoding import PRESETS, decode, final_size, resolve
+from onnxmint.preprocess.geometry import FILTERS
+from onnxmint.preprocess.spec import PreprocessSpec
 
 
 def _pixels(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -198,7 +200,7 @@ def test_images_of_the_wrong_size_are_refused_when_nothing_may_change_them() -> 
 def test_presets_round_trip() -> None:
     for spec in PRESETS.values():
         resolved = _resolved(spec)
-        assert from_dict(to_dict(resolved)) == resolved
+        assert msgspec.json.decode(msgspec.json.encode(resolved), type=PreprocessSpec) == resolved
         assert final_size(resolved) == (8, 8)
         assert len(resolved.mean) == len(resolved.std) == 3
 
@@ -303,7 +305,7 @@ def test_a_shortest_side_needs_a_crop_and_gets_the_models() -> None:
 def test_a_crop_fraction_says_the_size_that_the_models_crop_is_cut_from() -> None:
     spec = _resolved(PreprocessSpec(name="t", resize="shortest", crop_fraction=0.875), size=224)
     assert (spec.size, spec.crop, spec.crop_fraction) == ((256, 256), (224, 224), None)
-    assert from_dict(to_dict(spec)) == spec
+    assert msgspec.json.decode(msgspec.json.encode(spec), type=PreprocessSpec) == spec
     declared = PreprocessSpec(name="t", resize="squash", crop_fraction=0.9, crop=(30, 40))
     spec = resolve(declared, height=None, width=None, channels=3, layout="NCHW")
     assert (spec.size, spec.crop) == ((33, 44), (30, 40))

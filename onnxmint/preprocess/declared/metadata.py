@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from onnxmint.errors import UsageError
-from onnxmint.foreign import parse_json
+from onnxmint.images.foreign import parse_json
 from onnxmint.preprocess.declared.values import Facts
 from onnxmint.preprocess.spec import Channels, PreprocessSpec
 

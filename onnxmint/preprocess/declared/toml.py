@@ -6,22 +6,16 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from onnxmint import foreign
 from onnxmint.errors import UsageError
-from onnxmint.foreign import ForeignError
+from onnxmint.images import foreign
+from onnxmint.images.foreign import ForeignError
 from onnxmint.images.opening import LARGEST
 from onnxmint.preprocess.declared.values import is_number
-from onnxmint.preprocess.resampling import TORCH_FILTERS
-from onnxmint.preprocess.spec import CHOICES, FILTERS, KEEPING_ASPECT, LEAST_FRACTION, PreprocessSpec, Resampler, Size
+from onnxmint.preprocess.geometry import contradiction
+from onnxmint.preprocess.spec import CHOICES, LEAST_FRACTION, PreprocessSpec, Size
 
 _NOT_DECLARED = ("name", "origin")  # said by the file itself
-_OF_RESAMPLER: Mapping[Resampler, tuple[str, ...]] = {
-    "pillow": FILTERS,
-    "torch": TORCH_FILTERS,
-    "no-antialias": ("bilinear",),
-}
 _LEVELS = 255
-_RESIZING = ("squash", *KEEPING_ASPECT)  # always; "fit-when-needed", the default, with a crop alone only crops
 
 
 def read_toml(path: Path) -> PreprocessSpec:
@@ -45,28 +39,10 @@ def read_toml(path: Path) -> PreprocessSpec:
     if any(number <= 0 for number in read.get("std", ())):
         raise UsageError(f"{path}: std = {list(read['std'])}; a deviation must be above 0")
     spec = PreprocessSpec(name=str(path), origin="toml", **read)
-    _refuse_contradictions(spec, path)
+    wrong = contradiction(spec)
+    if wrong is not None:
+        raise UsageError(f"{path}: {wrong}")
     return spec
-
-
-def _refuse_contradictions(spec: PreprocessSpec, path: Path) -> None:
-    if spec.filter not in _OF_RESAMPLER[spec.resampler]:
-        raise UsageError(
-            f"{path}: resampler = {spec.resampler!r} has no filter {spec.filter!r}; it has "
-            f"{', '.join(_OF_RESAMPLER[spec.resampler])}"
-        )
-    if spec.crop_fraction is not None and (spec.size is not None or spec.resize in ("fit-when-needed", "none")):
-        raise UsageError(
-            f"{path}: crop_fraction says the size to resize to: leave out size, and set resize to shortest, cover, "
-            "longest or squash"
-        )
-    if spec.resize in _RESIZING and spec.crop is not None and spec.size is None and spec.crop_fraction is None:
-        raise UsageError(
-            f"{path}: resize = {spec.resize!r} with crop does not say to which size: set size or crop_fraction, or "
-            "resize = 'none' to crop only"
-        )
-    if spec.resize == "longest" and spec.pad is None:
-        raise UsageError(f"{path}: resize = 'longest' leaves a border: say its level with pad, for example pad = 0")
 
 
 def _size(value: Any, key: str, path: Path) -> Size:

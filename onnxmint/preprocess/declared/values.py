@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from onnxmint import foreign
 from onnxmint.errors import UsageError
-from onnxmint.foreign import ForeignError
+from onnxmint.images import foreign
+from onnxmint.images.foreign import ForeignError
 from onnxmint.images.opening import LARGEST
 from onnxmint.preprocess.spec import Size
 
