@@ -5,8 +5,8 @@ import functools
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -92,35 +92,45 @@ def decoding(pixels: int) -> Iterator[None]:
 
 
 def in_order(
-    pool: Executor,
-    work: Callable[[Item], Result],
     items: Iterable[Item],
+    work: Callable[[Item, threading.Event], Result],
     *,
-    waiting: int,
-    size: Callable[[Item], int],
-) -> Iterator[Result]:
-    """Yield work(item) for every item in order; the pool works ahead while the next items are read.
+    workers: int,
+    ahead: int = 2,
+    size: Callable[[Item], int] = lambda _: 0,
+    name: str = "onnxmint-worker",
+) -> Generator[Result, None, None]:
+    """Yield what comes of each item, in order, by several threads, a bounded number of items and of bytes ahead.
+
+    An error in a worker, a consumer that stops early and Ctrl-C all end the threads before this generator returns.
 
     Args:
-        pool: whose workers do it.
-        work: what is done with an item.
-        items: read in the caller's thread, and no further than the budget allows.
-        waiting: at most so many items are handed to the pool and not yet yielded.
-        size: bytes that an item holds; nothing is read while MOST_BYTES of them wait.
+        items: taken in the consumer's thread, and no further than the bounds allow.
+        work: called by several threads at once; is to return soon when the event is set.
+        workers: threads.
+        ahead: items for each of them that are taken and not yet yielded.
+        size: bytes that an item holds; none is taken while MOST_BYTES of them wait.
+        name: of the threads.
     """
+    stop = threading.Event()
     held: deque[tuple[int, Future[Result]]] = deque()
     total = 0
-    for item in items:
-        weight = size(item)
-        held.append((weight, pool.submit(work, item)))
-        total += weight
-        del item  # the next one is read while this name lasts: two large files would be in memory
-        while held and (len(held) >= waiting or total >= MOST_BYTES):
-            weight, oldest = held.popleft()
-            yield oldest.result()
-            total -= weight
-    while held:
-        yield held.popleft()[1].result()
+    pool = ThreadPoolExecutor(workers, thread_name_prefix=name)
+    try:
+        for item in items:
+            weight = size(item)
+            held.append((weight, pool.submit(work, item, stop)))
+            total += weight
+            del item  # the next one is read while this name lasts: two large files would be in memory
+            while held and (len(held) > ahead * workers or total >= MOST_BYTES):
+                weight, oldest = held.popleft()
+                yield oldest.result()
+                total -= weight
+        while held:
+            yield held.popleft()[1].result()
+    finally:
+        stop.set()
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def in_batches(items: Iterable[Item], most: int, *, size: Callable[[Item], int]) -> Iterator[list[Item]]:
