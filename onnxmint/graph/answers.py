@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import onnx_ir as ir
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from onnxmint.errors import ModelError, UsageError
 from onnxmint.graph.flow import is_constant, needed_for
 
+AnswerKind = Literal["logits", "probabilities", "log-probabilities", "sigmoid"]
 FLOATS = (ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.DOUBLE)
 _PASSING = {"Identity", "Cast", "Dropout", "Squeeze", "Unsqueeze", "Flatten", "Reshape"}
 _PASSING |= {"QuantizeLinear", "DequantizeLinear"}
@@ -57,7 +58,7 @@ class Answer:
     """
 
     tensor: str
-    kind: str
+    kind: AnswerKind
     classes: int
     output: str
     rank: int = 2
@@ -167,7 +168,7 @@ def choose_answer(
         return None
     needed = {candidate: needed_for([candidate.value]) for candidate in fitting}
     ends = [one for one in fitting if not any(one.value in needed[o] for o in fitting if o.value is not one.value)]
-    best = min(ends, key=lambda one: (fitting[one].size == batch, _kind_of(one) == "", one.label, -len(needed[one])))
+    best = min(ends, key=lambda one: (fitting[one].size == batch, _kind_of(one) is None, one.label, -len(needed[one])))
     rivals = [one for one in ends if one.value is not best.value and _columns(fitting[one]) == _columns(fitting[best])]
     return replace(_described(best, fitting[best], path), others=tuple(dict.fromkeys(one.output for one in rivals)))
 
@@ -183,17 +184,18 @@ def _is_scores(said: NDArray[Any]) -> bool:
     return said.dtype.kind == "f" and said.ndim >= least and said.size == said.shape[0] * max(said.shape[1:]) > 0
 
 
-def _kind_of(candidate: Candidate) -> str:
-    return {"Softmax": "logits", "LogSoftmax": "logits", "Log": "logits", "Exp": "logits", "Sigmoid": "sigmoid"}.get(
-        candidate.op, ""
-    )
+def _kind_of(candidate: Candidate) -> AnswerKind | None:
+    """Return what an operator says of the values, None for one that says nothing."""
+    if candidate.op == "Sigmoid":
+        return "sigmoid"
+    return "logits" if candidate.op in {*_SOFTMAX, "Log", "Exp"} else None
 
 
 def _described(candidate: Candidate, said: NDArray[Any], path: Path) -> Answer:
     rows = said.reshape(len(said), -1).astype(np.float64)
     single = rows.shape[1] == 1
     known = _kind_of(candidate)
-    kind = known or _judged(rows, candidate, path)
+    kind: AnswerKind = known or _judged(rows, candidate, path)
     return Answer(
         tensor=candidate.value.name or "",
         kind="logits" if single and kind == "sigmoid" else kind,
@@ -205,7 +207,7 @@ def _described(candidate: Candidate, said: NDArray[Any], path: Path) -> Answer:
     )
 
 
-def _judged(rows: NDArray[np.float64], candidate: Candidate, path: Path) -> str:
+def _judged(rows: NDArray[np.float64], candidate: Candidate, path: Path) -> AnswerKind:
     """Judge the numbers of a trial run when no operator says what they are.
 
     Raises:

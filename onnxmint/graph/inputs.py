@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import onnx_ir as ir
@@ -14,8 +14,10 @@ from onnxmint.errors import ModelError, UsageError
 from onnxmint.graph.flow import constant_shape
 
 ASSUMED_SIZE = 224  # height and width of the trial image where the graph leaves them open
-FLAT = ("flat-hwc", "flat-chw")
+Layout = Literal["NCHW", "NHWC", "flat-hwc", "flat-chw"]
+FLAT: tuple[Layout, Layout] = ("flat-hwc", "flat-chw")
 """Layouts of an image as one row of numbers; the first is how numpy's reshape flattens an array of pixels."""
+_AS_ROW: dict[str, Layout] = {"flat": FLAT[0], "NHWC": FLAT[0], "NCHW": FLAT[1], FLAT[0]: FLAT[0], FLAT[1]: FLAT[1]}
 _TYPES = {
     ir.DataType.FLOAT: "float32",
     ir.DataType.FLOAT16: "float16",
@@ -55,7 +57,7 @@ class ImageInput:
     name: str
     shape: tuple[int | str | None, ...]
     dtype: str
-    layout: str
+    layout: Layout
     batch: int | None
     channels: int
     height: int | None
@@ -106,8 +108,8 @@ class ImageInput:
                 f"the model takes {self.features} numbers per image, which is not {height}x{width} pixels of 1 or 3 "
                 "channels: mend size in the preprocessing file"
             )
-        declared = {"flat": FLAT[0], "NHWC": FLAT[0], "NCHW": FLAT[1]}.get(layout or self.layout, layout or self.layout)
-        return replace(self, height=height, width=width, channels=channels, layout=declared)
+        as_row = _AS_ROW[layout or self.layout]
+        return replace(self, height=height, width=width, channels=channels, layout=as_row)
 
 
 def trial_image(image: ImageInput, batch: int, rng: np.random.Generator | None = None) -> NDArray[Any]:
@@ -218,13 +220,14 @@ def _is_row_of_ones(value: ir.Value) -> bool:
 class _Seen:
     """What the first weights that the input meets say of it: so many channels, or (no layout) numbers in a row."""
 
-    layout: str | None
+    layout: Layout | None
     size: int
 
 
 def _seen_by_weights(image: ir.Value) -> _Seen | None:
     """Follow an input through elementwise operators to the first convolution or product with weights."""
-    layouts, pending = {image: "NCHW"}, [image]
+    layouts: dict[ir.Value, Layout] = {image: "NCHW"}
+    pending = [image]
     while pending:
         value = pending.pop()
         for node in value.consumers():
@@ -238,7 +241,7 @@ def _seen_by_weights(image: ir.Value) -> _Seen | None:
     return None
 
 
-def _weights_of(node: ir.Node, layout: str) -> _Seen | None:
+def _weights_of(node: ir.Node, layout: Layout) -> _Seen | None:
     if node.op_type in _CONVOLUTIONS:
         shape = _shape_at(node, _CONVOLUTIONS[node.op_type])
         return None if shape is None else _Seen(layout=layout, size=shape[1] * node.attributes.get_int("group", 1))
@@ -253,7 +256,7 @@ def _shape_at(node: ir.Node, place: int) -> tuple[int, ...] | None:
     return None if weights is None else constant_shape(weights)
 
 
-def _layout(sizes: Sequence[int | None], seen: _Seen | None) -> str:
+def _layout(sizes: Sequence[int | None], seen: _Seen | None) -> Layout:
     """Tell channels first from channels last: by the channel count, else by what the graph does with the input."""
     first, last = sizes[1] in _TAKEN_FOR_CHANNELS, sizes[3] in _TAKEN_FOR_CHANNELS
     if first != last:

@@ -7,34 +7,17 @@ import numpy as np
 import onnx_ir as ir
 
 from onnxmint.errors import ModelError
-from onnxmint.graph.answers import Answer
 from onnxmint.graph.batching import with_dynamic_batch
-from onnxmint.graph.layers import Layer
+from onnxmint.graph.entrance import GraphPreprocess, prepend_pixels
+from onnxmint.graph.layer import Layer
 from onnxmint.graph.load import TargetModel
-from onnxmint.graph.parts import TYPES, Writer, pool_tokens, read_layer, to_channels_first
+from onnxmint.graph.parts import Writer, read_layer
+from onnxmint.graph.readouts import Readout, answer_rows, as_module_input, side_by_side
 from onnxmint.graph.running import run_once
 from onnxmint.graph.surgery import declare, extract
-from onnxmint.graph.views import LABEL, View, first_view, scaled_confidence, spread
+from onnxmint.graph.views import LABEL, View, first_view, scaled_confidence
 
-_RAW = {"int32": ir.DataType.INT32, "int64": ir.DataType.INT64}
-_LAST = np.float32(2**-24)  # from 1 to the number before it
-PIXELS = "image"  # name of the uint8 input, where the target leaves it free
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GraphPreprocess:
-    """The part of the preprocessing that runs inside the graph: everything after resizing and cropping.
-
-    Pixels become (x * scale - mean) / std in float32, in that order; steps that change nothing are left out.
-    """
-
-    height: int
-    width: int
-    channels: int
-    channel_order: str  # "rgb", "bgr" or "gray"
-    scale: float
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+__all__ = ["GraphPreprocess", "Instrumented", "instrument", "joined_name", "settle_label"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +30,7 @@ class Instrumented:
         activations: layer name -> output name.
         activation_shapes: layer name -> shape per image, channels first, after pooling.
         answer: output name of the (N, classes) answer.
+        classes: how many classes, or labels, it tells apart.
         odds: output name of the (N, views) log-odds of one class, None without views.
         label: name of the optional (N,) int64 input, None when the graph takes no labels.
     """
@@ -56,6 +40,7 @@ class Instrumented:
     activations: dict[str, str]
     activation_shapes: dict[str, tuple[int, ...]]
     answer: str
+    classes: int
     odds: str | None = None
     label: str | None = None
 
@@ -68,6 +53,7 @@ def instrument(
     pool: tuple[int, int] | None,
     views: tuple[View, ...] = (),
     joined: bool = False,
+    beside: Sequence[Layer] = (),
 ) -> Instrumented:
     """Return the graph that audits run: raw pixels in, activations and the answer out, nothing else computed.
 
@@ -83,52 +69,78 @@ def instrument(
         views: one of VIEW_SETS, or nothing.
         joined: give out the layers as one, named after all: maps of one size by their channels, others averaged over
             their positions first.
+        beside: what to expose too, under its own name.
 
     Raises:
         ModelError: a fixed batch size cannot be made free.
     """
-    model = target.model.clone()
-    if target.input.batch is not None:
-        model = with_dynamic_batch(model, target.input, target.path)
+    model = with_dynamic_batch(target.model.clone(), target.input, target.path)
     values = ir.convenience.create_value_mapping(model.graph, include_subgraphs=False)
     writer = Writer(model, taken=values)
-    read = {layer.name: _as_module_input(writer, read_layer(writer, values, layer), layer, pool) for layer in layers}
+    read = {layer.name: as_module_input(writer, read_layer(writer, values, layer), layer, pool) for layer in layers}
     if joined and len(read) > 1:
-        read = {joined_name(layers): _joined(writer, list(read.values()))}
-    shapes, outputs = {}, {}
-    for name, (value, shape) in read.items():
-        value = first_view(writer, value, shape, len(views) or 1)
-        outputs[name], shapes[name] = writer.identity(value, "activation"), shape
-        declare(outputs[name], ir.DataType.FLOAT, ("N", *shape))
-    said = _rows(writer, values[target.answer.tensor], target.answer)
-    classes = target.answer.classes
-    answer = writer.identity(first_view(writer, said, (classes,), len(views) or 1), "answer")
-    declare(answer, ir.DataType.FLOAT, ("N", classes))
-    odds, label = _log_odds(writer, values, target, (said, answer), len(views)) if views else (None, None)
-    pixels = _prepend_pixels(model, writer, target, preprocess, views)
-    part = _extracted(model, [*outputs.values(), answer, *([odds] if odds is not None else [])], label)
-    found = Instrumented(
-        model=part,
-        input=pixels.name or "",
-        activations={name: value.name or "" for name, value in outputs.items()},
-        activation_shapes=shapes,
-        answer=answer.name or "",
-        odds=None if odds is None else odds.name,
-        label=None if label is None else label.name,
-    )
+        read = {joined_name(layers): side_by_side(writer, list(read.values()))}
+    for layer in beside:
+        if layer.name not in read:
+            read[layer.name] = as_module_input(writer, read_layer(writer, values, layer), layer, pool)
+    shown = _shown(writer, values, target, read, len(views))
+    pixels = prepend_pixels(model, writer, target, preprocess, views)
+    found = _extracted(model, pixels, shown, target.answer.classes)
     _check_shapes(found, (preprocess.height, preprocess.width, preprocess.channels), target)
     return found
 
 
-def _extracted(model: ir.Model, outputs: Sequence[ir.Value], label: ir.Value | None) -> ir.Model:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shown:
+    """The values that a graph is to give out, as `Instrumented` names them."""
+
+    activations: dict[str, ir.Value]
+    shapes: dict[str, tuple[int, ...]]
+    answer: ir.Value
+    odds: ir.Value | None
+    label: ir.Value | None  # so far a constant
+
+
+def _shown(
+    writer: Writer, values: Mapping[str, ir.Value], target: TargetModel, read: Mapping[str, Readout], views: int
+) -> _Shown:
+    """Write the outputs behind what is read of the layers, and behind the target's answer."""
+    count = views or 1
+    activations = {name: _given_out(writer, one, count, "activation") for name, one in read.items()}
+    said = answer_rows(writer, values[target.answer.tensor], target.answer)
+    answer = _given_out(writer, (said, (target.answer.classes,)), count, "answer")
+    odds, label = _log_odds(writer, values, target, (said, answer), views) if views else (None, None)
+    shapes = {name: shape for name, (_, shape) in read.items()}
+    return _Shown(activations=activations, shapes=shapes, answer=answer, odds=odds, label=label)
+
+
+def _given_out(writer: Writer, readout: Readout, count: int, name: str) -> ir.Value:
+    """Write what belongs to the images themselves, of (V * N, ...), as an output (N, ...) of float32."""
+    value, shape = readout
+    given = writer.identity(first_view(writer, value, shape, count), name)
+    declare(given, ir.DataType.FLOAT, ("N", *shape))
+    return given
+
+
+def _extracted(model: ir.Model, pixels: ir.Value, shown: _Shown, classes: int) -> Instrumented:
     """Return what the outputs need; the label, so far a constant, becomes an optional input."""
-    part = extract(model, outputs)
+    odds = [] if shown.odds is None else [shown.odds]
+    part = extract(model, [*shown.activations.values(), shown.answer, *odds])
     part.graph.name = "onnxmint"
-    if label is not None:  # an input with an initialiser of its name is optional
-        optional = part.graph.initializers[label.name or ""]
+    if shown.label is not None:  # an input with an initialiser of its name is optional
+        optional = part.graph.initializers[shown.label.name or ""]
         optional.shape = ir.Shape(["L"])
         part.graph.inputs.append(optional)
-    return part
+    return Instrumented(
+        model=part,
+        input=pixels.name or "",
+        activations={name: value.name or "" for name, value in shown.activations.items()},
+        activation_shapes=shown.shapes,
+        answer=shown.answer.name or "",
+        classes=classes,
+        odds=None if shown.odds is None else shown.odds.name,
+        label=None if shown.label is None else shown.label.name,
+    )
 
 
 def _log_odds(
@@ -142,16 +154,7 @@ def _log_odds(
     if LABEL in values:
         writer.release(values[LABEL])
     label = writer.constant(np.array([-1]), LABEL, prefix="")
-    odds = scaled_confidence(
-        writer,
-        *said,
-        label,
-        classes=target.answer.classes,
-        kind=target.answer.kind,
-        opset=target.opset,
-        count=count,
-    )
-    odds = writer.identity(odds, "odds")
+    odds = writer.identity(scaled_confidence(writer, *said, label, answer=target.answer, count=count), "odds")
     declare(odds, ir.DataType.FLOAT, ("N", count))
     return odds, label
 
@@ -191,119 +194,6 @@ def _check_shapes(found: Instrumented, size: tuple[int, int, int], target: Targe
             )
 
 
-def _as_module_input(
-    writer: Writer, value: ir.Value, layer: Layer, pool: tuple[int, int] | None
-) -> tuple[ir.Value, tuple[int, ...]]:
-    """Return a layer as float32: maps channels first and pooled when large, tokens pooled, vectors as they are."""
-    shape = layer.shape
-    value = writer.cast(value, ir.DataType.FLOAT)
-    if layer.kind == "map":
-        value, shape = to_channels_first(writer, value, layer)
-        if pool is not None and (shape[1] > pool[0] or shape[2] > pool[1]):
-            size = (min(pool[0], shape[1]), min(pool[1], shape[2]))
-            value, shape = writer.pool(value, shape, size), (shape[0], *size)
-    if layer.kind == "tokens":
-        value, shape = pool_tokens(writer, value, layer)
-    return value, shape
-
-
 def joined_name(layers: Sequence[Layer]) -> str:
     """Return what one or several layers read as one are called."""
     return " + ".join(layer.name for layer in layers)
-
-
-def _joined(writer: Writer, parts: list[tuple[ir.Value, tuple[int, ...]]]) -> tuple[ir.Value, tuple[int, ...]]:
-    """Return layers side by side: along their channels where all are maps of one size, else averaged to vectors."""
-    sizes = {shape[1:] for _, shape in parts}
-    if len(sizes) > 1:
-        parts = [_averaged(writer, value, shape) for value, shape in parts]
-    channels = sum(shape[0] for _, shape in parts)
-    return writer.op("Concat", [value for value, _ in parts], {"axis": 1}), (channels, *parts[0][1][1:])
-
-
-def _averaged(writer: Writer, value: ir.Value, shape: tuple[int, ...]) -> tuple[ir.Value, tuple[int, ...]]:
-    """Return (N, C) of (N, C, H, W) or (N, C)."""
-    if len(shape) == 1:
-        return value, shape
-    mean = writer.op("GlobalAveragePool", [value])
-    return writer.op("Reshape", [mean, writer.constant(np.array([-1, shape[0]]), "averaged")]), shape[:1]
-
-
-def _rows(writer: Writer, value: ir.Value, answer: Answer) -> ir.Value:
-    """Return the answer as float32 (N, classes): of a single column z, the logits (0, z), or of p, (1 - p, p).
-
-    Probabilities of labels become their log-odds; of one that float32 rounds to 1, those of the last number before 1.
-    """
-    value = writer.cast(value, ir.DataType.FLOAT)
-    if answer.rank != 2:  # noqa: PLR2004 - batch and classes
-        columns = 1 if answer.single else answer.classes
-        value = writer.op("Reshape", [value, writer.constant(np.array([-1, columns]), "rows")])
-    if answer.squashed:
-        rest = writer.op("Sub", [writer.constant(np.float32(1), "one"), value])
-        sides = [(value, writer.constant(np.float32(1e-30), "smallest")), (rest, writer.constant(_LAST, "last"))]
-        logs = [writer.op("Log", [writer.op("Add", list(side))]) for side in sides]
-        return writer.op("Sub", logs)
-    if not answer.single:
-        return value
-    if answer.kind == "logits":
-        return writer.op("MatMul", [value, writer.constant(np.array([[0, 1]], np.float32), "second")])
-    both = writer.op("MatMul", [value, writer.constant(np.array([[-1, 1]], np.float32), "both")])
-    return writer.op("Add", [both, writer.constant(np.array([1, 0], np.float32), "rest")])
-
-
-def _prepend_pixels(
-    model: ir.Model, writer: Writer, target: TargetModel, preprocess: GraphPreprocess, views: tuple[View, ...]
-) -> ir.Value:
-    """Put a uint8 (N, H, W, C) input, its views, and the preprocessing before the target's own input."""
-    graph = model.graph
-    image = next(value for value in graph.inputs if value.name == target.input.name)
-    uses = [(use.node, use.idx) for use in image.uses()]
-    writer.release(image)
-    pixels = ir.Value(name=writer.free(PIXELS), type=ir.TensorType(ir.DataType.UINT8))
-    pixels.shape = ir.Shape(
-        [1 if target.input.mixes else "N", preprocess.height, preprocess.width, preprocess.channels]
-    )
-    first = next(iter(graph))
-    writer.before = first
-    value = spread(writer, pixels, (preprocess.height, preprocess.width), views) if len(views) > 1 else pixels
-    if target.input.raw:
-        value = (
-            value
-            if target.input.dtype == "uint8"
-            else writer.op("Cast", [value], {"to": int(_RAW[target.input.dtype])})
-        )
-    else:
-        value = writer.cast(value, ir.DataType.FLOAT)
-        value = _normalise(writer, value, preprocess)
-        value = writer.cast(value, TYPES[target.input.dtype])
-    if target.input.layout in ("NCHW", "flat-chw"):
-        value = writer.op("Transpose", [value], {"perm": [0, 3, 1, 2]})
-    if target.input.features is not None:
-        value = writer.op("Reshape", [value, writer.constant(np.array([-1, *target.input.row]), "flat")])
-    for node, place in uses:
-        node.replace_input_with(place, value)
-    _replace_captures(graph, image, value)
-    graph.inputs.remove(image)
-    graph.inputs.append(pixels)
-    return pixels
-
-
-def _replace_captures(graph: ir.Graph, old: ir.Value, new: ir.Value) -> None:
-    for node in ir.traversal.RecursiveGraphIterator(graph):
-        for place, value in enumerate(node.inputs):
-            if value is old and node is not new.producer():
-                node.replace_input_with(place, new)
-
-
-def _normalise(writer: Writer, value: ir.Value, preprocess: GraphPreprocess) -> ir.Value:
-    """Write (x * scale - mean) / std, channels last, in float32."""
-    if preprocess.channel_order == "bgr":
-        value = writer.op("Gather", [value, writer.constant(np.array([2, 1, 0]), "bgr")], {"axis": 3})
-    if preprocess.scale != 1:
-        value = writer.op("Mul", [value, writer.constant(np.float32(preprocess.scale), "scale")])
-    mean, std = np.array(preprocess.mean, np.float32), np.array(preprocess.std, np.float32)
-    if mean.any():
-        value = writer.op("Sub", [value, writer.constant(mean, "mean")])
-    if (std != 1).any():
-        value = writer.op("Div", [value, writer.constant(std, "std")])
-    return value

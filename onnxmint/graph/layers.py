@@ -3,18 +3,20 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
 import onnx_ir as ir
+from numpy.typing import NDArray
 
 from onnxmint.errors import ModelError
 from onnxmint.graph import flow, quantised
 from onnxmint.graph.axes import LAST, channel_axes, class_token_counts
 from onnxmint.graph.inputs import trial_image
+from onnxmint.graph.layer import Float, Kind, Layer, Layout, choose_layer, choose_layers
 from onnxmint.graph.load import TargetModel, exposing
 from onnxmint.graph.naming import human_names
 from onnxmint.graph.running import run_once
-from onnxmint.graph.suggest import choose_layer, choose_layers, positions, ranks, roles
+from onnxmint.graph.suggest import positions, ranks, roles
 
 __all__ = ["Layer", "choose_layer", "choose_layers", "dense_input", "list_layers"]
 
@@ -31,56 +33,31 @@ _RESTATING = {"DynamicQuantizeLinear", "QuantizeLinear", "Cast", "Identity", "Dr
 _PASSING |= {"Pad", "DynamicQuantizeLinear", "Expand"}
 _DENSE = {"Gemm": 0, "MatMul": 0, "MatMulInteger": 0, "QLinearMatMul": 0, "QGemm": 0}  # where each reads the image
 _STRAIGHT = {*_DENSE, *_RESTATING, "DequantizeLinear", "Add", "Mul"}  # between the last dense layer's input and logits
-_KINDS = {1: "vector", 2: "tokens", 3: "map"}
-_LAYOUTS = {("map", "first"): "NCHW", ("map", "last"): "NHWC", ("tokens", "first"): "NCT", ("tokens", "last"): "NTC"}
+_FLOATS: dict[str, Float] = {"float16": "float16", "float32": "float32", "float64": "float64"}
+_FLOATS |= dict.fromkeys(quantised.TYPES, "float32")  # what they are dequantised to
+_KINDS: dict[int, Kind] = {1: "vector", 2: "tokens", 3: "map"}  # by axes beside the batch
+_LAYOUTS: dict[tuple[Kind, str], Layout] = {
+    ("map", "first"): "NCHW",
+    ("map", "last"): "NHWC",
+    ("tokens", "first"): "NCT",
+    ("tokens", "last"): "NTC",
+}
 _FEWEST = 2  # bottlenecks beside the answer; models with fewer (dense skips) offer their activations
 _TRIAL = 2  # images: one would not tell the batch from other axes
 _SMALL = 64_000_000  # bytes of weights that the trial run may give out, where their shapes are not known otherwise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Layer:
-    """A tensor of the target that can be exposed.
+class _Way:
+    """What lies between image and answer, and what a run of blank images showed of it."""
 
-    Attributes:
-        index: position in the list, from 0.
-        name: what people call it; unique in the list.
-        tensor: exact name in the graph: its identity.
-        op: operator that makes it.
-        shape: per image, without the batch axis.
-        dtype: "float32", "float16" or "float64"; of a quantised tensor what it is dequantised to.
-        depth: share of the target's multiply-accumulates spent up to and including it, 0 to 1.
-        macs: the same as a count, per image.
-        bytes: size per image as the graph holds it.
-        kind: "map" (three axes), "tokens" (two) or "vector" (one).
-        layout: of a map, "NCHW" or "NHWC"; of tokens "NTC" or "NCT"; empty for vectors.
-        role: "stage" (the last layer of its size), "penultimate" (what the last dense layer reads), what the answer
-            is ("logits", "probabilities", ...) for the last, or empty.
-        rank: 1 for the layer that "auto" takes, then the others by how much they promise.
-        class_token: whether the first of its tokens is the one that the model answers from.
-        quantised: names of scale and zero point where the graph holds whole numbers, None for others.
-    """
-
-    index: int
-    name: str
-    tensor: str
-    op: str
-    shape: tuple[int, ...]
-    dtype: str
-    depth: float
-    macs: int
-    bytes: int
-    kind: str
-    layout: str
-    role: str
-    rank: int
-    class_token: bool = False
-    quantised: tuple[str, str] | None = None
-
-    @property
-    def suggested(self) -> bool:
-        """Say whether "auto" takes it."""
-        return self.rank == 1
+    nodes: list[ir.Node]  # in order
+    carrying: set[ir.Value]  # tensors that depend on the image
+    image: ir.Value
+    answer: ir.Value
+    arrays: dict[str, NDArray[Any]]  # by tensor name, batch first where the tensor has one
+    shapes: flow.Shapes  # of these and of the weights
+    batch: int  # images in the run
 
 
 def list_layers(target: TargetModel) -> tuple[Layer, ...]:
@@ -91,47 +68,51 @@ def list_layers(target: TargetModel) -> tuple[Layer, ...]:
     Raises:
         ModelError: the graph cannot be run, or no tensor has the images on its first axis.
     """
+    way = _walked(target)
+    fits = {
+        value.name for value in way.carrying if _fits(value, way.arrays.get(value.name or ""), way.batch, target.opset)
+    }
+    chosen = _choose(way, fits)
+    if not chosen:
+        raise ModelError(f"{target.path}: no tensor between image and answer has the images on its first axis")
+    return _described(target, way, chosen)
+
+
+def _walked(target: TargetModel) -> _Way:
+    """Run blank images from image to answer."""
     graph = target.model.graph
     values = dict(ir.convenience.create_value_mapping(graph, include_subgraphs=False))
     image, answer = values[target.input.name], values[target.answer.tensor]
     nodes, carrying = flow.image_nodes(graph, image, answer)
     batch = target.input.batch or _TRIAL
     arrays = _run_tapped(target, nodes, carrying, batch)
-    shapes = _constant_shapes(nodes) | {name: array.shape for name, array in arrays.items()}
-    fits = {value.name for value in carrying if _fits(value, arrays.get(value.name or ""), batch, target.opset)}
-    chosen = _choose(nodes, carrying, image, answer, shapes, fits)
-    if not chosen:
-        raise ModelError(f"{target.path}: no tensor between image and answer has the images on its first axis")
-    return _described(target, nodes, carrying, image, chosen, arrays, shapes, batch)
+    return _Way(
+        nodes=nodes,
+        carrying=carrying,
+        image=image,
+        answer=answer,
+        arrays=arrays,
+        shapes=_constant_shapes(nodes) | {name: array.shape for name, array in arrays.items()},
+        batch=batch,
+    )
 
 
-def _described(
-    target: TargetModel,
-    nodes: list[ir.Node],
-    carrying: set[ir.Value],
-    image: ir.Value,
-    chosen: list[ir.Value],
-    arrays: dict[str, np.ndarray],
-    shapes: flow.Shapes,
-    batch: int,
-) -> tuple[Layer, ...]:
+def _described(target: TargetModel, way: _Way, chosen: list[ir.Value]) -> tuple[Layer, ...]:
     """Return what there is to know of the chosen tensors."""
-    spent = _spent(nodes, shapes, batch)
-    axes = channel_axes(nodes, carrying, image, target.input.layout, shapes)
-    tokens = class_token_counts(nodes, shapes)
-    of = {value: shapes[value.name or ""][1:] for value in chosen}
-    places = [positions(of[value], channels_last=axes.get(value) == LAST) for value in chosen]
-    behind = _penultimate(nodes, carrying)
+    spent = _spent(way)
+    axes = channel_axes(way.nodes, way.carrying, way.image, target.input.layout, way.shapes)
+    tokens = class_token_counts(way.nodes, way.shapes)
+    places = [positions(_per_image(way, value), channels_last=axes.get(value) == LAST) for value in chosen]
+    behind = _penultimate(way.nodes, way.carrying)
     known = target.answer.kind if chosen[-1].name == target.answer.tensor else ""
     names = roles(places, chosen.index(behind) if behind in chosen[:-1] else None, known)
     total = max(spent[chosen[-1].producer()], 1)
     depths = [spent[value.producer()] / total for value in chosen]
+    order = ranks(places, names, depths)
     found = []
-    for number, (name, value, rank) in enumerate(
-        zip(human_names(chosen), chosen, ranks(places, names, depths), strict=True)
-    ):
-        array, node = arrays[value.name or ""], value.producer()
-        kind = _KINDS[array.ndim - 1]
+    for number, (name, value) in enumerate(zip(human_names(chosen), chosen, strict=True)):
+        array, node = way.arrays[value.name or ""], value.producer()
+        kind, shape = _KINDS[array.ndim - 1], _per_image(way, value)
         layout = _LAYOUTS.get((kind, axes.get(value, "first")), "")
         found.append(
             Layer(
@@ -139,25 +120,31 @@ def _described(
                 name=name,
                 tensor=value.name or "",
                 op="" if node is None else node.op_type,
-                shape=of[value],
-                dtype="float32" if array.dtype.name in quantised.TYPES else array.dtype.name,
+                shape=shape,
+                dtype=_FLOATS[array.dtype.name],
                 depth=depths[number],
                 macs=spent[node],
-                bytes=array.nbytes // batch,
+                bytes=array.nbytes // way.batch,
                 kind=kind,
                 layout=layout,
                 role=names[number],
-                rank=rank,
-                class_token=layout == "NTC" and of[value][0] in tokens,
+                rank=order[number],
+                suggested=order[number] == 1,
+                class_token=layout == "NTC" and shape[0] in tokens,
                 quantised=quantised.parameters(value) if array.dtype.name in quantised.TYPES else None,
             )
         )
     return tuple(found)
 
 
+def _per_image(way: _Way, value: ir.Value) -> tuple[int, ...]:
+    """Return the shape of a tensor without its batch axis."""
+    return way.shapes[value.name or ""][1:]
+
+
 def _run_tapped(
     target: TargetModel, nodes: list[ir.Node], carrying: set[ir.Value], batch: int
-) -> dict[str, np.ndarray]:
+) -> dict[str, NDArray[Any]]:
     """Run blank images with every tensor on the way exposed, weights made of other small weights included."""
     names = []
     for node in nodes:
@@ -175,27 +162,21 @@ def _constant_shapes(nodes: list[ir.Node]) -> dict[str, tuple[int, ...]]:
     return {name: shape for name, shape in found.items() if shape is not None}
 
 
-def _fits(value: ir.Value, array: np.ndarray | None, batch: int, opset: int) -> bool:
+def _fits(value: ir.Value, array: NDArray[Any] | None, batch: int, opset: int) -> bool:
     """Say whether a tensor can be a layer: numbers, images on its first axis, one to three further axes."""
     if array is None or array.ndim - 1 not in _KINDS or len(array) != batch or array.size == 0:
         return False
     if array.dtype.name in quantised.TYPES:
         return opset >= quantised.OLDEST_OPSET and quantised.parameters(value) is not None
-    return array.dtype.name in ("float16", "float32", "float64")
+    return array.dtype.name in _FLOATS
 
 
-def _choose(
-    nodes: list[ir.Node],
-    carrying: set[ir.Value],
-    image: ir.Value,
-    answer: ir.Value,
-    shapes: flow.Shapes,
-    fits: set[str | None],
-) -> list[ir.Value]:
+def _choose(way: _Way, fits: set[str | None]) -> list[ir.Value]:
     """Return the tensors worth offering, in order."""
-    runs = list(_runs(flow.bottlenecks(nodes, carrying, image, answer), nodes, carrying, shapes))
+    nodes, carrying, answer = way.nodes, way.carrying, way.answer
+    runs = list(_runs(flow.bottlenecks(nodes, carrying, way.image, answer), way))
     inner = [run for run in runs[1:] if answer not in run]
-    chosen = {value for run in inner if (value := _representative(run, shapes, fits)) is not None}
+    chosen = {value for run in inner if (value := _representative(run, way.shapes, fits)) is not None}
     if len(chosen - {answer}) < _FEWEST:
         made = (node.outputs[0] for node in nodes if node.op_type in _ACTIVATIONS)
         chosen |= {value for value in made if value in carrying and value.name in fits}
@@ -204,24 +185,22 @@ def _choose(
         chosen.add(before)
     if answer.name in fits:
         chosen.add(answer)
-    chosen.discard(image)
+    chosen.discard(way.image)
     return [value for node in nodes for value in node.outputs if value in chosen]
 
 
-def _runs(
-    bottlenecks: list[ir.Value], nodes: list[ir.Node], carrying: set[ir.Value], shapes: flow.Shapes
-) -> Iterator[list[ir.Value]]:
+def _runs(bottlenecks: list[ir.Value], way: _Way) -> Iterator[list[ir.Value]]:
     """Yield runs of bottlenecks that are one layer: only activation, normalisation, bias or other order between them.
 
     The first run, which starts from the image, holds the image in other forms.
     """
-    place = {node: number for number, node in enumerate(nodes)}
+    place = {node: number for number, node in enumerate(way.nodes)}
     run: list[ir.Value] = []
     start, size = 0, 0
     for value in bottlenecks:
         end = place[value.producer()] + 1  # type: ignore[index]
-        between = [node for node in nodes[start:end] if any(made in carrying for made in node.outputs)]
-        here = math.prod(shapes.get(value.name or "", ()))
+        between = [node for node in way.nodes[start:end] if any(made in way.carrying for made in node.outputs)]
+        here = math.prod(way.shapes.get(value.name or "", ()))
         kept = size in (0, here) or all(node.op_type == "Pad" for node in between)
         if not kept or not all(node.op_type in _REFINING | _PASSING for node in between):
             yield run
@@ -290,10 +269,11 @@ def _factors(node: ir.Node) -> list[ir.Value]:
     return [value for place in places if place < len(node.inputs) and (value := node.inputs[place]) is not None]
 
 
-def _spent(nodes: list[ir.Node], shapes: flow.Shapes, batch: int) -> dict[ir.Node | None, int]:
+def _spent(way: _Way) -> dict[ir.Node | None, int]:
     """Return the multiply-accumulates per image spent up to and including each node."""
-    total, spent = 0, {}
-    for node in nodes:
-        total += flow.macs(node, shapes) // batch
+    total = 0
+    spent: dict[ir.Node | None, int] = {}
+    for node in way.nodes:
+        total += flow.macs(node, way.shapes) // way.batch
         spent[node] = total
-    return spent  # type: ignore[return-value]
+    return spent

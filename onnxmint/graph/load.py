@@ -52,15 +52,16 @@ class TargetModel:
     ir_version: int
 
 
-def load_target(path: str | Path, *, answer: str | None = None) -> TargetModel:
+def load_target(path: str | Path, *, answer: str | None = None, sha256: str | None = None) -> TargetModel:
     """Read, check and try a classifier.
 
     Args:
         path: an ONNX file.
         answer: the output that holds the class scores; None finds it.
+        sha256: hash of the model that an auditor was trained for; None takes any model.
 
     Raises:
-        ModelError: missing or no ONNX file, missing weights, hostile content, no or several image inputs, an opset
+        ModelError: another model, no ONNX file, missing weights, hostile content, no or several image inputs, an opset
             below 7 or above what the runtime loads, no class scores among its outputs.
         UsageError: it has no such output.
     """
@@ -69,6 +70,12 @@ def load_target(path: str | Path, *, answer: str | None = None) -> TargetModel:
     proto = _parse(content, path)
     renamed = name_standard_domain(proto)
     check_proto(proto, path)
+    digest = _sha256(content, weight_files(proto, path))
+    if sha256 is not None and digest != sha256:  # before anything of the auditor is looked for in it
+        raise ModelError(
+            f"the auditor was trained for another model (SHA-256 {sha256[:12]}...), {path.name} has {digest[:12]}...: "
+            "give that model, or train an auditor for this one"
+        )
     _check_valid(proto, path, as_read=not renamed)
     model = _read_graph(proto, path)
     if "" not in model.graph.opset_imports:
@@ -84,7 +91,6 @@ def load_target(path: str | Path, *, answer: str | None = None) -> TargetModel:
         passes.InlinePass()(model)
     image = find_input(model, path)
     image, found = _find_answer(model, image, path, answer)
-    digest = _sha256(content, weight_files(proto, path))
     return TargetModel(
         path=path,
         sha256=digest,
@@ -94,16 +100,6 @@ def load_target(path: str | Path, *, answer: str | None = None) -> TargetModel:
         opset=opset,
         ir_version=proto.ir_version,
     )
-
-
-def model_sha256(path: Path) -> str:
-    """Return the hash that identifies a model: of its file and of the weights beside it.
-
-    Raises:
-        ModelError: missing or no ONNX file, or missing weights.
-    """
-    content = _read(path)
-    return _sha256(content, weight_files(_parse(content, path), path))
 
 
 def _check_valid(proto: onnx.ModelProto, path: Path, *, as_read: bool) -> None:

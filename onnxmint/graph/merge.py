@@ -12,6 +12,7 @@ from onnxmint.errors import ModelError
 from onnxmint.graph.instrument import Instrumented
 from onnxmint.graph.parts import Writer
 from onnxmint.graph.serial import clamp_ir_version, serialize
+from onnxmint.graph.surgery import declare
 
 _PREFIX = "mint/"
 
@@ -40,27 +41,36 @@ def append_module(
         ModelError: the opsets differ, or the result is not a valid model.
     """
     model = instrumented.model.clone()
-    head = ir.from_proto(onnx.load_model_from_string(module))
-    passes.RemoveInitializersFromInputsPass()(head)  # torch lists weights as inputs below opset 9
-    ours, theirs = model.graph.opset_imports.get(""), head.graph.opset_imports.get("")
-    if ours != theirs:
-        raise ModelError(f"the module was exported at opset {theirs}, the target has {ours}; they cannot be merged")
+    head = _read_module(module, model.graph.opset_imports.get(""))
     values = ir.convenience.create_value_mapping(model.graph, include_subgraphs=False)
     given = _adopt(model, head, values[activation])
     writer = Writer(model, taken=ir.convenience.create_value_mapping(model.graph, include_subgraphs=False))
-    several = len(known) > 1
     outputs = {
-        "score": _mean(writer, given, len(known)) if several else writer.op("Identity", [given], name="score"),
+        "score": writer.op("Identity", [given], name="score") if len(known) == 1 else _mean(writer, given, len(known)),
         "p_value": _p_value(writer, given, known),
         "answer": writer.op("Identity", [values[instrumented.answer]], name="answer"),
-        **({"scores": writer.op("Identity", [given], name="scores")} if several else {}),
+        **({"scores": writer.op("Identity", [given], name="scores")} if len(known) > 1 else {}),
     }
-    shapes = {"answer": values[instrumented.answer].shape, "scores": ir.Shape(["N", len(known)])}
+    shapes = {"answer": ("N", instrumented.classes), "scores": ("N", len(known))}
     model.graph.outputs.clear()
     for name, value in outputs.items():
-        value.type = ir.TensorType(ir.DataType.FLOAT)
-        value.shape = shapes.get(name, ir.Shape(["N"]))
+        declare(value, ir.DataType.FLOAT, shapes.get(name, ("N",)))
         model.graph.outputs.append(value)
+    return _finished(model, metadata)
+
+
+def _read_module(module: bytes, wanted: int | None) -> ir.Model:
+    """Return the module's graph, whose opset must be the target's."""
+    head = ir.from_proto(onnx.load_model_from_string(module))
+    passes.RemoveInitializersFromInputsPass()(head)  # torch lists weights as inputs below opset 9
+    found = head.graph.opset_imports.get("")
+    if found != wanted:
+        raise ModelError(f"the module was exported at opset {found}, the target has {wanted}; they cannot be merged")
+    return head
+
+
+def _finished(model: ir.Model, metadata: Mapping[str, str]) -> ir.Model:
+    """Return the whole with its metadata and valid names, as the ONNX checker has seen it."""
     model.metadata_props.update(metadata)
     passes.NameFixPass()(model)
     clamp_ir_version(model)

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import onnx_ir as ir
@@ -30,7 +31,7 @@ class GraphNormalisation:
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    range: str | None
+    range: Literal["0-255", "0-1"] | None
 
     @property
     def text(self) -> str:
@@ -81,8 +82,8 @@ def find_normalisation(target: TargetModel) -> GraphNormalisation | None:
 def _described(mean: Floats, std: Floats) -> GraphNormalisation:
     extent = max(float(np.abs(mean).max()), float(np.abs(std).max()))
     tells = extent > _LARGE or (float(mean.min()) > 0.05 and float(mean.max()) < 1)  # noqa: PLR2004 - of levels 0 to 1
-    known = None if not tells else "0-255" if extent > _LARGE else "0-1"
-    return GraphNormalisation(mean=_merged(mean), std=_merged(std), range=known)
+    known: Literal["0-255", "0-1"] = "0-255" if extent > _LARGE else "0-1"
+    return GraphNormalisation(mean=_merged(mean), std=_merged(std), range=known if tells else None)
 
 
 def _affine(node: ir.Node, image: ir.Value, axis: int, channels: int) -> tuple[Floats, Floats] | None:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from onnxmint.graph.layers import Layer
+from onnxmint.graph.layer import Layer
 
 TYPES = {"float16": ir.DataType.FLOAT16, "float32": ir.DataType.FLOAT, "float64": ir.DataType.DOUBLE}
 
@@ -17,6 +17,7 @@ class Writer:
     def __init__(self, model: ir.Model, taken: Mapping[str, ir.Value]) -> None:
         """Write into `model`; `taken` holds the names in use."""
         self._graph = model.graph
+        self.opset = model.graph.opset_imports[""]
         self._taken = set(taken) | {value.name for value in model.graph.inputs} | set(model.graph.initializers)
         for node in ir.traversal.RecursiveGraphIterator(model.graph):  # nodes have names too, and may have ours already
             self._taken |= {node.name, *(value.name for value in node.outputs)}

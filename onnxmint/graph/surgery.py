@@ -4,7 +4,7 @@ Work happens on copies; the target that came in is never changed. Cut graphs hol
 need. onnx-ir's `extract` is used with the guards of shared/reference/onnx.md, section 1.3.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import onnx_ir as ir
 from onnx_ir.passes import common as passes
@@ -12,7 +12,7 @@ from onnx_ir.passes import common as passes
 from onnxmint.errors import ModelError, UsageError
 from onnxmint.graph import flow
 from onnxmint.graph.batching import with_dynamic_batch
-from onnxmint.graph.layers import Layer
+from onnxmint.graph.layer import Layer
 from onnxmint.graph.load import TargetModel
 from onnxmint.graph.parts import TYPES, Writer, read_layer, to_channels_first
 
@@ -40,22 +40,14 @@ def expose(
         UsageError: a layer that is not a map cannot be pooled, or is smaller than what was asked for.
         ModelError: a fixed batch size cannot be made free.
     """
-    model = target.model.clone()
-    if target.input.batch is not None:
-        model = with_dynamic_batch(model, target.input, target.path)
+    model = with_dynamic_batch(target.model.clone(), target.input, target.path)
     graph = model.graph
     values = ir.convenience.create_value_mapping(graph, include_subgraphs=False)
+    writer, batch = Writer(model, taken=values), _batch_name(model, target)
     exposed = []
-    writer = Writer(model, taken=values)
     for layer in layers:
-        value, shape = read_layer(writer, values, layer), layer.shape
-        if pool is not None:
-            value, shape = _pooled(writer, value, layer, pool)
-        if dtype is not None and dtype != layer.dtype:
-            value = writer.cast(value, TYPES[dtype])
-        if pool is not None or value.dtype != TYPES[layer.dtype]:
-            value.name = writer.free(f"{layer.tensor}_reduced")
-        declare(value, TYPES[dtype or layer.dtype], (_batch_name(model, target), *shape))
+        value, shape = _read(writer, values, layer, pool, dtype)
+        declare(value, TYPES[dtype or layer.dtype], (batch, *shape))
         value.meta[_LAYER] = layer.tensor
         exposed.append(value)
     if cut:
@@ -64,6 +56,20 @@ def expose(
     graph.outputs.extend(value for value in exposed if value.name not in known)
     model.ir_version = max(model.ir_version, 4)  # the exposed values were declared in the newer way
     return model
+
+
+def _read(
+    writer: Writer, values: Mapping[str, ir.Value], layer: Layer, pool: tuple[int, int] | None, dtype: str | None
+) -> tuple[ir.Value, tuple[int, ...]]:
+    """Return the value of a layer, pooled and cast as asked for, under a name of its own, and its shape per image."""
+    value, shape = read_layer(writer, values, layer), layer.shape
+    if pool is not None:
+        value, shape = _pooled(writer, value, layer, pool)
+    if dtype is not None and dtype != layer.dtype:
+        value = writer.cast(value, TYPES[dtype])
+    if pool is not None or value.dtype != TYPES[layer.dtype]:
+        value.name = writer.free(f"{layer.tensor}_reduced")
+    return value, shape
 
 
 def exposed_names(exposed: ir.Model, layers: Sequence[Layer]) -> list[str]:
@@ -86,6 +92,7 @@ def extract(model: ir.Model, outputs: Sequence[ir.Value]) -> ir.Model:
         part = ir.convenience.extract(graph, inputs, list(outputs))
     except (ValueError, RuntimeError) as problem:
         raise ModelError(f"the graph cannot be cut at {outputs[0].name!r}: {problem}") from None
+    _put_in_order(part, list(graph.initializers))
     whole = ir.Model(
         part,
         ir_version=max(model.ir_version, 4),  # before 4, initialisers had to be inputs too
@@ -95,6 +102,14 @@ def extract(model: ir.Model, outputs: Sequence[ir.Value]) -> ir.Model:
     )
     passes.RemoveUnusedFunctionsPass()(whole)
     return whole
+
+
+def _put_in_order(part: ir.Graph, names: Sequence[str]) -> None:
+    """Give initialisers the order of the file they came from: onnx-ir keeps them in a set, and bytes would differ."""
+    kept = {name: part.initializers.pop(name) for name in list(part.initializers)}
+    for name in names:
+        if name in kept:
+            part.register_initializer(kept[name])
 
 
 def _pooled(writer: Writer, value: ir.Value, layer: Layer, pool: tuple[int, int]) -> tuple[ir.Value, tuple[int, ...]]:

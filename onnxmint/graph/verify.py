@@ -9,7 +9,7 @@ import onnx_ir as ir
 
 from onnxmint.errors import ModelError
 from onnxmint.graph.inputs import trial_image
-from onnxmint.graph.layers import Layer
+from onnxmint.graph.layer import Layer
 from onnxmint.graph.load import TargetModel, exposing
 from onnxmint.graph.parts import averaging
 from onnxmint.graph.running import run_once
@@ -42,32 +42,47 @@ def verify_exposed(
     Raises:
         ModelError: the checker refuses it, or a value differs.
     """
+    _check_valid(exposed)
+    outputs = [value.name or "" for value in exposed.graph.outputs]
+    kept = [] if cut else [value.name or "" for value in target.model.graph.outputs]
+    names = exposed_names(exposed, layers)
+    feeds = {target.input.name: trial_image(target.input, 1, np.random.default_rng(0))}
+    for optimise in (False, True):
+        exact = TOLERANCE if optimise else 0
+        before = _original(target, layers, feeds, kept, optimise=optimise)
+        after = run_once(exposed, feeds, outputs, "the exposed model", optimise=optimise)
+        for name in before.keys() & set(kept):
+            _compare(before[name], after[name], name, tolerance=exact)
+        for layer, name in zip(layers, names, strict=True):
+            value, tolerance = _read(before, layer), exact
+            if _is_reduced(layer, pool, dtype):
+                value, tolerance = _reduced(value, layer, pool), _REDUCED_TOLERANCE if dtype else TOLERANCE
+            _compare(value, after[name], layer.name, tolerance=tolerance)
+    return _done(kept=bool(kept), reduced=any(_is_reduced(layer, pool, dtype) for layer in layers), dtype=dtype)
+
+
+def _check_valid(exposed: ir.Model) -> None:
     try:
         onnx.checker.check_model(structure(exposed), full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as problem:
         raise ModelError(f"the exposed model is not valid: {str(problem).strip().splitlines()[0]}") from None
-    outputs = [value.name or "" for value in exposed.graph.outputs]
-    kept = [] if cut else [value.name or "" for value in target.model.graph.outputs]
-    names = exposed_names(exposed, layers)
-    reducing = [pool is not None or dtype not in (None, layer.dtype) for layer in layers]
-    feeds = {target.input.name: trial_image(target.input, 1, np.random.default_rng(0))}
-    for optimise in (False, True):
-        before = _original(target, layers, feeds, kept, optimise=optimise)
-        after = run_once(exposed, feeds, outputs, "the exposed model", optimise=optimise)
-        for name in before.keys() & set(kept):
-            _compare(before[name], after[name], name, tolerance=TOLERANCE if optimise else 0)
-        for layer, name, reduced in zip(layers, names, reducing, strict=True):
-            value, tolerance = _read(before, layer), TOLERANCE if optimise else 0
-            if reduced:
-                value, tolerance = _reduced(value, layer, pool), _REDUCED_TOLERANCE if dtype else TOLERANCE
-            _compare(value, after[name], layer.name, tolerance=tolerance)
+
+
+def _is_reduced(layer: Layer, pool: tuple[int, int] | None, dtype: str | None) -> bool:
+    return pool is not None or dtype not in (None, layer.dtype)
+
+
+def _done(*, kept: bool, reduced: bool, dtype: str | None) -> list[str]:
+    """Return what was checked, a line each."""
     same = f"bit for bit as written, within {TOLERANCE:g} optimised"
-    done = ["valid for the ONNX checker"]
-    done += [f"kept outputs equal the original's: {same}"] if kept else []
     of_reduced = (
         f"exposed values equal the original's, reduced by NumPy, within {_REDUCED_TOLERANCE if dtype else TOLERANCE:g}"
     )
-    return [*done, of_reduced if any(reducing) else f"exposed values equal the original's: {same}"]
+    return [
+        "valid for the ONNX checker",
+        *([f"kept outputs equal the original's: {same}"] if kept else []),
+        of_reduced if reduced else f"exposed values equal the original's: {same}",
+    ]
 
 
 def _original(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
+from onnxmint.graph.answers import Answer
 from onnxmint.graph.parts import Writer
 
 
@@ -79,31 +80,22 @@ def first_view(writer: Writer, value: ir.Value, shape: tuple[int, ...], count: i
 
 
 def scaled_confidence(
-    writer: Writer,
-    answers: ir.Value,
-    first: ir.Value,
-    label: ir.Value,
-    *,
-    classes: int,
-    kind: str,
-    opset: int,
-    count: int,
+    writer: Writer, said: ir.Value, first: ir.Value, label: ir.Value, *, answer: Answer, count: int
 ) -> ir.Value:
     """Return (N, V) log-odds of one class in every view: log p - log(1 - p) (LiRA, arXiv 2112.03570, section V.B).
 
     Args:
         writer: adds the nodes.
-        answers: (V * N, classes), in the order of `spread`.
+        said: (V * N, classes) answers, in the order of `spread`.
         first: (N, classes), the answer to the image itself.
         label: (N,) or (1,) int64 classes; where it is -1, the target's own top class for the image itself.
-        classes: number of classes.
-        kind: what the answers are: "logits", "probabilities", "log-probabilities"; of "sigmoid" the log-odds of a label
-            are its own logit, whatever the others say.
-        opset: of the graph.
+        answer: how many classes, and what the numbers are; of "sigmoid" the log-odds of a label are its own logit,
+            whatever the others say.
         count: number of views, V.
     """
-    answers = writer.op("Transpose", [by_view(writer, answers, (classes,), count)], {"perm": [1, 0, 2]})
-    if kind == "probabilities":
+    classes = answer.classes
+    answers = writer.op("Transpose", [by_view(writer, said, (classes,), count)], {"perm": [1, 0, 2]})
+    if answer.kind == "probabilities":
         smallest = writer.constant(np.float32(1e-30), "smallest")
         answers = writer.op("Log", [writer.op("Add", [answers, smallest])])
     chosen = _chosen(writer, first, label, classes)
@@ -111,18 +103,19 @@ def scaled_confidence(
     ones = writer.constant(np.ones((classes, 1), np.float32), "ones")
     of_class = writer.op("MatMul", [writer.op("Mul", [answers, mask]), ones])
     flat = writer.constant(np.array([-1, count]), "views")
-    if kind == "sigmoid":
+    if answer.kind == "sigmoid":
         return writer.op("Reshape", [of_class, flat])
     hidden = writer.op("Mul", [mask, writer.constant(np.float32(-1e30), "hidden")])
-    others = writer.op("Add", [answers, hidden])
-    axes: dict[str, object] = {"keepdims": 1}
-    inputs = [others]
-    if opset >= _AXES_AS_INPUT:
-        inputs.append(writer.constant(np.array([2]), "axes"))
-    else:
-        axes["axes"] = [2]
-    rest = writer.op("ReduceLogSumExp", inputs, axes)
+    rest = _log_sum(writer, writer.op("Add", [answers, hidden]))
     return writer.op("Reshape", [writer.op("Sub", [of_class, rest]), flat])
+
+
+def _log_sum(writer: Writer, others: ir.Value) -> ir.Value:
+    """Write log(sum(exp(z))) over the last of three axes, which stays with size 1."""
+    if writer.opset < _AXES_AS_INPUT:
+        return writer.op("ReduceLogSumExp", [others], {"keepdims": 1, "axes": [2]})
+    axes = writer.constant(np.array([2]), "axes")
+    return writer.op("ReduceLogSumExp", [others, axes], {"keepdims": 1})
 
 
 def _chosen(writer: Writer, first: ir.Value, label: ir.Value, classes: int) -> ir.Value:

@@ -10,7 +10,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-TORCH_FILTERS = ("nearest", "bilinear", "bicubic", "lanczos")
+from onnxmint.preprocess.spec import Filter
+
+TORCH_FILTERS: tuple[Filter, ...] = ("nearest", "bilinear", "bicubic", "lanczos")
 _PRECISION = 22  # bits of a weight at most, and 15 of its value
 _LANCZOS = 3
 
@@ -18,7 +20,7 @@ Pixels = NDArray[np.uint8]
 Weights = NDArray[np.float64]
 
 
-def resize_like_torch(pixels: Pixels, size: tuple[int, int], name: str) -> Pixels:
+def resize_like_torch(pixels: Pixels, size: tuple[int, int], name: Filter) -> Pixels:
     """Return (H, W, C) pixels resized as torchvision resizes uint8 tensors with antialias on a CPU.
 
     Args:
@@ -74,14 +76,14 @@ def _lanczos(x: float) -> float:
     return float(np.sinc(x) * np.sinc(x / _LANCZOS)) if abs(x) < _LANCZOS else 0.0
 
 
-_KERNELS: dict[str, tuple[Callable[[float], float], int]] = {
+_KERNELS: dict[Filter, tuple[Callable[[float], float], int]] = {
     "bilinear": (_triangle, 2),
     "bicubic": (_cubic, 4),
     "lanczos": (_lanczos, 2 * _LANCZOS),
 }
 
 
-def _antialiased(old: int, new: int, name: str) -> Weights:
+def _antialiased(old: int, new: int, name: Filter) -> Weights:
     """Return the (new, old) weights of a kernel that is widened when the image shrinks."""
     kernel, width = _KERNELS[name]
     scale = old / new
@@ -97,7 +99,7 @@ def _antialiased(old: int, new: int, name: str) -> Weights:
 
 
 @lru_cache(maxsize=8)  # images of a set often have one size
-def _fixed_point(old: int, new: int, name: str) -> tuple[Weights, int]:
+def _fixed_point(old: int, new: int, name: Filter) -> tuple[Weights, int]:
     """Return weights as 16-bit integers, and by how many bits they were shifted: as many as their largest allows."""
     weights = _antialiased(old, new, name)
     largest, bits = float(weights.max()), 0

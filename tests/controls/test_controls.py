@@ -11,18 +11,18 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image, ImageEnhance
 
-from onnxmint.controls import reference as reference_room
 from onnxmint.errors import EvidenceError, ModelError, UsageError
 from onnxmint.graph.load import load_target
 from onnxmint.graph.placebo import placebo_twin
 from onnxmint.graph.serial import serialize
 from onnxmint.mint.auditor import Auditor, load_auditor
-from onnxmint.results.audit import AuditResult, Control
+from onnxmint.results.audit import AuditResult
+from onnxmint.results.facts import Control
 from onnxmint.settings import AuditSettings, TrainSettings
 from onnxmint.workflows.auditing import audit
 from onnxmint.workflows.training import train
 from tests.conftest import DEMO
-from tests.graph.texts import CNN, cnn
+from tests.controls.conftest import templates
 
 MODEL = DEMO / "target.onnx"
 SETTINGS = TrainSettings(preprocess="0-1", device="cpu", module="phi", limit=300)
@@ -66,11 +66,12 @@ def test_clean_evidence_passes_every_control(result: AuditResult) -> None:
         "reference", "placebo", "files", "pixels", "duplicates", "exchangeability", "plausibility",
     ]  # fmt: skip
     assert all(control.passed for control in result.controls)
-    report = result.to_dict()["controls"]
-    assert report["placebo"]["auc"]["low"] <= 0.5
-    assert report["placebo"]["target_minus_placebo"]["low"] > 0
-    assert report["reference"]["before"]["value"] > 0.6
-    assert "small classifiers learned" in report["reference"]["by"]
+    found = by_name(result.controls)
+    assert found["placebo"].auc.low <= 0.5
+    assert found["placebo"].target_minus_placebo.low > 0
+    assert found["reference"].difficulty.before.value > 0.6
+    assert found["reference"].difficulty.learned
+    assert "small classifiers learned" in found["reference"].difficulty.by
 
 
 def test_members_in_png_and_non_members_in_jpeg_are_no_evidence(tmp_path: Path) -> None:
@@ -109,7 +110,7 @@ def test_questioned_images_of_few_classes_are_not_judged_by_all_classes(auditor:
     found = audit(MODEL, write(shoes, tmp_path / "shoes.parquet"), auditor)
     control = by_name(found.controls)["exchangeability"]
     assert control.passed is False
-    assert 0 < control.facts["alike"] < 500
+    assert 0 < (control.alike or 0) < 500
     assert "look like them: an auditor of more such non-members would do" in control.text
 
 
@@ -129,10 +130,10 @@ def test_copies_are_counted_and_settled(tmp_path: Path) -> None:
     made = train(MODEL, members, write(others, tmp_path / "nonmembers.parquet"), settings=SETTINGS)
     control = by_name(made.controls)["duplicates"]
     assert control.passed is False
-    assert control.facts["on_both_sides"] == 1
-    assert control.facts["left_out"] >= 1
+    assert control.copies.on_both_sides == 1
+    assert control.copies.left_out >= 1
     assert "1 given both as member and as non-member" in control.text
-    assert len(control.facts["left_out_images"]) >= 3
+    assert len(control.copies.left_out_images) >= 3
     assert made.evidence.members == 120
 
 
@@ -145,7 +146,7 @@ def test_many_copies_become_groups(tmp_path: Path) -> None:
     made = train(MODEL, *sides, settings=SETTINGS)
     assert made.evidence.groups is not None
     assert made.evidence.groups <= 170
-    assert by_name(made.controls)["duplicates"].facts["grouped"] > 200
+    assert by_name(made.controls)["duplicates"].copies.grouped > 200
     with pytest.raises(EvidenceError, match="there is nothing to judge"):
         audit(MODEL, sides[0], made)
 
@@ -154,7 +155,9 @@ def test_known_images_among_the_questioned_are_named_and_not_judged(auditor: Aud
     asked = write([*images("questioned", slice(50)), *images("members", slice(3))], tmp_path / "asked.parquet")
     found = audit(MODEL, asked, auditor)
     assert len(found.scores.path) == 50
-    assert [row.reason for row in found.skipped] == ["is a known member of the evidence: nothing to test"] * 3
+    assert [row.reason for row in found.questioned.skipped] == [
+        "is a known member of the evidence: nothing to test"
+    ] * 3
     assert any("3 questioned images are known images of the evidence" in text for text in found.warnings)
 
 
@@ -172,36 +175,29 @@ def test_without_controls_they_are_rows_that_say_so(auditor: Auditor, tmp_path: 
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A classifier of the same task that knows nothing: the target's twin."""
-    file = tmp_path_factory.mktemp("reference") / "other.onnx"
-    file.write_bytes(serialize(placebo_twin(load_target(MODEL).model, seed=5)))
-    return file
+    """A classifier of the same task."""
+    return templates(tmp_path_factory.mktemp("reference") / "other.onnx")
 
 
-def test_a_reference_that_does_not_know_its_task_is_refused(reference: Path) -> None:
+def test_a_reference_that_does_not_know_its_task_is_refused(tmp_path: Path) -> None:
     """Shown other pixels than it was trained on, it would find nothing easy and pass the control."""
-    settings = replace(SETTINGS, reference=(reference,))
+    twin = tmp_path / "twin.onnx"
+    twin.write_bytes(serialize(placebo_twin(load_target(MODEL).model, seed=5)))
+    settings = replace(SETTINGS, reference=(twin,))
     with pytest.raises(ModelError, match=r"right on \d+\.\d% of known images, hardly more than by chance \(10\.0%\)"):
         train(MODEL, DEMO / "members.parquet", DEMO / "nonmembers.parquet", settings=settings)
 
 
-@pytest.fixture
-def untaught(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let references pass that know nothing: what is done with them is the same."""
-    monkeypatch.setattr(reference_room, "_TAUGHT", -1)
-
-
-@pytest.mark.usefixtures("untaught")
 def test_a_given_reference_sees_known_and_questioned_images(reference: Path) -> None:
     settings = replace(SETTINGS, reference=(reference,))
     made = train(MODEL, DEMO / "members.parquet", DEMO / "nonmembers.parquet", settings=settings)
     control = by_name(made.controls)["reference"]
-    assert control.facts["by"] == "other.onnx"
+    assert control.difficulty.by == "other.onnx"
     reference.with_name("other.members.txt").write_text("of/others.png\n")  # its training images, known or not
     found = audit(MODEL, DEMO / "questioned.parquet", made, settings=AuditSettings(reference=(reference,)))
     reference.with_name("other.members.txt").unlink()
     asked = by_name(found.controls)["reference"]
-    assert asked.facts["questioned"]["low"] <= 0.5
+    assert asked.difficulty.questioned.low <= 0.5
     assert "Nor are questioned images easier" in asked.text
     unseen = by_name(audit(MODEL, DEMO / "questioned.parquet", made).controls)["reference"]
     assert "Questioned images were not shown to them (--reference)" in unseen.text
@@ -209,28 +205,23 @@ def test_a_given_reference_sees_known_and_questioned_images(reference: Path) -> 
         audit(MODEL, DEMO / "questioned.parquet", made, settings=AuditSettings(reference=(MODEL,)))
 
 
-@pytest.mark.usefixtures("untaught")
 @pytest.mark.parametrize("declared", ["keras:tf", "scale = 0.00392156862745098", 'scale = 0.5\nresize = "squash"'])
 def test_a_reference_that_takes_another_size_is_prepared_as_in_training(tmp_path: Path, declared: str) -> None:
     """What was declared without a size fits both models; what was settled for the target fits the target only."""
-    text = CNN.replace("[N,3,8,8]", "[N,1,14,14]").replace("float[5,3,3,3] w1", "float[5,1,3,3] w1")
-    small = cnn(tmp_path / "small.onnx", text.replace("float[N,4]", "float[N,10]").replace("[6,4]", "[6,10]"))
+    small = templates(tmp_path / "small.onnx", size=14)
     if "=" in declared:
         (tmp_path / "p.toml").write_text(declared)
         declared = str(tmp_path / "p.toml")
     settings = replace(SETTINGS, preprocess=declared, reference=(small,), limit=100)
     made = train(MODEL, DEMO / "members.parquet", DEMO / "nonmembers.parquet", settings=settings)
-    (spec,) = made.method["reference_preprocess"].values()
-    assert (spec["name"], spec["size"], made.preprocess["size"]) == (declared, [14, 14], [28, 28])
+    (known,) = made.method.references
+    assert (known.preprocess.name, known.preprocess.size, made.preprocess.size) == (declared, (14, 14), (28, 28))
     (tmp_path / "auditor.onnx").write_bytes(made.model)
     (tmp_path / "p.toml").unlink(missing_ok=True)  # the auditor's file is enough
     renamed = small.rename(tmp_path / "renamed.onnx")
     settings = AuditSettings(reference=(renamed,))
     found = audit(MODEL, DEMO / "questioned.parquet", load_auditor(tmp_path / "auditor.onnx"), settings=settings)
-    assert "questioned" in by_name(found.controls)["reference"].facts
-    del made.method["reference_preprocess"]  # as auditors were before
-    with pytest.raises(UsageError, match="makes images of 28x28, the model takes 14x14"):
-        audit(MODEL, DEMO / "questioned.parquet", made, settings=settings)
+    assert by_name(found.controls)["reference"].difficulty.questioned is not None
 
 
 def test_questioned_images_that_are_easier_for_a_reference_are_not_judged(tmp_path: Path) -> None:
@@ -283,7 +274,7 @@ def test_cross_fitting_tests_every_image(tmp_path: Path) -> None:
     assert made.yardstick.images().networks == 3
     found = audit(MODEL, DEMO / "questioned.parquet", made)
     assert np.isfinite(found.scores.score).all()
-    assert "cross-conformal" in found.method["p_values"]
+    assert "cross-conformal" in found.statistics.p_values
     assert found.evidence.folds == 3
 
 

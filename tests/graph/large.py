@@ -13,7 +13,8 @@ import psutil
 from onnx import TensorProto, helper, numpy_helper
 
 from onnxmint.graph.instrument import GraphPreprocess, instrument
-from onnxmint.graph.layers import choose_layer, list_layers
+from onnxmint.graph.layer import choose_layer
+from onnxmint.graph.layers import list_layers
 from onnxmint.graph.load import load_target
 from onnxmint.graph.running import run_once
 from onnxmint.graph.serial import save_model

@@ -11,7 +11,8 @@ from onnx import helper
 from onnxmint.engine.target import target_warnings
 from onnxmint.errors import ModelError, UsageError
 from onnxmint.graph.instrument import GraphPreprocess, instrument, settle_label
-from onnxmint.graph.layers import choose_layer, list_layers
+from onnxmint.graph.layer import choose_layer
+from onnxmint.graph.layers import list_layers
 from onnxmint.graph.load import load_target
 from onnxmint.graph.serial import serialize
 from onnxmint.graph.surgery import expose

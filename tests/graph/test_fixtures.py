@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from onnxmint.errors import OnnxmintError
-from onnxmint.graph.layers import choose_layer, list_layers
+from onnxmint.graph.layer import choose_layer
+from onnxmint.graph.layers import list_layers
 from onnxmint.graph.load import load_target
 
 MODELS = Path(__file__).parents[1] / "models"

@@ -13,7 +13,8 @@ import pytest
 
 from onnxmint.errors import ModelError
 from onnxmint.graph import serial
-from onnxmint.graph.layers import choose_layer, list_layers
+from onnxmint.graph.layer import choose_layer
+from onnxmint.graph.layers import list_layers
 from onnxmint.graph.load import load_target
 from onnxmint.graph.placebo import placebo_twin
 from onnxmint.graph.serial import require_one_file, serialize, session_source

@@ -11,7 +11,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from onnxmint.errors import UsageError
 from onnxmint.graph.instrument import GraphPreprocess, Instrumented, instrument
-from onnxmint.graph.layers import Layer, choose_layer, choose_layers, dense_input, list_layers
+from onnxmint.graph.layer import Layer, choose_layer, choose_layers
+from onnxmint.graph.layers import dense_input, list_layers
 from onnxmint.graph.load import TargetModel, load_target
 from onnxmint.graph.naming import human_names
 from onnxmint.graph.serial import serialize

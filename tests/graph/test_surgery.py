@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from onnxmint.engine.target import target_warnings
 from onnxmint.errors import ModelError, OnnxmintError, UsageError
 from onnxmint.graph.instrument import GraphPreprocess, instrument
-from onnxmint.graph.layers import choose_layer, list_layers
+from onnxmint.graph.layer import choose_layer
+from onnxmint.graph.layers import list_layers
 from onnxmint.graph.load import load_target
 from onnxmint.graph.parts import averaging
 from onnxmint.graph.serial import save_model, serialize

@@ -7,7 +7,8 @@ import onnxruntime
 import pytest
 
 from onnxmint.graph.instrument import GraphPreprocess, instrument, settle_label
-from onnxmint.graph.layers import choose_layer, list_layers
+from onnxmint.graph.layer import choose_layer
+from onnxmint.graph.layers import list_layers
 from onnxmint.graph.load import load_target
 from onnxmint.graph.serial import serialize
 from onnxmint.graph.views import LABEL, VIEW_SETS, View, shifted
