@@ -4,12 +4,12 @@ A label that nothing checks decides a verdict: images labelled by the model itse
 labels look like nobody's. Two exact tests see what no membership can explain.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxmint.results.audit import Control
+from onnxmint.results.facts import Agreement, Control, LabelFacts
 from onnxmint.stats.two_sample import SHARED
 from onnxmint.stats.units import representatives
 
@@ -37,7 +37,7 @@ class Labelled:
     group: Rows | None = None
     digest: NDArray[np.uint64] | None = None
 
-    def agreement(self) -> "Agreement":
+    def agreement(self) -> Agreement:
         """Return how many of the images, one a group, the target is right on."""
         if self.group is not None and self.digest is None:
             raise ValueError("need the digests of images in groups")
@@ -47,49 +47,7 @@ class Labelled:
         return Agreement(right=int(right.sum()), images=len(right))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Agreement:
-    """On how many of so many images the target's top class is the label."""
-
-    right: int
-    images: int
-
-    @property
-    def words(self) -> str:
-        """Return it as reports put it."""
-        return f"{self.right:,} of {self.images:,} ({self.right / max(self.images, 1):.1%})"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LabelTests:
-    """What the two tests of the labels found.
-
-    Attributes:
-        questioned, members, nonmembers: how often the target agrees with their labels.
-        more: p-value that the questioned labels agree no more often than those of known members.
-        less: p-value that they agree no less often than those of known non-members.
-        wrong_seen_from: smallest share of wrong labels among non-members that is noticed in 95% of cases; None when
-            not even all wrong ones are.
-        own_seen: whether labels that all are the target's own answers would be noticed.
-    """
-
-    questioned: Agreement
-    members: Agreement
-    nonmembers: Agreement
-    more: float
-    less: float
-    wrong_seen_from: float | None
-    own_seen: bool
-
-    @property
-    def passed(self) -> bool | None:
-        """Return False when one test fails, None when labels of which half are wrong would go unnoticed."""
-        if min(self.more, self.less) <= SHARED:
-            return False
-        return True if self.wrong_seen_from is not None and self.wrong_seen_from <= _HALF else None
-
-
-def compare_labels(questioned: Labelled, members: Labelled, nonmembers: Labelled) -> LabelTests:
+def compare_labels(questioned: Labelled, members: Labelled, nonmembers: Labelled) -> LabelFacts:
     """Test whether labels of questioned images agree with the target as often as they can.
 
     Both tests are exact and one-sided (Fisher 1935), at the level SHARED each. Members are agreed with more often than
@@ -101,7 +59,7 @@ def compare_labels(questioned: Labelled, members: Labelled, nonmembers: Labelled
         nonmembers: known ones, of all parts.
     """
     asked, inside, outside = (side.agreement() for side in (questioned, members, nonmembers))
-    return LabelTests(
+    return LabelFacts(
         questioned=asked,
         members=inside,
         nonmembers=outside,
@@ -112,42 +70,52 @@ def compare_labels(questioned: Labelled, members: Labelled, nonmembers: Labelled
     )
 
 
-def labels_control(tests: LabelTests | None) -> Control:
+def labels_control(facts: LabelFacts | None) -> Control:
     """Return the control.
 
     Args:
-        tests: of the labels; None when the audit is told none, so that none can mislead it.
+        facts: of the labels; None when the audit is told none, so that none can mislead it.
     """
-    if tests is None:
-        text = "Not needed: no labels are told, the model's own top class stands in their place."
-        return Control(name="labels", passed=None, text=text, facts={"needed": False})
-    facts = {**asdict(tests), "needed": True}
-    return Control(name="labels", passed=tests.passed, text=_words(tests), facts=facts)
+    if facts is None:
+        text = "No labels are told, the model's own top class stands in their place, so that none can mislead."
+        return Control(name="labels", passed=True, text=text)
+    return Control(name="labels", passed=_passed(facts), text=_words(facts), labels=facts)
 
 
-def _words(tests: LabelTests) -> str:
-    said = f"The model agrees with the labels of {tests.questioned.words} questioned images"
-    if tests.more <= SHARED:
+def _passed(facts: LabelFacts) -> bool | None:
+    """Return False when one test fails, None when labels of which half are wrong would go unnoticed."""
+    if min(facts.more, facts.less) <= SHARED:
+        return False
+    return True if facts.wrong_seen_from is not None and facts.wrong_seen_from <= _HALF else None
+
+
+def _rate(found: Agreement) -> str:
+    return f"{found.right:,} of {found.images:,} ({found.right / max(found.images, 1):.1%})"
+
+
+def _words(facts: LabelFacts) -> str:
+    said = f"The model agrees with the labels of {_rate(facts.questioned)} questioned images"
+    if facts.more <= SHARED:
         return (
-            f"{said}, more often than with those of known members, {tests.members.words}; p = {tests.more:.2g}. So do "
+            f"{said}, more often than with those of known members, {_rate(facts.members)}; p = {facts.more:.2g}. So do "
             "labels that the model itself has given, and images that were chosen because it is right on them: such "
             "scores cannot be read as membership."
         )
-    if tests.less <= SHARED:
+    if facts.less <= SHARED:
         return (
-            f"{said}, less often than with those of known non-members, {tests.nonmembers.words}; p = {tests.less:.2g}. "
-            "Membership cannot explain that: labels are wrong or number the classes otherwise, or the images are "
-            "harder or were changed, and members among them would go unnoticed."
+            f"{said}, less often than with those of known non-members, {_rate(facts.nonmembers)}; p = "
+            f"{facts.less:.2g}. Membership cannot explain that: labels are wrong or number the classes otherwise, or "
+            "the images are harder or were changed, and members among them would go unnoticed."
         )
-    seen = f"{said}, known members {tests.members.words}, known non-members {tests.nonmembers.words}."
+    seen = f"{said}, known members {_rate(facts.members)}, known non-members {_rate(facts.nonmembers)}."
     own = (
         "labels that the model itself had given would have been seen"
-        if tests.own_seen
+        if facts.own_seen
         else "labels that the model itself had given would not have been seen, as it is right on nearly all members"
     )
-    if tests.passed is None:
+    if _passed(facts) is None:
         return f"Could not look: {seen} So few images would not even show labels of which half are wrong; {own}."
-    return f"{seen} {tests.wrong_seen_from:.0%} of wrong labels or more would have been seen; {own}."
+    return f"{seen} {facts.wrong_seen_from:.0%} of wrong labels or more would have been seen; {own}."
 
 
 def _more(asked: Agreement, known: Agreement) -> float:

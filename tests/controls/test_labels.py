@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onnxmint.controls.labels import Agreement, Labelled, _less, _more, compare_labels, labels_control
+from onnxmint.controls.labels import Labelled, _less, _more, compare_labels, labels_control
+from onnxmint.results.facts import Agreement
 from onnxmint.stats.two_sample import SHARED
 
 CLASSES = 10
@@ -27,10 +28,12 @@ def relabelled(rng: np.random.Generator, asked: Labelled, *, wrong: float = 0.0,
 def flagged(asked_accuracy: float, *, wrong: float = 0.0, own: float = 0.0, runs: int = 200) -> float:
     rng = np.random.default_rng(0)
     found = [
-        compare_labels(
-            relabelled(rng, images(rng, 300, asked_accuracy), wrong=wrong, own=own),
-            images(rng, 500, 0.97),
-            images(rng, 500, 0.84),
+        labels_control(
+            compare_labels(
+                relabelled(rng, images(rng, 300, asked_accuracy), wrong=wrong, own=own),
+                images(rng, 500, 0.97),
+                images(rng, 500, 0.84),
+            )
         ).passed
         for _ in range(runs)
     ]
@@ -109,7 +112,7 @@ def test_the_words_say_what_was_found_and_what_would_have_been() -> None:
     assert "would not have been seen, as it is right on nearly all members" in sure.text
 
 
-def test_labels_that_nobody_is_told_need_no_control() -> None:
+def test_labels_that_nobody_is_told_cannot_mislead() -> None:
     control = labels_control(None)
-    assert (control.passed, control.facts) == (None, {"needed": False})
-    assert control.text.startswith("Not needed: no labels are told")
+    assert (control.passed, control.labels) == (True, None)
+    assert control.text.startswith("No labels are told")
