@@ -106,7 +106,7 @@ def test_audit_with_an_auditor_writes_a_run(call: Run, images: Path, auditor: Pa
     code, out, err = call("audit", MODEL, images, "--auditor", auditor, "-o", "run")
     assert code == 0
     assert "report.html" in out
-    assert "questioned images: 12" in err
+    assert "questioned, scored: 12" in err
     report = json.loads((tmp_path / "run" / "report.json").read_text())
     assert report["questioned"]["images"] == 12
     page = (tmp_path / "run" / "report.html").read_text()
