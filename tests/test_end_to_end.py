@@ -1,6 +1,5 @@
 """A whole audit on the bundled real data: train, save, load, audit, report; scores that mean something."""
 
-import json
 import subprocess
 import sys
 import tomllib
@@ -15,7 +14,8 @@ import pytest
 from onnxmint.errors import EvidenceError, ModelError, UsageError
 from onnxmint.mint.auditor import Auditor, load_auditor
 from onnxmint.report.files import load_run, write_run
-from onnxmint.results.audit import AuditResult
+from onnxmint.results.audit import AUDIT, AuditResult
+from onnxmint.results.auditor import AUDITOR_FACTS
 from onnxmint.settings import AuditSettings, TrainSettings
 from onnxmint.stats.conformal import p_values
 from onnxmint.stats.estimates import Estimate
@@ -111,7 +111,7 @@ def test_the_auditor_file_runs_in_plain_onnxruntime(auditor: Auditor, result: Au
 def test_an_auditor_survives_being_saved(auditor: Auditor, tmp_path: Path) -> None:
     (tmp_path / "a.onnx").write_bytes(auditor.model)
     loaded = load_auditor(tmp_path / "a.onnx")
-    assert loaded.to_dict() == auditor.to_dict()
+    assert AUDITOR_FACTS.facts(loaded) == AUDITOR_FACTS.facts(auditor)
     for kept in ("yardstick", "traces"):
         first, second = getattr(loaded, kept), getattr(auditor, kept)
         for field in fields(first):
@@ -135,11 +135,11 @@ def test_a_run_holds_all_files_and_reads_back(auditor: Auditor, result: AuditRes
         "report.html", "report.json", "scores.parquet", "auditor.onnx", "run.toml",
     ]  # fmt: skip
     assert sorted(file.name for file in (tmp_path / "run").iterdir()) == sorted(file.name for file in files)
-    report, scores = load_run(tmp_path / "run")
-    assert report == json.loads(json.dumps(result.to_dict()))
-    assert report["schema"] == "onnxmint.audit/2"
-    assert scores["path"] == list(result.scores.path)
-    np.testing.assert_allclose(scores["score"], result.scores.score)
+    again = load_run(tmp_path / "run")
+    assert AUDIT.facts(again) == AUDIT.facts(result)
+    assert AUDIT.facts(again)["schema"] == "onnxmint.audit/3"
+    assert again.scores.path == result.scores.path
+    np.testing.assert_array_equal(again.scores.score, result.scores.score)
     facts = tomllib.loads((tmp_path / "run" / "run.toml").read_text())
     assert facts["target"]["sha256"] == auditor.target_sha256
 
@@ -154,9 +154,9 @@ def test_broken_images_are_skipped_counted_and_named(auditor: Auditor, tmp_path:
     (folder / "04.png").write_bytes(b"not an image")
     found = audit(DEMO / "target.onnx", tmp_path, auditor)
     assert len(found.scores.path) == 28
-    assert [row.path for row in found.skipped] == ["class/03.png", "class/04.png"]
+    assert [row.path for row in found.questioned.skipped] == ["class/03.png", "class/04.png"]
     assert any("2 of 30 questioned images were skipped" in warning for warning in found.warnings)
-    assert found.to_dict()["questioned"]["skipped"][1]["reason"].startswith("is not an image")
+    assert found.questioned.skipped[1].reason.startswith("is not an image")
 
 
 def test_flags_of_an_audit_that_sees_nothing_come_with_a_warning(auditor: Auditor) -> None:
@@ -178,7 +178,7 @@ def test_flags_of_an_audit_that_sees_nothing_come_with_a_warning(auditor: Audito
 def test_maps_are_read_by_the_cnn_module(module: str, layer: str) -> None:
     settings = TrainSettings(preprocess="0-1", module=module, layers=(layer,), limit=100, device="cpu")
     made = train(DEMO / "target.onnx", DEMO / "members.parquet", DEMO / "nonmembers.parquet", settings=settings)
-    assert made.method["name"] == "cnn"
+    assert made.method.name == "cnn"
     assert made.evidence.members == 100
     assert any("Only 100 known images" in warning for warning in made.warnings)
 
@@ -187,11 +187,11 @@ def test_several_layers_are_read_as_one_and_audited() -> None:
     """Maps beside the vector before the logits: averaged, side by side, in one file."""
     settings = TrainSettings(preprocess="0-1", layers=("relu", "penultimate", "logits"), limit=100, device="cpu")
     made = train(DEMO / "target.onnx", DEMO / "members.parquet", DEMO / "nonmembers.parquet", settings=settings)
-    assert (made.method["name"], len(made.method["tensors"])) == ("vanilla", 3)
-    assert made.method["title"] == f"vanilla on {made.method['layer']}"
-    assert made.method["layer"].count(" + ") == 2
+    assert (made.method.name, len(made.method.tensors)) == ("vanilla", 3)
+    assert made.method.title == f"vanilla on {made.method.layer}"
+    assert made.method.layer.count(" + ") == 2
     found = audit(DEMO / "target.onnx", DEMO / "questioned.parquet", made, settings=AuditSettings(device="cpu"))
-    assert found.target.layers == tuple(made.method["tensors"])
+    assert found.target.layers == made.method.tensors
     assert np.isfinite(found.scores.score).all()
 
 
@@ -206,8 +206,8 @@ def test_views_tell_members_apart(labels: bool, truth: np.ndarray) -> None:
     """How the answer changes over views says more than any one answer; labels add to it."""
     settings = TrainSettings(preprocess="0-1", module="views", labels=labels, limit=400, device="cpu")
     made = train(DEMO / "target.onnx", DEMO / "members.parquet", DEMO / "nonmembers.parquet", settings=settings)
-    assert made.method["name"] == "views"
-    assert made.method["labels"] is labels
+    assert made.method.name == "views"
+    assert made.method.labels is labels
     asked = AuditSettings(labels=labels, device="cpu")
     found = audit(DEMO / "target.onnx", DEMO / "questioned.parquet", made, settings=asked)
     score = found.scores.score
@@ -221,9 +221,9 @@ def test_views_tell_members_apart(labels: bool, truth: np.ndarray) -> None:
 def test_fewer_views_are_an_option_and_recorded(count: int) -> None:
     settings = TrainSettings(preprocess="0-1", module="views", views=count, limit=100, device="cpu")
     made = train(DEMO / "target.onnx", DEMO / "members.parquet", DEMO / "nonmembers.parquet", settings=settings)
-    assert made.method["views"] == count
-    assert made.method["activation_shape"] == [count]
-    assert made.method["title"] == f"views on {count} views"
+    assert made.method.views == count
+    assert made.method.activation_shape == (count,)
+    assert made.method.title == f"views on {count} views"
 
 
 def test_one_view_is_taken_where_views_add_nothing(tmp_path: Path) -> None:
@@ -233,8 +233,8 @@ def test_one_view_is_taken_where_views_add_nothing(tmp_path: Path) -> None:
     pq.write_table(table[500:], tmp_path / "nonmembers.parquet")
     settings = TrainSettings(preprocess="0-1", device="cpu", seed=1)
     made = train(DEMO / "target.onnx", tmp_path / "members.parquet", tmp_path / "nonmembers.parquet", settings=settings)
-    assert made.method["name"] == "phi"
-    assert made.method["views"] == 1
+    assert made.method.name == "phi"
+    assert made.method.views == 1
     phi = next(row for row in made.baselines if row.name == "phi")
     assert phi.performance is not None
     assert made.performance.auc.value == pytest.approx(phi.performance.auc.value, abs=1e-6)

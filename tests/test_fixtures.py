@@ -115,7 +115,7 @@ def test_a_model_that_mixes_images_is_not_shown_views(name: str, trial: Callable
     with pytest.raises(Refused, match=r"beside its own views: use --module phi, which takes one view"):
         tried.train("--module", "views", "--views", "2", "--no-controls")
     auditor = load_auditor(tried.train("--views", "2", "--no-controls"))
-    assert (auditor.method["name"], auditor.method["views"]) == ("phi", 1)
+    assert (auditor.method.name, auditor.method.views) == ("phi", 1)
     assert any("only the image itself was shown" in line for line in auditor.warnings)
     found = ask(
         "evaluate", tried.path, "--members", tried.given.members, "--nonmembers", tried.given.nonmembers,

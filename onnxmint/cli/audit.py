@@ -5,13 +5,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from onnxmint.cli.options import batch_option, device_option, json_option, module_options, quiet_option, seed_option
+from onnxmint.cli.options import (
+    batch_option,
+    device_option,
+    json_option,
+    module_options,
+    quiet_option,
+    seed_option,
+    setting,
+    settings_of,
+)
 from onnxmint.errors import UsageError
+from onnxmint.settings import AuditSettings, TrainSettings
 
 if TYPE_CHECKING:
     from onnxmint.mint.auditor import Auditor
-    from onnxmint.progress import Stage
-    from onnxmint.settings import AuditSettings
+    from onnxmint.workflows.auditing import Known
 
 GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
 
@@ -26,24 +35,21 @@ GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
     "-o", "--output", type=click.Path(path_type=Path), default=Path("onnxmint-run"), show_default=True,
     metavar="RUN", help="Folder for report.html, report.json, scores.parquet, auditor.onnx, run.toml.",
 )  # fmt: skip
-@click.option(
-    "--alpha", type=click.FloatRange(0, 0.5, min_open=True), default=0.05, show_default=True,
-    help="False-discovery rate among flagged images, and level of the test for the set.",
-)  # fmt: skip
-@click.option(
-    "--relevant-share", type=click.FloatRange(0, 1, min_open=True), default=0.5, show_default=True, metavar="S",
+@setting(AuditSettings, "alpha", help="False-discovery rate among flagged images, and level of the test for the set.")
+@setting(
+    AuditSettings, "relevant_share", metavar="S",
     help="Smallest share of members that matters: no-evidence is said only where it would have been found.",
 )  # fmt: skip
-@click.option(
-    "--prior", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="P",
+@setting(
+    AuditSettings, "prior", metavar="P",
     help="Probability of membership before the score is seen; default: the estimated share.",
 )  # fmt: skip
-@click.option(
-    "--fdr", type=click.Choice(["bh", "storey"]), default="bh", show_default=True,
+@setting(
+    AuditSettings, "false_discovery", "--fdr",
     help="Correction for many images: Benjamini-Hochberg, or Storey, which flags more when members are many.",
 )  # fmt: skip
-@click.option(
-    "--p-values", type=click.Choice(["conservative", "smoothed"]), default="conservative", show_default=True,
+@setting(
+    AuditSettings, "p_values",
     help="How ties count: all against membership, or with a random weight, so that p-values are exactly uniform.",
 )  # fmt: skip
 @click.option("--per-class", is_flag=True, help="P-values against non-members of the same class (100 or more of them).")
@@ -72,55 +78,35 @@ def audit_command(ctx: click.Context, /, model: Path, images: str, **options: An
     Exit status: 0 done, 1 failed, 2 wrong usage;
     with --gate also 3 members found, 4 inconclusive.
     """
-    import json
-
     from rich.console import Console
 
-    from onnxmint.cli.choices import audit_settings
     from onnxmint.cli.progress import stage_on_stderr
     from onnxmint.report.files import write_run
     from onnxmint.report.terminal import print_summary
-    from onnxmint.workflows.auditing import audit
-    from onnxmint.writing import require_writable
+    from onnxmint.results.audit import AUDIT
+    from onnxmint.workflows.auditing import Known, audit
+    from onnxmint.writing import atomic_write, make_folder, require_writable
 
     run: Path = options["output"]
     as_json, gate = options.pop("as_json"), options.pop("gate")
     stage = stage_on_stderr(silent=options.pop("quiet"))
     require_writable(run)
-    settings = audit_settings(options)
-    _require_evidence(options)
-    if options["auditor_file"] is None:
-        _check_before_training(model, images, options, settings)
-    auditor = _auditor(ctx, model, options, stage)
-    result = audit(model, images, auditor, settings=settings, stage=stage)
+    settings = settings_of(AuditSettings, options)
+    known, kept = _known(ctx, options), list["Auditor"]()
+
+    def keep(auditor: "Auditor") -> None:
+        make_folder(run)
+        atomic_write(run / "auditor.onnx", auditor.model)
+        kept.append(auditor)
+
+    result = audit(model, images, known, settings=settings, stage=stage, keep=keep)
+    auditor = kept[0] if isinstance(known, Known) else known
     files = write_run(result, run, run_settings=_words(model, images, options), auditor=auditor.model)
     if as_json:
-        click.echo(json.dumps(result.to_dict(), indent=1, allow_nan=False))
+        click.echo(AUDIT.write(result))
     else:
         print_summary(result, Console(), files=files)
     ctx.exit(GATE[result.verdict.kind] if gate else 0)
-
-
-def _check_before_training(model: Path, images: str, options: dict[str, Any], settings: "AuditSettings") -> None:
-    """Refuse what would be refused after the training: a wrong path, no image that opens, labels that do not fit."""
-    from onnxmint.engine.target import check_labels
-    from onnxmint.evidence.table import labels_of
-    from onnxmint.graph.load import load_target
-    from onnxmint.images.sources import open_source, require_readable
-
-    asked, *known = (
-        open_source(place, group=settings.group, labels=settings.labels)
-        for place in (images, options["members"], options["nonmembers"])
-    )
-    require_readable(asked)
-    classes = load_target(model, answer=options["answer"]).answer.classes
-    check_labels(labels_of(asked.entries()), classes, asked.location)
-    told = options["module"] in ("auto", "views", "phi")
-    if told and labels_of(asked.entries()) is None and all(labels_of(one.entries()) is not None for one in known):
-        raise UsageError(
-            f"the known images have labels, but not all images in {asked.location} have one, so their scores would not "
-            "compare: give labels, or use --no-labels"
-        )
 
 
 def _require_evidence(options: dict[str, Any]) -> None:
@@ -139,21 +125,17 @@ def _require_evidence(options: dict[str, Any]) -> None:
         )
 
 
-def _auditor(ctx: click.Context, model: Path, options: dict[str, Any], stage: "Stage") -> "Auditor":
-    """Load the auditor, or train one and keep it at once, so that whatever happens next costs no second training."""
-    from onnxmint.cli.choices import train_settings
+def _known(ctx: click.Context, options: dict[str, Any]) -> "Auditor | Known":
+    """Return the auditor that was given, or the known images to train one on."""
     from onnxmint.mint.auditor import load_auditor
-    from onnxmint.workflows.training import train
-    from onnxmint.writing import atomic_write, make_folder
+    from onnxmint.workflows.auditing import Known
 
+    _require_evidence(options)
     if options["auditor_file"] is not None:
         _refuse_training_options(ctx)
         return load_auditor(options["auditor_file"])
-    settings = train_settings(options)
-    auditor = train(model, options["members"], options["nonmembers"], settings=settings, stage=stage)
-    make_folder(options["output"])
-    atomic_write(options["output"] / "auditor.onnx", auditor.model)
-    return auditor
+    training = settings_of(TrainSettings, options)
+    return Known(members=options["members"], nonmembers=options["nonmembers"], training=training)
 
 
 def _refuse_training_options(ctx: click.Context) -> None:

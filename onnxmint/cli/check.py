@@ -12,6 +12,7 @@ from onnxmint.cli.options import (
     batch_option,
     device_option,
     json_option,
+    labels_option,
     quiet_option,
     seed_option,
 )
@@ -19,7 +20,7 @@ from onnxmint.cli.options import (
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from onnxmint.controls.advice import CheckResult, VariantResult
+    from onnxmint.results.check import CheckResult, VariantResult
 
 
 @click.command("check")
@@ -38,13 +39,13 @@ if TYPE_CHECKING:
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
     help="Write what fits best as a TOML file for --preprocess.",
 )  # fmt: skip
-@click.option("--no-labels", is_flag=True, help="Do not take sub-folder names or label columns as labels.")
+@labels_option
 @device_option
 @batch_option
 @seed_option
 @quiet_option
 @json_option
-def check_command(model: Path, images: str, output: Path | None, no_labels: bool, **options: Any) -> None:
+def check_command(model: Path, images: str, output: Path | None, **options: Any) -> None:
     """Try the known preprocessings of MODEL on some images of SRC and rank them.
 
     An audit with other pixels than the model was trained on finds nothing. This command shows the model a sample
@@ -59,6 +60,7 @@ def check_command(model: Path, images: str, output: Path | None, no_labels: bool
     from rich.console import Console
 
     from onnxmint.cli.progress import stage_on_stderr
+    from onnxmint.results.check import CHECK
     from onnxmint.settings import EvidenceSettings
     from onnxmint.workflows.checking import check
     from onnxmint.writing import require_writable
@@ -67,11 +69,11 @@ def check_command(model: Path, images: str, output: Path | None, no_labels: bool
     sample = options.pop("sample")
     if output is not None:
         require_writable(output.parent)
-    settings = EvidenceSettings(labels=not no_labels, **options)
+    settings = EvidenceSettings(**options)
     found = check(model, images, settings=settings, sample=sample, stage=stage)
     written = output is not None and _write(found, output)
     if as_json:
-        facts = found.to_dict() | {"file": str(output) if written else None}
+        facts = CHECK.facts(found) | {"file": str(output) if written else None}
         click.echo(json.dumps(facts, indent=1, allow_nan=False))
         return
     _print(found, Console())
@@ -84,7 +86,7 @@ def _write(found: "CheckResult", output: Path) -> bool:
     from onnxmint.errors import ModelError
     from onnxmint.writing import atomic_write
 
-    best = found.rows[0]
+    best = found.best
     if best.skipped is not None:
         raise ModelError(f"no preparation gave an answer ({best.skipped}), so {output} was not written")
     if found.fits:
@@ -97,9 +99,9 @@ def _toml(found: "CheckResult") -> str:
     from onnxmint.preprocess.declared.toml import spec_toml
     from onnxmint.report.names import visible
 
-    rivals = "".join(f"#   {visible(row.variant.name)}\n" for row in found.rivals)
+    rivals = "".join(f"#   {visible(name)}\n" for name in found.rivals)
     head = f"# onnxmint check could not tell this from the following on {found.images:,} images:\n" if rivals else ""
-    return head + rivals + spec_toml(found.rows[0].variant.spec)
+    return head + rivals + spec_toml(found.best.spec)
 
 
 def _print(found: "CheckResult", console: "Console") -> None:
@@ -118,17 +120,17 @@ def _print(found: "CheckResult", console: "Console") -> None:
     table.add_column("preprocessing", overflow="fold")
     for name in columns:
         table.add_column(name, justify="right", no_wrap=True)
-    for row in found.rows:
-        best, mark = row is found.rows[0], " (declared)" if row is found.declared else ""
+    for row in found.variants:
+        best, mark = row is found.best, " (declared)" if row.name == found.declared else ""
         cells = [_cell(row, key) for key in columns.values()]
         if row.skipped is not None:
             cells = ["skipped", *[""] * (len(columns) - 1)]
-        name = f"{'* ' if best else '  '}{visible(row.variant.name)}{mark}"
+        name = f"{'* ' if best else '  '}{visible(row.name)}{mark}"
         table.add_row(Text(name), *cells, style="bold" if best else "")
     console.print(table)
     for text in (found.advice, *found.notes):
         console.print(Text(visible(text)), width=min(console.width, WIDEST))
-    if found.rows[0].variant.toml is not None and found.fits:
+    if found.best.toml is not None and found.fits:
         console.print(Text("\nA file for --preprocess with what fits best:", "dim"))
         console.print(Text("".join(f"  {line}\n" for line in _toml(found).splitlines())), end="")
 

@@ -11,7 +11,9 @@ from onnxmint.cli.options import device_option, json_option, quiet_option, seed_
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from onnxmint.mint.auditor import Auditor
     from onnxmint.results.audit import AuditResult
+    from onnxmint.settings import DeviceChoice
 
 
 @click.command("demo")
@@ -23,36 +25,39 @@ if TYPE_CHECKING:
 @seed_option
 @quiet_option
 @json_option
-def demo_command(output: Path, device: str, seed: int, quiet: bool, as_json: bool) -> None:
+def demo_command(output: Path, device: "DeviceChoice", seed: int, quiet: bool, as_json: bool) -> None:
     """Run a whole audit on bundled data, offline, in about a minute.
 
     A small classifier of clothes was trained on part of Fashion-MNIST. From images that are known to be or not
     to be in its training set, an auditor is trained; it then judges questioned images whose truth is known too,
     so that you see how far the verdict can be trusted.
     """
-    import json
-
     from rich.console import Console
 
     from onnxmint.cli.progress import stage_on_stderr
     from onnxmint.report.files import write_run
     from onnxmint.report.terminal import print_summary
+    from onnxmint.results.audit import AUDIT
     from onnxmint.settings import AuditSettings, TrainSettings
-    from onnxmint.workflows.auditing import audit
-    from onnxmint.workflows.training import train
+    from onnxmint.workflows.auditing import Known, audit
     from onnxmint.writing import require_writable
 
     require_writable(output)
     stage = stage_on_stderr(silent=quiet)
     with resources.as_file(resources.files("onnxmint.demo")) as data:
         model, questioned = data / "target.onnx", data / "questioned.parquet"
-        settings = TrainSettings(preprocess="0-1", device=device, seed=seed)
-        auditor = train(model, data / "members.parquet", data / "nonmembers.parquet", settings=settings, stage=stage)
-        result = audit(model, questioned, auditor, settings=AuditSettings(device=device, seed=seed), stage=stage)
+        known = Known(
+            members=data / "members.parquet",
+            nonmembers=data / "nonmembers.parquet",
+            training=TrainSettings(preprocess="0-1", device=device, seed=seed),
+        )
+        settings = AuditSettings(device=device, seed=seed)
+        kept: list[Auditor] = []
+        result = audit(model, questioned, known, settings=settings, stage=stage, keep=kept.append)
         truth = _truth(questioned)
-    files = write_run(result, output, run_settings={"command": "demo", "seed": seed}, auditor=auditor.model)
+    files = write_run(result, output, run_settings={"command": "demo", "seed": seed}, auditor=kept[0].model)
     if as_json:
-        click.echo(json.dumps(result.to_dict(), indent=1, allow_nan=False))
+        click.echo(AUDIT.write(result))
         return
     console = Console()
     print_summary(result, console, files=files)

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 import click
 
 from onnxmint.cli.options import json_option
-from onnxmint.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from onnxmint.workflows.planning import Plan
+    from onnxmint.results.plan import Plan
 
 
 @click.command("plan")
@@ -39,26 +38,17 @@ def plan_command(auditor: Path | None, auc: float | None, share: float, alpha: f
       onnxmint plan --auc 0.6 --share 0.2
       onnxmint plan run/auditor.onnx --share 0.05
     """
-    import json
-
     from rich.console import Console
 
     from onnxmint.mint.auditor import load_auditor
-    from onnxmint.stats.share import Strength
-    from onnxmint.workflows.planning import plan_expected, plan_measured
+    from onnxmint.results.plan import PLAN
+    from onnxmint.workflows.planning import plan
 
-    if (auditor is None) == (auc is None):
-        raise UsageError("give either an auditor (from onnxmint train) or the --auc to expect")
-    if auditor is not None:
-        found = load_auditor(auditor)
-        known = found.yardstick.groups()
-        plan = plan_measured(Strength.measured(known), found.evidence.members, share=share, alpha=alpha)
-    else:
-        plan = plan_expected(auc or 0.0, share=share, alpha=alpha)
+    found = plan(None if auditor is None else load_auditor(auditor), auc=auc, share=share, alpha=alpha)
     if as_json:
-        click.echo(json.dumps(plan.to_dict(), indent=1))
+        click.echo(PLAN.write(found))
         return
-    _print(plan, Console())
+    _print(found, Console())
 
 
 def _print(plan: "Plan", console: "Console") -> None:
@@ -71,7 +61,7 @@ def _print(plan: "Plan", console: "Console") -> None:
     for count in plan.questioned:
         table.add_column(f"{count:,}", justify="right")
     table.add_column(f"for {plan.share:.0%}", justify="right")
-    for number, row, needed in zip(plan.evidence, plan.detectable, plan.questioned_needed, strict=True):
+    for number, row, needed in zip(plan.evidence, plan.detectable_share, plan.questioned_needed, strict=True):
         cells = ["-" if share is None else f"{share:.1%}" if share < 0.1 else f"{share:.0%}" for share in row]  # noqa: PLR2004
         table.add_row(f"{number:,}", *cells, "never" if needed is None else f"{needed:,}")
     console.print(

@@ -17,16 +17,15 @@ def report_command(run: Path, as_json: bool) -> None:
     Example:
       onnxmint report onnxmint-run
     """
-    import json
-
     from onnxmint.report.files import load_run
     from onnxmint.report.html import render_html
+    from onnxmint.results.audit import AUDIT
     from onnxmint.writing import atomic_write
 
-    report, scores = load_run(run)
+    result = load_run(run)
     page = run / "report.html"
-    atomic_write(page, render_html(report, scores).encode())
+    atomic_write(page, render_html(result).encode())
     if as_json:
-        click.echo(json.dumps(report, indent=1, allow_nan=False))
+        click.echo(AUDIT.write(result))
     else:
         click.echo(page)

@@ -1,14 +1,14 @@
-"""What trying preparations found: the numbers, their order, and what to make of them."""
+"""What trying preparations found: the numbers of a row, the order of the rows, and what to make of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.methods.signals import log_probabilities
 from onnxmint.preprocess.variants import Variant
+from onnxmint.results.check import CheckResult, RankedBy, VariantResult
 from onnxmint.stats.information import entropy, telling
 from onnxmint.stats.renumbering import (
     IMAGES_PER_CLASS,
@@ -19,7 +19,6 @@ from onnxmint.stats.renumbering import (
     label_without_output,
 )
 
-SCHEMA = "onnxmint.check/1"
 NEAR = 0.02  # accuracies this close do not tell two preparations apart
 _NEAR_SCORE = 0.1  # the same for scores, which the right preparation need not lead
 _GAIN = 0.3  # accuracy that a renumbering must gain to be believed
@@ -30,120 +29,13 @@ _FEW_CLASSES = 20  # whose renumbering can be written out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VariantResult:
-    """What the target says of the sample under one preparation.
-
-    Attributes:
-        variant: the preparation.
-        images: how many the numbers rest on.
-        accuracy: share of images classified as labelled, None without labels.
-        loss: mean cross-entropy of the labels in nats, None without labels or when a label has no output.
-        confidence: mean probability of the top class.
-        entropy: mean entropy of the answers, in nats.
-        score: what ranks without labels: the information that the answer holds of the image, as a share of the
-            logarithm of the number of classes; 0 when answers are saturated. See `information.telling`.
-        best_permutation_accuracy: accuracy under the best one-to-one renumbering of the labels, None without labels.
-        skipped: why there are no numbers.
-    """
-
-    variant: Variant
-    images: int
-    accuracy: float | None = None
-    loss: float | None = None
-    confidence: float | None = None
-    entropy: float | None = None
-    score: float | None = None
-    best_permutation_accuracy: float | None = None
-    skipped: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        kept = ("images", "accuracy", "loss", "confidence", "entropy", "score", "best_permutation_accuracy", "skipped")
-        facts = {"name": self.variant.name, "toml": self.variant.toml}
-        return facts | {key: getattr(self, key) for key in kept}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Tried:
     """A row and what it was made of, for ranking."""
 
+    variant: Variant
     result: VariantResult
     labels: Labels | None  # (n,) int64
     predicted: Labels  # (n,) int64, top classes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckResult:
-    """All preparations that were tried, best first.
-
-    Attributes:
-        model: path of the target.
-        source: where the images came from, as the user wrote it.
-        images: how many were tried.
-        unreadable: how many of the sample could not be read.
-        classes: outputs of the target.
-        ranked_by: "accuracy", "best_permutation_accuracy" or "score".
-        rows: the preparations, best first.
-        declared: the row of what was declared, None when nothing was.
-        renumbering: how labels and outputs correspond, None when they agree or nothing is known of it.
-        raw: whether the target takes uint8 pixels and scales them itself, so that only ways to resize were tried.
-        outside: a label that no output has, None when there is none.
-        enough: whether there were enough images a class to try any numbering of the classes.
-        notes: what a reader has to know of what was declared and of the graph.
-    """
-
-    model: str
-    source: str
-    images: int
-    unreadable: int
-    classes: int
-    ranked_by: str
-    rows: tuple[VariantResult, ...]
-    declared: VariantResult | None
-    renumbering: Renumbering | None
-    raw: bool
-    outside: int | None
-    enough: bool
-    notes: tuple[str, ...] = ()
-
-    @property
-    def advice(self) -> str:
-        """Return what to make of it, in a few sentences."""
-        return advise(self)
-
-    @property
-    def fits(self) -> bool:
-        """Return whether the best row gave an answer and, where labels can tell, is better than chance."""
-        if self.rows[0].skipped is not None:
-            return False
-        sure = self.ranked_by == "score" or self.renumbering is not None
-        return sure or _of(self.rows[0], self) >= _chance(self.classes)
-
-    @property
-    def rivals(self) -> tuple[VariantResult, ...]:
-        """Return the rows whose accuracy is too near the best one's to tell them apart."""
-        if self.ranked_by == "score" or not self.fits:
-            return ()
-        least = _of(self.rows[0], self) - NEAR
-        return tuple(row for row in self.rows[1:] if row.skipped is None and _of(row, self) >= least)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        numbers = None if self.renumbering is None else [list(pair) for pair in self.renumbering.pairs]
-        return {
-            "schema": SCHEMA,
-            "model": self.model,
-            "source": self.source,
-            "images": self.images,
-            "unreadable": self.unreadable,
-            "classes": self.classes,
-            "ranked_by": self.ranked_by,
-            "declared": None if self.declared is None else self.declared.variant.name,
-            "renumbering": numbers,
-            "advice": self.advice,
-            "notes": list(self.notes),
-            "variants": [row.to_dict() for row in self.rows],
-        }
 
 
 def measure(variant: Variant, answer: NDArray[np.floating], kind: str, labels: Labels | None) -> VariantResult:
@@ -155,13 +47,13 @@ def measure(variant: Variant, answer: NDArray[np.floating], kind: str, labels: L
         kind: "logits", "probabilities", "log-probabilities" or "sigmoid".
         labels: (n,) int64, None when unknown.
     """
+    row = VariantResult(name=variant.name, spec=variant.spec, toml=variant.toml, images=len(answer))
     if not np.isfinite(answer).all():
-        return VariantResult(variant=variant, images=len(answer), skipped="the answer holds NaN or infinity")
+        return replace(row, skipped="the answer holds NaN or infinity")
     log_p = log_probabilities(answer, kind)
     share = log_p - np.logaddexp.reduce(log_p, axis=1, keepdims=True)  # of each label where they do not add up to 1
-    found = VariantResult(
-        variant=variant,
-        images=len(answer),
+    found = replace(
+        row,
         confidence=float(np.exp(log_p).max(axis=1).mean()),
         entropy=float(entropy(np.exp(share)).mean()),
         score=telling(share),
@@ -179,7 +71,7 @@ def measure(variant: Variant, answer: NDArray[np.floating], kind: str, labels: L
     )
 
 
-def ranked(tried: Sequence[Tried], classes: int, rng: np.random.Generator) -> tuple[list[Tried], str]:
+def ranked(tried: Sequence[Tried], classes: int, rng: np.random.Generator) -> tuple[list[Tried], RankedBy]:
     """Return the rows best first and by what: accuracy, that of renumbered labels where it explains far more, or score.
 
     Accuracies within two points of the highest are ordered by loss, which tells near preparations apart with fewer
@@ -199,7 +91,7 @@ def ranked(tried: Sequence[Tried], classes: int, rng: np.random.Generator) -> tu
     return sorted(tried, key=worth, reverse=True), by
 
 
-def _measure_of(tried: Sequence[Tried], classes: int, rng: np.random.Generator) -> str:
+def _measure_of(tried: Sequence[Tried], classes: int, rng: np.random.Generator) -> RankedBy:
     known = [row for row in tried if row.result.accuracy is not None]
     if not known:
         return "accuracy" if tried[0].labels is not None else "score"
@@ -212,9 +104,29 @@ def _measure_of(tried: Sequence[Tried], classes: int, rng: np.random.Generator) 
     return "best_permutation_accuracy" if renumbered > by_chance + _ABOVE_NOISE else "accuracy"
 
 
-def advise(found: CheckResult) -> str:
-    """Return what to make of the rows, in a few sentences."""
-    best = found.rows[0]
+def advised(found: CheckResult) -> CheckResult:
+    """Return a check with what to make of it filled in: whether anything fits, what else may, and sentences."""
+    found = replace(found, fits=_fits(found))
+    found = replace(found, rivals=_rivals(found))
+    return replace(found, advice=_advice(found))
+
+
+def _fits(found: CheckResult) -> bool:
+    if found.best.skipped is not None:
+        return False
+    sure = found.ranked_by == "score" or found.renumbering is not None
+    return sure or _of(found.best, found) >= _chance(found.classes)
+
+
+def _rivals(found: CheckResult) -> tuple[str, ...]:
+    if found.ranked_by == "score" or not found.fits:
+        return ()
+    least = _of(found.best, found) - NEAR
+    return tuple(row.name for row in found.variants[1:] if row.skipped is None and _of(row, found) >= least)
+
+
+def _advice(found: CheckResult) -> str:
+    best = found.best
     if best.skipped is not None:
         return f"No preparation gave an answer: {best.skipped}."
     if found.ranked_by == "score":
@@ -228,7 +140,7 @@ def advise(found: CheckResult) -> str:
     words.append(_declared(found))
     if found.raw:
         ways = "ways to resize" + ", and to lay out rows," * any(
-            row.variant.spec.layout == "flat-chw" for row in found.rows
+            row.spec.layout == "flat-chw" for row in found.variants
         )
         words.append(f"The model takes raw uint8 pixels and scales them itself: only {ways} can differ.")
     return " ".join(word for word in words if word)
@@ -246,12 +158,12 @@ def _chance(classes: int) -> float:
 
 
 def _fit(found: CheckResult) -> str:
-    best = found.rows[0]
-    start = f"{best.variant.name} fits best: right on {_of(best, found):.1%} of {best.images:,} images"
-    if len(found.rows) == 1:
+    best = found.best
+    start = f"{best.name} fits best: right on {_of(best, found):.1%} of {best.images:,} images"
+    if len(found.variants) == 1:
         return f"{start}; nothing else could be tried."
-    second = found.rows[1]
-    name, ahead = second.variant.name, _of(best, found) - _of(second, found)
+    second = found.variants[1]
+    name, ahead = second.name, _of(best, found) - _of(second, found)
     if found.rivals:
         told = "too close to tell apart; the loss ranks them" if best.loss is not None else "too close to tell apart"
         more = "To tell them apart: more images, with a larger --sample."
@@ -269,9 +181,9 @@ def _low(best: VariantResult, found: CheckResult) -> str:
 
 
 def _none_fits(found: CheckResult) -> str:
-    best = found.rows[0]
+    best = found.best
     text = (
-        f"None of the known preparations fits (the best, {best.variant.name}, is right on {_of(best, found):.1%}, "
+        f"None of the known preparations fits (the best, {best.name}, is right on {_of(best, found):.1%}, "
         f"chance is {1 / found.classes:.1%}): the class numbering, re-compressed or differently cropped images, or a "
         "preparation of its own."
     )
@@ -294,19 +206,19 @@ def _renumbered(numbers: Renumbering, best: VariantResult) -> str:
 
 
 def _by_score(found: CheckResult) -> str:
-    best = found.rows[0]
+    best = found.best
     return (
-        f"Without labels, {best.variant.name} gives the most telling answers (score {_of(best, found):.2f}, "
+        f"Without labels, {best.name} gives the most telling answers (score {_of(best, found):.2f}, "
         f"{best.confidence or 0.0:.1%} sure on average). This can mislead: wrong scaling often makes a model surer. "
         "Labelled images decide."
     )
 
 
 def _declared(found: CheckResult) -> str:
-    row, best = found.declared, found.rows[0]
+    row, best = found.declared_row, found.best
     if row is None:
         return ""
-    name = f"The declared {row.variant.name}"
+    name = f"The declared {row.name}"
     if row.skipped is not None:
         return f"{name} gave no answer: {row.skipped}."
     value, behind = _of(row, found), _of(best, found) - _of(row, found)

@@ -1,24 +1,25 @@
 """Plausibility: does the target treat the known images as a trained classifier would?"""
 
-from onnxmint.results.audit import Control, EvidenceFacts
+import numpy as np
+
+from onnxmint.controls.seen import Seen
+from onnxmint.results.facts import Control, EvidenceFacts
 
 _UNSURE = 0.5  # accuracy on its own training images, below which something is wrong
 _SWAPPED = 0.02  # by how much non-members may be classified better than members
 _TIMES_CHANCE = 2.0
 
 
-def plausibility_control(facts: EvidenceFacts, classes: int | None, advice: str | None = None) -> Control:
-    """Judge accuracy and confidence on known members and non-members.
-
-    Args:
-        facts: of the evidence.
-        classes: of the target.
-        advice: what trying other preparations found, where that was done.
-    """
+def plausibility_control(seen: Seen, _: np.random.Generator) -> Control:
+    """Judge accuracy and confidence on known members and non-members."""
+    facts = seen.facts
     members, nonmembers = facts.accuracy_members, facts.accuracy_nonmembers
     numbers = _numbers(facts)
-    if is_implausible(facts, classes):
-        mend = advice or "Check --preprocess (onnxmint check tries the known ones), classes, channels, re-compression."
+    if is_implausible(facts, seen.classes):
+        mend = (
+            seen.advice
+            or "Check --preprocess (onnxmint check tries the known ones), classes, channels, re-compression."
+        )
         return Control(name="plausibility", passed=False, text=f"{numbers}, too little for a trained model. {mend}")
     if members is not None and nonmembers is not None and members < nonmembers - _SWAPPED:
         return Control(

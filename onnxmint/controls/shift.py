@@ -3,19 +3,21 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxmint.controls.seen import Seen
 from onnxmint.controls.words import CHANCE, numbers
-from onnxmint.evidence.copies import Looked
+from onnxmint.evidence.known import Evidence
 from onnxmint.images.facts import FILE_FACTS
-from onnxmint.results.audit import Control
+from onnxmint.results.facts import Control, ControlName
 from onnxmint.stats.estimates import Estimate
 from onnxmint.stats.two_sample import Comparison, compare_features
 
 _TELLING = 0.02  # by how much one column alone must tell the sides apart to be named
 
 
-def files_control(looked: Looked, rng: np.random.Generator) -> Control:
+def files_control(seen: Seen, rng: np.random.Generator) -> Control:
     """Can members be told from non-members by their files alone, without names?"""
-    looked = looked.take(np.flatnonzero(np.isfinite(looked.facts.file[:, 0])))  # those that can be decoded
+    decoded = np.flatnonzero(np.isfinite(seen.evidence.facts.file[:, 0]))
+    looked = seen.evidence.take(decoded)
     found = _between_sides(looked, looked.facts.file, rng)
     if found is None:
         return _too_few("files")
@@ -29,9 +31,9 @@ def files_control(looked: Looked, rng: np.random.Generator) -> Control:
     )
 
 
-def pixels_control(looked: Looked, rng: np.random.Generator) -> Control:
+def pixels_control(seen: Seen, rng: np.random.Generator) -> Control:
     """Can members be told from non-members by simple statistics of their pixels?"""
-    part = looked.take(looked.facts.described)
+    part = seen.evidence.take(seen.evidence.facts.described)
     found = _between_sides(part, part.facts.pixel, rng)
     if found is None:
         return _too_few("pixels")
@@ -43,7 +45,7 @@ def pixels_control(looked: Looked, rng: np.random.Generator) -> Control:
     )
 
 
-def _between_sides(looked: Looked, values: NDArray[np.floating], rng: np.random.Generator) -> Comparison | None:
+def _between_sides(looked: Evidence, values: NDArray[np.floating], rng: np.random.Generator) -> Comparison | None:
     side, groups = looked.table.is_member, looked.table.groups
     try:
         return compare_features(
@@ -62,7 +64,7 @@ def _words(what: str, auc: Estimate) -> str:
     return f"{what} were not seen to tell known members from non-members ({numbers(auc)})."
 
 
-def _too_few(name: str) -> Control:
+def _too_few(name: ControlName) -> Control:
     return Control(name=name, passed=None, text="Not run: too few known images for five folds.")
 
 

@@ -1,124 +1,173 @@
-"""A target made ready to read images: what the model says about a source, batch by batch, on one device."""
+"""The engine of this process: a worker a core, memory stays bounded, order is kept.
 
-from collections.abc import Callable, Iterator, Mapping
-from collections.abc import Set as AbstractSet
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
-from typing import Any
+    source --read--> batches of encoded images --> [workers: decode, run, reduce] --> columns by row
+
+Each worker takes a batch through decoding and inference, so that no core waits for a neighbour: not for decoders when
+images are large, nor at the end of every operator as threads within one session do. Reading stays at most
+`_BATCHES_AHEAD` batches a worker ahead of what is gathered, whatever the number of images.
+"""
+
+import contextlib
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from onnxmint.engine.session import Device, open_session, share_cores
-from onnxmint.engine.stream import Batch, Readable, Runner, SkippedImage, stream
-from onnxmint.evidence.table import EvidenceTable
-from onnxmint.graph.views import LABEL
-from onnxmint.preprocess.decoding import decode
-from onnxmint.preprocess.spec import PreprocessSpec
-from onnxmint.progress import Stage
-from onnxmint.results.audit import Skipped
+from onnxmint.engine.observations import Observations
+from onnxmint.engine.probe import Probe
+from onnxmint.engine.session import share_cores
+from onnxmint.engine.worker import Encoded, Told, Worker, to_numpy
+from onnxmint.images.chosen import Decoded, Images, Part
+from onnxmint.images.entries import EncodedImage
+from onnxmint.progress import Stage, quiet
 
+_BATCHES_AHEAD = 2
+_SAMPLE = 64  # pixels of at most so many images are kept to hold another graph against
 
-class Reader:
-    """Runs one prepared model over sources of images and remembers what had to be skipped."""
-
-    def __init__(
-        self, model: bytes | Path, outputs: tuple[str, ...], *, spec: PreprocessSpec, device: Device, batch_size: int
-    ) -> None:
-        """Open the model on the device; it must take (N, H, W, C) uint8 pixels, which `spec` makes."""
-        self.device = device
-        self.batch_size = batch_size
-        self._workers, threads = share_cores(device)
-        self.run = Runner(open_session(model, device, threads=threads), device, outputs)
-        self._decode: Callable[[bytes], NDArray[np.uint8]] = partial(decode, spec=spec)
-        self.skipped: list[Skipped] = []
-
-    def read(
-        self,
-        source: Readable,
-        *,
-        wanted: AbstractSet[int],
-        stage: Stage,
-        name: str,
-        labels: Mapping[int, int] | None = None,
-    ) -> Iterator[Batch]:
-        """Yield what the model says of the wanted images of a source, in order, with progress.
-
-        Args:
-            source: the images.
-            wanted: indices of those to read.
-            stage: told of the progress.
-            name: what the progress is called.
-            labels: class of each index, for models with a label input; None leaves it at its default.
-        """
-        with stage(name, len(wanted)) as advance:
-
-            def skip(image: SkippedImage) -> None:
-                self.skipped.append(Skipped(path=image.path, reason=image.reason))
-                advance(1)
-
-            batches = stream(
-                source,
-                lambda pixels, index: self.run(pixels, label_input(labels, index)),
-                self._decode,
-                wanted=wanted,
-                batch_size=self.batch_size,
-                workers=self._workers,
-                skip=skip,
-            )
-            for batch in batches:
-                yield batch
-                advance(len(batch.index))
-
-    def show(self, pixels: NDArray[np.uint8]) -> list[dict[str, Any]]:
-        """Return the outputs for (n, H, W, C) pixels in memory, batch by batch."""
-        batches = [pixels[start : start + self.batch_size] for start in range(0, len(pixels), self.batch_size)]
-        with ThreadPoolExecutor(self._workers, thread_name_prefix="onnxmint-worker") as pool:
-            return list(pool.map(self.run, batches))
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
 
 
-def to_numpy(value: Any) -> NDArray[Any]:
-    """Return an output as a NumPy array on the host."""
-    if isinstance(value, np.ndarray):
-        return value
-    found: NDArray[Any] = value.cpu().numpy()
-    return found
+class Local:
+    """Shows images to models in this process, and tells a stage of its progress."""
+
+    def __init__(self, stage: Stage = quiet, *, workers: int | None = None) -> None:
+        """Tell `stage` of the progress; so many workers take batches side by side, for None what suits the device."""
+        self.stage = stage
+        self._workers = workers
+
+    def observe(self, probe: Probe, images: Images, *, name: str) -> Observations:
+        """Return what the probe finds out about the images; see `Engine.observe`."""
+        suitable, threads = share_cores(probe.device)
+        workers, worker = self._workers or suitable, Worker(probe, threads=threads)
+        with contextlib.ExitStack() as stack:
+            gathered = _Gathered(probe, images)
+            stack.callback(gathered.close)
+            for part in images.parts:
+                stage = self.stage if isinstance(part, Part) else quiet  # pixels in memory take no time to speak of
+                with stage(f"{_name(part)}{name}", len(part.row)) as advance:
+                    for told in _told(worker, part, probe.batch_size, workers):
+                        gathered.add(told)
+                        advance(len(told.row) + len(told.skipped))
+            stack.pop_all()
+        return gathered.observations()
 
 
-def label_input(labels: Mapping[int, int] | None, index: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
-    """Return what is fed beside the pixels: the labels of some images, or nothing."""
-    if labels is None:
+def _name(part: Part | Decoded) -> str:
+    return f"{part.name}, " if isinstance(part, Part) else ""
+
+
+def _told(worker: Worker, part: Part | Decoded, batch_size: int, workers: int) -> Iterator[Told]:
+    if isinstance(part, Part):
+        return in_order(in_batches(part, batch_size), worker, workers=workers)
+    return in_order(_decoded(part, batch_size), lambda batch, _: _show(worker, batch), workers=workers)
+
+
+def _show(worker: Worker, batch: Decoded) -> Told:
+    return Told(row=batch.row, columns=worker.show(batch.pixels, batch.label), pixels=batch.pixels)
+
+
+def in_batches(part: Part, size: int) -> Iterator[Encoded]:
+    """Yield the images of a source in batches of `size`, the last one smaller."""
+    place_of = {index: place for place, index in enumerate(part.index.tolist())}
+    batch: list[EncodedImage] = []
+
+    def made() -> Encoded:
+        place = [place_of[image.index] for image in batch]
+        label = None if part.label is None else part.label[place]
+        return Encoded(images=tuple(batch), row=part.row[place], label=label)
+
+    for image in part.source.read(place_of.keys()):
+        batch.append(image)
+        if len(batch) == size:
+            yield made()
+            batch = []
+    if batch:
+        yield made()
+
+
+def _decoded(part: Decoded, size: int) -> Iterator[Decoded]:
+    for start in range(0, len(part.row), size):
+        rows = slice(start, start + size)
+        label = None if part.label is None else part.label[rows]
+        yield Decoded(pixels=part.pixels[rows], row=part.row[rows], label=label)
+
+
+def in_order(items: Iterable[_In], work: Callable[[_In, threading.Event], _Out], *, workers: int) -> Iterator[_Out]:
+    """Yield what comes of each item, in order, by several threads, a bounded number of items ahead.
+
+    An error in a worker, a consumer that stops early and Ctrl-C all end the threads before this generator returns.
+
+    Args:
+        items: taken in the consumer's thread.
+        work: called by several threads at once; is to return soon when the event is set.
+        workers: threads.
+    """
+    stop = threading.Event()
+    waiting: deque[Future[_Out]] = deque()
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="onnxmint-worker")
+    try:
+        for item in items:
+            waiting.append(pool.submit(work, item, stop))
+            if len(waiting) > _BATCHES_AHEAD * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        stop.set()
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+class _Gathered:
+    """Columns as they come in, batch by batch."""
+
+    def __init__(self, probe: Probe, images: Images) -> None:
+        """Make room for the columns that are stored."""
+        self._count = images.count
+        self._row: list[Any] = []
+        self._columns: dict[str, list[Any]] = {}
+        self._skipped: list[Any] = []
+        self._sample: list[Any] = []
+        self._stored = _stores(probe, len(images))
+
+    def add(self, told: Told) -> None:
+        """Take in one batch."""
+        self._skipped.extend(told.skipped)
+        if told.columns is None or told.pixels is None:
+            return
+        if not self._row:
+            self._sample.append(told.pixels[:_SAMPLE])
+        self._row.append(told.row)
+        for name, value in told.columns.items():
+            if name in self._stored:
+                self._stored[name].append(value)
+            else:
+                self._columns.setdefault(name, []).append(to_numpy(value))
+
+    def observations(self) -> Observations:
+        """Return all that came in."""
+        return Observations(
+            count=self._count,
+            row=np.concatenate([np.empty(0, np.int64), *self._row]),
+            columns={name: np.concatenate(values) for name, values in self._columns.items()},
+            stored=self._stored,
+            skipped=tuple(self._skipped),
+            sample=self._sample[0] if self._sample else np.empty((0, 0, 0, 0), np.uint8),
+        )
+
+    def close(self) -> None:
+        """Give back the room of stored columns."""
+        for store in self._stored.values():
+            store.close()
+
+
+def _stores(probe: Probe, count: int) -> dict[str, Any]:
+    """Return a store for each column that fitting reads; PyTorch is imported only where there is one."""
+    if not probe.stored:
         return {}
-    return {LABEL: np.array([labels[number] for number in index.tolist()], np.int64)}
+    from onnxmint.engine.store import ActivationStore
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownImages:
-    """The evidence with the means to read it."""
-
-    table: EvidenceTable
-    sources: tuple[Readable, Readable]  # members, non-members
-    with_labels: bool  # whether the graph is told the labels
-    stage: Stage
-
-    def read(self, reader: Reader, *parts: int, name: str) -> Iterator[tuple[NDArray[np.int64], Batch]]:
-        """Yield (row numbers of the table, batch) for all readable images of some parts."""
-        for source, member, words in zip(self.sources, (True, False), ("members", "non-members"), strict=True):
-            rows = self.table.rows(*parts, member=member)
-            row_of = dict(zip(self.table.index[rows].tolist(), rows.tolist(), strict=True))
-            labels = self.labels_of(rows)
-            batches = reader.read(
-                source,
-                wanted=row_of.keys(),
-                stage=self.stage,
-                name=f"{words}, {name}",
-                labels=None if labels is None else dict(zip(row_of, labels.tolist(), strict=True)),
-            )
-            for batch in batches:
-                yield np.array([row_of[index] for index in batch.index.tolist()], np.int64), batch
-
-    def labels_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64] | None:
-        """Return the labels that the graph is told of some rows, None when it takes none."""
-        return self.table.labels[rows] if self.with_labels and self.table.labels is not None else None
+    return {name: ActivationStore(count, shape, probe.device) for name, shape in probe.stored}

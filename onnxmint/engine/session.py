@@ -8,7 +8,6 @@ device is probed with a session of one node before it is chosen, and each sessio
 import contextlib
 import functools
 import io
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +17,8 @@ from typing import Any
 
 from onnxmint.errors import DeviceError, ModelError
 from onnxmint.graph.running import first_line, runtime_errors
+from onnxmint.images.cores import usable_cores
+from onnxmint.settings import DeviceKind
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
@@ -33,12 +34,12 @@ class Device:
     """A device that was tried and works.
 
     Attributes:
-        kind: "cpu" or "cuda".
+        kind: which.
         provider: onnxruntime's name for it.
         reason: one sentence on why it was taken.
     """
 
-    kind: str
+    kind: DeviceKind
     provider: str
     reason: str
 
@@ -107,11 +108,6 @@ def share_cores(device: Device) -> tuple[int, int]:
     cores = usable_cores()
     threads = -(-cores // _MOST_WORKERS)
     return (cores // threads, threads) if device.kind == "cpu" else (min(cores, _MOST_WORKERS), 1)
-
-
-def usable_cores() -> int:
-    """Return how many cores this process may use (onnxruntime's own default ignores such limits)."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @functools.cache

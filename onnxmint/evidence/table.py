@@ -10,12 +10,13 @@ each image is scored by a network that learnt from the other folds only.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.errors import EvidenceError, ImagesError
+from onnxmint.images.entries import ImageEntry, ImageSource
+from onnxmint.stats.partition import divide
 
 FIT = (0, 1, 2, 3, 4)  # folds
 CALIBRATE, TEST = 5, 6
@@ -24,37 +25,6 @@ SHARES = (*(0.10,) * len(FIT), 0.25, 0.25)
 MINIMUM = 40  # members, and non-members: below it a calibration part has fewer than 10 images
 
 Rows = NDArray[np.int64]
-
-
-class Entry(Protocol):
-    """What is known of an image before it is read."""
-
-    @property
-    def index(self) -> int:
-        """Return its position in its source."""
-
-    @property
-    def label(self) -> int | None:
-        """Return its class."""
-
-    @property
-    def group(self) -> str | None:
-        """Return what it belongs to."""
-
-
-class Source(Protocol):
-    """A set of images with what is known of each."""
-
-    @property
-    def location(self) -> str:
-        """Return where it is, as the user wrote it."""
-
-    @property
-    def classes(self) -> tuple[str, ...] | None:
-        """Return its class names."""
-
-    def entries(self) -> Sequence[Entry]:
-        """List its images without reading pixels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +67,9 @@ class EvidenceTable:
         return np.flatnonzero(chosen)
 
 
-def list_evidence(members: Source, nonmembers: Source, *, limit: int | None, rng: np.random.Generator) -> EvidenceTable:
+def list_evidence(
+    members: ImageSource, nonmembers: ImageSource, *, limit: int | None, rng: np.random.Generator
+) -> EvidenceTable:
     """List the known images, not yet divided.
 
     Args:
@@ -141,7 +113,7 @@ def divided(table: EvidenceTable, rng: np.random.Generator, *, folds: int | None
     _check_enough(table.is_member)
     _check_groups(table.groups, table.is_member)
     if folds is None:
-        return replace(table, part=divide(table.is_member, table.labels, table.groups, rng))
+        return replace(table, part=divide(table.is_member, table.labels, table.groups, rng, shares=SHARES))
     fold = divide(table.is_member, table.labels, table.groups, rng, shares=(1 / folds,) * folds)
     return replace(table, part=np.full(len(fold), TEST, np.int8), fold=fold)
 
@@ -155,7 +127,7 @@ def _check_enough(is_member: NDArray[np.bool_]) -> None:
             )
 
 
-def check_classes(first: Source, second: Source) -> None:
+def check_classes(first: ImageSource, second: ImageSource) -> None:
     """Refuse two sources whose class names differ: the same number would mean two classes.
 
     Raises:
@@ -170,55 +142,19 @@ def check_classes(first: Source, second: Source) -> None:
     )
 
 
-def divide(
-    is_member: NDArray[np.bool_],
-    labels: Rows | None,
-    groups: Rows | None,
-    rng: np.random.Generator,
-    *,
-    shares: Sequence[float] = SHARES,
-) -> NDArray[np.int8]:
-    """Return the part of each row: by shares, alike in every class, whole groups only.
-
-    Args:
-        is_member: (n,) bool.
-        labels: (n,) classes to keep in proportion, or None.
-        groups: (n,) numbers of groups never divided, also when a group holds members and non-members; or None.
-        rng: source of the order.
-        shares: of the parts, in their order.
-    """
-    count = len(is_member)
-    unit = np.arange(count) if groups is None else np.unique(groups, return_inverse=True)[1]
-    size = np.stack([np.bincount(unit, weights=side) for side in (is_member, ~is_member)], axis=1)
-    first = np.full(len(size), count)
-    np.minimum.at(first, unit, np.arange(count))
-    stratum = is_member[first] * (1 << 32) + (0 if labels is None else labels[first])
-    order = rng.permutation(len(size))
-    order = order[np.argsort(stratum[order], kind="stable")]
-    wanted = np.array(shares)
-    assigned, seen = np.zeros((len(wanted), 2)), np.zeros(2)
-    part = np.empty(len(size), np.int8)
-    for number in order:
-        seen += size[number]
-        lacking = (wanted[:, None] * seen - assigned) @ size[number]
-        part[number] = int(np.argmax(lacking))
-        assigned[part[number]] += size[number]
-    return part[unit]
-
-
-def _draw(entries: Sequence[Entry], limit: int | None, rng: np.random.Generator) -> list[Entry]:
+def _draw(entries: Sequence[ImageEntry], limit: int | None, rng: np.random.Generator) -> list[ImageEntry]:
     if limit is None or len(entries) <= limit:
         return list(entries)
     return [entries[number] for number in np.sort(rng.choice(len(entries), limit, replace=False))]
 
 
-def labels_of(entries: Sequence[Entry]) -> Rows | None:
+def labels_of(entries: Sequence[ImageEntry]) -> Rows | None:
     """Return (n,) labels, None when any image has none."""
     found = [entry.label for entry in entries]
     return None if any(label is None for label in found) else np.array(found, np.int64)
 
 
-def groups_of(entries: Sequence[Entry]) -> Rows | None:
+def groups_of(entries: Sequence[ImageEntry]) -> Rows | None:
     """Return (n,) numbers of groups, None when no image has one; an image without is a group of its own."""
     names = [entry.group for entry in entries]
     if all(name is None for name in names):
@@ -237,3 +173,19 @@ def _check_groups(groups: Rows | None, is_member: NDArray[np.bool_]) -> None:
             raise EvidenceError(
                 f"the known {name} form only {found} groups, and groups are not divided: give at least {MINIMUM} groups"
             )
+
+
+def check_labels(labels: NDArray[np.int64] | None, classes: int | None, place: str) -> None:
+    """Refuse labels that the target has no output for.
+
+    Raises:
+        ImagesError: naming the label and the number of outputs.
+    """
+    if labels is None or classes is None or len(labels) == 0:
+        return
+    if labels.min() < 0 or labels.max() >= classes:
+        odd = labels.max() if labels.max() >= classes else labels.min()
+        raise ImagesError(
+            f"{place} holds label {odd}, but the target has outputs 0 to {classes - 1}: renumber "
+            "the labels, or use --no-labels"
+        )

@@ -14,12 +14,11 @@ from onnxmint.errors import ModelError, UsageError
 from onnxmint.graph.flow import constant_shape
 
 ASSUMED_SIZE = 224  # height and width of the trial image where the graph leaves them open
-PixelType = Literal["float32", "float16", "float64", "uint8", "int32", "int64"]
 Layout = Literal["NCHW", "NHWC", "flat-hwc", "flat-chw"]
 FLAT: tuple[Layout, Layout] = ("flat-hwc", "flat-chw")
 """Layouts of an image as one row of numbers; the first is how numpy's reshape flattens an array of pixels."""
-_FLAT_OF = {"flat": FLAT[0], "NHWC": FLAT[0], "NCHW": FLAT[1], FLAT[0]: FLAT[0], FLAT[1]: FLAT[1]}
-_TYPES: dict[ir.DataType, PixelType] = {
+_AS_ROW: dict[str, Layout] = {"flat": FLAT[0], "NHWC": FLAT[0], "NCHW": FLAT[1], FLAT[0]: FLAT[0], FLAT[1]: FLAT[1]}
+_TYPES = {
     ir.DataType.FLOAT: "float32",
     ir.DataType.FLOAT16: "float16",
     ir.DataType.DOUBLE: "float64",
@@ -58,7 +57,7 @@ class ImageInput:
 
     name: str
     shape: tuple[int | str | None, ...]
-    dtype: PixelType
+    dtype: str
     layout: Layout
     batch: int | None
     channels: int
@@ -110,8 +109,8 @@ class ImageInput:
                 f"the model takes {self.features} numbers per image, which is not {height}x{width} pixels of 1 or 3 "
                 "channels: mend size in the preprocessing file"
             )
-        declared = _FLAT_OF[layout or self.layout]
-        return replace(self, height=height, width=width, channels=channels, layout=declared)
+        as_row = _AS_ROW[layout or self.layout]
+        return replace(self, height=height, width=width, channels=channels, layout=as_row)
 
 
 def fits_trial(image: ImageInput, batch: int) -> bool:
@@ -174,7 +173,7 @@ def find_input(model: ir.Model, path: Path) -> ImageInput:
     return _laid_out(value, dtype, path)
 
 
-def _laid_out(value: ir.Value, dtype: PixelType, path: Path) -> ImageInput:
+def _laid_out(value: ir.Value, dtype: str, path: Path) -> ImageInput:
     """Say how the numbers of an image lie in an input."""
     seen = _seen_by_weights(value)
     shape = () if value.shape is None else tuple(size if isinstance(size, int) else size.value for size in value.shape)
@@ -209,9 +208,7 @@ def _laid_out(value: ir.Value, dtype: PixelType, path: Path) -> ImageInput:
     )
 
 
-def _flat(
-    name: str, shape: tuple[int | str | None, ...], dtype: PixelType, batch: int | None, features: int
-) -> ImageInput:
+def _flat(name: str, shape: tuple[int | str | None, ...], dtype: str, batch: int | None, features: int) -> ImageInput:
     """Return a flat input; a square number of features, or three times one, are taken for square images."""
     side, channels = None, 1
     for count in _CHANNELS:

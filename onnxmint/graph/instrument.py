@@ -55,6 +55,7 @@ def instrument(
     pool: tuple[int, int] | None,
     views: tuple[View, ...] = (),
     joined: bool = False,
+    beside: Sequence[Layer] = (),
 ) -> Instrumented:
     """Return the graph that audits run: raw pixels in, activations and the answer out, nothing else computed.
 
@@ -70,16 +71,18 @@ def instrument(
         views: one of VIEW_SETS, or nothing.
         joined: give out the layers as one, named after all: maps of one size by their channels, others averaged over
             their positions first.
+        beside: what to expose too, under its own name.
 
     Raises:
         ModelError: a fixed batch size cannot be made free.
     """
     model = with_dynamic_batch(target.model.clone(), target.input, target.path)
-    values = ir.convenience.create_value_mapping(model.graph, include_subgraphs=False)
-    writer = Writer(model, taken=values)
+    writer = Writer(model, taken=(values := ir.convenience.create_value_mapping(model.graph, include_subgraphs=False)))
     read = {layer.name: _as_read(writer, values, layer, pool, target) for layer in layers}
     if joined and len(read) > 1:
         read = {joined_name(layers): side_by_side(writer, list(read.values()))}
+    others = [layer for layer in beside if layer.name not in read]
+    read |= {layer.name: _as_read(writer, values, layer, pool, target) for layer in others}
     shown = _shown(writer, values, target, read, len(views))
     pixels = prepend_pixels(model, writer, target, preprocess, views)
     found = _extracted(model, pixels, shown, target.answer.classes)

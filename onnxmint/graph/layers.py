@@ -127,6 +127,7 @@ def _described(target: TargetModel, way: _Way, chosen: list[ir.Value]) -> tuple[
                 layout=layout,
                 role=names[number],
                 rank=order[number],
+                suggested=order[number] == 1,
                 class_token=layout == "NTC" and shape[0] in tokens,
                 quantised=quantised.parameters(value) if dtype in quantised.TYPES else None,
             )

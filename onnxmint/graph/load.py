@@ -60,15 +60,16 @@ class TargetModel:
     squeezes: bool = False
 
 
-def load_target(path: str | Path, *, answer: str | None = None) -> TargetModel:
+def load_target(path: str | Path, *, answer: str | None = None, sha256: str | None = None) -> TargetModel:
     """Read, check and try a classifier.
 
     Args:
         path: an ONNX file.
         answer: the output that holds the class scores; None finds it.
+        sha256: hash of the model that an auditor was trained for; None takes any model.
 
     Raises:
-        ModelError: missing or no ONNX file, missing weights, hostile content, no or several image inputs, an opset
+        ModelError: another model, no ONNX file, missing weights, hostile content, no or several image inputs, an opset
             below 7 or above what the runtime loads, no class scores among its outputs.
         UsageError: it has no such output.
     """
@@ -80,12 +81,14 @@ def load_target(path: str | Path, *, answer: str | None = None) -> TargetModel:
     check_proto(proto, path)
     notes = mend(proto)
     files = find_weights(proto, path)
+    digest = _sha256(content, files)
+    _require_hash(digest, sha256, path)
     notes += _check_valid(proto, path, files)
     model = _read_graph(proto, path, files)
     tried = try_out(model, find_input(model, path), path, answer)
     return TargetModel(
         path=path,
-        sha256=_sha256(content, files),
+        sha256=digest,
         model=tried.model,
         input=tried.input,
         answer=tried.answer,
@@ -98,14 +101,13 @@ def load_target(path: str | Path, *, answer: str | None = None) -> TargetModel:
     )
 
 
-def model_sha256(path: Path) -> str:
-    """Return the hash that identifies a model: of its file and of the weights beside it.
-
-    Raises:
-        ModelError: missing or no ONNX file, or missing weights.
-    """
-    content = _read(path)
-    return _sha256(content, find_weights(_parse(content, path), path))
+def _require_hash(digest: str, wanted: str | None, path: Path) -> None:
+    """Refuse another model than an auditor was trained for, before anything of the auditor is looked for in it."""
+    if wanted is not None and wanted != digest:
+        raise ModelError(
+            f"the auditor was trained for another model (SHA-256 {wanted[:12]}...), {path.name} has {digest[:12]}...: "
+            "give that model, or train an auditor for this one"
+        )
 
 
 def _check_valid(proto: onnx.ModelProto, path: Path, files: Mapping[str, WeightFile]) -> tuple[str, ...]:

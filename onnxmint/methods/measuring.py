@@ -2,39 +2,88 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxmint.engine.local import to_numpy
-from onnxmint.engine.stream import Batch
+from onnxmint.engine.observations import Observations
+from onnxmint.engine.probe import ANSWER, ODDS, Shown
+from onnxmint.engine.worker import to_numpy
 from onnxmint.errors import EvidenceError
 from onnxmint.evidence.table import CALIBRATE, FIT, TEST, EvidenceTable
-from onnxmint.graph.instrument import Instrumented
-from onnxmint.methods.signals import NEEDS, SIGNALS, Observed
-from onnxmint.results.audit import Baseline, EvidenceFacts, Skipped
+from onnxmint.methods.signals import NEEDS, SIGNALS, Observed, Signal
+from onnxmint.results.facts import Baseline, EvidenceFacts, Skipped
 from onnxmint.stats import metrics
 from onnxmint.stats.estimates import FloatArray, Performance
 from onnxmint.stats.heldout import cross_fitting_inflation
 
-NOT_FINITE = "the target's activations hold NaN or infinity at this layer; check --preprocess, or take another --layer"
 COMPARED = ("max_probability", "entropy", "correct", "loss", "modified_entropy", "phi")
 """Signals that every auditor is compared with: those of one view, from the answer alone."""
+PREDICTED, RIGHT = "predicted", "right"
 _FEWEST = 5  # readable images of a side, below which a part means nothing
 
 Rows = NDArray[np.int64]
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signals:
+    """What is kept of a target's answers to known images: closed-form scores, its top class, whether that is right.
+
+    Attributes:
+        kind: what the answers are.
+        labels: whether the images' classes are known.
+        views: how many views of each image the target sees.
+        penultimate: column of what the last dense layer reads, None where the graph does not show it.
+        names: of the signals that are wanted; those that lack something are left out.
+    """
+
+    kind: str
+    labels: bool
+    views: int
+    penultimate: str | None = None
+    names: tuple[str, ...] = tuple(signal.name for signal in SIGNALS)
+
+    def __call__(self, shown: Shown) -> dict[str, NDArray[Any]]:
+        """Return (b,) columns: the signals, "predicted" (int64) and, with labels, "right"."""
+        outputs, labels = shown.outputs, shown.labels if self.labels else None
+        observed = Observed(
+            answer=to_numpy(outputs[ANSWER]),
+            kind=self.kind,
+            labels=labels,
+            odds=to_numpy(outputs[ODDS]) if self.views else None,
+            penultimate=None if self.penultimate is None else to_numpy(outputs[self.penultimate]),
+        )
+        chosen = [signal for signal in SIGNALS if signal.name in self.names and self.lacks(signal) is None]
+        found: dict[str, NDArray[Any]] = {signal.name: signal.compute(observed) for signal in chosen}
+        found[PREDICTED] = observed.answer.argmax(axis=1)
+        if labels is not None:
+            found[RIGHT] = (found[PREDICTED] == labels).astype(np.float64)
+        return found
+
+    def lacks(self, signal: Signal) -> str | None:
+        """Return why a signal cannot be computed, None when it can."""
+        given = {
+            "labels": self.labels,
+            "views": self.views > 1,
+            "penultimate": self.penultimate is not None,
+            "logits": self.kind == "logits",
+            "classes": self.kind != "sigmoid",
+        }
+        return next((NEEDS[need] for need in signal.needs if not given[need]), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KnownScores:
     """What was observed of the known images, as scores; rows that were not or could not be read are NaN.
 
     Attributes:
         table: the known images.
         read: (n,) bool, rows that were read.
-        signals: name -> (n,) of each signal that can be computed.
-        skipped: name -> why a signal cannot be computed.
+        signals: name -> (n,) of each signal that was computed.
+        skipped: name -> why a signal could not be computed.
         correct: (n,) 1 where the target's top class is the label; None without labels.
+        predicted: (n,) int64 top class, -1 where not read.
     """
 
     table: EvidenceTable
@@ -42,38 +91,33 @@ class KnownScores:
     signals: dict[str, FloatArray]
     skipped: dict[str, str]
     correct: FloatArray | None
+    predicted: Rows
 
     @classmethod
-    def of(cls, table: EvidenceTable, wanted: Sequence[str] | None = None) -> "KnownScores":
-        """Return room for the scores of a table; `wanted` names signals, None means all."""
+    def of(cls, table: EvidenceTable, made: Signals, *seen: Observations) -> "KnownScores":
+        """Return the scores of a table from all observations of it, each made by the same `Signals`."""
         count = len(table.index)
-        known = [signal.name for signal in SIGNALS if wanted is None or signal.name in wanted]
-        return cls(
-            table=table,
-            read=np.zeros(count, np.bool_),
-            signals={name: np.full(count, np.nan) for name in known},
-            skipped={},
-            correct=None if table.labels is None else np.full(count, np.nan),
-        )
+        wanted = [signal for signal in SIGNALS if signal.name in made.names]
+        read, predicted = np.zeros(count, np.bool_), np.full(count, -1, np.int64)
+        signals = {signal.name: np.full(count, np.nan) for signal in wanted}
+        correct = np.full(count, np.nan) if made.labels else None
+        for one in seen:
+            read[one.row] = True
+            if not len(one.row):
+                continue
+            predicted[one.row] = one.columns[PREDICTED]
+            if correct is not None:
+                correct[one.row] = one.columns[RIGHT]
+            for name, values in signals.items():
+                if name in one.columns:
+                    values[one.row] = one.columns[name]
+        skipped = {signal.name: why for signal in wanted if (why := made.lacks(signal)) is not None}
+        return cls(table=table, read=read, signals=signals, skipped=skipped, correct=correct, predicted=predicted)
 
     def rows(self, *parts: int, member: bool) -> Rows:
         """Return the readable rows of some parts and one side."""
         rows = self.table.rows(*parts, member=member)
         return rows[self.read[rows]]
-
-    def record(self, rows: Rows, observed: Observed) -> None:
-        """Take in what the target said of some rows."""
-        self.read[rows] = True
-        for signal in SIGNALS:
-            if signal.name not in self.signals:
-                continue
-            lacking = [need for need in signal.needs if not observed.has(need)]
-            if lacking:
-                self.skipped[signal.name] = NEEDS[lacking[0]]
-                continue
-            self.signals[signal.name][rows] = signal.compute(observed)
-        if self.correct is not None:
-            self.correct[rows] = observed.answer.argmax(axis=1) == observed.labels
 
     def check_complete(self) -> None:
         """Refuse parts of which too little could be read.
@@ -85,28 +129,6 @@ class KnownScores:
             if not len(self.table.rows(part)):
                 continue  # cross-fitted: there is no such part
             check_left([len(self.rows(part, member=member)) for member in (True, False)], purpose)
-
-
-def observe(
-    batch: Batch, shown: Instrumented, kind: str, labels: NDArray[np.int64] | None, penultimate: str | None = None
-) -> Observed:
-    """Return what a batch says of its images.
-
-    Args:
-        batch: what a prepared graph gave.
-        shown: the graph.
-        kind: what its answers are.
-        labels: (b,) of the batch's images, or None.
-        penultimate: name of the layer that the last dense layer reads, where the graph shows it.
-    """
-    outputs = batch.outputs
-    return Observed(
-        answer=to_numpy(outputs[shown.answer]),
-        kind=kind,
-        labels=labels,
-        odds=None if shown.odds is None else to_numpy(outputs[shown.odds]),
-        penultimate=None if penultimate is None else to_numpy(outputs[shown.activations[penultimate]]),
-    )
 
 
 def check_left(counts: list[int], purpose: str) -> None:
@@ -167,7 +189,7 @@ def measure_baselines(held: KnownScores, rng: np.random.Generator) -> Iterator[B
         )
 
 
-def evidence_facts(held: KnownScores, skipped: list[Skipped], *, folds: int | None = None) -> EvidenceFacts:
+def evidence_facts(held: KnownScores, skipped: Sequence[Skipped], *, folds: int | None = None) -> EvidenceFacts:
     """Return what an audit rests on."""
     table = held.table
 
@@ -198,22 +220,11 @@ def evidence_facts(held: KnownScores, skipped: list[Skipped], *, folds: int | No
 
 def evidence_warnings(facts: EvidenceFacts) -> Iterator[str]:
     """Yield what a reader has to know about the evidence."""
-    few, unsure, swapped = 200, 0.5, 0.02
+    few = 200
     fewest = min(facts.members, facts.nonmembers)
     if fewest < few:
         yield f"Only {fewest} known images on one side: intervals are wide and small effects stay unseen."
     if facts.skipped:
         yield f"{len(facts.skipped)} known images could not be read and were left out; the report names them."
-    members, nonmembers = facts.accuracy_members, facts.accuracy_nonmembers
-    if members is None or nonmembers is None:
+    if facts.accuracy_members is None or facts.accuracy_nonmembers is None:
         yield "Not all known images have labels, so loss and correctness could not be compared as baselines."
-    elif members < nonmembers - swapped:
-        yield (
-            f"The target is right on {members:.1%} of the known members and {nonmembers:.1%} of the non-members: a "
-            "model is usually better on what it was trained on, so check that the two sets were not swapped."
-        )
-    elif members < unsure:
-        yield (
-            f"The target is right on only {members:.1%} of the known members: check --preprocess, the numbering of "
-            "the classes, and that the images are not re-compressed."
-        )

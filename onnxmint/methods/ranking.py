@@ -9,7 +9,8 @@ from onnxmint.errors import EvidenceError
 from onnxmint.evidence.table import CALIBRATE, FIT, TEST
 from onnxmint.methods.measuring import KnownScores, measure
 from onnxmint.methods.signals import SIGNALS
-from onnxmint.results.evaluation import Counts, Method
+from onnxmint.results.audit import Histogram
+from onnxmint.results.evaluation import Method
 from onnxmint.stats import metrics
 from onnxmint.stats.compare import compare_auc
 from onnxmint.stats.estimates import FloatArray
@@ -76,7 +77,7 @@ def measured(
     if not _finite(held, score):
         return replace(method, skipped="gives NaN or infinity"), None
     member, nonmember = (score[held.rows(TEST, member=side)] for side in (True, False))
-    return replace(method, performance=measure(score, held, rng), counts=_counts(member, nonmember)), score
+    return replace(method, performance=measure(score, held, rng), histogram=_histogram(member, nonmember)), score
 
 
 def _finite(held: KnownScores, score: FloatArray) -> bool:
@@ -89,14 +90,14 @@ def _fit_auc(held: KnownScores, score: FloatArray) -> float:
     return metrics.auc(*(score[held.rows(*FIT, member=member)] for member in (True, False)))
 
 
-def _counts(member: FloatArray, nonmember: FloatArray) -> Counts:
+def _histogram(member: FloatArray, nonmember: FloatArray) -> Histogram:
     """Count in common bins; the outermost take the tails."""
     low, high = np.quantile(np.concatenate([member, nonmember]), _DRAWN)
     edges = np.linspace(low, high if high > low else low + 1, _BINS + 1)
     counts = [
         np.histogram(np.clip(side, edges[0], edges[-1]), edges)[0].astype(np.int64) for side in (member, nonmember)
     ]
-    return Counts(edges=edges, member=counts[0], nonmember=counts[1])
+    return Histogram(edges=edges, member=counts[0], nonmember=counts[1], questioned=None)
 
 
 def compared(found: list[Scored], held: KnownScores, rng: np.random.Generator) -> list[Scored]:

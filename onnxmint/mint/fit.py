@@ -14,11 +14,15 @@ from torch.nn import functional
 
 from onnxmint.engine.store import Activations
 from onnxmint.errors import EvidenceError, UsageError
-from onnxmint.evidence.table import FIT
-from onnxmint.mint.modules import MODULES, Ensemble, PhiModule
+from onnxmint.evidence.table import FIT, EvidenceTable
+from onnxmint.mint.modules import network_of
+from onnxmint.mint.modules.ensembles import Ensemble
+from onnxmint.progress import Stage
+from onnxmint.settings import MODULES, module_kind
 
 _BATCH = 128
 _READ = 1 << 21  # numbers taken from the store at once where gradients are not needed
+_ALIKE = 16  # rows that are scored at once, whatever the batch that they came in
 
 Advance = Callable[[int], None]
 
@@ -39,7 +43,7 @@ class FittedModule:
     """A module with the weights of its best epochs, and how it got there.
 
     Attributes:
-        name: one of MODULES, or "phi".
+        name: one of MODULES.
         network: what gives the score; the mean of several networks where the module is an ensemble.
         best_epochs: of each network the epoch whose weights are kept; 0 is the untrained network.
         validation_loss: binary cross-entropy at those epochs, averaged over the networks; NaN when nothing was fitted.
@@ -61,10 +65,23 @@ def _score(network: nn.Module, activations: Activations, rows: Tensor) -> NDArra
     held = next(network.parameters(), None)
     with torch.inference_mode(), _threads(network):
         found = [
-            network(values if held is None else values.to(held.device)) for _, values in _chunks(activations, rows)
+            _alike(network, part if held is None else part.to(held.device))
+            for _, values in _chunks(activations, rows)
+            for part in values.split(_ALIKE)
         ]
         scores: NDArray[np.float64] = torch.cat([part.double().cpu() for part in found]).numpy()
     return scores
+
+
+def _alike(network: nn.Module, values: Tensor) -> Tensor:
+    """Return the scores of at most _ALIKE rows, computed as those of _ALIKE: sums of other sizes round otherwise."""
+    count = len(values)
+    if count == _ALIKE:
+        scores: Tensor = network(values)
+        return scores
+    padding = values.new_zeros(_ALIKE - count, *values.shape[1:])
+    padded: Tensor = network(torch.cat([values, padding]))
+    return padded[:count]
 
 
 @contextlib.contextmanager
@@ -80,7 +97,7 @@ def _threads(network: nn.Module) -> Iterator[None]:
 
 
 def module_for(wanted: str, shape: tuple[int, ...], layer: str) -> str:
-    """Return the module that reads a layer: "auto" takes `cnn` for maps (rank 3 per image), else `vanilla`.
+    """Return the module that reads a layer: "auto" takes the first of MODULES that can.
 
     Args:
         wanted: what was asked for.
@@ -88,22 +105,41 @@ def module_for(wanted: str, shape: tuple[int, ...], layer: str) -> str:
         layer: its name, for the message.
 
     Raises:
-        UsageError: `cnn` was asked for a layer without a map.
+        UsageError: the module was asked for a layer that it cannot read.
     """
-    is_map = len(shape) == 3  # noqa: PLR2004 - channels, height, width
-    if wanted == "cnn" and not is_map:
-        raise UsageError(
-            f"--module cnn needs an activation map, and layer {layer!r} ({'x'.join(map(str, shape))}) is none: use "
-            "--module vanilla, or a --layer with three axes in onnxmint layers"
-        )
     if wanted == "auto":
-        return "cnn" if is_map else "vanilla"
+        return next(kind.name for kind in MODULES if kind.reads == "layer" and kind.fits(shape))
+    if not module_kind(wanted).fits(shape):
+        raise UsageError(
+            f"--module {wanted} needs an activation map, and layer {layer!r} ({'x'.join(map(str, shape))}) is none: "
+            "use --module vanilla, or a --layer with three axes in onnxmint layers"
+        )
     return wanted
 
 
 def networks_in(name: str) -> int:
     """Return how many networks a module is made of."""
-    return {"views": len(FIT), "phi": 0}.get(name, 1)
+    return {"none": 0, "one": 1, "each fold": len(FIT)}[module_kind(name).fitted]
+
+
+def fit_on(
+    name: str, activations: Any, table: EvidenceTable, fold: NDArray[np.int8], seed: int, stage: Stage
+) -> FittedModule:
+    """Fit a module on activations.
+
+    Args:
+        name: of the module.
+        activations: (r, ...) float32.
+        table: the r images that they are of.
+        fold: (r,) each in one of the folds FIT.
+        seed: of weights and order.
+        stage: told of the progress.
+    """
+    settings = FitSettings(seed=seed)
+    if not networks_in(name):
+        return fit_module(name, activations, table.is_member, fold, settings=settings, advance=lambda steps: None)
+    with stage(f"fitting {name}", settings.epochs * networks_in(name)) as advance:
+        return fit_module(name, activations, table.is_member, fold, settings=settings, advance=advance)
 
 
 def fit_module(
@@ -118,7 +154,7 @@ def fit_module(
     """Fit a module: as many networks as `networks_in` says, each stopped by a fold that it does not learn from.
 
     Args:
-        name: one of MODULES, or "phi".
+        name: one of MODULES.
         activations: (n, ...) float32, on the CPU, on CUDA or in a file.
         is_member: (n,) truth.
         fold: (n,) fold of each row, groups whole.
@@ -137,7 +173,7 @@ def fit_module(
         for number in range(networks_in(name)):
             held = fold == FIT[-1 - number]
             learn, check = (torch.from_numpy(np.flatnonzero(rows)) for rows in (~held, held))
-            kind = MODULES[name]
+            kind = network_of(name)
             network = kind(*_moments(activations, learn, kind.features)).to(activations.device)
             with _threads(network):
                 epoch, loss = _fit(network, activations, truth, learn, check, settings, advance)
@@ -146,12 +182,13 @@ def fit_module(
             epochs.append(epoch)
             losses.append(loss)
     if not networks:
+        free = network_of(name)().eval()
         return FittedModule(
             name=name,
-            network=PhiModule().eval(),
+            network=free,
             best_epochs=(),
             validation_loss=float("nan"),
-            unseen=_score(PhiModule(), activations, torch.arange(len(fold))) if len(fold) else unseen,
+            unseen=_score(free, activations, torch.arange(len(fold))) if len(fold) else unseen,
         )
     return FittedModule(
         name=name,

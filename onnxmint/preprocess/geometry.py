@@ -7,23 +7,46 @@ from typing import Any
 import numpy as np
 
 from onnxmint.errors import ImagesError
-from onnxmint.preprocess.resampling import resize_like_torch, resize_without_antialias
-from onnxmint.preprocess.spec import PreprocessSpec, Size
+from onnxmint.images.opening import LARGEST
+from onnxmint.images.resizing import resized
+from onnxmint.preprocess.resampling import TORCH_FILTERS, resize_like_torch, resize_without_antialias
+from onnxmint.preprocess.spec import FILTERS, KEEPING_ASPECT, CropRule, PreprocessSpec, Resampler, Resize, Size
 
 Rounding = Callable[[float], int]
 
-LARGEST = 50_000_000  # pixels; a file of a few kB can claim far more
-FILTERS = ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming")
-RESIZES = ("fit-when-needed", "squash", "shortest", "cover", "longest", "none")
-KEEPING_ASPECT = ("shortest", "cover", "longest")
-RESAMPLERS = ("pillow", "torch", "no-antialias")
-_MOST_WEIGHTS = 12_500_000  # of one side, 100 MB; 224 pixels can come from 55,000
+_MOST_WEIGHTS = 6_000_000  # of one side, 50 MB; 224 pixels can come from 26,000
 # What a crop does when the rest is odd: (where the half pixel goes when cutting, when padding).
-CROP_RULES: Mapping[str, tuple[Rounding, Rounding]] = {
+CROP_RULES: Mapping[CropRule, tuple[Rounding, Rounding]] = {
     "torchvision": (round, math.floor),
     "transformers": (math.floor, math.ceil),
     "transformers-fast": (math.floor, math.floor),
 }
+_OF_RESAMPLER: Mapping[Resampler, tuple[str, ...]] = {
+    "pillow": FILTERS,
+    "torch": TORCH_FILTERS,
+    "no-antialias": ("bilinear",),
+}
+_RESIZING = ("squash", *KEEPING_ASPECT)  # always; "fit-when-needed", the default, with a crop alone only crops
+
+
+def contradiction(spec: PreprocessSpec) -> str | None:
+    """Return what contradicts itself in a preparation and how to mend it, None when nothing does."""
+    if spec.filter not in _OF_RESAMPLER[spec.resampler]:
+        there = ", ".join(_OF_RESAMPLER[spec.resampler])
+        return f"resampler = {spec.resampler!r} has no filter {spec.filter!r}; it has {there}"
+    if spec.crop_fraction is not None and (spec.size is not None or spec.resize in ("fit-when-needed", "none")):
+        return (
+            "crop_fraction says the size to resize to: leave out size, and set resize to shortest, cover, longest or "
+            "squash"
+        )
+    if spec.resize in _RESIZING and spec.crop is not None and spec.size is None and spec.crop_fraction is None:
+        return (
+            f"resize = {spec.resize!r} with crop does not say to which size: set size or crop_fraction, or resize = "
+            "'none' to crop only"
+        )
+    if spec.resize == "longest" and spec.pad is None:
+        return "resize = 'longest' leaves a border: say its level with pad, for example pad = 0"
+    return None
 
 
 def fit(image: Any, spec: PreprocessSpec) -> Any:
@@ -50,7 +73,7 @@ def _resize(image: Any, spec: PreprocessSpec) -> Any:
     return _resample(image, (height, width), spec)
 
 
-def _size_of_same_aspect(image: Any, size: Size, resize: str) -> Size:
+def _size_of_same_aspect(image: Any, size: Size, resize: Resize) -> Size:
     """Return (height, width) of the resized image."""
     old = image.height, image.width
     if resize == "shortest":  # torchvision, transformers
@@ -74,17 +97,25 @@ def _resample(image: Any, size: Size, spec: PreprocessSpec) -> Any:
     from PIL import Image
 
     if spec.resampler == "pillow":
-        return image.resize(size[::-1], getattr(Image.Resampling, spec.filter.upper()))
+        _require_little_between(image, size)
+        return resized(image, size[::-1], spec.filter)
     pixels = np.asarray(image)
     deep = pixels[:, :, None] if pixels.ndim == 2 else pixels  # noqa: PLR2004 - gray has two axes
     sides = size[0] * image.height, size[1] * image.width
     if max(sides) > _MOST_WEIGHTS:
         raise ImagesError(f"is {image.height}x{image.width} pixels, too long to be resized as {spec.resampler!r} does")
+    _require_little_between(image, size)
     if spec.resampler == "torch":
-        resized = resize_like_torch(deep, size, spec.filter)
+        made = resize_like_torch(deep, size, spec.filter)
     else:
-        resized = resize_without_antialias(deep, size)
-    return Image.fromarray(resized.reshape(*size, *pixels.shape[2:]))
+        made = resize_without_antialias(deep, size)
+    return Image.fromarray(made.reshape(*size, *pixels.shape[2:]))
+
+
+def _require_little_between(image: Any, size: Size) -> None:
+    """Refuse an image so tall that what lies between the pass across and the pass down would fill the memory."""
+    if size[1] * image.height > LARGEST:
+        raise ImagesError(f"is {image.height}x{image.width} pixels, too tall to be resized to a width of {size[1]}")
 
 
 def _crop(image: Any, spec: PreprocessSpec) -> Any:

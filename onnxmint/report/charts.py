@@ -6,9 +6,11 @@ Everything that reaches the markup is a number formatted here or an escaped word
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from markupsafe import Markup, escape
+
+from onnxmint.results.audit import Histogram
+from onnxmint.stats.estimates import Estimate, Performance
 
 _WIDTH, _HEIGHT = 470, 330
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 16, 12, 48
@@ -46,37 +48,37 @@ class _Frame:
 
 
 def roc_chart(
-    performance: Mapping[str, Any],
-    baseline: Mapping[str, Any] | None = None,
-    others: Sequence[tuple[str, Mapping[str, Any]]] = (),
+    performance: Performance,
+    baseline: Performance | None = None,
+    others: Sequence[tuple[str, Performance]] = (),
 ) -> Markup:
     """Return the ROC curve on two logarithmic axes, where chance is a diagonal and low false-alarm rates have room.
 
     Shaded: rates that rest on fewer than 10 false alarms. Whiskers: 95% intervals at 10%, 1% and 0.1%.
 
     Args:
-        performance: `performance` of report.json.
-        baseline: an entry of `baselines` to compare with.
+        performance: what was measured.
+        baseline: of a simple score to compare with.
         others: further curves, each with its class in the style sheet.
     """
     frame = _Frame(x_range=(_LOWEST, 1.0), y_range=(_LOWEST, 1.0), log=True)
     decades = [(0.001, "0.1%"), (0.01, "1%"), (0.1, "10%"), (1.0, "100%")]
     body = [
-        *_thin_region(frame, performance["test"]["nonmembers"]),
+        *_thin_region(frame, performance.nonmembers),
         *_y_axis(frame, decades, "members found (TPR)"),
         *_x_axis(frame, decades, "non-members called members by mistake (FPR)"),
         f'<path class="chance" d="{frame.path([(_LOWEST, _LOWEST), (1, 1)])}"/>',
     ]
     if baseline is not None:
-        body.append(f'<path class="line baseline" d="{frame.path(_steps(baseline["roc"]))}"/>')
+        body.append(f'<path class="line baseline" d="{frame.path(_steps(baseline))}"/>')
     for kind, other in others:
-        body.append(f'<path class="line {kind}" d="{frame.path(_steps(other["roc"]))}"/>')
-    body.append(f'<path class="line member" d="{frame.path(_steps(performance["roc"]))}"/>')
-    for fpr, rate in performance["tpr_at_fpr"].items():
+        body.append(f'<path class="line {kind}" d="{frame.path(_steps(other))}"/>')
+    body.append(f'<path class="line member" d="{frame.path(_steps(performance))}"/>')
+    for fpr, rate in performance.tpr_at_fpr.items():
         body += _whisker(frame, float(fpr), rate)
-    auc = performance["auc"]
-    title = f"ROC curve, AUC {auc['value']:.3f} (95% interval {auc['low']:.3f} to {auc['high']:.3f})"
-    rates = "; ".join(f"{rate['value']:.1%} at {float(fpr):.1%}" for fpr, rate in performance["tpr_at_fpr"].items())
+    auc = performance.auc
+    title = f"ROC curve, AUC {auc.value:.3f} (95% interval {auc.low:.3f} to {auc.high:.3f})"
+    rates = "; ".join(f"{rate.value:.1%} at {float(fpr):.1%}" for fpr, rate in performance.tpr_at_fpr.items())
     return _svg(body, title, f"Members found over false alarms, both axes logarithmic: {rates}. Dashed: chance.")
 
 
@@ -89,19 +91,19 @@ def _thin_region(frame: _Frame, nonmembers: int) -> list[str]:
     return parts
 
 
-def _whisker(frame: _Frame, fpr: float, rate: Mapping[str, Any]) -> list[str]:
-    at, low, high = frame.x(fpr), frame.y(rate["low"]), frame.y(rate["high"])
-    kind = "dot hollow" if rate.get("thin") else "dot"
+def _whisker(frame: _Frame, fpr: float, rate: Estimate) -> list[str]:
+    at, low, high = frame.x(fpr), frame.y(rate.low), frame.y(rate.high)
+    kind = "dot hollow" if rate.thin else "dot"
     ends = "".join(f"M{at - 4:.1f},{end:.1f}h8" for end in (low, high))
     return [
         f'<path class="whisker" d="M{at:.1f},{low:.1f}V{high:.1f}{ends}"/>',
-        f'<circle class="{kind}" cx="{at:.1f}" cy="{frame.y(rate["value"]):.1f}" r="3.6"/>',
+        f'<circle class="{kind}" cx="{at:.1f}" cy="{frame.y(rate.value):.1f}" r="3.6"/>',
     ]
 
 
-def _steps(roc: Mapping[str, Sequence[float]]) -> list[tuple[float, float]]:
+def _steps(found: Performance) -> list[tuple[float, float]]:
     """Return the curve as steps from the chart's left edge; left of it only the height on entering matters."""
-    pairs = list(zip(roc["fpr"], roc["tpr"], strict=True))
+    pairs = list(zip(found.roc_fpr.tolist(), found.roc_tpr.tolist(), strict=True))
     points = [(_LOWEST, max((y for x, y in pairs if x <= _LOWEST), default=0.0))]
     for x, y in pairs:
         if x > _LOWEST:
@@ -109,15 +111,16 @@ def _steps(roc: Mapping[str, Sequence[float]]) -> list[tuple[float, float]]:
     return points
 
 
-def histogram_chart(histogram: Mapping[str, Any], flagged_from: float | None = None) -> Markup:
+def histogram_chart(histogram: Histogram, flagged_from: float | None = None) -> Markup:
     """Return the scores of test members, test non-members and, if any, questioned images as shares of their sets.
 
     Args:
-        histogram: `histogram` of report.json.
+        histogram: counts in common bins.
         flagged_from: lowest score of a flagged image, None when none is flagged.
     """
-    edges = histogram["edges"]
-    shares = {name: _shares(histogram[name]) for name in ("nonmember", "member", "questioned") if name in histogram}
+    edges: list[float] = histogram.edges.tolist()
+    counts = {"nonmember": histogram.nonmember, "member": histogram.member, "questioned": histogram.questioned}
+    shares = {name: _shares(count.tolist()) for name, count in counts.items() if count is not None}
     top = max((max(share, default=0) for share in shares.values()), default=0) or 1
     frame = _Frame(x_range=(edges[0], edges[-1]), y_range=(0.0, top * 1.08))
     body = [
@@ -135,14 +138,14 @@ def histogram_chart(histogram: Mapping[str, Any], flagged_from: float | None = N
     return _svg(body, "Scores of members, non-members and questioned images", words)
 
 
-def depth_chart(series: Mapping[str, Sequence[Mapping[str, Any]]], best_signal: float) -> Markup:
+def depth_chart(series: Mapping[str, Sequence[tuple[float, Estimate]]], best_signal: float) -> Markup:
     """Return AUC over the depth of the layer that a module reads, with intervals.
 
     Args:
-        series: class in the style sheet -> methods of evaluation.json with `depth` and `auc`, by depth.
+        series: class in the style sheet -> depth and AUC of layers, by depth.
         best_signal: AUC of the best signal, drawn as a line to compare with.
     """
-    ends = [row["auc"][end] for rows in series.values() for row in rows for end in ("low", "high")]
+    ends = [end for rows in series.values() for _, auc in rows for end in (auc.low, auc.high)]
     low, high = min([*ends, best_signal, 0.5]) - 0.01, max([*ends, best_signal, 0.5]) + 0.01
     frame = _Frame(x_range=(0.0, 1.0), y_range=(low, high))
     body = [
@@ -152,13 +155,11 @@ def depth_chart(series: Mapping[str, Sequence[Mapping[str, Any]]], best_signal: 
         f'<path class="line baseline" d="{frame.path([(0, best_signal), (1, best_signal)])}"/>',
     ]
     for kind, rows in series.items():
-        body.append(
-            f'<path class="line {kind}" d="{frame.path([(row["depth"], row["auc"]["value"]) for row in rows])}"/>'
-        )
-        for row in rows:
-            x, auc = frame.x(row["depth"]), row["auc"]
-            body.append(f'<path class="whisker" d="M{x:.1f},{frame.y(auc["low"]):.1f}V{frame.y(auc["high"]):.1f}"/>')
-            body.append(f'<circle class="dot" cx="{x:.1f}" cy="{frame.y(auc["value"]):.1f}" r="3"/>')
+        body.append(f'<path class="line {kind}" d="{frame.path([(depth, auc.value) for depth, auc in rows])}"/>')
+        for depth, auc in rows:
+            x = frame.x(depth)
+            body.append(f'<path class="whisker" d="M{x:.1f},{frame.y(auc.low):.1f}V{frame.y(auc.high):.1f}"/>')
+            body.append(f'<circle class="dot" cx="{x:.1f}" cy="{frame.y(auc.value):.1f}" r="3"/>')
     return _svg(body, "AUC by depth of the layer", "Dashed: chance. Thin line: the best signal. Numbers in the table.")
 
 
@@ -183,9 +184,10 @@ def _shares(counts: Sequence[int]) -> list[float]:
     return [count / total for count in counts]
 
 
-def interval_bar(estimate: Mapping[str, float]) -> Markup:
+def interval_bar(estimate: Estimate) -> Markup:
     """Return an AUC with its interval on a line from 0.4 to 1; the tick is chance. The numbers stand beside it."""
-    x = [4 + 112 * (min(max(estimate[end], 0.4), 1.0) - 0.4) / 0.6 for end in ("low", "value", "high")]
+    ends = (estimate.low, estimate.value, estimate.high)
+    x = [4 + 112 * (min(max(end, 0.4), 1.0) - 0.4) / 0.6 for end in ends]
     chance = 4 + 112 / 6
     return Markup(
         '<svg class="bar" viewBox="0 0 120 14" aria-hidden="true">'

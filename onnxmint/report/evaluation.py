@@ -1,9 +1,7 @@
 """An evaluation as terminal table, evaluation.json and evaluation.html."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -19,18 +17,21 @@ from onnxmint.report.terminal import (
     print_rates,
     print_warnings,
 )
-from onnxmint.results.evaluation import Evaluation
+from onnxmint.results.evaluation import EVALUATION, Evaluation, Method, MethodKind
+from onnxmint.stats.estimates import Estimate, Performance
 from onnxmint.writing import atomic_write, make_folder
 
-_KINDS = {
+_KINDS: dict[MethodKind, str] = {
     "signal": "closed-form signals",
     "reference": "with reference models",
     "module": "fitted MINT modules",
 }
 _CURVES = ("nonmember", "second")  # classes of curves beside the first module and the best signal
+_DEPTH = ("member", "nonmember", "second")  # classes of curves of the modules that read layers
 _SURE = 0.05
 
-Row = Mapping[str, Any]
+Measured = tuple[Method, Performance]
+"""A method with what was measured of it."""
 
 
 def write_evaluation(found: Evaluation, folder: Path) -> list[Path]:
@@ -40,118 +41,130 @@ def write_evaluation(found: Evaluation, folder: Path) -> list[Path]:
         OnnxmintError: a file cannot be written.
     """
     make_folder(folder)
-    report = found.to_dict()
-    files = {
-        "evaluation.html": render_evaluation(report).encode(),
-        "evaluation.json": (json.dumps(report, indent=1, allow_nan=False) + "\n").encode(),
-    }
+    files = {"evaluation.html": render_evaluation(found), "evaluation.json": EVALUATION.write(found) + "\n"}
     for name, content in files.items():
-        atomic_write(folder / name, content)
+        atomic_write(folder / name, content.encode())
     return [folder / name for name in files]
 
 
 def print_evaluation(found: Evaluation, console: Console, *, files: Sequence[Path] = ()) -> None:
     """Print the table of methods, grouped by kind, and what it comes to."""
-    report = found.to_dict()
     print_evidence(found.evidence, console)
-    for words, rows in _groups(report):
-        measured = [method for method in found.methods if method.kind == rows[0]["kind"]]
-        print_rates(
-            words,
-            [(_mark(method.title, method.chosen), method.performance, method.skipped) for method in measured],
-            console,
-        )
+    for words, methods in _groups(found):
+        rows = [(_mark(method), method.performance, method.skipped) for method in methods]
+        print_rates(words, rows, console)
     console.print(Text("+ best of its kind on the fit part: best signal, best layer of a module", "dim"))
     console.print()
     print_controls(found.controls, console)
-    headline, summary, _ = _verdict(report)
+    headline, summary, _ = _verdict(_measured(found))
     console.print(Text.assemble((headline.upper(), "bold"), f"  {visible(summary)}"), width=min(console.width, WIDEST))
     console.print()
     print_warnings(found.warnings, console)
     print_files(files, console)
 
 
-def _mark(title: str, chosen: bool) -> str:
-    return f"{title} +" if chosen else title
+def _mark(method: Method) -> str:
+    return f"{method.title} +" if method.chosen else method.title
 
 
-def render_evaluation(report: Mapping[str, Any]) -> str:
-    """Return the page for the content of evaluation.json."""
-    measured = [row for row in report["methods"] if "auc" in row]
-    best_signal = _best_signal(measured)
-    modules = [row for row in measured if row["kind"] == "module" and row["chosen"]]
-    first, others = (modules[0], modules[1:]) if modules else (best_signal, [])
+def render_evaluation(found: Evaluation) -> str:
+    """Return the page of an evaluation."""
+    measured = _measured(found)
+    signal, modules = _best_signal(measured), _modules(measured)
+    first, others = (modules[0], modules[1:]) if modules else (signal, [])
     curves = list(zip(_CURVES, others, strict=False))
     depth = _by_depth(measured)
-    headline, summary, tone = _verdict(report)
-    drawn = [first, *([best_signal] if modules else [])]
+    headline, summary, tone = _verdict(measured)
+    drawn = [first, *([signal] if modules else [])]
     return (
         environment()
         .get_template("evaluation.html")
         .render(
-            report=report,
+            result=found,
             headline=headline,
             summary=summary,
             tone=tone,
-            best=max(drawn, key=lambda row: row["auc"]["value"]),
-            groups=_groups(report),
-            test=next((row["against_best_signal"]["test"] for row in measured if "against_best_signal" in row), None),
-            roc=roc_chart(first, best_signal if modules else None, curves),
+            best=max(drawn, key=_auc_of)[0],
+            groups=_groups(found),
+            test=next((method.difference.test for method, _ in measured if method.difference is not None), None),
+            roc=roc_chart(
+                first[1], signal[1] if modules else None, [(kind, performance) for kind, (_, performance) in curves]
+            ),
             legend=[
-                ("member", first["title"]),
-                *([("baseline", best_signal["title"])] if modules else []),
-                *((kind, row["title"]) for kind, row in curves),
+                ("member", first[0].title),
+                *([("baseline", signal[0].title)] if modules else []),
+                *((kind, method.title) for kind, (method, _) in curves),
             ],
-            histograms=[(row["title"], histogram_chart(row["histogram"])) for row in drawn],
-            depth=depth_chart(depth, best_signal["auc"]["value"]) if depth else None,
+            histograms=[
+                (method.title, histogram_chart(method.histogram)) for method, _ in drawn if method.histogram is not None
+            ],
+            depth=depth_chart(depth, _auc_of(signal)) if depth else None,
             depth_legend=[
-                *((kind, rows[0]["name"].split(":")[0]) for kind, rows in depth.items()),
-                ("baseline", best_signal["title"]),
+                *((kind, module) for kind, module in zip(_DEPTH, _readers(measured), strict=False) if kind in depth),
+                ("baseline", signal[0].title),
             ],
         )
     )
 
 
-def _groups(report: Mapping[str, Any]) -> list[tuple[str, list[Row]]]:
-    kinds = {kind: [row for row in report["methods"] if row["kind"] == kind] for kind in _KINDS}
-    return [(_KINDS[kind], rows) for kind, rows in kinds.items() if rows]
+def _groups(found: Evaluation) -> list[tuple[str, list[Method]]]:
+    kinds = {kind: [method for method in found.methods if method.kind == kind] for kind in _KINDS}
+    return [(_KINDS[kind], methods) for kind, methods in kinds.items() if methods]
 
 
-def _best_signal(measured: Sequence[Row]) -> Row:
-    return next(row for row in measured if row["kind"] == "signal" and row["chosen"])
+def _measured(found: Evaluation) -> list[Measured]:
+    return [(method, method.performance) for method in found.methods if method.performance is not None]
 
 
-def _by_depth(measured: Sequence[Row]) -> dict[str, list[Row]]:
-    """Return the modules that read layers, if any read more than one: class of the curve -> rows."""
+def _auc_of(row: Measured) -> float:
+    return row[1].auc.value
+
+
+def _best_signal(measured: Sequence[Measured]) -> Measured:
+    return next(row for row in measured if row[0].kind == "signal" and row[0].chosen)
+
+
+def _modules(measured: Sequence[Measured]) -> list[Measured]:
+    return [row for row in measured if row[0].kind == "module" and row[0].chosen]
+
+
+def _readers(measured: Sequence[Measured]) -> list[str]:
+    """Return the modules that read layers."""
+    return list(dict.fromkeys(method.module for method, _ in measured if method.module and method.depth is not None))
+
+
+def _by_depth(measured: Sequence[Measured]) -> dict[str, list[tuple[float, Estimate]]]:
+    """Return depth and AUC of the modules that read layers, if any read more than one: class of the curve -> rows."""
     found = {}
-    for kind, name in zip(("member", "nonmember"), ("cnn", "vanilla"), strict=True):
-        rows = [row for row in measured if row["name"].startswith(f"{name}:")]
+    for kind, module in zip(_DEPTH, _readers(measured), strict=False):
+        rows = [
+            (method.depth, performance.auc)
+            for method, performance in measured
+            if method.module == module and method.depth is not None
+        ]
         if len(rows) > 1:
-            found[kind] = sorted(rows, key=lambda row: row["depth"])
+            found[kind] = sorted(rows, key=lambda row: row[0])
     return found
 
 
-def _verdict(report: Mapping[str, Any]) -> tuple[str, str, str]:
+def _verdict(measured: Sequence[Measured]) -> tuple[str, str, str]:
     """Return headline, sentence and class in the style sheet: the module beside the best signal."""
-    measured = [row for row in report["methods"] if "auc" in row]
-    signal = _best_signal(measured)
-    modules = [row for row in measured if row["kind"] == "module" and row["chosen"]]
-    told = f"{signal['title']}, the best closed-form signal, has AUC {_auc(signal)}"
+    signal, of_signal = _best_signal(measured)
+    told = f"{signal.title}, the best closed-form signal, has AUC {_auc(of_signal.auc)}"
+    modules = _modules(measured)
     if not modules:
         return "Signals compared", f"{told}.", "no-evidence"
-    module = max(modules, key=lambda row: row["fit_auc"] or 0)
-    gain = module["against_best_signal"]
-    words = f"{module['title']} has AUC {_auc(module)}; {told}"
-    if max(module["auc"]["low"], signal["auc"]["low"]) <= 1 / 2:
+    module, of_module = max(modules, key=lambda row: row[0].fit_auc or 0)
+    words, gain = f"{module.title} has AUC {_auc(of_module.auc)}; {told}", module.difference
+    if gain is None or max(of_module.auc.low, of_signal.auc.low) <= 1 / 2:
         return "Nothing found", f"{words}. Neither tells members from non-members beyond doubt.", "inconclusive"
-    p = f"difference {gain['value']:+.3f}, {gain['low']:+.3f} to {gain['high']:+.3f}"
-    if gain["p_value"] <= _SURE and gain["value"] > 0:
+    p = f"difference {gain.value:+.3f}, {gain.low:+.3f} to {gain.high:+.3f}"
+    if gain.p_value <= _SURE and gain.value > 0:
         return "The module is better than any signal", f"{words} ({p}).", "members-found"
-    if gain["p_value"] <= _SURE:
+    if gain.p_value <= _SURE:
         return "A simple signal is better", f"{words} ({p}): take the signal.", "no-evidence"
     return "No better than a simple signal", f"{words} ({p}): the module adds nothing that is sure.", "no-evidence"
 
 
-def _auc(row: Row) -> str:
-    auc = row["auc"]
-    return f"{auc['value']:.3f} ({auc['low']:.3f} to {auc['high']:.3f})"
+def _auc(auc: Estimate) -> str:
+    return f"{auc.value:.3f} ({auc.low:.3f} to {auc.high:.3f})"

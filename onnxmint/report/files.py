@@ -2,28 +2,27 @@
 
 import contextlib
 import hashlib
-import json
+import tomllib
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from onnxmint.errors import OnnxmintError
 from onnxmint.report.html import render_html
 from onnxmint.report.names import storable
-from onnxmint.report.toml import to_toml
-from onnxmint.results.audit import SCHEMA, AuditResult
+from onnxmint.results.audit import AUDIT, AuditResult, ScoreTable
+from onnxmint.results.json import plain
 from onnxmint.writing import atomic_write, make_folder
 
-_COLUMNS = (
-    "path", "score", "p_value", "q_value", "flagged", "likelihood_ratio", "probability", "label", "predicted",
-)  # fmt: skip
 _PACKAGES = ("numpy", "onnx", "onnx-ir", "onnxruntime", "onnxruntime-gpu", "torch", "pillow", "pyarrow", "scipy")
-
-Columns = dict[str, list[Any]]
+_SHARES = ("p_value", "q_value", "probability")  # columns between 0 and 1
 
 
 def write_run(
-    result: AuditResult, folder: Path, *, run_settings: Mapping[str, Any], auditor: bytes | None = None
+    result: AuditResult, folder: Path, *, run_settings: Mapping[str, object], auditor: bytes | None = None
 ) -> list[Path]:
     """Write a run: report.html, report.json, scores.parquet, auditor.onnx and, last, run.toml with their hashes.
 
@@ -39,55 +38,25 @@ def write_run(
     Raises:
         OnnxmintError: a file cannot be written.
     """
+    import tomli_w
+
     make_folder(folder)
-    report, columns = result.to_dict(), score_columns(result)
     files = {
-        "report.html": render_html(report, columns).encode(),
-        "report.json": (json.dumps(report, indent=1, allow_nan=False) + "\n").encode(),
-        "scores.parquet": _parquet(columns, report),
+        "report.html": render_html(result).encode(),
+        "report.json": (AUDIT.write(result) + "\n").encode(),
+        "scores.parquet": _parquet(result),
     }
     if auditor is not None:
         files["auditor.onnx"] = auditor
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-    files["run.toml"] = to_toml(_run_facts(result, run_settings) | {"sha256": hashes}).encode()
+    facts = _run_facts(result, run_settings) | {"sha256": hashes}
+    files["run.toml"] = tomli_w.dumps(_holdable(facts)).encode()
     for name, content in files.items():
         atomic_write(folder / name, content)
     return [folder / name for name in files]
 
 
-def score_columns(result: AuditResult) -> Columns:
-    """Return the per-image results as columns of plain values, as scores.parquet holds them."""
-    scores = result.scores
-    labels = [None] * len(scores.path) if scores.label is None else scores.label.tolist()
-    return {
-        "path": [storable(path) for path in scores.path],
-        "score": scores.score.tolist(),
-        "p_value": scores.p_value.tolist(),
-        "q_value": scores.q_value.tolist(),
-        "flagged": scores.flagged.tolist(),
-        "likelihood_ratio": scores.likelihood_ratio.tolist(),
-        "probability": scores.probability.tolist(),
-        "label": labels,
-        "predicted": scores.predicted.tolist(),
-    }
-
-
-def _parquet(columns: Columns, report: Mapping[str, Any]) -> bytes:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    numbers = [pa.float64()] * 3
-    kinds = (pa.string(), *numbers, pa.bool_(), *numbers[:2], pa.int64(), pa.int64())
-    facts = {"schema": report["schema"], "created": report["created"], "target_sha256": report["target"]["sha256"]}
-    schema = pa.schema(list(zip(_COLUMNS, kinds, strict=True)), metadata=facts)
-    sink = pa.BufferOutputStream()
-    # Page checksums notice a flipped bit; uncompressed arrays without them come back as wrong numbers, silently.
-    pq.write_table(pa.table(columns, schema=schema), sink, compression="zstd", write_page_checksum=True)
-    content: bytes = sink.getvalue().to_pybytes()
-    return content
-
-
-def _run_facts(result: AuditResult, run_settings: Mapping[str, Any]) -> dict[str, Any]:
+def _run_facts(result: AuditResult, run_settings: Mapping[str, object]) -> dict[str, object]:
     """Return all that is needed to repeat the run."""
     import platform
     from importlib import metadata
@@ -106,31 +75,62 @@ def _run_facts(result: AuditResult, run_settings: Mapping[str, Any]) -> dict[str
             "device": result.target.device,
             "provider": result.target.provider,
         },
-        "method": result.method,
-        "preprocess": result.preprocess,
+        "method": plain(result.method),
+        "statistics": plain(result.statistics),
+        "preprocess": plain(result.preprocess),
         "versions": versions,
     }
 
 
-def load_run(folder: Path) -> tuple[dict[str, Any], Columns]:
-    """Read report.json and scores.parquet of a run back.
+def _holdable(value: Any) -> Any:
+    """Return a tree that TOML can hold: it has no word for None, and no text that is no UTF-8."""
+    if isinstance(value, Mapping):
+        return {storable(key): _holdable(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list | tuple):
+        return [_holdable(item) for item in value]
+    return storable(value) if isinstance(value, str) else value
+
+
+def _schema(metadata: Mapping[str, str] | None = None) -> Any:
+    """Return the columns of scores.parquet and their types."""
+    import pyarrow as pa
+
+    text, number, whole = pa.string(), pa.float64(), pa.int64()
+    kinds = (text, number, number, number, pa.bool_(), number, number, whole, whole)
+    names = [column.name for column in fields(ScoreTable)]
+    return pa.schema(list(zip(names, kinds, strict=True)), metadata=metadata)
+
+
+def _parquet(result: AuditResult) -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    facts = {"schema": AUDIT.schema, "created": result.created, "target_sha256": result.target.sha256}
+    scores, schema = result.scores, _schema(facts)
+    columns = {name: getattr(scores, name) for name in schema.names}
+    columns |= {"path": [storable(path) for path in scores.path]}
+    if scores.label is None:
+        columns |= {"label": [None] * len(scores.path)}
+    sink = pa.BufferOutputStream()
+    # Page checksums notice a flipped bit; uncompressed arrays without them come back as wrong numbers, silently.
+    pq.write_table(pa.table(columns, schema=schema), sink, compression="zstd", write_page_checksum=True)
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
+
+
+def load_run(folder: Path) -> AuditResult:
+    """Read an audit back from report.json and scores.parquet.
 
     Raises:
         OnnxmintError: one of them is missing, damaged, changed since, or of another version.
     """
-    import tomllib
-
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     try:
         hashes = tomllib.loads((folder / "run.toml").read_text("utf-8"))["sha256"]
         content = {name: (folder / name).read_bytes() for name in ("report.json", "scores.parquet")}
         _require_same(folder, content, hashes)
-        report = json.loads(content["report.json"])
-        table = pq.read_table(pa.BufferReader(content["scores.parquet"]), page_checksum_verification=True)
-        columns = {name: table[name].to_pylist() for name in _COLUMNS}
-        schema = report["schema"]
+        scores = _scores(content["scores.parquet"])
     except (FileNotFoundError, NotADirectoryError) as problem:
         name, page = Path(problem.filename).name, folder / "evaluation.html"
         if page.is_file():
@@ -138,15 +138,41 @@ def load_run(folder: Path) -> tuple[dict[str, Any], Columns]:
                 f"{folder} holds an evaluation, and its page is there: {page}; onnxmint report renders audits"
             ) from None
         raise OnnxmintError(f"{folder} is no finished run: it has no {name}; run onnxmint audit -o {folder}") from None
-    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as problem:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, pa.ArrowException) as problem:
         first = (str(problem).strip() or type(problem).__name__).splitlines()[0]
         raise OnnxmintError(f"{folder} holds a damaged run: {first}; run onnxmint audit again") from None
-    if schema != SCHEMA:
+    result = AUDIT.read(content["report.json"], str(folder / "report.json"), scores=scores)
+    found = len(scores.path), int(scores.flagged.sum())
+    if found != (result.questioned.images, result.questioned.flagged):
         raise OnnxmintError(
-            f"{folder}/report.json has schema {schema!r}, this onnxmint reads {SCHEMA!r}: use the version that "
-            f"wrote it, {report.get('onnxmint')}"
+            f"{folder}/report.json speaks of {result.questioned.images:,} images of which {result.questioned.flagged:,}"
+            f" are flagged, scores.parquet of {found[0]:,} and {found[1]:,}; {AUDIT.mend}"
         )
-    return report, columns
+    return result
+
+
+def _scores(content: bytes) -> ScoreTable:
+    """Read scores.parquet.
+
+    Raises:
+        ValueError: other columns than we write, a hole in one, or a number that cannot be.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(pa.BufferReader(content), page_checksum_verification=True)
+    if not table.schema.equals(_schema()):
+        raise ValueError(f"scores.parquet has the columns {', '.join(table.schema.names)[:200]}, or other types")
+    labelled = table["label"].null_count < len(table)
+    columns = {name: table[name].to_numpy() for name in table.schema.names if name != "label" or labelled}
+    for name, column in columns.items():
+        if table[name].null_count:
+            raise ValueError(f"scores.parquet has no {name} in {table[name].null_count:,} rows")
+        if column.dtype == np.float64 and not np.isfinite(column).all():
+            raise ValueError(f"scores.parquet holds NaN or infinity in {name}")
+        if name in _SHARES and not ((column >= 0) & (column <= 1)).all():
+            raise ValueError(f"scores.parquet holds {name} outside 0 to 1")
+    return ScoreTable(**{"label": None, **columns, "path": tuple(columns["path"].tolist())})
 
 
 def _require_same(folder: Path, content: Mapping[str, bytes], hashes: Mapping[str, str]) -> None:

@@ -2,49 +2,47 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from onnxmint.report.charts import histogram_chart, interval_bar, roc_chart
 from onnxmint.report.names import visible
+from onnxmint.results.audit import AuditResult, Histogram, ScoreTable, VerdictKind
+from onnxmint.results.facts import Baseline
+from onnxmint.results.json import plain
 
 SHOWN = 200  # questioned images on the page; the rest is in scores.parquet
 _SMALLEST_P = 1e-4
 
-HEADLINES = {
+HEADLINES: Mapping[VerdictKind, str] = {
     "members-found": "Training images found",
     "no-evidence": "No evidence of training images",
     "inconclusive": "Inconclusive",
 }
 
 
-def render_html(report: Mapping[str, Any], scores: Mapping[str, list[Any]]) -> str:
-    """Return the page.
-
-    Args:
-        report: content of report.json.
-        scores: columns of scores.parquet.
-    """
-    rows = [{name: column[row] for name, column in scores.items()} for row in _by_p_value(scores)[:SHOWN]]
-    flagged = [score for score, flag in zip(scores["score"], scores["flagged"], strict=True) if flag]
-    rival = _best_baseline(report["baselines"])
-    histogram = report["histogram"]
+def render_html(result: AuditResult) -> str:
+    """Return the page of an audit."""
+    scores, histogram = result.scores, result.histogram
+    rival = _best_baseline(result.baselines)
     return (
         environment()
         .get_template("audit.html")
         .render(
-            report=report,
-            headline=HEADLINES[report["verdict"]["kind"]],
-            rows=rows,
+            result=result,
+            headline=HEADLINES[result.verdict.kind],
+            rows=_rows(scores),
             shown=SHOWN,
-            has_labels=any(label is not None for label in scores["label"]),
+            has_labels=scores.label is not None,
             rival=rival,
-            roc=roc_chart(report["performance"], rival),
-            histogram=histogram_chart(histogram, min(flagged, default=None)),
-            bins=list(zip(*_bins(histogram), strict=True)),
+            roc=roc_chart(result.performance, None if rival is None else rival.performance),
+            histogram=histogram_chart(histogram, scores.score[scores.flagged].min() if scores.flagged.any() else None),
+            bins=_bins(histogram),
         )
     )
 
@@ -64,18 +62,24 @@ def environment() -> Environment:
     return made
 
 
-def _by_p_value(scores: Mapping[str, list[Any]]) -> list[int]:
-    return sorted(range(len(scores["path"])), key=lambda row: (scores["p_value"][row], -scores["score"][row]))
+def _rows(scores: ScoreTable) -> list[dict[str, object]]:
+    """Return the images with the smallest p-values, the highest scores first among equal ones."""
+    order = np.lexsort((-scores.score, scores.p_value))[:SHOWN].tolist()
+    columns = {column.name: getattr(scores, column.name) for column in fields(scores)}
+    return [{name: None if values is None else values[row] for name, values in columns.items()} for row in order]
 
 
-def _best_baseline(baselines: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    measured = [row for row in baselines if "auc" in row]
-    return max(measured, key=lambda row: row["auc"]["value"], default=None)
+def _best_baseline(baselines: Sequence[Baseline]) -> Baseline | None:
+    measured = [(row.performance.auc.value, row) for row in baselines if row.performance is not None]
+    return max(measured, key=lambda pair: pair[0], default=(0.0, None))[1]
 
 
-def _bins(histogram: Mapping[str, Any]) -> list[Sequence[float]]:
-    edges = histogram["edges"]
-    return [edges[:-1], edges[1:], histogram["nonmember"], histogram["member"], histogram["questioned"]]
+def _bins(histogram: Histogram) -> list[tuple[float, ...]]:
+    """Return low end, high end, non-members, members and questioned images of every bin."""
+    edges, none = histogram.edges, np.zeros(len(histogram.member), np.int64)
+    questioned = none if histogram.questioned is None else histogram.questioned
+    columns = (edges[:-1], edges[1:], histogram.nonmember, histogram.member, questioned)
+    return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
 def _visible(value: Any) -> Any:
@@ -83,9 +87,10 @@ def _visible(value: Any) -> Any:
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def _pretty(facts: Mapping[str, Any]) -> Markup:
-    """Return one line for each fact."""
-    return escape("\n".join(visible(f"{key}: {json.dumps(value, ensure_ascii=False)}") for key, value in facts.items()))
+def _pretty(facts: object) -> Markup:
+    """Return one line for each field of a value."""
+    rows = plain(facts).items()
+    return escape("\n".join(visible(f"{key}: {json.dumps(value, ensure_ascii=False)}") for key, value in rows))
 
 
 def _count(value: int) -> str:

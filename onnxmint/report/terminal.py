@@ -5,16 +5,16 @@ Laid out for 80 columns, readable without colour; names from outside are shown w
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from onnxmint.mint.auditor import Auditor
 from onnxmint.report.names import visible
-from onnxmint.results.audit import AuditResult, Baseline, Control, EvidenceFacts
+from onnxmint.results.audit import AuditResult
+from onnxmint.results.auditor import AuditorFacts
+from onnxmint.results.facts import Baseline, Control, EvidenceFacts, MethodFacts
 from onnxmint.stats.estimates import Estimate, Performance
 
 _CONTROL_WORDS = {True: ("passed", "green"), False: ("FAILED", "bold yellow"), None: ("not run", "dim")}
@@ -29,26 +29,25 @@ Rate = tuple[str, Performance | None, str | None]
 
 def print_summary(result: AuditResult, console: Console, *, files: Sequence[Path] = ()) -> None:
     """Print an audit: the subject, the evidence and its performance, the verdict, where the files are."""
-    target, asked, verdict = result.target, result.scores, result.verdict
+    target, asked, verdict = result.target, result.questioned, result.verdict
     facts = [
         ("model", f"{Path(target.path).name}, SHA-256 {target.sha256[:12]}"),
         ("ran on", f"{target.device} ({target.provider}); {target.device_reason}"),
         *_evidence_rows(result.evidence),
-        ("questioned", f"{_images(len(asked.path))}" + _skipped(len(result.skipped))),
+        ("questioned", _images(asked.images) + _skipped(len(result.questioned.skipped))),
     ]
     _print_facts(facts, console)
     _print_performance(result.performance, result.baselines, result.method, console)
     print_controls(result.controls, console)
     word = (verdict.kind.upper().replace("-", " "), _COLOURS[verdict.kind])
     _print_text(Text.assemble(word, f"  {visible(verdict.text)}"), console)
-    flagged = int(asked.flagged.sum())
     if not verdict.stopped_by:
-        _print_text(Text(_flagged_words(flagged, len(asked.path), result.alpha)), console)
+        _print_text(Text(_flagged_words(asked.flagged, asked.images, asked.alpha)), console)
     print_warnings(result.warnings, console)
     print_files(files, console)
 
 
-def print_auditor(auditor: Auditor, path: Path, console: Console) -> None:
+def print_auditor(auditor: AuditorFacts, path: Path, console: Console) -> None:
     """Print what a trained auditor can do."""
     _print_facts([*_evidence_rows(auditor.evidence)], console)
     _print_performance(auditor.performance, auditor.baselines, auditor.method, console)
@@ -120,12 +119,12 @@ def print_evidence(evidence: EvidenceFacts, console: Console) -> None:
 
 
 def _print_performance(
-    performance: Performance, baselines: Sequence[Baseline], method: dict[str, Any], console: Console
+    performance: Performance, baselines: Sequence[Baseline], method: MethodFacts, console: Console
 ) -> None:
     """Print the baselines and the module, all on the same test part."""
     rows: list[Rate] = [(row.description, row.performance, row.skipped) for row in baselines]
     console.print()
-    print_rates("on the test part", [*rows, (method["title"], performance, None)], console, last="bold")
+    print_rates("on the test part", [*rows, (method.title, performance, None)], console, last="bold")
 
 
 def print_rates(head: str, rows: Sequence[Rate], console: Console, *, last: str = "") -> None:

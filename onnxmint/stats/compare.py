@@ -32,10 +32,6 @@ class Difference:
     p_value: float
     test: str
 
-    def to_dict(self) -> dict[str, float | str]:
-        """Return the JSON form."""
-        return {"value": self.value, "low": self.low, "high": self.high, "p_value": self.p_value, "test": self.test}
-
 
 def compare_auc(
     first: tuple[FloatArray, FloatArray],

@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 
+FPRS = (0.1, 0.01, 0.001)
+"""False-positive rates at which true-positive rates are reported."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
@@ -25,11 +28,6 @@ class Estimate:
     high: float
     thin: bool = False
 
-    def to_dict(self) -> dict[str, float | bool]:
-        """Return the JSON form; `thin` appears only when it is true."""
-        found: dict[str, float | bool] = {"value": self.value, "low": self.low, "high": self.high}
-        return found | {"thin": True} if self.thin else found
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Performance:
@@ -39,7 +37,7 @@ class Performance:
         auc: area under the ROC curve.
         balanced_accuracy: mean of the true-positive and true-negative rate at `threshold`.
         precision: share of members among the images called members at `threshold`, both sets weighing the same.
-        tpr_at_fpr: true-positive rate at a false-positive rate; keys "0.1", "0.01", "0.001".
+        tpr_at_fpr: true-positive rate at a false-positive rate; keys are FPRS as text.
         threshold: the score from which an image is called a member; chosen on the calibration part.
         roc_fpr, roc_tpr: (k,) points of the ROC curve, k <= 400, dense at low false-positive rates.
         members, nonmembers: images in the test part.
@@ -54,3 +52,10 @@ class Performance:
     roc_tpr: FloatArray
     members: int
     nonmembers: int
+
+    def __post_init__(self) -> None:
+        """Refuse what no report can draw."""
+        if self.tpr_at_fpr.keys() != {str(fpr) for fpr in FPRS}:
+            raise ValueError(f"need rates at {FPRS}, got {', '.join(self.tpr_at_fpr)}")
+        if len(self.roc_fpr) != len(self.roc_tpr):
+            raise ValueError(f"the curve has {len(self.roc_fpr)} and {len(self.roc_tpr)} coordinates")

@@ -8,13 +8,12 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxmint.stats.estimates import Estimate, FloatArray, Performance
+from onnxmint.stats.estimates import FPRS, Estimate, FloatArray, Performance
 
 INTERVAL_METHOD = (
     "95% percentile bootstrap, members and non-members resampled apart, whole groups when there are groups, 1,000 "
     "resamples; around 0 and 1 the exact binomial limit"
 )
-FPRS = (0.1, 0.01, 0.001)
 _TAIL = 0.025  # left out on each side of an interval
 _THIN = 10  # expected false alarms below which a rate must not be a headline
 _POINTS = 200  # of the ROC curve kept on each of a linear and a logarithmic grid

@@ -3,15 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from onnxmint.results.audit import Control, Verdict
+from onnxmint.results.audit import Verdict, VerdictKind
+from onnxmint.results.facts import Control
 from onnxmint.stats.estimates import Estimate, FloatArray, Performance
 from onnxmint.stats.heldout import HeldOut
 from onnxmint.stats.set_test import SetTest, compare_sets
 from onnxmint.stats.share import CONFIDENCE, Strength, detectable_share, questioned_needed, share_of_members
 
 CHANCE = 0.5
-CONFOUNDS = ("reference", "placebo", "files", "pixels", "exchangeability")
-"""Controls that, when they fail, leave another explanation than membership."""
 ASSUMPTION = (
     "All of this holds if the questioned images, had they not been trained on, would be images like the known "
     "non-members (same source, same preparation); no test after the fact can prove that (arXiv 2409.19798)."
@@ -90,7 +89,9 @@ def reach_verdict(
         auc=auc,
     )
     failed = stopped_by(controls)
-    kind, text = ("inconclusive", _confounded(failed, question)) if failed else _judge(found, question)
+    answer: tuple[VerdictKind, str]
+    answer = ("inconclusive", _confounded(failed, question)) if failed else _judge(found, question)
+    kind, text = answer
     return Verdict(
         kind=kind,
         text=text if failed else " ".join([*_implausible(controls), text, *_unexcluded(controls), *_assumed(found)]),
@@ -105,7 +106,7 @@ def reach_verdict(
 
 def stopped_by(controls: Sequence[Control]) -> list[Control]:
     """Return the failed controls that leave another explanation than membership."""
-    return [control for control in controls if control.name in CONFOUNDS and control.passed is False]
+    return [control for control in controls if control.stops and control.passed is False]
 
 
 def _implausible(controls: Sequence[Control]) -> list[str]:
@@ -122,19 +123,18 @@ def _assumed(found: _Findings) -> list[str]:
 
 def _unexcluded(controls: Sequence[Control]) -> list[str]:
     """Return what no control could exclude."""
-    of = {control.name: control for control in controls}
-    said, reference = [], of.get("reference")
+    said, reference = [], next((control for control in controls if control.name == "reference"), None)
     if reference is None or reference.passed is None:
         said.append(NO_REFERENCE)
-    elif reference.facts.get("learned"):
+    elif reference.difficulty is not None and reference.difficulty.learned:
         said.append(LEARNED_REFERENCE)
-    missing = [name for name in CONFOUNDS[1:] if name not in of or of[name].passed is None]
+    missing = [one.name for one in controls if one.stops and one.name != "reference" and one.passed is None]
     if missing:
         said.append(f"Controls that were not run could exclude nothing: {', '.join(missing)}.")
     return said
 
 
-def _judge(found: _Findings, question: Question) -> tuple[str, str]:
+def _judge(found: _Findings, question: Question) -> tuple[VerdictKind, str]:
     if found.auc.low <= CHANCE:
         return "inconclusive", (
             f"On images it had not seen, this audit could not tell members of the training set from non-members "

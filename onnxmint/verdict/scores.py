@@ -2,21 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxmint.controls.exchangeability import Questioned
 from onnxmint.errors import UsageError
-from onnxmint.evidence.table import groups_of
-from onnxmint.mint.auditor import Auditor
-from onnxmint.results.audit import Control, Histogram, ScoreTable, Skipped
+from onnxmint.evidence.questioned import Questioned
+from onnxmint.results.audit import Histogram, ScoreTable
+from onnxmint.results.facts import Control, Skipped, StatisticsFacts
 from onnxmint.settings import AuditSettings
 from onnxmint.stats import conformal, likelihood, share
-from onnxmint.stats.estimates import Estimate, FloatArray
+from onnxmint.stats.estimates import Estimate, FloatArray, Performance
 from onnxmint.verdict.answer import CHANCE, stopped_by
-from onnxmint.verdict.units import Units, as_units
+from onnxmint.verdict.units import Units
 from onnxmint.verdict.yardstick import Yardstick
 
 _BINS = 48
@@ -42,13 +40,6 @@ class Scored:
     skipped: tuple[Skipped, ...]
 
 
-def units_of(scored: Scored, asked: Questioned, yardstick: Yardstick, rng: np.random.Generator) -> Units:
-    """Return independent units of the scored images: declared groups and near copies count once."""
-    entries = [asked.entries[row] for row in scored.row]
-    index = np.array([entry.index for entry in entries], np.int64)
-    return as_units(scored.score, scored.row, asked.groups(index, groups_of(entries)), yardstick, rng)
-
-
 def prior_of(settings: AuditSettings, found: Estimate | None, count: int) -> tuple[float, str]:
     """Return the probability of membership before a score is seen, and where it comes from."""
     if settings.prior is not None:
@@ -66,10 +57,9 @@ def judge(
     settings: AuditSettings,
     prior: float,
     told: Rows | None,
-    labels: Rows | None,
     rng: np.random.Generator,
 ) -> ScoreTable:
-    """Judge every image, or its group where it has one; `told` are the labels that the auditor was calibrated with."""
+    """Judge every image, or its group where it has one; `told` are the labels that the auditor was told."""
     p_unit = _p_values(scored, units, settings, told, rng)
     q_unit = conformal.q_values(p_unit, settings.false_discovery)
     ratio = likelihood.likelihood_ratios(scored.score, units.known.images())
@@ -81,7 +71,7 @@ def judge(
         flagged=(q_unit <= settings.alpha)[units.unit],
         likelihood_ratio=ratio,
         probability=likelihood.probabilities(ratio, prior),
-        label=None if labels is None else labels[scored.row],
+        label=None if asked.labels is None else asked.labels[scored.row],
         predicted=scored.predicted,
     )
 
@@ -108,20 +98,20 @@ def _p_values(
     return conformal.p_values(units.score, known.nonmember, known.nonmember_fold, rng=smooth)
 
 
-def statistics(auditor: Auditor, settings: AuditSettings, units: Units, prior_words: str) -> dict[str, Any]:
+def statistics(folds: int, settings: AuditSettings, units: Units, prior_words: str) -> StatisticsFacts:
     """Name the methods behind the numbers."""
-    crossed = ", each by the network of its fold (cross-conformal)" if auditor.method.get("folds", 1) > 1 else ""
+    crossed = ", each by the network of its fold (cross-conformal)" if folds > 1 else ""
     of_class = " of the same class" if settings.per_class else ""
-    return {
-        "p_values": f"conformal, {settings.p_values} at ties, against held-out non-members{of_class}{crossed}",
-        "false_discovery": conformal.FALSE_DISCOVERY[settings.false_discovery],
-        "set_test": "one-sided Mann-Whitney, questioned images against held-out non-members",
-        "at_least": "closed testing with Mann-Whitney local tests (Goeman and Solari 2011)",
-        "share_of_members": share.METHOD,
-        "likelihood_ratio": likelihood.METHOD,
-        "prior": prior_words,
-        "units": "groups" if units.grouped else "images",
-    }
+    return StatisticsFacts(
+        p_values=f"conformal, {settings.p_values} at ties, against held-out non-members{of_class}{crossed}",
+        false_discovery=conformal.FALSE_DISCOVERY[settings.false_discovery],
+        set_test="one-sided Mann-Whitney, questioned images against held-out non-members",
+        at_least="closed testing with Mann-Whitney local tests (Goeman and Solari 2011)",
+        share_of_members=share.METHOD,
+        likelihood_ratio=likelihood.METHOD,
+        prior=prior_words,
+        units="groups" if units.grouped else "images",
+    )
 
 
 def histogram(yardstick: Yardstick, questioned: FloatArray) -> Histogram:
@@ -137,13 +127,13 @@ def histogram(yardstick: Yardstick, questioned: FloatArray) -> Histogram:
     return Histogram(edges=edges, member=member, nonmember=nonmember, questioned=asked)
 
 
-def flag_warnings(auditor: Auditor, scores: ScoreTable, units: Units, controls: Sequence[Control]) -> list[str]:
+def flag_warnings(performance: Performance, scores: ScoreTable, units: Units, controls: Sequence[Control]) -> list[str]:
     """Say when flags of single images must not be read as findings."""
     found, flagged = [], int(scores.flagged.sum())
     failed = ", ".join(control.name for control in stopped_by(controls))
     if flagged and failed:
         found.append(f"{flagged} images are flagged, but a control failed ({failed}): do not read them as findings.")
-    elif flagged and auditor.performance.auc.low <= CHANCE:
+    elif flagged and performance.auc.low <= CHANCE:
         found.append(
             f"{flagged} images are flagged although this audit could not tell members from non-members on known "
             "images: do not read them as findings."

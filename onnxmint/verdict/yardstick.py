@@ -1,12 +1,34 @@
 """What questioned images are measured by: the scores of known images that no network had learnt from."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxmint.evidence.table import EvidenceTable
 from onnxmint.stats.estimates import FloatArray
 from onnxmint.stats.heldout import HeldOut, cross_fitting_inflation, group_means
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scored:
+    """What a module gave on known images that it had not learnt from, row by row.
+
+    Attributes:
+        table: the known images; `fold` is the network that scored a row.
+        score: (n,) NaN where not held out or not read.
+        folds: number of networks.
+        surest: (n,) logarithm of the largest probability, NaN where not read.
+        predicted: (n,) the model's top class, -1 where not read.
+    """
+
+    table: EvidenceTable
+    score: FloatArray
+    folds: int
+    surest: FloatArray
+    predicted: Rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +52,13 @@ class Yardstick:
     category: NDArray[np.int32]
     group: NDArray[np.int32] | None
     number: NDArray[np.int32]
+
+    def __post_init__(self) -> None:
+        """Refuse columns of several lengths."""
+        for column in fields(self):
+            values = getattr(self, column.name)
+            if values is not None and (values.ndim != 1 or len(values) != len(self.number)):
+                raise ValueError(f"{column.name} of shape {values.shape} for {len(self.number)} images")
 
     def take(self, rows: NDArray[np.integer] | NDArray[np.bool_]) -> "Yardstick":
         """Return some rows."""
@@ -135,3 +164,11 @@ class Traces:
     described: NDArray[np.int32]
     difficulty: NDArray[np.float32]
     judged: NDArray[np.int32]
+
+    def __post_init__(self) -> None:
+        """Refuse columns of several lengths."""
+        if self.features.ndim != 2 or len(self.features) != len(self.described):  # noqa: PLR2004 - images, features
+            raise ValueError(f"features of shape {self.features.shape} for {len(self.described)} images")
+        for pair in ((self.digest, self.is_member), (self.difficulty, self.judged)):
+            if pair[0].ndim != 1 or pair[0].shape != pair[1].shape:
+                raise ValueError(f"columns of shapes {pair[0].shape} and {pair[1].shape} belong together")

@@ -1,74 +1,71 @@
-"""An audit: a target, an auditor and questioned images in, a verdict out. Read `audit` from top to bottom."""
+"""An audit: a target, what is known of it and questioned images in, a verdict out. Read `audit` from top to bottom."""
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from onnxmint import __version__
-from onnxmint.controls.exchangeability import (
-    Questioned,
-    exchangeability_control,
-    look_at_questioned,
-    question_the_reference,
-)
-from onnxmint.controls.panel import ORDER
-from onnxmint.engine.local import Reader, to_numpy
-from onnxmint.engine.session import Device, choose_device
-from onnxmint.engine.target import Prepared, batch_for, check_labels, prepared_with, target_facts
-from onnxmint.errors import EvidenceError, ModelError, UsageError
-from onnxmint.evidence.table import labels_of
-from onnxmint.graph.load import TargetModel, load_target, model_sha256
-from onnxmint.images.sources import open_source
-from onnxmint.methods.references import Reference, open_references
+from onnxmint.controls.panel import control_question
+from onnxmint.engine.local import Local
+from onnxmint.engine.observations import Engine
+from onnxmint.engine.target import target_facts
+from onnxmint.evidence.questioned import Questioned, look_at_questioned
 from onnxmint.mint.auditor import Auditor
-from onnxmint.preprocess.decoding import PRESETS, from_dict
 from onnxmint.progress import Stage, quiet
-from onnxmint.results.audit import AuditResult, Control, Skipped
-from onnxmint.settings import AuditSettings, EvidenceSettings
+from onnxmint.results.audit import AuditResult, QuestionedFacts
+from onnxmint.results.facts import now
+from onnxmint.settings import AuditSettings
 from onnxmint.verdict.answer import Question, reach_verdict
-from onnxmint.verdict.scores import Scored, flag_warnings, histogram, judge, prior_of, statistics, units_of
-from onnxmint.verdict.units import Units
-from onnxmint.workflows.training import now
+from onnxmint.verdict.scores import Scored, flag_warnings, histogram, judge, prior_of, statistics
+from onnxmint.verdict.units import Units, as_units
+from onnxmint.workflows.opening import Known, Ready, open_by_training, open_with_auditor
+from onnxmint.workflows.questioning import score, what_was_seen
 
-Rows = NDArray[np.int64]
+__all__ = ["Known", "audit"]
 
 
 def audit(
     model: str | Path,
     images: str | Path,
-    auditor: Auditor,
+    known: Auditor | Known,
     *,
     settings: AuditSettings | None = None,
     stage: Stage = quiet,
+    keep: Callable[[Auditor], None] | None = None,
 ) -> AuditResult:
-    """Score questioned images with an auditor of the target and reach a verdict.
+    """Say which of the questioned images a target was trained on, with error rates.
 
     Args:
-        model: the target, the same file that the auditor was trained on.
+        model: the target classifier, an ONNX file.
         images: the questioned images (folder, Parquet, CSV or tar).
-        auditor: from `train` or `load_auditor`.
+        known: an auditor of this target, or known images to train one on.
         settings: level, prior, labels, groups, references, device; the defaults when None.
         stage: told of the progress.
+        keep: given the auditor as soon as it is trained, so that whatever happens next costs no second training.
 
     Raises:
         OnnxmintError: one of its kinds, for files, options and devices that do not serve.
     """
     settings = settings or AuditSettings()
-    rng = np.random.default_rng(settings.seed)
-    prepared = _prepare_its_target(model, auditor, settings)
-    source = open_source(images, group=settings.group, labels=settings.labels)
-    labels = labels_of(source.entries())
-    check_labels(labels, prepared.target.answer.classes, source.location)
-    told = _labels_to_tell(auditor, labels, source.location)
-    references = _references(prepared, auditor, settings)
+    engine = Local(stage)
+    ready = (
+        open_by_training(model, images, known, settings, engine, keep)
+        if isinstance(known, Known)
+        else open_with_auditor(model, images, known, settings)
+    )
+    return _judge(ready, settings, engine)
 
-    asked = look_at_questioned(source, auditor.traces, rng=rng, stage=stage)
-    scored = _score(auditor, asked, prepared, settings, stage, told)
-    units = units_of(scored, asked, auditor.yardstick, rng)
-    controls = _controls(auditor, asked, units, prepared, references, settings, stage)
+
+def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult:
+    """Score the questioned images, control them, and reach a verdict."""
+    auditor, target, rng = ready.auditor, ready.target, np.random.default_rng(settings.seed)
+    traces, yardstick = auditor.traces, auditor.yardstick
+    asked = look_at_questioned(ready.source, traces.digest, traces.is_member, rng=rng, stage=engine.stage)
+    scored = score(ready, asked, settings, engine)
+    units = as_units(scored.score, scored.row, asked.groups(scored.row), yardstick, rng)
+    seen = what_was_seen(ready, asked, units, settings, engine)
+    controls = control_question(auditor.controls, seen, rng, wanted=settings.controls)
     verdict = reach_verdict(
         Question(
             scores=units.score,
@@ -82,164 +79,39 @@ def audit(
         controls=controls,
     )
     prior, prior_words = prior_of(settings, verdict.share_of_members, len(scored.row))
-    scores = judge(scored, asked, units, settings, prior, told, labels, rng)
+    told = asked.labels if auditor.method.labels else None
+    scores = judge(scored, asked, units, settings, prior, told, rng)
     return AuditResult(
         version=__version__,
         created=now(),
-        target=target_facts(prepared.target, tuple(auditor.method["tensors"]), prepared.device),
+        target=target_facts(target.model, auditor.method.tensors, target.device),
         preprocess=auditor.preprocess,
-        method={**auditor.method, **statistics(auditor, settings, units, prior_words)},
+        method=auditor.method,
+        statistics=statistics(auditor.method.folds, settings, units, prior_words),
         evidence=auditor.evidence,
         performance=auditor.performance,
         baselines=auditor.baselines,
-        scores=scores,
-        alpha=settings.alpha,
-        skipped=(*scored.skipped, *asked.known),
-        prior=prior,
+        questioned=QuestionedFacts(
+            images=len(scores.path),
+            flagged=int(scores.flagged.sum()),
+            alpha=settings.alpha,
+            prior=prior,
+            skipped=(*scored.skipped, *asked.known),
+        ),
         controls=controls,
+        scores=scores,
         verdict=verdict,
-        histogram=histogram(auditor.yardstick, scores.score),
+        histogram=histogram(yardstick, scores.score),
         warnings=(
             *auditor.warnings,
-            *_warnings(auditor, asked, scored, units, prepared.device, settings),
-            *flag_warnings(auditor, scores, units, controls),
+            *_warnings(ready, asked, scored, units, settings),
+            *flag_warnings(auditor.performance, scores, units, controls),
         ),
     )
 
 
-def _prepare_its_target(model: str | Path, auditor: Auditor, settings: AuditSettings) -> Prepared:
-    """Load the target; refuse one that the auditor was not trained for."""
-    digest = model_sha256(Path(model))  # before anything of the auditor is looked for in it
-    if digest != auditor.target_sha256:
-        raise ModelError(
-            f"the auditor was trained for another model (SHA-256 {auditor.target_sha256[:12]}...), {Path(model).name} "
-            f"has {digest[:12]}...: give that model, or train an auditor for this one"
-        )
-    target: TargetModel = load_target(model, answer=auditor.method["answer"])
-    return prepared_with(target, from_dict(auditor.preprocess), choose_device(settings.device))
-
-
-def _labels_to_tell(auditor: Auditor, labels: Rows | None, place: str) -> Rows | None:
-    """Return the labels that the auditor has to be told: those of known and questioned images, or of neither."""
-    if not auditor.method.get("labels", False):
-        return None
-    if labels is None:
-        raise EvidenceError(
-            f"the auditor was calibrated with labels, but not all images in {place} have one, so their scores would "
-            "not compare: give labels, or train an auditor with --no-labels"
-        )
-    return labels
-
-
-def _references(prepared: Prepared, auditor: Auditor, settings: AuditSettings) -> list[Reference]:
-    """Open the references, which must be those that the auditor was trained with."""
-    trained = auditor.method["references"]
-    given = {path.name: hashlib.sha256(_content(path)).hexdigest() for path in settings.reference}
-    if given and sorted(given.values()) != sorted(trained.values()):
-        raise UsageError(
-            f"--reference gives {', '.join(given)}, the auditor was trained with {', '.join(trained) or 'none'}: give "
-            "the same files"
-        )
-    known = auditor.method.get("reference_preprocess", {})  # by hash: a file may have another name today
-    settled = {path: from_dict(known[given[path.name]]) for path in settings.reference if given[path.name] in known}
-    # auditors made before this was kept say it only in the name of the target's
-    name = str(auditor.preprocess["name"])
-    declared = EvidenceSettings(preprocess=name if name in PRESETS else None, device=settings.device)
-    return open_references(settings.reference, prepared, [], declared, settled)
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as problem:
-        raise ModelError(f"cannot read the reference {path}: {problem.strerror or problem}") from None
-
-
-def _score(
-    auditor: Auditor, asked: Questioned, prepared: Prepared, settings: AuditSettings, stage: Stage, labels: Rows | None
-) -> Scored:
-    """Run the auditor over the questioned images that are not known already."""
-    several = auditor.method.get("folds", 1) > 1
-    output = "scores" if several else "score"
-    reader = Reader(
-        auditor.model,
-        (output, "answer"),
-        spec=from_dict(auditor.preprocess),
-        device=prepared.device,
-        batch_size=batch_for(settings.batch_size, auditor.method.get("views", 0), prepared),
-    )
-    position = {entry.index: row for row, entry in enumerate(asked.entries) if entry.index not in asked.known_index}
-    rows, scores, predicted = [np.empty(0, np.int64)], [], [np.empty(0, np.int64)]
-    told = None if labels is None else {index: int(labels[row]) for index, row in position.items()}
-    for batch in reader.read(asked.source, wanted=position.keys(), stage=stage, name="questioned images", labels=told):
-        rows.append(np.array([position[index] for index in batch.index.tolist()], np.int64))
-        scores.append(to_numpy(batch.outputs[output]).astype(np.float64).reshape(len(batch.index), -1))
-        predicted.append(to_numpy(batch.outputs["answer"]).argmax(axis=1).astype(np.int64))
-    if not scores:
-        _refuse_nothing(asked, reader.skipped)
-    row, score = np.concatenate(rows), np.concatenate(scores)
-    finite = np.isfinite(score).all(axis=1)
-    odd = tuple(Skipped(path=asked.entries[at].path, reason="the target gives NaN or infinity") for at in row[~finite])
-    return Scored(
-        row=row[finite],
-        score=score[finite],
-        predicted=np.concatenate(predicted)[finite],
-        skipped=(*reader.skipped, *odd),
-    )
-
-
-def _refuse_nothing(asked: Questioned, skipped: Sequence[Skipped]) -> None:
-    """Say why there is no questioned image to judge."""
-    if not skipped:
-        raise EvidenceError(
-            f"all {len(asked.known):,} questioned images in {asked.source.location} are among the known images, so "
-            "there is nothing to judge: give other images, or evidence without them"
-        )
-    raise EvidenceError(
-        f"none of the {len(asked.entries)} questioned images in {asked.source.location} could be read; the first: "
-        f"{skipped[0].path}: {skipped[0].reason}"
-    )
-
-
-def _controls(
-    auditor: Auditor,
-    asked: Questioned,
-    units: Units,
-    prepared: Prepared,
-    references: list[Reference],
-    settings: AuditSettings,
-    stage: Stage,
-) -> tuple[Control, ...]:
-    """Return the auditor's controls with those that need the questioned images, strongest first."""
-    found = {control.name: control for control in auditor.controls}
-    if settings.controls:
-        found["exchangeability"] = exchangeability_control(
-            asked,
-            prepared,
-            auditor.traces,
-            auditor.yardstick,
-            seed=auditor.method["seed"],
-            batch_size=settings.batch_size,
-            stage=stage,
-        )
-    else:
-        text = "Not run: switched off with --no-controls."
-        found["exchangeability"] = Control(name="exchangeability", passed=None, text=text)
-    if auditor.method["references"]:
-        found["reference"] = question_the_reference(
-            found["reference"], references, asked, units, auditor.traces, batch_size=settings.batch_size, stage=stage
-        )
-    return tuple(found[name] for name in ORDER)
-
-
-def _warnings(
-    auditor: Auditor,
-    asked: Questioned,
-    scored: Scored,
-    units: Units,
-    device: Device,
-    settings: AuditSettings,
-) -> list[str]:
+def _warnings(ready: Ready, asked: Questioned, scored: Scored, units: Units, settings: AuditSettings) -> list[str]:
+    yardstick, device = ready.auditor.yardstick, ready.target.device
     found = []
     if scored.skipped:
         found.append(
@@ -247,12 +119,12 @@ def _warnings(
         )
     if asked.known:
         found.append(f"{len(asked.known)} questioned images are known images of the evidence; they were not judged.")
-    if auditor.yardstick.group is not None and not units.grouped:
+    if yardstick.group is not None and not units.grouped:
         found.append(
             "The evidence has groups but the questioned images have none (--group): they were measured by one image of "
             "each known group, and if many of them are near copies that were not noticed, the p-value is too small."
         )
-    if settings.group is not None and auditor.yardstick.group is None:
+    if settings.group is not None and yardstick.group is None:
         found.append(
             "The questioned images have groups but the evidence has none: one image of each group was taken, drawn at "
             "random, to be measured by single known images; with groups in the evidence all would count."

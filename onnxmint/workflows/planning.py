@@ -1,60 +1,45 @@
 """Before an audit: how many known and how many questioned images does a wanted answer take?"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
+from onnxmint.errors import UsageError
+from onnxmint.mint.auditor import Auditor
+from onnxmint.results.plan import Plan
 from onnxmint.stats.share import CONFIDENCE, Strength, detectable_share, questioned_needed
 
-SCHEMA = "onnxmint.plan/1"
 QUESTIONED = (10, 30, 100, 300, 1000, 3000, 10_000)
 EVIDENCE = (200, 500, 1000, 2000, 5000, 10_000, 20_000)
 HELD_OUT = 0.5  # share of the known images that is not fitted on
 _MOST = 10_000_000
 _CHANCE = 0.5
+_LARGEST_ALPHA = 0.5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What audits of several sizes would find.
+def plan(auditor: Auditor | None = None, *, auc: float | None = None, share: float = 0.5, alpha: float = 0.05) -> Plan:
+    """Say how many images of evidence and how many questioned images an audit needs.
 
-    Attributes:
-        auc: of the auditor, measured or expected.
-        share: smallest share of members that matters.
+    Args:
+        auditor: one that there is, or None.
+        auc: the expected one, where there is no auditor.
+        share: of members that is to be found.
         alpha: level of the test of the set.
-        evidence: numbers of known members, and of known non-members.
-        questioned: numbers of questioned images.
-        detectable: (evidence, questioned) smallest share found with 95% probability; None when not even all would be.
-        questioned_needed: for each number of evidence the questioned images that it takes to find `share`.
-        evidence_needed: known members (and as many non-members) without which no number of questioned images would do,
-            or that show that the auditor tells members apart at all, whichever is more; None when no number does.
+
+    Raises:
+        UsageError: both or neither were given, or a number is out of range.
     """
-
-    auc: float
-    share: float
-    alpha: float
-    evidence: tuple[int, ...]
-    questioned: tuple[int, ...]
-    detectable: tuple[tuple[float | None, ...], ...]
-    questioned_needed: tuple[int | None, ...]
-    evidence_needed: int | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form (schema `onnxmint.plan/1`)."""
-        return {
-            "schema": SCHEMA,
-            "auc": self.auc,
-            "share": self.share,
-            "alpha": self.alpha,
-            "probability": CONFIDENCE,
-            "evidence": list(self.evidence),
-            "questioned": list(self.questioned),
-            "detectable_share": [list(row) for row in self.detectable],
-            "questioned_needed": list(self.questioned_needed),
-            "evidence_needed": self.evidence_needed,
-        }
+    if (auditor is None) == (auc is None):
+        raise UsageError("give either an auditor (from onnxmint train) or the --auc to expect")
+    if not 0 < share <= 1 or not 0 < alpha <= _LARGEST_ALPHA:
+        raise UsageError(f"--share must be above 0 and at most 1, --alpha at most 0.5; got {share} and {alpha}")
+    if auditor is not None:
+        strength = Strength.measured(auditor.yardstick.groups())
+        return plan_measured(strength, auditor.evidence.members, share=share, alpha=alpha)
+    if auc is None or not _CHANCE < auc < 1:
+        raise UsageError(f"--auc must be between 0.5 and 1, got {auc}")
+    return plan_expected(auc, share=share, alpha=alpha)
 
 
 def plan_expected(auc: float, *, share: float, alpha: float, evidence: Sequence[int] = EVIDENCE) -> Plan:
@@ -103,9 +88,10 @@ def _plan(strengths: Sequence[Strength], evidence: tuple[int, ...], auc: float, 
         auc=auc,
         share=share,
         alpha=alpha,
+        probability=CONFIDENCE,
         evidence=evidence,
         questioned=QUESTIONED,
-        detectable=tuple(
+        detectable_share=tuple(
             tuple(detectable_share(strength, count, alpha=alpha) for count in QUESTIONED) for strength in strengths
         ),
         questioned_needed=tuple(questioned_needed(strength, share, alpha=alpha) for strength in strengths),

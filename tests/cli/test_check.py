@@ -106,16 +106,16 @@ def test_json_is_alone_on_stdout(call: Run) -> None:
     facts = json.loads(out)
     assert (code, err) == (0, "")
     assert list(facts) == [
-        "schema", "model", "source", "images", "unreadable", "classes", "ranked_by", "declared", "renumbering",
-        "advice", "notes", "variants", "file",
+        "schema", "model", "source", "images", "unreadable", "classes", "ranked_by", "declared", "renumbering", "raw",
+        "outside", "enough", "fits", "rivals", "advice", "notes", "variants", "file",
     ]  # fmt: skip
-    assert (facts["schema"], facts["images"], facts["declared"]) == ("onnxmint.check/1", 40, "0-1")
+    assert (facts["schema"], facts["images"], facts["declared"]) == ("onnxmint.check/2", 40, "0-1")
     assert facts["file"] is None
     _, out, _ = call("check", MODEL, IMAGES, "--sample", "40", "--json", "-q", "-o", "best.toml")
     assert json.loads(out)["file"] == "best.toml"
     assert list(facts["variants"][0]) == [
-        "name", "toml", "images", "accuracy", "loss", "confidence", "entropy", "score", "best_permutation_accuracy",
-        "skipped",
+        "name", "spec", "toml", "images", "accuracy", "loss", "confidence", "entropy", "score",
+        "best_permutation_accuracy", "skipped",
     ]  # fmt: skip
 
 

@@ -106,7 +106,7 @@ def test_audit_with_an_auditor_writes_a_run(call: Run, images: Path, auditor: Pa
     code, out, err = call("audit", MODEL, images, "--auditor", auditor, "-o", "run")
     assert code == 0
     assert "report.html" in out
-    assert "questioned images: 12" in err
+    assert "questioned, scored: 12" in err
     report = json.loads((tmp_path / "run" / "report.json").read_text())
     assert report["questioned"]["images"] == 12
     page = (tmp_path / "run" / "report.html").read_text()
@@ -119,8 +119,8 @@ def test_json_is_alone_on_stdout(call: Run, images: Path, auditor: Path) -> None
     report = json.loads(out)
     assert (code, err) == (0, "")
     keys = [
-        "schema", "onnxmint", "created", "target", "preprocess", "method", "evidence", "performance", "baselines",
-        "questioned", "verdict", "controls", "histogram", "warnings",
+        "schema", "version", "created", "target", "preprocess", "method", "statistics", "evidence", "performance",
+        "baselines", "questioned", "verdict", "controls", "histogram", "warnings",
     ]  # fmt: skip
     assert list(report) == keys
     assert set(report["performance"]["tpr_at_fpr"]) == {"0.1", "0.01", "0.001"}
@@ -226,7 +226,11 @@ def test_no_auditor_and_no_evidence_explains_what_is_missing(call: Run, images: 
         (["train", MODEL, *EVIDENCE, *DECLARED, "--module", "phi", "--layer", "1"], 2, "--module phi reads what the"),
         (["train", MODEL, *EVIDENCE, *DECLARED, "--views", "3"], 2, "'3' is not one of '2', '14', '26'"),
         (["evaluate", MODEL, *EVIDENCE], 2, "say how target.onnx's images are prepared, with --preprocess"),
-        (["evaluate", MODEL, *EVIDENCE, *DECLARED, "--modules", "cnn,nn"], 2, "no module 'nn' to evaluate"),
+        (
+            ["evaluate", MODEL, *EVIDENCE, *DECLARED, "--modules", "cnn,nn"],
+            2,
+            "'nn' is not one of 'views', 'cnn', 'vanilla'",
+        ),
         (["evaluate", MODEL, *EVIDENCE, *DECLARED, "--layers", "relu_9"], 2, "no layer 'relu_9'; closest:"),
         (["evaluate", MODEL, *EVIDENCE, *DECLARED, "--reference", "none"], 2, "--reference none is not a folder"),
         (["evaluate", MODEL, *EVIDENCE, *DECLARED, "-o", "/proc/x"], 1, "cannot write /proc/x"),

@@ -82,7 +82,7 @@ def test_a_prior_moves_probabilities_and_not_ratios(call: Run, auditor: Path) ->
     assert all(a < b for a, b in zip(low["probability"], high["probability"], strict=True))
     report, _ = audited(call, auditor)
     assert report["questioned"]["prior"] == pytest.approx(report["verdict"]["share_of_members"]["value"])
-    assert report["method"]["prior"] == "the estimated share of members"
+    assert report["statistics"]["prior"] == "the estimated share of members"
 
 
 def test_p_values_within_classes(call: Run, auditor: Path, tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_p_values_within_classes(call: Run, auditor: Path, tmp_path: Path) -> No
     pq.write_table(pq.read_table(DEMO / "questioned.parquet").slice(0, 60), tmp_path / "asked.parquet")
     words = ["audit", MODEL, tmp_path / "asked.parquet", "--auditor", auditor, "--json", "-q", "--no-controls"]
     report = json.loads(call(*words, "--per-class", "-o", "one")[1])
-    assert "of the same class" in report["method"]["p_values"]
+    assert "of the same class" in report["statistics"]["p_values"]
     call(*words, "-o", "two")
     p_values = [pq.read_table(f"{name}/scores.parquet")["p_value"].to_pylist() for name in ("one", "two")]
     assert p_values[0] == p_values[1]
@@ -98,14 +98,14 @@ def test_p_values_within_classes(call: Run, auditor: Path, tmp_path: Path) -> No
 
 def test_smoothed_p_values_are_no_larger(call: Run, auditor: Path) -> None:
     report, smoothed = audited(call, auditor, "--p-values", "smoothed", "--no-controls")
-    assert "smoothed at ties" in report["method"]["p_values"]
+    assert "smoothed at ties" in report["statistics"]["p_values"]
     _, plain = audited(call, auditor, "--no-controls")
     assert all(a <= b for a, b in zip(smoothed["p_value"], plain["p_value"], strict=True))
 
 
 def test_storey_is_no_stricter(call: Run, auditor: Path) -> None:
     report, storey = audited(call, auditor, "--fdr", "storey", "--no-controls")
-    assert report["method"]["false_discovery"] == "Storey"
+    assert report["statistics"]["false_discovery"] == "Storey"
     _, plain = audited(call, auditor, "--no-controls")
     pairs = zip(storey["q_value"], plain["q_value"], plain["p_value"], strict=True)
     assert all(a <= b or p > 0.5 for a, b, p in pairs)

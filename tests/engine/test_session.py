@@ -59,13 +59,17 @@ def test_a_model_onnxruntime_cannot_load_is_one_line() -> None:
 @needs_cuda
 @pytest.mark.gpu
 def test_on_cuda_outputs_stay_on_the_gpu_and_agree_with_the_cpu() -> None:
-    from onnxmint.engine.stream import Runner
+    from onnxmint.engine.probe import Probe
+    from onnxmint.engine.worker import Worker
+    from onnxmint.preprocess.spec import PreprocessSpec
 
+    spec = PreprocessSpec(name="as they are", size=(2, 2), channels="gray")
     pixels = np.arange(12, dtype=np.uint8).reshape(3, 2, 2, 1)
     found = {}
     for kind in ("cpu", "cuda"):
         device = session.choose_device(kind)
-        found[kind] = Runner(session.open_session(_model(), device), device, ("twice",))(pixels)["twice"]
+        probe = Probe(model=_model(), columns=(("twice", "twice"),), spec=spec, device=device, batch_size=3)
+        found[kind] = Worker(probe).show(pixels, None)["twice"]
     assert found["cuda"].is_cuda
     np.testing.assert_array_equal(found["cuda"].cpu().numpy(), found["cpu"])
 

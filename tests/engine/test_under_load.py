@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -15,11 +16,11 @@ import pytest
 from PIL import Image
 
 import onnxmint
-from onnxmint.engine.local import Reader
-from onnxmint.engine.target import prepare, show
+from onnxmint.engine.local import Local
+from onnxmint.engine.probe import ODDS, Probe, Shown, expose
+from onnxmint.engine.target import make_ready
+from onnxmint.images.chosen import Images, Part
 from onnxmint.images.sources import open_source
-from onnxmint.preprocess.decoding import decode
-from onnxmint.progress import quiet
 from onnxmint.settings import EvidenceSettings
 
 DEMO = Path(onnxmint.__file__).parent / "demo"
@@ -40,60 +41,54 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _reader(batch_size: int | None = None) -> tuple[Reader, str]:
-    prepared = prepare(DEMO / "target.onnx", EvidenceSettings(preprocess="0-1", device="cpu"))
-    shown = show(prepared, [], views=2, labels=False)
-    return shown.reader(batch_size), shown.graph.odds or ""
+def _probe(batch_size: int | None = None, **options: Any) -> Probe:
+    target = make_ready(DEMO / "target.onnx", EvidenceSettings(preprocess="0-1", device="cpu"))
+    return expose(target, [], views=2, labels=False).probe(batch_size=batch_size, **options)
 
 
-def _read(folder: Path, batch_size: int | None) -> tuple[list[int], np.ndarray, Reader]:
-    reader, output = _reader(batch_size)
+def _all(folder: Path) -> Images:
     source = open_source(str(folder))
-    wanted = {entry.index for entry in source.entries()}
-    batches = list(reader.read(source, wanted=wanted, stage=quiet, name="many"))
-    index = [number for batch in batches for number in batch.index.tolist()]
-    return index, np.concatenate([batch.outputs[output] for batch in batches]), reader
+    index = np.array([entry.index for entry in source.entries()])
+    return Images(parts=(Part(name="many", source=source, index=index, row=index, label=None),), count=len(index))
 
 
 def test_a_broken_image_among_thousands_is_named_and_the_others_are_read(many: Path) -> None:
-    index, values, reader = _read(many, None)
-    assert index == [number for number in range(COUNT) if number != BAD]
-    assert np.isfinite(values).all()
-    assert [(Path(image.path).name, "broken" in image.reason) for image in reader.skipped] == [(f"{BAD:05}.png", True)]
+    seen = Local().observe(_probe(), _all(many), name="many")
+    assert seen.row.tolist() == [number for number in range(COUNT) if number != BAD]
+    assert np.isfinite(seen.columns[ODDS]).all()
+    assert [(Path(image.path).name, "broken" in image.reason) for image in seen.skipped] == [(f"{BAD:05}.png", True)]
 
 
 def test_scores_do_not_depend_on_the_batch_size(many: Path) -> None:
-    found = [_read(many, size)[1] for size in (1, 7, 64, 1000)]
+    images = _all(many)
+    found = [Local().observe(_probe(size), images, name="many").columns[ODDS] for size in (1, 7, 64, 1000)]
     for other in found[1:]:
         assert np.allclose(other, found[0], rtol=1e-5, atol=1e-5)
 
 
-def test_an_early_end_leaves_no_thread_and_no_open_file(many: Path) -> None:
-    reader, _ = _reader()
-    source = open_source(str(many))
-    wanted = {entry.index for entry in source.entries()}
-    threads, files = threading.active_count(), psutil.Process().num_fds()
-    for _ in reader.read(source, wanted=wanted, stage=quiet, name="many"):
-        break
-    assert threading.active_count() == threads
-    assert psutil.Process().num_fds() == files
+class _Interrupting:
+    """Reduces a few batches, then says that the user has had enough."""
+
+    def __init__(self, error: type[BaseException]) -> None:
+        self.left, self.error = 5, error
+
+    def __call__(self, shown: Shown) -> dict[str, Any]:
+        self.left -= 1
+        if self.left < 0:
+            raise self.error("no room for this image")
+        return {}
 
 
-def test_a_worker_that_fails_ends_the_reading_at_once(many: Path) -> None:
-    reader, _ = _reader()
-
-    def broken(data: bytes) -> np.ndarray:
-        if len(data) > 0 and threading.current_thread().name.startswith("onnxmint"):
-            raise MemoryError("no room for this image")
-        return decode(data, prepare(DEMO / "target.onnx", EvidenceSettings(preprocess="0-1")).spec)
-
-    reader._decode = broken
-    source = open_source(str(many))
-    start, threads = time.monotonic(), threading.active_count()
-    with pytest.raises(MemoryError, match="no room"):
-        list(reader.read(source, wanted=set(range(COUNT)), stage=quiet, name="many"))
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+def test_an_early_end_is_prompt_and_leaves_no_thread_and_no_open_file(many: Path, error: type[BaseException]) -> None:
+    images, probe = _all(many), _probe(reduce=_Interrupting(error))
+    files = psutil.Process().num_fds()
+    start = time.monotonic()
+    with pytest.raises(error, match="no room"):
+        Local().observe(probe, images, name="many")
     assert time.monotonic() - start < 2
-    assert threading.active_count() == threads
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("onnxmint")]
+    assert psutil.Process().num_fds() == files
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for another process")

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onnxmint.errors import EvidenceError, ImagesError
-from onnxmint.evidence.table import FIT, SHARES, TEST, EvidenceTable, divide, divided, list_evidence
+from onnxmint.evidence.table import FIT, SHARES, TEST, EvidenceTable, divided, list_evidence
+from onnxmint.stats.partition import divide
 
 
 def gather_evidence(
@@ -53,7 +54,7 @@ def test_a_group_is_never_divided_and_shares_are_kept(
     count = members + nonmembers
     is_member = np.arange(count) < members
     groups = np.arange(count) // size
-    part = divide(is_member, rng.integers(0, classes, count), groups, rng)
+    part = divide(is_member, rng.integers(0, classes, count), groups, rng, shares=SHARES)
     for group in np.unique(groups):
         assert len(np.unique(part[groups == group])) == 1
     for side in (is_member, ~is_member):
@@ -64,7 +65,7 @@ def test_a_group_is_never_divided_and_shares_are_kept(
 def test_the_division_is_alike_in_every_class() -> None:
     labels = np.repeat([0, 1, 2, 3], 100)
     is_member = np.tile([True, False], 200)
-    part = divide(is_member, labels, None, np.random.default_rng(0))
+    part = divide(is_member, labels, None, np.random.default_rng(0), shares=SHARES)
     for label in range(4):
         for member in (True, False):
             counts = np.bincount(part[(labels == label) & (is_member == member)], minlength=len(SHARES))

@@ -8,8 +8,9 @@ import onnx
 import onnxruntime
 import pytest
 
+from onnxmint.engine.probe import batch_for, expose
 from onnxmint.engine.session import Device
-from onnxmint.engine.target import batch_for, graph_preprocess, prepared_with, show, target_warnings
+from onnxmint.engine.target import graph_preprocess, target_warnings, target_with
 from onnxmint.errors import ModelError, OnnxmintError, UsageError
 from onnxmint.graph.instrument import GraphPreprocess, instrument
 from onnxmint.graph.load import TargetModel, at_size, load_target
@@ -280,12 +281,12 @@ def test_a_model_that_mixes_images_is_shown_them_one_by_one(tmp_path: Path) -> N
     )
     made = instrument(target, [], plain, pool=None)
     assert list(made.model.graph.inputs[0].shape or ()) == [1, 8, 8, 3]
-    prepared = prepared_with(target, _spec("0-1", target), Device(kind="cpu", provider="", reason=""))
-    assert batch_for(64, 2, prepared) == 1
+    ready = target_with(target, _spec("0-1", target), Device(kind="cpu", provider="", reason=""))
+    assert batch_for(64, 2, ready) == 1
     assert "shown one image at a time" in next(target_warnings(target))
     with pytest.raises(UsageError, match="beside its own views: use --module phi, which takes one view"):
-        show(prepared, [], views=2, labels=False)
-    assert show(prepared, [], views=1, labels=False).views == 1
+        expose(ready, [], views=2, labels=False)
+    assert expose(ready, [], views=1, labels=False).views == 1
 
 
 @pytest.mark.parametrize("shape", ["N,12,1", "1,12,1", "N,1,12"])

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import onnx
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,7 +16,8 @@ from onnxmint.preprocess.declared.finding import declared_beside, load_spec
 from onnxmint.preprocess.declared.huggingface import PROCESSORS
 from onnxmint.preprocess.declared.metadata import read_metadata
 from onnxmint.preprocess.declared.toml import spec_toml
-from onnxmint.preprocess.decoding import PRESETS, from_dict, resolve, to_dict
+from onnxmint.preprocess.decoding import PRESETS, resolve
+from onnxmint.preprocess.spec import PreprocessSpec
 from tests.graph.texts import cnn
 
 VIT = {"image_processor_type": "ViTImageProcessor"}
@@ -49,7 +51,7 @@ def test_toml_and_json_repeat_every_declaration(tmp_path: Path, facts: dict[str,
     assert replace(load_spec(str(tmp_path / "p.toml")), name=spec.name) == spec
     height, width = spec.crop or spec.size or (0, 0)
     settled = resolve(spec, height=height, width=width, channels=3, layout="NCHW")
-    assert from_dict(json.loads(json.dumps(to_dict(settled)))) == settled
+    assert msgspec.json.decode(msgspec.json.encode(settled), type=PreprocessSpec) == settled
 
 
 def test_what_was_saved_as_a_feature_extractor_is_read_as_an_image_processor(tmp_path: Path) -> None:
@@ -64,6 +66,7 @@ def test_what_was_saved_as_a_feature_extractor_is_read_as_an_image_processor(tmp
     [
         ("[1]", "holds no JSON object"),
         ("{", "no readable JSON"),
+        ("[" * 200_000, "no readable JSON: it is nested more than 64 levels deep"),
         ({"size": 224}, "image_processor_type is missing"),
         ({"image_processor_type": "SamImageProcessor"}, 'image_processor_type = "SamImageProcessor"; onnxmint reprod'),
         ({"feature_extractor_type": "Wav2Vec2FeatureExtractor"}, "feature_extractor_type = "),
@@ -170,6 +173,8 @@ def test_other_metadata_declare_nothing(props: dict[str, str]) -> None:
         ({"Image.NominalPixelRange": "Normalized_0_1", "Image.BitmapPixelFormat": "Yuv8"}, "image.bitmappixelformat"),
         ({"Image.NominalPixelRange": "Normalized_0_1", "Image.ColorSpaceGamma": "Linear"}, "reproduces SRGB"),
         ({"mean": "[0, 0, 0]", "std": "[1, 1, 1]"}, "do not tell whether pixels are 0-1 or 0-255"),
+        ({"mean": "{(1, 2): 3}", "std": "[1, 1, 1]"}, "mean = {(1, 2): 3}; expected one number, or three"),
+        ({"mean": "[" * 100_000, "std": "[1, 1, 1]"}, 'mean = "[[[[['),
         ({"mean": "none", "std": "[1, 1, 1]"}, 'mean = "none"; expected one number, or three'),
     ],
 )

@@ -5,16 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from onnxmint.results.audit import (
-    AuditResult,
+from onnxmint.preprocess.spec import PreprocessSpec
+from onnxmint.results.audit import AuditResult, Histogram, QuestionedFacts, ScoreTable, Verdict
+from onnxmint.results.facts import (
     Baseline,
     Control,
+    CopyFacts,
     EvidenceFacts,
-    Histogram,
-    ScoreTable,
+    MethodFacts,
     Skipped,
+    StatisticsFacts,
     TargetFacts,
-    Verdict,
 )
 from onnxmint.stats.conformal import p_values, q_values
 from onnxmint.stats.estimates import Estimate, Performance
@@ -28,6 +29,9 @@ VERDICT = (
     "images, had they not been trained on, would be images like the known non-members (same source, same preparation); "
     "no test after the fact can prove that."
 )
+
+
+COPIES = CopyFacts(on_both_sides=0, near_copies_of_members=0, left_out=0, grouped=0)
 
 
 def measured(distance: float, count: int = 500, seed: int = 0) -> Performance:
@@ -124,7 +128,44 @@ def controls() -> tuple[Control, ...]:
             text="Statistics of the pixels tell known members from non-members without any model.",
             auc=Estimate(value=0.61, low=0.57, high=0.65),
         ),
-        Control(name="duplicates", passed=True, text="No two are copies of each other.", facts={"left_out": 0}),
+        Control(name="duplicates", passed=True, text="No two are copies of each other.", copies=COPIES),
+    )
+
+
+def method_facts() -> MethodFacts:
+    """Describe a module."""
+    return MethodFacts(
+        name="cnn",
+        title="cnn on layer3.1.relu",
+        layer="layer3.1.relu",
+        tensors=("/layer3/1/Relu_output_0",),
+        answer="logits",
+        activation_shape=(256, 8, 8),
+        views=0,
+        labels=False,
+        folds=1,
+        seed=0,
+        networks=2,
+        best_epochs=(17, 20),
+        validation_loss=0.31,
+        source="Membership Inference Test, arXiv 2601.12929",
+        references=(),
+        intervals=INTERVAL_METHOD,
+        controls="98%",
+    )
+
+
+def statistics_facts() -> StatisticsFacts:
+    """Name the methods behind the numbers."""
+    return StatisticsFacts(
+        p_values="conformal",
+        false_discovery="Benjamini-Hochberg",
+        set_test="one-sided Mann-Whitney",
+        at_least="closed testing",
+        share_of_members="mixture",
+        likelihood_ratio="logistic",
+        prior="the estimated share of members",
+        units="images",
     )
 
 
@@ -136,39 +177,30 @@ def result() -> AuditResult:
         version="0.1.0",
         created="2026-11-23T16:32:00+00:00",
         target=target_facts(),
-        preprocess={
-            "name": "imagenet",
-            "size": [224, 224],
-            "resize": "fit-when-needed",
-            "filter": "bilinear",
-            "crop": None,
-            "channels": "rgb",
-            "scale": 1 / 255,
-            "mean": [0.485, 0.456, 0.406],
-            "std": [0.229, 0.224, 0.225],
-            "layout": "NCHW",
-        },
-        method={
-            "name": "cnn",
-            "title": "cnn on layer3.1.relu",
-            "layer": "layer3.1.relu",
-            "tensors": ["/layer3/1/Relu_output_0"],
-            "seed": 0,
-            "epochs": 20,
-            "source": "Membership Inference Test, arXiv 2601.12929",
-            "intervals": INTERVAL_METHOD,
-            "prior": "the estimated share of members",
-        },
+        preprocess=PreprocessSpec(
+            name="imagenet",
+            size=(224, 224),
+            scale=1 / 255,
+            mean=(0.485, 0.456, 0.406),
+            std=(0.229, 0.224, 0.225),
+            layout="NCHW",
+        ),
+        method=method_facts(),
+        statistics=statistics_facts(),
         evidence=evidence_facts(),
         performance=measured(2.6),
         baselines=baselines(),
-        scores=scores,
-        alpha=0.05,
-        skipped=(
-            Skipped(path="photos/2023/IMG_0042.jpg", reason="truncated image file"),
-            Skipped(path="photos/2023/scan.tiff", reason="16-bit pixels; convert it to 8 bits first"),
+        questioned=QuestionedFacts(
+            images=len(scores.path),
+            flagged=int(scores.flagged.sum()),
+            alpha=0.05,
+            prior=0.49,
+            skipped=(
+                Skipped(path="photos/2023/IMG_0042.jpg", reason="truncated image file"),
+                Skipped(path="photos/2023/scan.tiff", reason="16-bit pixels; convert it to 8 bits first"),
+            ),
         ),
-        prior=0.49,
+        scores=scores,
         controls=controls(),
         verdict=Verdict(
             kind="members-found",
@@ -201,6 +233,7 @@ def empty_result(result: AuditResult) -> AuditResult:
     return replace(
         result,
         scores=scores,
+        questioned=replace(result.questioned, images=0, flagged=0),
         baselines=(),
         warnings=(),
         histogram=replace(result.histogram, questioned=np.zeros(48, np.int64)),

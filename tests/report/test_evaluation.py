@@ -1,6 +1,5 @@
 """The page and the words of an evaluation: what the numbers say, and nothing that a name may do."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,20 +8,25 @@ import pytest
 from rich.console import Console
 
 from onnxmint.report.evaluation import print_evaluation, render_evaluation, write_evaluation
-from onnxmint.results.audit import AuditResult
-from onnxmint.results.evaluation import Counts, Evaluation, Method
+from onnxmint.results.audit import AuditResult, Histogram
+from onnxmint.results.evaluation import EVALUATION, Evaluation, EvaluationFacts, Method
 from onnxmint.stats.compare import Difference
 from onnxmint.stats.estimates import Estimate, Performance
 from tests.report.test_html import HOSTILE, Page
 
-COUNTS = Counts(edges=np.linspace(-1, 1, 5), member=np.array([1, 2, 3, 4]), nonmember=np.array([4, 3, 2, 1]))
+COUNTS = Histogram(
+    edges=np.linspace(-1, 1, 5), member=np.array([1, 2, 3, 4]), nonmember=np.array([4, 3, 2, 1]), questioned=None
+)
+SETTINGS = EvaluationFacts(
+    modules=("views", "cnn"), layers=("a", "b"), views=26, references=(), seed=0, intervals="bootstrap", chosen_on="fit"
+)
 
 
 def _method(name: str, kind: str, performance: Performance, value: float, **options: object) -> Method:
     auc = Estimate(value=value, low=value - 0.03, high=value + 0.03)
     return Method(
         name=name, kind=kind, title=str(options.pop("title", name)), source="somebody", fit_auc=value,
-        performance=replace(performance, auc=auc), counts=COUNTS, **options,
+        performance=replace(performance, auc=auc), histogram=COUNTS, **options,
     )  # fmt: skip
 
 
@@ -39,7 +43,7 @@ def evaluation(result: AuditResult) -> Evaluation:
         created="2026-11-23T12:00:00+00:00",
         target=result.target,
         preprocess=result.preprocess,
-        settings={"intervals": "bootstrap", "views": 26},
+        settings=SETTINGS,
         evidence=result.evidence,
         controls=result.controls,
         methods=(
@@ -47,8 +51,20 @@ def evaluation(result: AuditResult) -> Evaluation:
             Method(name="energy", kind="signal", title="energy", source="somebody", skipped="needs logits"),
             _method("rmia", "reference", performance, 0.63, difference=gain, title="RMIA"),
             _method("views", "module", performance, 0.66, chosen=True, difference=gain, title="views on 26 views"),
-            _method("cnn:a", "module", performance, 0.51, layer="a", depth=0.2, difference=gain, title="cnn on a"),
-            _method("cnn:b", "module", performance, 0.52, layer="b", depth=0.9, chosen=True, difference=gain),
+            _method(
+                "cnn:a",
+                "module",
+                performance,
+                0.51,
+                module="cnn",
+                layer="a",
+                depth=0.2,
+                difference=gain,
+                title="cnn on a",
+            ),
+            _method(
+                "cnn:b", "module", performance, 0.52, module="cnn", layer="b", depth=0.9, chosen=True, difference=gain
+            ),
         ),
         seconds={"fitting views": 1.5},
         warnings=("Only 60 known images on one side.",),
@@ -72,7 +88,7 @@ def _printed(evaluation: Evaluation, width: int = 80) -> str:
 
 
 def test_the_page_holds_every_method_with_its_numbers_or_its_reason(evaluation: Evaluation) -> None:
-    page = Page(render_evaluation(evaluation.to_dict()))
+    page = Page(render_evaluation(evaluation))
     text = " ".join(page.words)
     for shown in ("views on 26 views", "0.660", "+0.060", "RMIA", "skipped: needs logits", "Only 60 known images"):
         assert shown in text
@@ -93,7 +109,7 @@ def test_the_headline_says_what_the_test_says(
     evaluation: Evaluation, value: float, difference: Difference, headline: str
 ) -> None:
     changed = _with_views(evaluation, value, difference)
-    assert headline in " ".join(Page(render_evaluation(changed.to_dict())).words)
+    assert headline in " ".join(Page(render_evaluation(changed)).words)
     assert headline.upper() in _printed(changed)
 
 
@@ -106,20 +122,20 @@ def test_chance_is_called_chance(evaluation: Evaluation) -> None:
     methods[0] = replace(signal, performance=replace(signal.performance, auc=auc))
     weak = replace(weak, methods=tuple(methods))
     assert "NOTHING FOUND" in _printed(weak)
-    assert "beyond doubt" in " ".join(Page(render_evaluation(weak.to_dict())).words)
+    assert "beyond doubt" in " ".join(Page(render_evaluation(weak)).words)
 
 
 def test_signals_alone_make_a_page_too(evaluation: Evaluation) -> None:
     alone = replace(evaluation, methods=evaluation.methods[:2])
-    assert "Signals compared" in " ".join(Page(render_evaluation(alone.to_dict())).words)
+    assert "Signals compared" in " ".join(Page(render_evaluation(alone)).words)
     assert "SIGNALS COMPARED" in _printed(alone)
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_no_name_acts_on_the_page(evaluation: Evaluation, name: str) -> None:
     methods = tuple(replace(method, title=name, source=name) for method in evaluation.methods)
-    plain = Page(render_evaluation(evaluation.to_dict()))
-    odd = Page(render_evaluation(replace(evaluation, methods=methods, warnings=(name,)).to_dict()))
+    plain = Page(render_evaluation(evaluation))
+    odd = Page(render_evaluation(replace(evaluation, methods=methods, warnings=(name,))))
     assert odd.tags == plain.tags
     assert "\x1b" not in _printed(replace(evaluation, methods=methods))
 
@@ -135,4 +151,6 @@ def test_the_table_keeps_its_width(evaluation: Evaluation, width: int) -> None:
 def test_files_hold_the_same(evaluation: Evaluation, tmp_path: Path) -> None:
     page, facts = write_evaluation(evaluation, tmp_path / "run")
     assert (page.name, facts.name) == ("evaluation.html", "evaluation.json")
-    assert json.loads(facts.read_text()) == json.loads(json.dumps(evaluation.to_dict()))
+    again = EVALUATION.read(facts.read_bytes(), str(facts))
+    assert EVALUATION.facts(again) == EVALUATION.facts(evaluation)
+    assert render_evaluation(again) == page.read_text()

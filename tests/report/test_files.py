@@ -1,5 +1,6 @@
 """A run's files are whole or absent, come back as written, and damage is noticed."""
 
+import hashlib
 import json
 import os
 import stat
@@ -7,17 +8,19 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from onnxmint.errors import OnnxmintError
-from onnxmint.report import files
-from onnxmint.report.files import load_run, score_columns, write_run
+from onnxmint.report.files import load_run, write_run
 from onnxmint.report.html import render_html
-from onnxmint.results.audit import AuditResult
+from onnxmint.results.audit import AUDIT, AuditResult, ScoreTable
 from onnxmint.writing import atomic_write, make_folder, require_writable
 
 NAMES = ["report.html", "report.json", "scores.parquet", "auditor.onnx", "run.toml"]
@@ -31,11 +34,22 @@ def run(result: AuditResult, tmp_path: Path) -> Path:
     return folder
 
 
+def edit(run: Path, name: str, change: Callable[[bytes], bytes]) -> None:
+    """Change a file and its hash, as somebody would who wants the change unnoticed."""
+    before = (run / name).read_bytes()
+    after = change(before)
+    assert after != before
+    (run / name).write_bytes(after)
+    old, new = (hashlib.sha256(content).hexdigest() for content in (before, after))
+    (run / "run.toml").write_text((run / "run.toml").read_text().replace(old, new))
+
+
 def test_a_run_comes_back_as_it_was(run: Path, result: AuditResult) -> None:
-    report, scores = load_run(run)
-    assert report == result.to_dict()
-    assert scores == score_columns(result)
-    assert render_html(report, scores) == (run / "report.html").read_text()
+    again = load_run(run)
+    assert AUDIT.facts(again) == AUDIT.facts(result)
+    for column in fields(ScoreTable):
+        np.testing.assert_array_equal(getattr(again.scores, column.name), getattr(result.scores, column.name))
+    assert render_html(again) == (run / "report.html").read_text()
 
 
 def test_nothing_else_is_left_in_the_folder(run: Path) -> None:
@@ -63,9 +77,11 @@ def test_scores_keep_types_order_and_checksums(run: Path, result: AuditResult) -
 def test_settings_and_hashes_are_in_run_toml(run: Path, result: AuditResult) -> None:
     facts = tomllib.loads((run / "run.toml").read_text())
     assert facts["command"] == {"images": "photos", "seed": 0}
-    assert facts["method"] == result.method
+    assert facts["method"]["tensors"] == list(result.method.tensors)
+    assert facts["statistics"]["units"] == "images"
     assert facts["target"]["sha256"] == result.target.sha256
-    assert facts["preprocess"] == {name: value for name, value in result.preprocess.items() if value is not None}
+    assert facts["preprocess"]["mean"] == [0.485, 0.456, 0.406]
+    assert "crop" not in facts["preprocess"]  # TOML has no word for None
     assert {"onnxmint", "python", "numpy", "onnx"} <= facts["versions"].keys()
     assert list(facts["sha256"]) == NAMES[:-1]
 
@@ -73,21 +89,20 @@ def test_settings_and_hashes_are_in_run_toml(run: Path, result: AuditResult) -> 
 def test_an_audit_without_labels_or_images_is_written_too(empty_result: AuditResult, tmp_path: Path) -> None:
     written = write_run(empty_result, tmp_path, run_settings={})
     assert [path.name for path in written] == [name for name in NAMES if name != "auditor.onnx"]
-    report, scores = load_run(tmp_path)
-    assert report["questioned"]["images"] == 0
-    assert scores["label"] == []
+    again = load_run(tmp_path)
+    assert (again.questioned.images, again.scores.label) == (0, None)
 
 
 def test_names_that_are_no_utf8_survive(result: AuditResult, tmp_path: Path) -> None:
     paths = ("caf\udce9.png", "<script>.png", *result.scores.path[2:])
     odd = replace(result, scores=replace(result.scores, path=paths))
     write_run(odd, tmp_path, run_settings={"images": "caf\udce9"})
-    assert load_run(tmp_path)[1]["path"][:2] == ["caf\\udce9.png", "<script>.png"]
+    assert load_run(tmp_path).scores.path[:2] == ("caf\\udce9.png", "<script>.png")
 
 
 def test_writing_again_replaces(run: Path, result: AuditResult) -> None:
-    write_run(replace(result, alpha=0.01), run, run_settings={})
-    assert load_run(run)[0]["questioned"]["alpha"] == 0.01
+    write_run(replace(result, questioned=replace(result.questioned, alpha=0.01)), run, run_settings={})
+    assert load_run(run).questioned.alpha == 0.01
 
 
 @pytest.mark.parametrize("name", ["report.json", "scores.parquet"])
@@ -115,9 +130,66 @@ def test_a_damaged_list_of_files_is_named(run: Path, content: str) -> None:
         load_run(run)
 
 
-def test_a_run_of_another_version_is_refused(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "SCHEMA", "onnxmint.audit/9")
-    with pytest.raises(OnnxmintError, match=r"reads 'onnxmint\.audit/9': use the version that wrote it, 0\.1\.0"):
+def test_a_run_of_another_version_is_refused(run: Path) -> None:
+    edit(run, "report.json", lambda text: text.replace(AUDIT.schema.encode(), b"onnxmint.audit/9", 1))
+    with pytest.raises(
+        OnnxmintError, match=r"schema 'onnxmint\.audit/9', .*the version that wrote it \(onnxmint 0\.1\.0\)"
+    ):
+        load_run(run)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda facts: facts["verdict"].update(p_value="low"),
+            r"expected `float \| null`, got `str` at \$.verdict.p_value",
+        ),
+        (lambda facts: facts["verdict"].update(kind="innocent"), r"enum value 'innocent' at \$.verdict.kind"),
+        (lambda facts: facts["performance"]["roc_fpr"].pop(), r"curve has \d+ and \d+ coordinates at \$.performance"),
+        (lambda facts: facts["performance"]["tpr_at_fpr"].pop("0.01"), r"need rates at .* at \$.performance"),
+        (lambda facts: facts["histogram"]["edges"].reverse(), r"edges of the bins do not rise at \$.histogram"),
+        (lambda facts: facts["histogram"]["member"].pop(), r"need 48 counts, none below 0 at \$.histogram"),
+        (lambda facts: facts["questioned"].update(images=3), "speaks of 3 images .* scores.parquet of 400"),
+    ],
+)
+def test_an_edited_report_is_refused_in_one_line(
+    run: Path, change: Callable[[dict[str, Any]], None], message: str
+) -> None:
+    def edited(text: bytes) -> bytes:
+        facts = json.loads(text)
+        change(facts)
+        return json.dumps(facts).encode()
+
+    edit(run, "report.json", edited)
+    with pytest.raises(OnnxmintError, match=f"report.json.*{message}.*; run onnxmint audit again"):
+        load_run(run)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda table: table.drop_columns("score"), "has the columns path, p_value"),
+        (lambda table: table.append_column("more", table["score"]), "has the columns .* more"),
+        (lambda table: table.set_column(1, "score", [[str(n) for n in range(400)]]), "or other types"),
+        (lambda table: table.set_column(1, "score", [[float("nan")] * 400]), "holds NaN or infinity in score"),
+        (lambda table: table.set_column(2, "p_value", [[1.5] * 400]), "holds p_value outside 0 to 1"),
+        (
+            lambda table: table.set_column(1, "score", pa.array([[None, *[0.0] * 399]]).flatten()),
+            "has no score in 1 row",
+        ),
+        (lambda table: table.set_column(7, "label", pa.array([None, *[0] * 399], pa.int64())), "has no label in 1 row"),
+        (lambda table: table.slice(1), "scores.parquet of 399"),
+    ],
+)
+def test_edited_scores_are_refused_in_one_line(run: Path, change: Callable[[pa.Table], pa.Table], message: str) -> None:
+    def edited(content: bytes) -> bytes:
+        sink = pa.BufferOutputStream()
+        pq.write_table(change(pq.read_table(pa.BufferReader(content))), sink)
+        return sink.getvalue().to_pybytes()
+
+    edit(run, "scores.parquet", edited)
+    with pytest.raises(OnnxmintError, match=f"{message}.*; run onnxmint audit again"):
         load_run(run)
 
 

@@ -2,14 +2,14 @@
 
 import re
 from collections import Counter
-from dataclasses import replace
+from dataclasses import fields, replace
 from html.parser import HTMLParser
 
 import pytest
 
-from onnxmint.report.files import score_columns
 from onnxmint.report.html import HEADLINES, SHOWN, render_html
-from onnxmint.results.audit import AuditResult, Baseline, Skipped, Verdict
+from onnxmint.results.audit import AuditResult, ScoreTable, Verdict
+from onnxmint.results.facts import Baseline, Skipped
 
 HOSTILE = (
     "<script>alert(1)</script>.png",
@@ -58,18 +58,14 @@ class Page(HTMLParser):
         return " ".join(" ".join(self.words).split())
 
 
-def render(result: AuditResult) -> str:
-    return render_html(result.to_dict(), score_columns(result))
-
-
 @pytest.fixture(scope="module")
 def page(result: AuditResult) -> Page:
-    return Page(render(result))
+    return Page(render_html(result))
 
 
 def test_every_tag_is_closed(page: Page, empty_result: AuditResult) -> None:
     assert page.open == []
-    assert Page(render(empty_result)).open == []
+    assert Page(render_html(empty_result)).open == []
 
 
 def test_the_verdict_comes_first(page: Page, result: AuditResult) -> None:
@@ -116,18 +112,16 @@ def test_the_smallest_p_values_are_shown_and_the_rest_is_pointed_to(page: Page, 
 
 def test_few_images_are_all_shown(result: AuditResult) -> None:
     scores = result.scores
-    few = replace(
-        scores,
-        **{name: getattr(scores, name)[:3] for name in ("path", "score", "p_value", "q_value", "flagged", "predicted")},
-        label=None,
-    )
-    text = Page(render(replace(result, scores=few))).text
+    columns = {column.name: getattr(scores, column.name)[:3] for column in fields(scores)}
+    few = ScoreTable(**columns | {"label": None})
+    three = replace(result, scores=few, questioned=replace(result.questioned, images=3))
+    text = Page(render_html(three)).text
     assert "All 3 images, smallest p-value first." in text
     assert "label predicted" not in text
 
 
 def test_an_audit_without_images_says_so(empty_result: AuditResult) -> None:
-    text = Page(render(empty_result)).text
+    text = Page(render_html(empty_result)).text
     assert "None could be scored." in text
     assert "80 groups, none divided" in text
     assert "the model is right on" not in text
@@ -135,14 +129,14 @@ def test_an_audit_without_images_says_so(empty_result: AuditResult) -> None:
 
 @pytest.mark.parametrize("kind", list(HEADLINES))
 def test_every_kind_of_verdict_has_its_headline(result: AuditResult, kind: str) -> None:
-    page = Page(render(replace(result, verdict=Verdict(kind=kind, text="Why.", p_value=0.2))))
+    page = Page(render_html(replace(result, verdict=Verdict(kind=kind, text="Why.", p_value=0.2))))
     assert HEADLINES[kind] in page.words
     assert ("class", f"verdict {kind}") in page.attributes
     assert "0.2000" in page.text
 
 
 def test_the_page_needs_nothing_from_outside(result: AuditResult) -> None:
-    text = render(result)
+    text = render_html(result)
     page = Page(text)
     assert not page.tags.keys() & {"script", "link", "img", "iframe", "object", "form", "base", "a"}
     assert not [name for name, _ in page.attributes if name in {"src", "href", "action"} or name.startswith("on")]
@@ -158,17 +152,17 @@ def test_hostile_names_are_shown_and_do_nothing(result: AuditResult) -> None:
             result,
             target=replace(result.target, path=names[0], input_name=names[1], layers=(names[2],)),
             scores=replace(result.scores, path=(*names, *result.scores.path[len(names) :])),
-            skipped=tuple(Skipped(path=name, reason=name) for name in names),
+            questioned=replace(result.questioned, skipped=tuple(Skipped(path=name, reason=name) for name in names)),
             warnings=names,
-            method=result.method | {"layer": names[0], names[1]: names[2]},
+            method=replace(result.method, title=names[0], layer=names[1], tensors=names[2:]),
             baselines=(Baseline(name="x", description=names[1], performance=None, skipped=names[0]),),
         )
         for names in (tuple(f"plain-{k}.png" for k in range(len(HOSTILE))), HOSTILE)
     )
-    text = render(hostile)
+    text = render_html(hostile)
     page = Page(text)
     text.encode()
-    assert page.tags == Page(render(harmless)).tags
+    assert page.tags == Page(render_html(harmless)).tags
     assert not [name for name, _ in page.attributes if name.startswith("on")]
     for shown in (*HOSTILE[:5], "\\x1b[31mred.png", "gpj.\\u202eexe", "caf\\udce9.png", "&lt;i&gt;.png"):
         assert shown in page.text

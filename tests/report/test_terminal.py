@@ -8,7 +8,8 @@ import pytest
 from rich.console import Console
 
 from onnxmint.report.terminal import print_summary
-from onnxmint.results.audit import AuditResult, Baseline, Verdict
+from onnxmint.results.audit import AuditResult, Verdict
+from onnxmint.results.facts import Baseline
 
 FILES = (Path("run/report.html"), Path("run/[b]odd[/b].json"))
 
@@ -50,7 +51,7 @@ def test_a_skipped_baseline_keeps_its_row(result: AuditResult) -> None:
 
 def test_long_layer_names_are_not_cut(result: AuditResult) -> None:
     layer = "/backbone/layer3/layer3.1/relu_1/Relu_output_0_of_a_long_name"
-    text = summary(replace(result, method=result.method | {"title": f"cnn on {layer}"}))
+    text = summary(replace(result, method=replace(result.method, title=f"cnn on {layer}")))
     assert f"cnn on {layer}\n" in text
     assert f"{result.performance.auc.value:.3f}" in text
 
@@ -75,7 +76,7 @@ def test_names_are_neither_obeyed_nor_lost(result: AuditResult) -> None:
     odd = replace(
         result,
         target=replace(result.target, path="models/[red]\x1b[31m[nope].onnx"),
-        method=result.method | {"title": "cnn on [bold]\x1b[2J"},
+        method=replace(result.method, title="cnn on [bold]\x1b[2J"),
         baselines=(Baseline(name="x", description="[/x]", performance=None, skipped="[/y]"),),
         warnings=("[/nope]/x.jpg \u202e",),
     )

@@ -147,8 +147,8 @@ def test_whole_groups_give_the_wider_and_right_interval() -> None:
 def test_few_false_alarms_make_a_rate_thin() -> None:
     found = metrics.evaluate(*normals(1, 999), threshold=0.5, rng=np.random.default_rng(0), resamples=10)
     assert {fpr: rate.thin for fpr, rate in found.tpr_at_fpr.items()} == {"0.1": False, "0.01": True, "0.001": True}
-    assert found.auc.to_dict().keys() == {"value", "low", "high"}
-    assert found.tpr_at_fpr["0.01"].to_dict()["thin"] is True
+    assert found.auc.thin is False
+    assert found.tpr_at_fpr["0.01"].thin is True
 
 
 def test_perfect_scores_are_not_certain() -> None:

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from onnxmint.results.audit import Control, Verdict
-from onnxmint.stats.estimates import Performance
+from onnxmint.results.audit import Verdict
+from onnxmint.results.facts import Control, DifficultyFacts
+from onnxmint.stats.estimates import Estimate, Performance
 from onnxmint.stats.heldout import HeldOut
 from onnxmint.stats.metrics import evaluate
 from onnxmint.verdict.answer import (
@@ -17,7 +18,13 @@ from onnxmint.verdict.answer import (
     reach_verdict,
 )
 
-GIVEN = Control(name="reference", passed=True, text="", facts={"learned": False})
+
+def difficulty(*, learned: bool) -> DifficultyFacts:
+    auc = Estimate(value=0.5, low=0.4, high=0.6)
+    return DifficultyFacts(by="models", learned=learned, labels=True, before=auc, after=auc)
+
+
+GIVEN = Control(name="reference", passed=True, text="", difficulty=difficulty(learned=False))
 OTHERS = tuple(Control(name=name, passed=True, text="") for name in ("placebo", "files", "pixels", "exchangeability"))
 
 
@@ -95,7 +102,7 @@ def test_other_controls_inform_only(name: str) -> None:
 
 def test_what_was_not_excluded_is_said() -> None:
     off = Control(name="reference", passed=None, text="Not run.")
-    learned = Control(name="reference", passed=True, text="", facts={"learned": True})
+    learned = Control(name="reference", passed=True, text="", difficulty=difficulty(learned=True))
     assert NO_REFERENCE in verdict(scores(1.5, 100), controls=(off,)).text
     assert NO_REFERENCE in verdict(scores(1.5, 100), controls=()).text
     assert LEARNED_REFERENCE in verdict(scores(1.5, 100), controls=(learned, *OTHERS)).text

@@ -10,12 +10,14 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from onnxmint.controls.advice import CheckResult
+from onnxmint.controls.preparations import check_source
+from onnxmint.engine.local import Local
 from onnxmint.errors import ImagesError, UsageError
 from onnxmint.graph.load import load_target
 from onnxmint.images.entries import EncodedImage, ImageEntry
+from onnxmint.results.check import CheckResult
 from onnxmint.settings import EvidenceSettings
-from onnxmint.workflows.checking import check, check_source
+from onnxmint.workflows.checking import check
 from tests.graph.texts import save
 
 REAL = (
@@ -72,8 +74,8 @@ def test_the_right_preset_of_real_models_ranks_first(shared: Path, name: str, da
     images = f"{shared / 'data' / data}.parquet?split=test&rows=0:256"
     found = check(shared / "models" / f"{name}.onnx", images, settings=_declaring(right))
     assert (found.ranked_by, found.images) == ("accuracy", 256)
-    assert found.rows[0].variant.name == right
-    assert found.declared is found.rows[0]
+    assert found.variants[0].name == right
+    assert found.declared_row is found.best
     assert f"The declared {right} is plausible" in found.advice
 
 
@@ -82,15 +84,15 @@ def test_without_labels_the_right_preset_is_not_contradicted(shared: Path, name:
     images = f"{shared / 'data' / data}.parquet?split=test&rows=0:256"
     found = check(shared / "models" / f"{name}.onnx", images, settings=_declaring(right, labels=False))
     assert found.ranked_by == "score"
-    assert all(row.accuracy is row.best_permutation_accuracy is row.loss is None for row in found.rows)
+    assert all(row.accuracy is row.best_permutation_accuracy is row.loss is None for row in found.variants)
     assert f"The declared {right} is not contradicted" in found.advice
     assert "This can mislead" in found.advice
 
 
 def test_the_wrong_preset_is_told(demo: Path) -> None:
     found = check(demo / "target.onnx", demo / "members.parquet", settings=_declaring("-1-1"))
-    assert found.rows[0].variant.name == "0-1"
-    assert len(found.rows) == 3
+    assert found.variants[0].name == "0-1"
+    assert len(found.variants) == 3
     assert "0-1 fits best: right on 100.0% of 256 images" in found.advice
     assert "The declared -1-1 is right on" in found.advice
     assert "probably wrong" in found.advice
@@ -98,9 +100,9 @@ def test_the_wrong_preset_is_told(demo: Path) -> None:
 
 def test_without_labels_a_saturated_preset_is_doubtful(demo: Path) -> None:
     found = check(demo / "target.onnx", demo / "members.parquet", settings=_declaring("0-255", labels=False))
-    assert [row.variant.name for row in found.rows] == ["0-1", "-1-1", "0-255"]
-    assert found.declared is not None
-    assert found.declared.score == 0
+    assert [row.name for row in found.variants] == ["0-1", "-1-1", "0-255"]
+    assert found.declared_row is not None
+    assert found.declared_row.score == 0
     assert "The declared 0-255 is doubtful" in found.advice
 
 
@@ -108,12 +110,12 @@ def test_a_declared_file_is_a_row_once(demo: Path, tmp_path: Path) -> None:
     file = tmp_path / "p.toml"
     file.write_text(f"scale = {1 / 255}\n")
     found = check(demo / "target.onnx", demo / "members.parquet", settings=_declaring(str(file)), sample=64)
-    assert [row.variant.name for row in found.rows].count("0-1") == 0
-    assert found.declared is found.rows[0]
-    assert found.declared.variant.name == str(file)
+    assert [row.name for row in found.variants].count("0-1") == 0
+    assert found.declared_row is found.best
+    assert found.declared == str(file)
     file.write_text("scale = 0.02\nmean = 7\n")
     found = check(demo / "target.onnx", demo / "members.parquet", settings=_declaring(str(file)), sample=64)
-    assert len(found.rows) == 4
+    assert len(found.variants) == 4
 
 
 def test_another_class_order_is_named(demo: Path, tmp_path: Path) -> None:
@@ -125,7 +127,7 @@ def test_another_class_order_is_named(demo: Path, tmp_path: Path) -> None:
     assert "The labels are numbered differently from the model's outputs: 100.0% are right" in found.advice
     assert "(label is output): 0 is 3, 1 is 0" in found.advice
     assert "The declared 0-1 is plausible" in found.advice
-    assert found.to_dict()["renumbering"][0] == [0, 3]
+    assert found.renumbering.pairs[0] == (0, 3)
 
 
 def test_labels_that_start_at_one_are_named(demo: Path, tmp_path: Path) -> None:
@@ -133,7 +135,7 @@ def test_labels_that_start_at_one_are_named(demo: Path, tmp_path: Path) -> None:
     found = check(demo / "target.onnx", images, settings=_declaring("0-1"))
     assert "with 1 taken from every label" in found.advice
     assert found.outside == 10
-    assert found.rows[0].loss is None
+    assert found.variants[0].loss is None
 
 
 def test_labels_of_noise_fit_nothing(demo: Path, tmp_path: Path) -> None:
@@ -166,24 +168,24 @@ def _widened(demo: Path, folder: Path, *, count: int = 80) -> Path:
 
 def test_images_of_another_shape_are_resized_in_other_ways(demo: Path, tmp_path: Path) -> None:
     found = check(demo / "target.onnx", _widened(demo, tmp_path / "wide"), settings=_declaring("0-1"))
-    best = found.rows[0]
-    assert best.variant.name == "0-1, shortest side 28, crop 28x28"
+    best = found.variants[0]
+    assert best.name == "0-1, shortest side 28, crop 28x28"
     assert best.accuracy == 1
-    assert best.variant.toml is not None
+    assert best.toml is not None
     file = tmp_path / "p.toml"
-    file.write_text(best.variant.toml)
+    file.write_text(best.toml)
     again = check(demo / "target.onnx", tmp_path / "wide", settings=_declaring(str(file)))
-    assert again.declared is again.rows[0]
-    assert again.rows[0].accuracy == 1
+    assert again.declared == again.best.name
+    assert again.best.accuracy == 1
 
 
 def test_a_target_of_raw_pixels_is_tried_with_ways_to_resize_only(demo: Path, tmp_path: Path) -> None:
     model = save(RAW, tmp_path / "raw.onnx")
     found = check(model, demo / "members.parquet", settings=_declaring(None))
-    assert [row.variant.name for row in found.rows] == ["pixels as they are"]
+    assert [row.name for row in found.variants] == ["pixels as they are"]
     assert "only ways to resize can differ" in found.advice
     found = check(model, _widened(demo, tmp_path / "wide"), settings=_declaring(None))
-    assert len(found.rows) == 6  # as they are, squashed or cropped, then other filters
+    assert len(found.variants) == 6  # as they are, squashed or cropped, then other filters
     with pytest.raises(UsageError, match="takes raw uint8 pixels and prepares them itself"):
         check(model, demo / "members.parquet", settings=_declaring("0-1"))
 
@@ -203,11 +205,11 @@ def test_rows_in_colour_are_tried_with_channels_last_and_first(tmp_path: Path, k
     file = tmp_path / "p.toml"
     file.write_text(declared or "")
     found = check(model, tmp_path / "images", settings=_declaring(declared and str(file)))
-    best = found.rows[0]
-    assert (best.variant.spec.layout, best.accuracy) == ("flat-chw", 1)
-    assert len(found.rows) == (2 if kind == "uint8" else 22)
+    best = found.variants[0]
+    assert (best.spec.layout, best.accuracy) == ("flat-chw", 1)
+    assert len(found.variants) == (2 if kind == "uint8" else 22)
     assert (found.declared is None) == (declared is None)
-    assert "flat-chw" in (best.variant.toml or file.read_text())
+    assert "flat-chw" in (best.toml or file.read_text())
     assert ("only ways to resize, and to lay out rows, can differ" in found.advice) == (kind == "uint8")
     if kind == "uint8" and declared is None:
         assert "pixels as they are, flat-chw fits best" in found.advice
@@ -215,7 +217,7 @@ def test_rows_in_colour_are_tried_with_channels_last_and_first(tmp_path: Path, k
 
 def test_answers_that_are_not_numbers_are_rows_with_their_reason(demo: Path, tmp_path: Path) -> None:
     found = check(save(NAN, tmp_path / "nan.onnx"), demo / "members.parquet", settings=_declaring("0-1"))
-    assert {row.skipped for row in found.rows} == {"the answer holds NaN or infinity"}
+    assert {row.skipped for row in found.variants} == {"the answer holds NaN or infinity"}
     assert found.advice == "No preparation gave an answer: the answer holds NaN or infinity."
 
 
@@ -227,8 +229,8 @@ def test_a_target_of_any_size_wants_one(demo: Path, tmp_path: Path) -> None:
     (tmp_path / "p.toml").write_text("size = 20\n")
     settings = _declaring(str(tmp_path / "p.toml"), labels=False)
     found = check(model, demo / "members.parquet", settings=settings, sample=40)
-    assert {row.variant.name for row in found.rows} >= {"0-1", "-1-1"}
-    assert all("[20, 20]" in (row.variant.toml or "[20, 20]") for row in found.rows)
+    assert {row.name for row in found.variants} >= {"0-1", "-1-1"}
+    assert all("[20, 20]" in (row.toml or "[20, 20]") for row in found.variants)
 
 
 class _Nothing:
@@ -247,9 +249,9 @@ class _Nothing:
 def test_a_source_without_images_and_a_sample_of_none_are_refused(demo: Path) -> None:
     target = load_target(demo / "target.onnx")
     with pytest.raises(ImagesError, match="nowhere holds no images"):
-        check_source(target, _Nothing(), _declaring("0-1"))
+        check_source(target, _Nothing(), _declaring("0-1"), Local())
     with pytest.raises(ValueError, match="sample must be at least 1, got 0"):
-        check_source(target, _Nothing(), _declaring("0-1"), sample=0)
+        check_source(target, _Nothing(), _declaring("0-1"), Local(), sample=0)
 
 
 def test_the_same_seed_draws_the_same_images(demo: Path) -> None:
@@ -257,5 +259,5 @@ def test_the_same_seed_draws_the_same_images(demo: Path) -> None:
         settings = EvidenceSettings(preprocess="0-1", device="cpu", seed=seed)
         return check(demo / "target.onnx", demo / "nonmembers.parquet", settings=settings, sample=50)
 
-    assert once(1).to_dict() == once(1).to_dict()
-    assert once(1).to_dict() != once(2).to_dict()
+    assert once(1) == once(1)
+    assert once(1) != once(2)

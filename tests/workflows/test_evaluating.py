@@ -11,12 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from onnxmint.engine.stream import Runner
+from onnxmint.engine.worker import Worker
 from onnxmint.errors import UsageError
 from onnxmint.graph.layers import list_layers
 from onnxmint.graph.load import load_target
 from onnxmint.methods.signals import SIGNALS
-from onnxmint.results.evaluation import Evaluation
+from onnxmint.results.evaluation import EVALUATION, Evaluation
 from onnxmint.settings import EvaluateSettings, TrainSettings
 from onnxmint.workflows.evaluating import evaluate
 from onnxmint.workflows.training import train
@@ -34,13 +34,13 @@ def shown() -> list[int]:
 @pytest.fixture(scope="module")
 def found(shown: list[int]) -> Iterator[Evaluation]:
     patch = pytest.MonkeyPatch()
-    real = Runner.__call__
+    real = Worker.show
 
-    def counted(self: Runner, pixels: Any, extra: Any = None) -> Any:
+    def counted(self: Worker, pixels: Any, labels: Any) -> Any:
         shown.append(len(pixels))
-        return real(self, pixels, extra)
+        return real(self, pixels, labels)
 
-    patch.setattr(Runner, "__call__", counted)
+    patch.setattr(Worker, "show", counted)
     yield evaluate(DEMO / "target.onnx", *EVIDENCE, settings=SETTINGS)
     patch.undo()
 
@@ -101,8 +101,8 @@ def test_views_score_as_in_an_auditor(found: Evaluation) -> None:
 
 
 def test_the_result_is_json(found: Evaluation) -> None:
-    facts = json.loads(json.dumps(found.to_dict(), allow_nan=False))
-    assert facts["schema"] == "onnxmint.evaluation/2"
+    facts = json.loads(EVALUATION.write(found))
+    assert facts["schema"] == "onnxmint.evaluation/3"
     assert len(facts["methods"]) == len(found.methods)
 
 
@@ -147,7 +147,7 @@ def test_images_that_cannot_be_read_are_left_out_and_named(tmp_path: Path) -> No
 
 
 def test_an_unknown_module_is_refused() -> None:
-    with pytest.raises(UsageError, match="no module 'resnet' to evaluate; there are views, cnn and vanilla"):
+    with pytest.raises(UsageError, match="'resnet' is not one of 'views', 'cnn', 'vanilla'"):
         evaluate(DEMO / "target.onnx", *EVIDENCE, settings=replace(SETTINGS, modules=("resnet",)))
 
 

@@ -6,6 +6,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from onnxmint.images.chosen import Part
+from onnxmint.images.sources import open_source
+
 
 def jpegs(folder: Path, count: int, *, width: int = 500, height: int = 375) -> Path:
     """Return a folder of `count` JPEGs (quality 90) of smooth shapes with noise: about 60 kB each at 500x375."""
@@ -15,6 +18,13 @@ def jpegs(folder: Path, count: int, *, width: int = 500, height: int = 375) -> P
 def pngs(folder: Path, count: int, *, size: int = 32) -> Path:
     """Return a folder of `count` square PNGs."""
     return _fill(folder / f"png-{size}-{count}", count, (size, size), "png")
+
+
+def images(folder: Path) -> Part:
+    """Return all images of a folder, to be shown."""
+    source = open_source(str(folder))
+    index = np.array([entry.index for entry in source.entries()])
+    return Part(name="", source=source, index=index, row=index, label=None)
 
 
 def _fill(folder: Path, count: int, size: tuple[int, int], suffix: str) -> Path:

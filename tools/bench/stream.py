@@ -17,51 +17,56 @@ import numpy as np
 import torch
 from measuring import WORK, in_turn, machine, ratio, save
 from networks import NAMES, Network, make
-from pictures import jpegs, pngs
+from pictures import images, jpegs, pngs
 from PIL import Image
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
-from onnxmint.engine.local import Reader
-from onnxmint.engine.session import open_session, usable_cores
-from onnxmint.engine.target import POOL, Prepared, batch_for, prepare, show
-from onnxmint.graph.layers import Layer, list_layers
+from onnxmint.engine.local import in_batches, in_order
+from onnxmint.engine.probe import ACTIVATION, POOL, Probe, batch_for, expose
+from onnxmint.engine.session import open_session, share_cores, usable_cores
+from onnxmint.engine.target import Target, make_ready
+from onnxmint.engine.worker import Worker
+from onnxmint.graph.layers import Layer
 from onnxmint.graph.serial import serialize
 from onnxmint.graph.surgery import extract
-from onnxmint.images.sources import open_source
 from onnxmint.preprocess.decoding import decode
-from onnxmint.progress import quiet
 from onnxmint.settings import EvidenceSettings
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 PEER_BATCH = 32
 
 
-def cut_reader(prepared: Prepared, layer: Layer) -> tuple[Reader, bytes, str]:
-    """Return a reader of one layer and nothing else, its graph, and the output's name."""
-    graph = show(prepared, [layer], views=0, labels=False).graph
+def cut_probe(target: Target, layer: Layer) -> Probe:
+    """Return what asks for one layer, of a graph that is cut there."""
+    graph = expose(target, [layer], views=0, labels=False).graph
     output = graph.activations[layer.name]
     value = next(value for value in graph.model.graph.outputs if value.name == output)
-    data = serialize(extract(graph.model, [value]))
-    size = batch_for(None, 0, prepared)
-    return Reader(data, (output,), spec=prepared.spec, device=prepared.device, batch_size=size), data, output
+    return Probe(
+        model=serialize(extract(graph.model, [value])),
+        columns=((ACTIVATION, output),),
+        spec=target.spec,
+        device=target.device,
+        batch_size=batch_for(None, 0, target),
+    )
 
 
-def middle_layer(prepared: Prepared, network: Network) -> Layer:
+def middle_layer(target: Target, network: Network) -> Layer:
     """Return the listed layer that has the shape of the network's middle, the last of these."""
     with torch.inference_mode():
         shape = tuple(network.module[: network.middle + 1](torch.zeros(1, 3, network.size, network.size)).shape[1:])
-    found = [layer for layer in list_layers(prepared.target) if layer.shape == shape]
+    found = [layer for layer in target.layers if layer.shape == shape]
     return found[-1]
 
 
-def ours(reader: Reader, folder: Path, output: str) -> Callable[[], np.ndarray]:
+def ours(probe: Probe, folder: Path, column: str = ACTIVATION) -> Callable[[], np.ndarray]:
+    """Return our pipeline; its session is opened beforehand, as those of the others are."""
+    workers, threads = share_cores(probe.device)
+    worker = Worker(probe, threads=threads)
+
     def run() -> np.ndarray:
-        source = open_source(str(folder))
-        wanted = {entry.index for entry in source.entries()}
-        return np.concatenate(
-            [batch.outputs[output] for batch in reader.read(source, wanted=wanted, stage=quiet, name="")]
-        )
+        found = in_order(in_batches(images(folder), probe.batch_size), worker, workers=workers)
+        return np.concatenate([told.columns[column] for told in found if told.columns is not None])
 
     return run
 
@@ -85,9 +90,9 @@ def on_threads(count: int, job: Callable[[Any], object], todo: Iterable[Any]) ->
         thread.join()
 
 
-def bare(data: bytes, pixels: np.ndarray, prepared: Prepared, *, side_by_side: bool, batch: int) -> Callable[[], None]:
+def bare(probe: Probe, pixels: np.ndarray, *, side_by_side: bool, batch: int) -> Callable[[], None]:
     cores = usable_cores()
-    session = open_session(data, prepared.device, threads=1 if side_by_side else cores)
+    session = open_session(probe.model, probe.device, threads=1 if side_by_side else cores)
     name = session.get_inputs()[0].name
 
     def run(start: int) -> None:
@@ -96,8 +101,8 @@ def bare(data: bytes, pixels: np.ndarray, prepared: Prepared, *, side_by_side: b
     return lambda: on_threads(cores if side_by_side else 1, run, range(0, len(pixels), batch))
 
 
-def decoding(prepared: Prepared, files: list[Path]) -> Callable[[], None]:
-    return lambda: on_threads(usable_cores(), lambda file: decode(file.read_bytes(), prepared.spec), files)
+def decoding(target: Target, files: list[Path]) -> Callable[[], None]:
+    return lambda: on_threads(usable_cores(), lambda file: decode(file.read_bytes(), target.spec), files)
 
 
 class Files(Dataset):
@@ -134,8 +139,8 @@ def hooks(network: Network, files: list[Path]) -> Callable[[], np.ndarray]:
         handle = network.module[network.middle].register_forward_hook(keep)
         loader = DataLoader(Files(files, network.size), batch_size=PEER_BATCH, num_workers=usable_cores())
         with torch.inference_mode():
-            for images in loader:
-                network.module(images)
+            for batch in loader:
+                network.module(batch)
         handle.remove()
         return np.concatenate(kept)
 
@@ -152,9 +157,9 @@ def art(network: Network, files: list[Path]) -> Callable[[], np.ndarray]:
     data = Files(files, network.size)
 
     def run() -> np.ndarray:
-        images = np.stack([data[number].numpy() for number in range(len(data))])
+        whole = np.stack([data[number].numpy() for number in range(len(data))])
         with torch.inference_mode():
-            found = classifier.get_activations(images, layer=str(network.middle), batch_size=PEER_BATCH)
+            found = classifier.get_activations(whole, layer=str(network.middle), batch_size=PEER_BATCH)
             return pooled(torch.from_numpy(found))
 
     return run
@@ -165,15 +170,15 @@ def measure(name: str, count: int, rounds: int) -> dict[str, object]:
     network = make(name, WORK)
     folder = pngs(WORK, count) if network.size == 32 else jpegs(WORK, count)  # noqa: PLR2004 - CIFAR's size
     files = sorted(path for path in folder.iterdir() if path.suffix in {".jpg", ".png"})
-    prepared = prepare(network.file, EvidenceSettings(preprocess="imagenet", device="cpu"))
-    layer = middle_layer(prepared, network)
-    reader, data, output = cut_reader(prepared, layer)
-    pixels = np.stack([decode(file.read_bytes(), prepared.spec) for file in files])
+    target = make_ready(network.file, EvidenceSettings(preprocess="imagenet", device="cpu"))
+    layer = middle_layer(target, network)
+    probe = cut_probe(target, layer)
+    pixels = np.stack([decode(file.read_bytes(), target.spec) for file in files])
     jobs = {
-        "ours": ours(reader, folder, output),
-        "bare, all cores in one run": bare(data, pixels, prepared, side_by_side=False, batch=reader.batch_size),
-        "bare, a run a core": bare(data, pixels, prepared, side_by_side=True, batch=reader.batch_size),
-        "decoding alone": decoding(prepared, files),
+        "ours": ours(probe, folder),
+        "bare, all cores in one run": bare(probe, pixels, side_by_side=False, batch=probe.batch_size),
+        "bare, a run a core": bare(probe, pixels, side_by_side=True, batch=probe.batch_size),
+        "decoding alone": decoding(target, files),
         "PyTorch hooks": hooks(network, files),
         "ART": art(network, files),
     }

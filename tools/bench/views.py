@@ -7,6 +7,7 @@ what onnxruntime alone needs for the 26 views of pixels in memory, so no arrange
 PyTorch with a data loader, once a view, is what is done today.
 """
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,18 +15,17 @@ import numpy as np
 import torch
 from measuring import WORK, in_turn, machine, ratio, rounds_from, save
 from networks import Network, make
-from pictures import jpegs, pngs
-from stream import PEER_BATCH, Files, bare
+from pictures import images, jpegs, pngs
+from stream import PEER_BATCH, Files, bare, ours
 from torch.utils.data import DataLoader
 
-from onnxmint.engine.local import Reader
-from onnxmint.engine.session import usable_cores
-from onnxmint.engine.target import Prepared, Shown, prepare, show
-from onnxmint.graph.serial import serialize
+from onnxmint.engine.local import in_batches, in_order
+from onnxmint.engine.probe import ODDS, Probe, expose
+from onnxmint.engine.session import share_cores, usable_cores
+from onnxmint.engine.target import Target, make_ready
+from onnxmint.engine.worker import Encoded, Worker
 from onnxmint.graph.views import VIEW_SETS, View, shifted
-from onnxmint.images.sources import open_source
 from onnxmint.preprocess.decoding import decode
-from onnxmint.progress import quiet
 from onnxmint.settings import EvidenceSettings
 
 VIEWS = 26
@@ -37,32 +37,27 @@ def moved(pixels: np.ndarray, view: View) -> np.ndarray:
     return pixels[shifted(pixels.shape[0], view.down)][:, columns[::-1] if view.mirrored else columns]
 
 
-def scores(reader: Reader, shown: Shown, folder: Path) -> np.ndarray:
-    source = open_source(str(folder))
-    wanted = {entry.index for entry in source.entries()}
-    batches = reader.read(source, wanted=wanted, stage=quiet, name="")
-    return np.concatenate([batch.outputs[shown.graph.odds or ""] for batch in batches])
+def odds_of(target: Target, views: int) -> Probe:
+    """Return what asks for the log-odds in every view."""
+    exposed = expose(target, [], views=views, labels=False)
+    return exposed.probe(batch_size=None, columns={ODDS: exposed.columns[ODDS]})
 
 
-def together(prepared: Prepared, folder: Path) -> Callable[[], np.ndarray]:
-    shown = show(prepared, [], views=VIEWS, labels=False)
-    reader = shown.reader(None)
-    return lambda: scores(reader, shown, folder)
-
-
-def apart(prepared: Prepared, folder: Path) -> Callable[[], np.ndarray]:
+def apart(target: Target, folder: Path) -> Callable[[], np.ndarray]:
     """One pass of our stream a view: it decodes, moves the pixels, and asks for one view's log-odds."""
-    shown = show(prepared, [], views=1, labels=False)
-    reader = shown.reader(None)
+    probe = odds_of(target, 1)
+    workers, threads = share_cores(probe.device)
+    worker = Worker(probe, threads=threads)
 
-    def run() -> np.ndarray:
-        columns = []
-        for view in VIEW_SETS[VIEWS]:
-            reader._decode = lambda data, view=view: np.ascontiguousarray(moved(decode(data, prepared.spec), view))
-            columns.append(scores(reader, shown, folder))
-        return np.concatenate(columns, axis=1)
+    def one_view(view: View) -> np.ndarray:
+        def work(batch: Encoded, _: threading.Event) -> np.ndarray:
+            pixels = [moved(decode(image.data or b"", probe.spec), view) for image in batch.images]
+            found: np.ndarray = worker.show(np.ascontiguousarray(np.stack(pixels)), None)[ODDS]
+            return found
 
-    return run
+        return np.concatenate(list(in_order(in_batches(images(folder), probe.batch_size), work, workers=workers)))
+
+    return lambda: np.concatenate([one_view(view) for view in VIEW_SETS[VIEWS]], axis=1)
 
 
 class Moved(Files):
@@ -85,7 +80,7 @@ def by_torch(network: Network, files: list[Path]) -> Callable[[], np.ndarray]:
             data.view = view
             loader = DataLoader(data, batch_size=PEER_BATCH, num_workers=usable_cores())
             with torch.inference_mode():
-                columns.append(np.concatenate([network.module(images).numpy() for images in loader]))
+                columns.append(np.concatenate([network.module(batch).numpy() for batch in loader]))
         return np.stack(columns, axis=1)
 
     return run
@@ -94,13 +89,13 @@ def by_torch(network: Network, files: list[Path]) -> Callable[[], np.ndarray]:
 def measure(folder: Path, about: str, rounds: int) -> dict[str, object]:
     network = make("resnet20", WORK)
     files = sorted(path for path in folder.iterdir() if path.suffix in {".jpg", ".png"})
-    prepared = prepare(network.file, EvidenceSettings(preprocess="imagenet", device="cpu"))
-    pixels = np.stack([decode(file.read_bytes(), prepared.spec) for file in files])
-    data = serialize(show(prepared, [], views=VIEWS, labels=False).graph.model)
+    target = make_ready(network.file, EvidenceSettings(preprocess="imagenet", device="cpu"))
+    pixels = np.stack([decode(file.read_bytes(), target.spec) for file in files])
+    together = odds_of(target, VIEWS)
     jobs = {
-        "together": together(prepared, folder),
-        "apart": apart(prepared, folder),
-        "bare": bare(data, pixels, prepared, side_by_side=True, batch=2),
+        "together": ours(together, folder, ODDS),
+        "apart": apart(target, folder),
+        "bare": bare(together, pixels, side_by_side=True, batch=2),
         "PyTorch, apart": by_torch(network, files),
     }
     taken = in_turn(jobs, rounds)

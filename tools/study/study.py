@@ -11,13 +11,16 @@ import json
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import data
 import numpy as np
 import pyarrow.parquet as pq
 from runs import TARGETS, Run, runs
 from tables import write_tables
+
+if TYPE_CHECKING:
+    from onnxmint.results.evaluation import Evaluation
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
@@ -80,12 +83,25 @@ def measure(run: Run, shared: Path) -> dict[str, Any]:
         found = evaluate(
             model, folder / "members.parquet", folder / "nonmembers.parquet", settings=settings,
             stage=stage_on_stderr(silent=True),
-        ).to_dict()  # fmt: skip
-    for method in found["methods"]:
-        for curve in ("roc", "histogram"):
-            method.pop(curve, None)
-    found["target"]["path"] = f"{run.target}.onnx"
-    return {"run": asdict(run), **found}
+        )  # fmt: skip
+    return {"run": asdict(run), **row(found, f"{run.target}.onnx")}
+
+
+def row(found: "Evaluation", path: str) -> dict[str, Any]:
+    """Return an evaluation without curves as results/ holds it: the first layout of evaluation.json."""
+    from onnxmint.results.evaluation import EVALUATION
+
+    facts: dict[str, Any] = EVALUATION.facts(found)
+    evidence = facts["evidence"]
+    evidence["split"] = {part: evidence[part] for part in ("fit", "calibrate", "test")}
+    evidence["target_accuracy"] = {side: evidence[f"accuracy_{side}"] for side in ("members", "nonmembers")}
+    for method in facts["methods"]:
+        method |= method.pop("performance") or {}
+        method["against_best_signal"] = method.pop("difference")
+        for name in ("roc_fpr", "roc_tpr", "histogram", *(key for key, value in method.items() if value is None)):
+            method.pop(name, None)
+    facts["target"]["path"] = path
+    return facts
 
 
 def main() -> None:

@@ -11,9 +11,16 @@ from typing import Any, NamedTuple
 from onnxmint.errors import UsageError
 from onnxmint.preprocess.declared.values import Facts, read_json
 from onnxmint.preprocess.resampling import TORCH_FILTERS
-from onnxmint.preprocess.spec import PreprocessSpec, Size
+from onnxmint.preprocess.spec import Filter, PreprocessSpec, Resize, Size
 
-_FILTERS = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"}  # PIL.Image.Resampling
+_FILTERS: Mapping[int, Filter] = {
+    0: "nearest",
+    1: "lanczos",
+    2: "bilinear",
+    3: "bicubic",
+    4: "box",
+    5: "hamming",
+}  # PIL.Image.Resampling
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 _CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
@@ -80,7 +87,7 @@ _NO_STEPS = (
 
 
 class _Geometry(NamedTuple):
-    resize: str
+    resize: Resize
     size: Size | None
     crop: Size | None
 
@@ -105,6 +112,7 @@ def read_preprocessor_config(path: Path) -> PreprocessSpec:
     flipped = "do_flip_channel_order" in kind.extra and facts.boolean("do_flip_channel_order", default=True)
     return PreprocessSpec(
         name=str(path),
+        origin="huggingface",
         size=geometry.size,
         resize=geometry.resize,
         filter=resample,

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from onnxmint.preprocess.declared.values import Facts, read_json
-from onnxmint.preprocess.spec import PreprocessSpec, Size
+from onnxmint.preprocess.spec import FILTERS, PreprocessSpec, Resize, Size
 
-_FILTERS = {name: name for name in ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming")}
+_FILTERS = {name: name for name in FILTERS}
 _MODES = {"center": "center", "squash": "squash", "border": "border"}
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -40,6 +40,7 @@ def read_pretrained_cfg(path: Path) -> PreprocessSpec:
     mean = facts.colours("mean", _MEAN)
     return PreprocessSpec(
         name=str(path),
+        origin="timm",
         size=larger,
         resize=_resize(mode, larger),
         filter=facts.choice("interpolation", "bicubic", _FILTERS),
@@ -52,7 +53,7 @@ def read_pretrained_cfg(path: Path) -> PreprocessSpec:
     )
 
 
-def _resize(mode: str, size: Size) -> str:
+def _resize(mode: str, size: Size) -> Resize:
     if mode == "center":
         return "shortest" if size[0] == size[1] else "cover"
     return "squash" if mode == "squash" else "longest"

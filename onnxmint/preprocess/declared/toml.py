@@ -1,31 +1,21 @@
 """Preprocessing in onnxmint's own words: what a TOML file declares, and the file that declares a preparation."""
 
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 from onnxmint.errors import UsageError
+from onnxmint.images import foreign
+from onnxmint.images.foreign import ForeignError
+from onnxmint.images.opening import LARGEST
 from onnxmint.preprocess.declared.values import is_number
-from onnxmint.preprocess.decoding import CHANNELS, LAYOUTS, TRANSPARENCY
-from onnxmint.preprocess.geometry import CROP_RULES, FILTERS, KEEPING_ASPECT, LARGEST, RESAMPLERS, RESIZES
-from onnxmint.preprocess.resampling import TORCH_FILTERS
-from onnxmint.preprocess.spec import PreprocessSpec, Size
+from onnxmint.preprocess.geometry import contradiction
+from onnxmint.preprocess.spec import CHOICES, LEAST_FRACTION, PreprocessSpec, Size
 
-_CHOICES = {
-    "resize": RESIZES,
-    "filter": FILTERS,
-    "resampler": RESAMPLERS,
-    "crop_rule": tuple(CROP_RULES),
-    "channels": CHANNELS,
-    "transparency": TRANSPARENCY,
-    "layout": LAYOUTS,
-}
-_OF_RESAMPLER = {"pillow": FILTERS, "torch": TORCH_FILTERS, "no-antialias": ("bilinear",)}
+_NOT_DECLARED = ("name", "origin")  # said by the file itself
 _LEVELS = 255
-_RESIZING = ("squash", *KEEPING_ASPECT)  # always; "fit-when-needed", the default, with a crop alone only crops
 
 
 def read_toml(path: Path) -> PreprocessSpec:
@@ -35,42 +25,24 @@ def read_toml(path: Path) -> PreprocessSpec:
         UsageError: it is none, or a key or value means nothing.
     """
     try:
-        facts = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as problem:
-        raise UsageError(f"--preprocess {path}: no readable TOML: {problem}") from None
-    known = [field.name for field in fields(PreprocessSpec) if field.name != "name"]
+        facts = foreign.read_toml(path)
+    except ForeignError as problem:
+        raise UsageError(f"--preprocess {path}: {problem}") from None
+    known = [field.name for field in fields(PreprocessSpec) if field.name not in _NOT_DECLARED]
     read: dict[str, Any] = {}
     for key, value in facts.items():
         if key not in known:
             raise UsageError(f"{path}: unknown key {key!r}; known: {', '.join(known)}")
-        if key in _CHOICES and value not in _CHOICES[key]:
-            raise UsageError(f"{path}: {key} = {value!r}; expected one of {', '.join(_CHOICES[key])}")
+        if key in CHOICES and value not in CHOICES[key]:
+            raise UsageError(f"{path}: {key} = {value!r}; expected one of {', '.join(CHOICES[key])}")
         read[key] = _READ[key](value, key, path) if key in _READ else value
     if any(number <= 0 for number in read.get("std", ())):
         raise UsageError(f"{path}: std = {list(read['std'])}; a deviation must be above 0")
-    spec = PreprocessSpec(name=str(path), **read)
-    _refuse_contradictions(spec, path)
+    spec = PreprocessSpec(name=str(path), origin="toml", **read)
+    wrong = contradiction(spec)
+    if wrong is not None:
+        raise UsageError(f"{path}: {wrong}")
     return spec
-
-
-def _refuse_contradictions(spec: PreprocessSpec, path: Path) -> None:
-    if spec.filter not in _OF_RESAMPLER[spec.resampler]:
-        raise UsageError(
-            f"{path}: resampler = {spec.resampler!r} has no filter {spec.filter!r}; it has "
-            f"{', '.join(_OF_RESAMPLER[spec.resampler])}"
-        )
-    if spec.crop_fraction is not None and (spec.size is not None or spec.resize in ("fit-when-needed", "none")):
-        raise UsageError(
-            f"{path}: crop_fraction says the size to resize to: leave out size, and set resize to shortest, cover, "
-            "longest or squash"
-        )
-    if spec.resize in _RESIZING and spec.crop is not None and spec.size is None and spec.crop_fraction is None:
-        raise UsageError(
-            f"{path}: resize = {spec.resize!r} with crop does not say to which size: set size or crop_fraction, or "
-            "resize = 'none' to crop only"
-        )
-    if spec.resize == "longest" and spec.pad is None:
-        raise UsageError(f"{path}: resize = 'longest' leaves a border: say its level with pad, for example pad = 0")
 
 
 def _size(value: Any, key: str, path: Path) -> Size:
@@ -96,7 +68,7 @@ def _scale(value: Any, key: str, path: Path) -> float:
 
 
 def _fraction(value: Any, key: str, path: Path) -> float:
-    if not is_number(value) or not 0.01 <= value <= 1:  # noqa: PLR2004 - less would be gigapixels
+    if not is_number(value) or not LEAST_FRACTION <= value <= 1:
         raise UsageError(f"{path}: {key} = {value!r}; expected a number from 0.01 to 1, such as 0.875")
     return float(value)
 
@@ -125,4 +97,4 @@ def spec_toml(spec: PreprocessSpec) -> str:
     default = asdict(PreprocessSpec(name=spec.name))
     stated: Mapping[str, Any] = {key: value for key, value in asdict(spec).items() if value != default[key]}
     # JSON's strings, numbers and lists of numbers are TOML's
-    return "".join(f"{key} = {json.dumps(value)}\n" for key, value in stated.items() if key != "name")
+    return "".join(f"{key} = {json.dumps(value)}\n" for key, value in stated.items() if key not in _NOT_DECLARED)

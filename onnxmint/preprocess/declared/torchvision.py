@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import cache
 
 from onnxmint.errors import UsageError
-from onnxmint.preprocess.spec import PreprocessSpec
+from onnxmint.preprocess.spec import Filter, PreprocessSpec
 
 # Shorter side, crop, filter, weights: models. tools/fixtures/preprocessing.py records what a test compares this with.
 _TABLE = """
@@ -56,6 +56,7 @@ _TABLE = """
 232 224 bilinear IMAGENET1K_FBGEMM_V1: ResNeXt101_64X4D_Quantized ShuffleNet_V2_X1_5_Quantized
   ShuffleNet_V2_X2_0_Quantized
 """
+_FILTERS: Mapping[str, Filter] = {"bilinear": "bilinear", "bicubic": "bicubic"}
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _OTHERS = {
     "EfficientNet_V2_L_Weights.IMAGENET1K_V1": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
@@ -80,9 +81,10 @@ def torchvision_weights() -> Mapping[str, PreprocessSpec]:
             mean, std = _OTHERS.get(full, (_MEAN, _STD))
             found[full] = PreprocessSpec(
                 name=f"torchvision:{full}",
+                origin="torchvision",
                 size=(int(side), int(side)),
                 resize="shortest",
-                filter=name,
+                filter=_FILTERS[name],
                 crop=(int(crop), int(crop)),
                 pad=(0,),
                 scale=1 / 255,

@@ -10,15 +10,19 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image, ImageEnhance
 
+from onnxmint.controls.seen import Seen
 from onnxmint.controls.shift import files_control, pixels_control
-from onnxmint.engine.local import to_numpy
-from onnxmint.engine.target import prepare, show
-from onnxmint.evidence.copies import Looked
-from onnxmint.evidence.table import EvidenceTable
-from onnxmint.graph.views import LABEL
-from onnxmint.images.entries import EncodedImage
+from onnxmint.engine.local import Local
+from onnxmint.engine.probe import ODDS, expose
+from onnxmint.engine.target import make_ready
+from onnxmint.evidence.copies import Copies
+from onnxmint.evidence.known import Evidence
+from onnxmint.evidence.table import TEST, EvidenceTable
+from onnxmint.images.chosen import Decoded, Images
+from onnxmint.images.entries import EncodedImage, ImageEntry
 from onnxmint.images.facts import ImageFacts, look_at
 from onnxmint.progress import quiet
+from onnxmint.results.facts import EvidenceFacts
 from onnxmint.settings import EvidenceSettings
 from onnxmint.stats.heldout import HeldOut
 from onnxmint.stats.two_sample import auc_of
@@ -37,15 +41,12 @@ def model_of(name: str, shared: Path) -> Path:
 
 def log_odds(name: str, shared: Path, pixels: np.ndarray, labels: np.ndarray, views: int = 1) -> np.ndarray:
     """Return (n, views) log-odds of the label by a model of the study."""
-    prepared = prepare(model_of(name, shared), EvidenceSettings(preprocess=TARGETS[name].preprocess, device="cpu"))
-    shown = show(prepared, [], views=views, labels=True)
-    reader = shown.reader(_BATCH)
-    found = []
-    for start in range(0, len(pixels), _BATCH):
-        part = slice(start, start + _BATCH)
-        said = reader.run(np.ascontiguousarray(pixels[part]), {LABEL: labels[part]})
-        found.append(to_numpy(said[shown.graph.odds or ""]))
-    return np.concatenate(found)
+    target = make_ready(model_of(name, shared), EvidenceSettings(preprocess=TARGETS[name].preprocess, device="cpu"))
+    exposed = expose(target, [], views=views, labels=True)
+    probe = exposed.probe(batch_size=_BATCH, columns={ODDS: exposed.columns[ODDS]})
+    part = Decoded(pixels=np.ascontiguousarray(pixels), row=np.arange(len(pixels)), label=labels)
+    found: np.ndarray = Local().observe(probe, Images(parts=(part,), count=len(pixels)), name="").columns[ODDS]
+    return found
 
 
 def sides(name: str, shared: Path, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, pa.Table]:
@@ -68,6 +69,12 @@ class Made:
         """Keep the encoded images."""
         self._encoded = encoded
 
+    def entries(self) -> tuple[ImageEntry, ...]:
+        """List them."""
+        return tuple(
+            ImageEntry(index=index, path=str(index), label=None, group=None) for index in range(len(self._encoded))
+        )
+
     def read(self, wanted: Any = None) -> Iterator[EncodedImage]:
         """Yield them in order."""
         for index, content in enumerate(self._encoded):
@@ -75,16 +82,27 @@ class Made:
                 yield EncodedImage(index=index, path=str(index), data=content)
 
 
-def looked_at(members: list[bytes], nonmembers: list[bytes]) -> Looked:
-    """Look at made evidence as an audit does."""
-    facts = [look_at(Made(side), wanted=set(range(len(side))), stage=quiet, name="") for side in (members, nonmembers)]
+def looked_at(members: list[bytes], nonmembers: list[bytes]) -> Seen:
+    """Look at made evidence as an audit does, without a model."""
+    sources = (Made(members), Made(nonmembers))
+    facts = [look_at(one, wanted=set(range(len(one.entries()))), stage=quiet, name="") for one in sources]
     is_member = np.arange(len(members) + len(nonmembers)) < len(members)
     count = len(is_member)
     table = EvidenceTable(
-        index=np.arange(count), is_member=is_member, labels=None, groups=None, part=np.zeros(count, np.int8),
+        index=np.arange(count), is_member=is_member, labels=None, groups=None, part=np.full(count, TEST, np.int8),
         fold=np.zeros(count, np.int8),
     )  # fmt: skip
-    return Looked(table=table, facts=ImageFacts.joined(facts))
+    return Seen(
+        evidence=Evidence(table=table, sources=sources, facts=ImageFacts.joined(facts)),
+        copies=Copies(
+            known=count, on_both_sides=0, near_copies_of_members=0, left_out=0, grouped=0, left_out_images=()
+        ),
+        facts=EvidenceFacts(
+            members=len(members), nonmembers=len(nonmembers), fit=0, calibrate=0, test=count, groups=None,
+            accuracy_members=None, accuracy_nonmembers=None,
+        ),
+        classes=None,
+    )  # fmt: skip
 
 
 def png(image: Image.Image) -> bytes:
@@ -120,8 +138,8 @@ def confounded(table: pa.Table, others: pa.Table, kind: str, *, count: int, runs
             nonmembers = [png(image) for image in _images(others, rng.permutation(len(others))[:count])]
         else:
             nonmembers = [CONFOUNDS[kind](image) for image in _images(table, rows[count:])]
-        looked = looked_at([png(image) for image in members], nonmembers)
-        found = {"files": files_control(looked, rng), "pixels": pixels_control(looked, rng)}
+        seen = looked_at([png(image) for image in members], nonmembers)
+        found = {"files": files_control(seen, rng), "pixels": pixels_control(seen, rng)}
         alarms = {name: control.passed is False for name, control in found.items()}
         for name, alarm in alarms.items():
             flagged[name] += alarm

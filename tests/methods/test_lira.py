@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from onnxmint.methods.with_references import OFFLINE_A, calibrated, lira_offline, lira_online, rmia
+from onnxmint.methods.lira import OFFLINE_A, calibrated, lira_offline, lira_online, rmia
 from onnxmint.stats.metrics import auc
 
 PHI = np.array([2.0, 0.5])

@@ -1,0 +1,180 @@
+"""What is asked of a model, as plain data: a worker of any engine, in any process, is built from a `Probe`."""
+
+import contextlib
+import weakref
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxmint.engine.session import Device
+from onnxmint.engine.target import Target, graph_preprocess, require_one_view
+from onnxmint.graph.instrument import Instrumented, instrument, settle_label
+from onnxmint.graph.layers import Layer
+from onnxmint.graph.serial import session_source
+from onnxmint.graph.views import VIEW_SETS
+from onnxmint.preprocess.spec import PreprocessSpec
+
+POOL = (8, 8)  # larger activation maps are averaged to this before they leave the graph
+_AT_ONCE = {"cpu": (16, 64), "cuda": (64, 512)}
+"""By device: the most images in one run, and the most pictures when each image has several views.
+
+On a CPU a small batch stays in the caches (tools/bench/scale.py); a GPU wants a large one.
+"""
+
+ANSWER, ODDS, ACTIVATION = "answer", "odds", "activation"
+"""Columns of an exposed target: its class scores, log-odds in every view, one layer or several read as one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What a model said of one batch.
+
+    Attributes:
+        pixels: (b, H, W, C) uint8, what went in.
+        outputs: by column, first axis b; NumPy arrays, or torch tensors on the GPU.
+        labels: (b,) int64 classes of the images, None when unknown.
+    """
+
+    pixels: NDArray[np.uint8]
+    outputs: Mapping[str, Any]
+    labels: NDArray[np.int64] | None
+
+
+class Reduce(Protocol):
+    """Makes the columns that are kept of what a model said: scores of activations, signals of answers.
+
+    A module-level function or a frozen value, so that it travels with its probe.
+    """
+
+    def __call__(self, shown: Shown, /) -> Mapping[str, Any]:
+        """Return (b, ...) columns by name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
+class Probe:
+    """What is asked of one model.
+
+    Attributes:
+        model: the serialised graph, or the file of one whose weights are too large to be held; raw pixels in.
+        columns: name of each column, and the output of the graph that it is.
+        spec: how images become pixels.
+        device: where the model runs.
+        batch_size: images in one run.
+        with_labels: whether the graph is told the labels.
+        reduce: what is kept of the columns; None keeps them as they are.
+        stored: names of columns that fitting reads, with their shape per image: kept where there is room.
+    """
+
+    model: bytes | Path
+    columns: tuple[tuple[str, str], ...]
+    spec: PreprocessSpec
+    device: Device
+    batch_size: int
+    with_labels: bool = False
+    reduce: Reduce | None = None
+    stored: tuple[tuple[str, tuple[int, ...]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exposed:
+    """A target and the graph that shows something of it.
+
+    Attributes:
+        target: the target.
+        graph: takes raw pixels.
+        views: how many views of each image the target sees; 0 when only the image itself, without log-odds.
+        with_labels: whether the graph is told the labels.
+    """
+
+    target: Target
+    graph: Instrumented
+    views: int
+    with_labels: bool
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Return the outputs of the graph by column: the answer, each layer by its name, and with views the odds."""
+        odds = {ODDS: self.graph.odds} if self.graph.odds else {}
+        return {**self.graph.activations, ANSWER: self.graph.answer, **odds}
+
+    def probe(
+        self,
+        *,
+        batch_size: int | None,
+        columns: Mapping[str, str] | None = None,
+        reduce: Reduce | None = None,
+        stored: Mapping[str, tuple[int, ...]] | None = None,
+    ) -> Probe:
+        """Return a probe of the graph.
+
+        Args:
+            batch_size: images in one run; None takes what suits device and views.
+            columns: outputs by column; None takes all that the graph shows.
+            reduce: what is kept of them.
+            stored: columns that fitting reads, and their shapes per image.
+        """
+        held = contextlib.ExitStack()
+        made = Probe(
+            model=held.enter_context(session_source(self.graph.model)),
+            columns=tuple((self.columns if columns is None else columns).items()),
+            spec=self.target.spec,
+            device=self.target.device,
+            batch_size=batch_for(batch_size, self.views, self.target),
+            with_labels=self.with_labels,
+            reduce=reduce,
+            stored=tuple((stored or {}).items()),
+        )
+        weakref.finalize(made, held.close)  # a large model lies in a file until nobody asks of it any more
+        return made
+
+
+def expose(
+    target: Target,
+    layers: Sequence[Layer],
+    *,
+    views: int,
+    labels: bool,
+    joined: bool = False,
+    beside: Sequence[Layer] = (),
+) -> Exposed:
+    """Build the graph that takes raw pixels and shows layers, answer and, with views, log-odds.
+
+    Several views of an image go through the target as one batch, which one that mixes images would answer otherwise.
+
+    Args:
+        target: the target.
+        layers: what to expose, pooled.
+        views: one of VIEW_SETS, or 0 for none.
+        labels: whether every image comes with a label; matters only with views.
+        joined: give out several layers as one.
+        beside: what to expose too, under its own name.
+
+    Raises:
+        ModelError: a fixed batch size cannot be made free.
+        UsageError: several views, of a target that mixes the images of a batch.
+    """
+    require_one_view(target, views)
+    pixels = graph_preprocess(target.spec, target.model)
+    shown = VIEW_SETS[views] if views else ()
+    graph = instrument(target.model, layers, pixels, pool=POOL, views=shown, joined=joined, beside=beside)
+    with_labels = labels and views > 0
+    if views:
+        graph = settle_label(graph, given=with_labels)
+    return Exposed(target=target, graph=graph, views=views, with_labels=with_labels)
+
+
+def batch_for(batch_size: int | None, views: int, target: Target) -> int:
+    """Return the images in one run: those asked for, else fewer the more views of each the target is shown.
+
+    A target that mixes the images of a batch is shown one by one, whatever was asked for.
+    """
+    if target.model.input.mixes:
+        return 1
+    if batch_size is not None:
+        return batch_size
+    images, pictures = _AT_ONCE[target.device.kind]
+    return max(1, min(images, pictures // max(1, views)))

@@ -1,0 +1,115 @@
+"""Known images gathered: listed, looked at without a model, copies settled, divided into parts."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxmint.errors import EvidenceError
+from onnxmint.evidence.copies import Copies, settle_copies
+from onnxmint.evidence.known import SIDES, Evidence
+from onnxmint.evidence.table import EvidenceTable, check_labels, divided, list_evidence
+from onnxmint.images.cores import usable_cores
+from onnxmint.images.entries import ImageSource
+from onnxmint.images.facts import ImageFacts, look_at
+from onnxmint.images.sources import open_source
+from onnxmint.progress import Stage
+from onnxmint.settings import EvidenceSettings
+
+_LOOKED_INTO = 2000  # images of a side whose pixels are described; the classifiers take no more
+
+Rows = NDArray[np.int64]
+Sources = tuple[ImageSource, ImageSource]
+
+
+def open_evidence(members: str | Path, nonmembers: str | Path, settings: EvidenceSettings) -> Sources:
+    """Open the sources of known members and of known non-members."""
+    first, second = (
+        open_source(place, group=settings.group, labels=settings.labels) for place in (members, nonmembers)
+    )
+    return first, second
+
+
+def gather(
+    sources: Sources,
+    classes: int | None,
+    settings: EvidenceSettings,
+    *,
+    rng: np.random.Generator,
+    stage: Stage,
+    folds: int | None = None,
+) -> tuple[Evidence, Copies]:
+    """List and look at the known images, settle copies among them, and divide what is left.
+
+    Args:
+        sources: of members and of non-members.
+        classes: outputs of the target, None when unknown.
+        settings: limit.
+        rng: source of all draws.
+        stage: told of the progress.
+        folds: of a cross-fitted module; None keeps parts for fitting, calibration and test.
+
+    Raises:
+        EvidenceError: too few images.
+        ImagesError: labels that the target has no output for.
+    """
+    table = list_evidence(*sources, limit=settings.limit, rng=rng)
+    if table.labels is not None:
+        for source, (member, _) in zip(sources, SIDES, strict=True):
+            check_labels(table.labels[table.is_member == member], classes, source.location)
+    facts = look_at_known(table, sources, rng=rng, stage=stage)
+    evidence, settled = settle_copies(Evidence(table=table, sources=sources, facts=facts))
+    return replace(evidence, table=divided(evidence.table, rng, folds=folds)), settled
+
+
+def look_at_known(
+    table: EvidenceTable, sources: tuple[ImageSource, ImageSource], *, rng: np.random.Generator, stage: Stage
+) -> ImageFacts:
+    """Return what all known images look like without a model, row by row.
+
+    Args:
+        table: the known images, not yet divided.
+        sources: of members and of non-members.
+        rng: draws the images whose pixels are described.
+        stage: told of the progress.
+
+    Raises:
+        EvidenceError: no image of a side can be decoded.
+    """
+    rows, seen = [], []
+    for source, (member, words) in zip(sources, SIDES, strict=True):
+        mine = np.flatnonzero(table.is_member == member)
+        drawn = table.index[rng.permutation(mine)[:_LOOKED_INTO]]
+        facts = look_at(
+            source,
+            wanted=set(table.index[mine].tolist()),
+            stage=stage,
+            name=f"{words}, looked at",
+            threads=usable_cores(),
+            pixel_facts=set(drawn.tolist()),
+        )
+        if not len(facts.index):
+            raise EvidenceError(f"none of the known {words} in {source.location} can be decoded; give images that open")
+        row_of = dict(zip(table.index[mine].tolist(), mine.tolist(), strict=True))
+        missing = sorted(set(row_of) - set(facts.index.tolist()))
+        both = ImageFacts.joined([facts, *([_unseen(np.array(missing, np.int64), facts, rng)] if missing else [])])
+        rows.append(np.array([row_of[index] for index in both.index.tolist()], np.int64))
+        seen.append(both)
+    order = np.argsort(np.concatenate(rows))
+    return ImageFacts.joined(seen).take(order)
+
+
+def _unseen(index: Rows, like: ImageFacts, rng: np.random.Generator) -> ImageFacts:
+    """Return the facts of images that cannot be decoded: no copies of anything; the reader will name them."""
+    count = len(index)
+    hashes = rng.integers(0, 1 << 63, (2, count), np.uint64)
+    return ImageFacts(
+        index=index,
+        file=np.full((count, like.file.shape[1]), np.nan, np.float32),
+        statistics=like.statistics[:0],
+        place=np.full(count, -1, np.int32),
+        digest=hashes[0],
+        phash=hashes[1],
+        thumb=np.zeros((count, like.thumb.shape[1]), np.uint8),
+    )

@@ -1,0 +1,156 @@
+"""A fitted module with what it gave on known images that it had not learnt from, and what is kept while it is made."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxmint.engine.observations import Observations
+from onnxmint.engine.probe import ODDS, Shown
+from onnxmint.errors import EvidenceError
+from onnxmint.evidence.table import TEST, EvidenceTable
+from onnxmint.methods.measuring import COMPARED, KnownScores, Signals
+from onnxmint.mint.fit import FittedModule, as_tensor
+from onnxmint.mint.reading import Reading
+from onnxmint.results.facts import Skipped
+from onnxmint.settings import ModuleName
+from onnxmint.verdict.yardstick import Scored, Yardstick
+
+NOT_FINITE = "the target's activations hold NaN or infinity at this layer; check --preprocess, or take another --layer"
+
+SCORE = "score"
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """A batch and its scores, against which an exported file is checked.
+
+    Attributes:
+        pixels: (b, H, W, C) uint8.
+        label: (b,) int64, None where the graph is told none.
+        score: (b,) float64.
+    """
+
+    pixels: NDArray[np.uint8]
+    label: Rows | None
+    score: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitted:
+    """A fitted module with what it gave on known images that it had not learnt from.
+
+    Attributes:
+        name: of the module.
+        network: torch module that gives (N,) scores, or (N, K) of K cross-fitted networks.
+        folds: K.
+        best_epochs: of every network fitted.
+        validation_loss: averaged over the networks, NaN when nothing was fitted.
+        reading: what it reads.
+        held: signals of the held-out rows; with one network the fold of every row of its table is 0.
+        score: (n,) NaN where not held out or not read.
+        sample: to check an exported file against.
+        skipped: images that could not be read.
+    """
+
+    name: ModuleName
+    network: Any
+    folds: int
+    best_epochs: tuple[int, ...]
+    validation_loss: float
+    reading: Reading
+    held: KnownScores
+    score: NDArray[np.float64]
+    sample: Sample
+    skipped: tuple[Skipped, ...]
+
+    @property
+    def table(self) -> EvidenceTable:
+        """Return the known images."""
+        return self.held.table
+
+    def as_scored(self) -> Scored:
+        """Return what controls look at."""
+        return Scored(
+            table=self.table,
+            score=self.score,
+            folds=self.folds,
+            surest=self.held.signals["max_probability"],
+            predicted=self.held.predicted,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scoring:
+    """What is kept of held-out images: a module's scores beside the signals."""
+
+    signals: Signals
+    modules: Mapping[str, tuple[str, FittedModule]]  # name of the score -> what it reads, module
+
+    def __call__(self, shown: Shown) -> dict[str, NDArray[Any]]:
+        """Return (b,) columns."""
+        scores = {
+            name: module.score(as_tensor(shown.outputs[column])) for name, (column, module) in self.modules.items()
+        }
+        return {**self.signals(shown), **scores}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keeping:
+    """What is kept of images that are fitted on and tested: what modules read, beside the signals."""
+
+    signals: Signals
+    columns: tuple[str, ...]
+
+    def __call__(self, shown: Shown) -> dict[str, Any]:
+        """Return (b, ...) columns."""
+        return {**self.signals(shown), **{name: shown.outputs[name] for name in self.columns}}
+
+
+def yardstick_of(fitted: Fitted) -> Yardstick:
+    """Return the held-out scores that questioned images are measured by, non-members by rising score."""
+    table = fitted.table
+    rows = np.flatnonzero(np.isfinite(fitted.score))
+    rows = rows[np.lexsort((fitted.score[rows], ~table.is_member[rows]))]
+    told = table.labels if fitted.reading.exposed.with_labels else None
+    return Yardstick(
+        score=fitted.score[rows].astype(np.float32),
+        is_member=table.is_member[rows],
+        is_test=table.part[rows] == TEST,
+        fold=table.fold[rows].astype(np.int8),
+        category=(fitted.held.predicted[rows] if told is None else told[rows]).astype(np.int32),
+        group=None if table.groups is None else table.groups[rows].astype(np.int32),
+        number=rows.astype(np.int32),
+    )
+
+
+def signals_of(reading: Reading, table: EvidenceTable) -> Signals:
+    """Return what is kept of the target's answers beside a module's scores."""
+    views = reading.exposed.views
+    return Signals(
+        kind=reading.exposed.target.model.answer.kind,
+        labels=table.labels is not None,
+        views=views if reading.column == ODDS else 0,
+        names=(*COMPARED, "view_gap") if views > 1 else COMPARED,
+    )
+
+
+def finite(score: NDArray[np.float64], read: Rows) -> NDArray[np.float64]:
+    """Return the scores, refusing any of a row that was read and is no number."""
+    if not np.isfinite(score[read]).all():
+        raise EvidenceError(NOT_FINITE)
+    return score
+
+
+def sample_of(seen: Observations, reading: Reading, table: EvidenceTable, score: NDArray[np.float64]) -> Sample:
+    """Return the first images with their scores."""
+    count = len(seen.sample)
+    if not count:
+        raise EvidenceError("no held-out image could be read; see the skipped images")
+    rows = seen.row[:count]
+    label = table.labels[rows] if reading.exposed.with_labels and table.labels is not None else None
+    return Sample(pixels=seen.sample, label=label, score=score[:count])

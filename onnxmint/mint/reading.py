@@ -1,0 +1,97 @@
+"""What a module reads of a target: the log-odds in all views, or one layer, or several read as one."""
+
+from dataclasses import dataclass
+
+from onnxmint.engine.probe import ACTIVATION, ODDS, Exposed, Probe, Reduce, expose
+from onnxmint.engine.target import Target
+from onnxmint.errors import UsageError
+from onnxmint.graph.instrument import joined_name
+from onnxmint.graph.layers import Layer, choose_layers
+from onnxmint.settings import TrainSettings, module_kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """An exposed target and the one column of it that a module reads.
+
+    Attributes:
+        exposed: the target.
+        layers: what is read; none for the log-odds in all views.
+        column: ODDS or ACTIVATION.
+        shape: of the column, per image.
+    """
+
+    exposed: Exposed
+    layers: tuple[Layer, ...]
+    column: str
+    shape: tuple[int, ...]
+
+    @property
+    def output(self) -> str:
+        """Return the output of the graph that is read."""
+        graph = self.exposed.graph
+        return graph.activations[joined_name(self.layers)] if self.layers else graph.odds or ""
+
+    def probe(
+        self, batch_size: int | None, *, also: tuple[str, ...] = (), reduce: Reduce | None = None, stored: bool = False
+    ) -> Probe:
+        """Return a probe of what is read.
+
+        Args:
+            batch_size: images in one run; None takes what suits device and views.
+            also: further columns, such as ANSWER or a layer's name.
+            reduce: what is kept.
+            stored: keep what is read for fitting.
+        """
+        shown = self.exposed.columns
+        return self.exposed.probe(
+            batch_size=batch_size,
+            columns={self.column: self.output, **{name: shown[name] for name in also}},
+            reduce=reduce,
+            stored={self.column: self.shape} if stored else None,
+        )
+
+
+def what_is_read(layers: tuple[Layer, ...], settings: TrainSettings) -> tuple[Layer, ...]:
+    """Return the layers whose activations the module reads, none for the log-odds in all views.
+
+    Raises:
+        UsageError: a layer was named for a module that reads the answer, or there is no such layer.
+    """
+    if settings.module != "auto" and module_kind(settings.module).reads == "odds":
+        if settings.layers != ("auto",):
+            named = ", ".join(map(repr, settings.layers))
+            raise UsageError(
+                f"--module {settings.module} reads what the model says, not layer {named}: leave --layer out"
+            )
+        return ()
+    if settings.module == "auto" and settings.layers == ("auto",):
+        return ()
+    return choose_layers(layers, settings.layers)
+
+
+def open_reading(
+    target: Target, layers: tuple[Layer, ...], *, views: int, labels: bool, beside: tuple[Layer, ...] = ()
+) -> Reading:
+    """Build the graph that shows what a module reads.
+
+    Args:
+        target: the target.
+        layers: what is read; none for the log-odds.
+        views: how many views of each image.
+        labels: whether log-odds are those of the images' own classes.
+        beside: layers that are shown too.
+    """
+    if not layers:
+        exposed = expose(target, [], views=views, labels=labels, beside=beside)
+        return Reading(exposed=exposed, layers=(), column=ODDS, shape=(views,))
+    exposed = expose(target, layers, views=0, labels=False, joined=True, beside=beside)
+    shape = exposed.graph.activation_shapes[joined_name(layers)]
+    return Reading(exposed=exposed, layers=layers, column=ACTIVATION, shape=shape)
+
+
+def title(name: str, layers: tuple[Layer, ...], views: int) -> str:
+    """Return what a reader calls a module: its name and what it reads."""
+    if layers:
+        return f"{name} on {joined_name(layers)}"
+    return f"{name} on {views} views" if views > 1 else f"{name}, one view"

@@ -1,0 +1,43 @@
+"""What a reader wants of a trained auditor: everything but the graph and the raw scores."""
+
+from dataclasses import dataclass
+
+from onnxmint.errors import ModelError
+from onnxmint.preprocess.spec import PreprocessSpec
+from onnxmint.results.facts import Baseline, Control, EvidenceFacts, MethodFacts
+from onnxmint.results.json import Document
+from onnxmint.stats.estimates import Performance
+
+SCHEMA = "onnxmint.auditor/4"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditorFacts:
+    """What is known of an auditor.
+
+    Attributes:
+        version: of onnxmint.
+        created: ISO 8601, UTC.
+        target_sha256: hash of the file it audits.
+        preprocess: how images are prepared, final size included.
+        method: what it scores with.
+        evidence: what it was fitted, calibrated and tested on.
+        performance: of its score on the test part.
+        baselines: simple scores on the same test part.
+        controls: tests of the evidence for other explanations than membership.
+        warnings: what a reader of any audit with this auditor has to know.
+    """
+
+    version: str
+    created: str
+    target_sha256: str
+    preprocess: PreprocessSpec
+    method: MethodFacts
+    evidence: EvidenceFacts
+    performance: Performance
+    baselines: tuple[Baseline, ...]
+    controls: tuple[Control, ...]
+    warnings: tuple[str, ...] = ()
+
+
+AUDITOR_FACTS = Document(kind=AuditorFacts, schema=SCHEMA, mend="train it again", error=ModelError)

@@ -1,0 +1,97 @@
+"""What trying preparations found, best first."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from onnxmint.preprocess.spec import PreprocessSpec
+from onnxmint.results.json import Document
+from onnxmint.stats.renumbering import Renumbering
+
+RankedBy = Literal["accuracy", "best_permutation_accuracy", "score"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VariantResult:
+    """What the target says of the sample under one preparation.
+
+    Attributes:
+        name: of the preparation, as a user writes it for --preprocess, or in words.
+        spec: the preparation, what the target decides not yet filled in.
+        toml: what a file for --preprocess has to hold; None when `name` itself can be given.
+        images: how many the numbers rest on.
+        accuracy: share of images classified as labelled, None without labels.
+        loss: mean cross-entropy of the labels in nats, None without labels or when a label has no output.
+        confidence: mean probability of the top class.
+        entropy: mean entropy of the answers, in nats.
+        score: what ranks without labels: the information that the answer holds of the image, as a share of the
+            logarithm of the number of classes; 0 when answers are saturated. See `information.telling`.
+        best_permutation_accuracy: accuracy under the best one-to-one renumbering of the labels, None without labels.
+        skipped: why there are no numbers.
+    """
+
+    name: str
+    spec: PreprocessSpec
+    toml: str | None
+    images: int
+    accuracy: float | None = None
+    loss: float | None = None
+    confidence: float | None = None
+    entropy: float | None = None
+    score: float | None = None
+    best_permutation_accuracy: float | None = None
+    skipped: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckResult:
+    """All preparations that were tried, best first.
+
+    Attributes:
+        model: path of the target.
+        source: where the images came from, as the user wrote it.
+        images: how many were tried.
+        unreadable: how many of the sample could not be read.
+        classes: outputs of the target.
+        ranked_by: which number of a row.
+        declared: name of the row of what was declared, None when nothing was.
+        renumbering: how labels and outputs correspond, None when they agree or nothing is known of it.
+        raw: whether the target takes uint8 pixels and scales them itself, so that only ways to resize were tried.
+        outside: a label that no output has, None when there is none.
+        enough: whether there were enough images a class to try any numbering of the classes.
+        fits: whether the best row gave an answer and, where labels can tell, is better than chance.
+        rivals: names of the rows whose accuracy is too near the best one's to tell them apart.
+        advice: what to make of it, in a few sentences.
+        notes: what a reader has to know of what was declared and of the graph.
+        variants: the preparations, best first.
+    """
+
+    model: str
+    source: str
+    images: int
+    unreadable: int
+    classes: int
+    ranked_by: RankedBy
+    declared: str | None
+    renumbering: Renumbering | None
+    raw: bool
+    outside: int | None
+    enough: bool
+    fits: bool
+    rivals: tuple[str, ...]
+    advice: str
+    notes: tuple[str, ...]
+    variants: tuple[VariantResult, ...]
+
+    @property
+    def best(self) -> VariantResult:
+        """Return the preparation that fits best."""
+        return self.variants[0]
+
+    @property
+    def declared_row(self) -> VariantResult | None:
+        """Return what was declared, None when nothing was."""
+        return next((row for row in self.variants if row.name == self.declared), None)
+
+
+CHECK = Document(kind=CheckResult, schema="onnxmint.check/2", mend="run onnxmint check again")
+"""What `onnxmint check --json` prints."""
