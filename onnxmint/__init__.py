@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from onnxmint.errors import DeviceError, EvidenceError, ImagesError, ModelError, OnnxmintError, UsageError
     from onnxmint.mint.auditor import Auditor, load_auditor
-    from onnxmint.report.files import write_run
+    from onnxmint.report.files import load_run, write_run
     from onnxmint.results.audit import AuditResult
+    from onnxmint.results.check import CheckResult
     from onnxmint.results.evaluation import Evaluation
-    from onnxmint.settings import AuditSettings, EvaluateSettings, TrainSettings
-    from onnxmint.workflows.auditing import audit
+    from onnxmint.results.plan import Plan
+    from onnxmint.settings import AuditSettings, EvaluateSettings, EvidenceSettings, TrainSettings
+    from onnxmint.workflows.auditing import Known, audit
+    from onnxmint.workflows.checking import check
     from onnxmint.workflows.evaluating import evaluate
+    from onnxmint.workflows.exposing import expose, layers
+    from onnxmint.workflows.planning import plan
     from onnxmint.workflows.training import train
 
 __version__ = "0.1.0"
@@ -26,18 +31,27 @@ _HOMES = {
     "AuditResult": "results.audit",
     "AuditSettings": "settings",
     "Auditor": "mint.auditor",
+    "CheckResult": "results.check",
     "DeviceError": "errors",
     "EvaluateSettings": "settings",
     "Evaluation": "results.evaluation",
     "EvidenceError": "errors",
+    "EvidenceSettings": "settings",
     "ImagesError": "errors",
+    "Known": "workflows.auditing",
     "ModelError": "errors",
     "OnnxmintError": "errors",
+    "Plan": "results.plan",
     "TrainSettings": "settings",
     "UsageError": "errors",
     "audit": "workflows.auditing",
+    "check": "workflows.checking",
     "evaluate": "workflows.evaluating",
+    "expose": "workflows.exposing",
+    "layers": "workflows.exposing",
     "load_auditor": "mint.auditor",
+    "load_run": "report.files",
+    "plan": "workflows.planning",
     "train": "workflows.training",
     "write_run": "report.files",
 }
@@ -46,18 +60,27 @@ __all__ = [
     "AuditResult",
     "AuditSettings",
     "Auditor",
+    "CheckResult",
     "DeviceError",
     "EvaluateSettings",
     "Evaluation",
     "EvidenceError",
+    "EvidenceSettings",
     "ImagesError",
+    "Known",
     "ModelError",
     "OnnxmintError",
+    "Plan",
     "TrainSettings",
     "UsageError",
     "audit",
+    "check",
     "evaluate",
+    "expose",
+    "layers",
     "load_auditor",
+    "load_run",
+    "plan",
     "train",
     "write_run",
 ]
@@ -68,3 +91,8 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'onnxmint' has no attribute {name!r}")
     return getattr(importlib.import_module(f"onnxmint.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """Return the public names, imported yet or not."""
+    return sorted([*_HOMES, "__version__"])

@@ -1,15 +1,111 @@
-"""What a user may choose about an audit, with the defaults that every front end shares."""
+"""What a user may choose about an audit, with the defaults that every front end shares.
 
-from dataclasses import dataclass
+Settings check themselves when they are made, with the sentences of the command line, whose options are read off here.
+"""
+
+import types
+from dataclasses import dataclass, fields
+from numbers import Integral, Real
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from onnxmint.errors import UsageError
 
 DeviceKind = Literal["cpu", "cuda"]
 DeviceChoice = Literal["auto", DeviceKind]
-ModuleName = str  # one of mint.modules: an open set
-ModuleChoice = str  # "auto", or a ModuleName
+ModuleName = str  # of one of MODULES: an open set, to which a row and a file add
 FalseDiscovery = Literal["bh", "storey"]
 PValues = Literal["conservative", "smoothed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Within:
+    """Numbers that a setting may have; None leaves an end open, `above` and `below` leave the end itself out."""
+
+    low: float | None = None
+    high: float | None = None
+    above: bool = False
+    below: bool = False
+
+    def holds(self, value: float) -> bool:
+        """Return whether a number is among them."""
+        over = self.low is None or (value > self.low if self.above else value >= self.low)
+        return over and (self.high is None or (value < self.high if self.below else value <= self.high))
+
+    def __str__(self) -> str:
+        """Return the range as click writes it."""
+        low = "" if self.low is None else f"{self.low}{'<' if self.above else '<='}"
+        high = "" if self.high is None else f"{'<' if self.below else '<='}{self.high}"
+        return f"{low}x{high}" if high or not low else f"x{'>' if self.above else '>='}{self.low}"
+
+
+_MAP = 3  # axes of an activation map: channels, height, width
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModuleKind:
+    """A MINT module that can be asked for; its network is in mint/modules/NAME.py.
+
+    Attributes:
+        name: by which it is asked for.
+        words: what it does, for --help.
+        reads: the log-odds of the answer in all views, or one layer.
+        views: whether it needs more than one view of an image.
+        maps_only: whether a layer must be an activation map.
+        fitted: how many networks are: none, one, or one stopped by each fold of the fit part.
+    """
+
+    name: ModuleName
+    words: str
+    reads: Literal["odds", "layer"]
+    views: bool = False
+    maps_only: bool = False
+    fitted: Literal["none", "one", "each fold"] = "one"
+
+    def fits(self, shape: tuple[int, ...]) -> bool:
+        """Say whether it can read a layer of this shape per image."""
+        return not self.maps_only or len(shape) == _MAP
+
+
+MODULES = (
+    ModuleKind(
+        name="views",
+        words="reads how the answer changes over shifted and mirrored views",
+        reads="odds",
+        views=True,
+        fitted="each fold",
+    ),
+    ModuleKind(name="phi", words="is the log-odds of one view", reads="odds", fitted="none"),
+    ModuleKind(name="cnn", words="reads the activation map of one --layer", reads="layer", maps_only=True),
+    ModuleKind(name="vanilla", words="reads its pooled values", reads="layer"),
+)
+"""Every module; of those that read a layer, "auto" takes the first that can. To add one, write its file and its row."""
+
+
+def module_kind(name: ModuleName) -> ModuleKind:
+    """Return the row of a module.
+
+    Raises:
+        UsageError: there is no such module.
+    """
+    found = next((kind for kind in MODULES if kind.name == name), None)
+    if found is None:
+        raise UsageError(f"no module {name!r}; there are {', '.join(kind.name for kind in MODULES)}")
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfModules:
+    """Names of modules that a setting may have; `auto` adds that word, `fitted` leaves out those that learn nothing."""
+
+    auto: bool = False
+    fitted: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return them."""
+        found = tuple(kind.name for kind in MODULES if kind.fitted != "none" or not self.fitted)
+        return ("auto", *found) if self.auto else found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,8 +115,21 @@ class ImageSettings:
     group: str | None = None  # column or pattern that says which images belong together
     labels: bool = True  # take labels where the source has them
     device: DeviceChoice = "auto"
-    batch_size: int | None = None  # images in one run of a model; None takes what suits device and views
-    seed: int = 0
+    batch_size: Annotated[int, Within(low=1, high=4096)] | None = None  # images in one run; None takes what suits
+    seed: Annotated[int, Within(low=0)] = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what no audit can be made with.
+
+        Raises:
+            UsageError: naming the setting and what it may be.
+        """
+        hints = get_type_hints(type(self), include_extras=True)
+        for field in fields(self):
+            value = getattr(self, field.name)
+            wrong = _wrong(value, hints[field.name])
+            if wrong is not None:
+                raise UsageError(f"Invalid value for '{field.name}': {wrong}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +138,8 @@ class EvidenceSettings(ImageSettings):
 
     answer: str | None = None  # output of the target that holds the class scores; None finds it
     preprocess: str | None = None  # preset, file or folder; None takes what is declared beside the target
-    views: int = 26  # how many views the module `views` sees: 2, 14 or 26
-    limit: int | None = None  # at most so many members and non-members
+    views: Literal[2, 14, 26] = 26  # how many views the module `views` sees
+    limit: Annotated[int, Within(low=1)] | None = None  # at most so many members and non-members
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +147,8 @@ class TrainSettings(EvidenceSettings):
     """What is fitted on the known images to make an auditor."""
 
     layers: tuple[str, ...] = ("auto",)  # each a human name, tensor name, index or "auto"; several are read as one
-    module: ModuleChoice = "auto"
-    folds: int | None = None  # cross-fit in so many folds; None keeps parts for calibration and test
+    module: Annotated[str, OfModules(auto=True)] = "auto"
+    folds: Annotated[int, Within(low=2, high=20)] | None = None  # cross-fit; None keeps parts for calibration and test
     reference: tuple[Path, ...] = ()  # models of the same task that were not trained on the known images
     controls: bool = True  # run the controls
 
@@ -49,7 +158,7 @@ class EvaluateSettings(EvidenceSettings):
     """What is compared on the known images."""
 
     layers: tuple[str, ...] = ("auto",)  # as in TrainSettings.layers; "all" for all
-    modules: tuple[ModuleName, ...] = ("views", "cnn", "vanilla")
+    modules: tuple[Annotated[str, OfModules(fitted=True)], ...] = ("views", "cnn", "vanilla")
     reference: Path | None = None  # folder of reference models
 
 
@@ -57,11 +166,53 @@ class EvaluateSettings(EvidenceSettings):
 class AuditSettings(ImageSettings):
     """How questioned images are scored and judged."""
 
-    alpha: float = 0.05  # false-discovery rate per image, level of the test for the set
+    # false-discovery rate per image, level of the test for the set
+    alpha: Annotated[float, Within(low=0, high=0.5, above=True)] = 0.05
     false_discovery: FalseDiscovery = "bh"
     p_values: PValues = "conservative"
     per_class: bool = False  # p-values against non-members of the same class
-    prior: float | None = None  # probability of membership before the score is seen; None takes the estimated share
-    relevant_share: float = 0.5  # share of members that "no evidence" must have been able to notice
+    # probability of membership before the score is seen; None takes the estimated share
+    prior: Annotated[float, Within(low=0, high=1, above=True, below=True)] | None = None
+    # share of members that "no evidence" must have been able to notice
+    relevant_share: Annotated[float, Within(low=0, high=1, above=True)] = 0.5
     reference: tuple[Path, ...] = ()  # as in TrainSettings: the same models, shown the questioned images
     controls: bool = True
+
+
+def without_none(hint: Any) -> Any:
+    """Return an annotation without the None that stands for a default."""
+    if get_origin(hint) in (Union, types.UnionType):
+        return next(part for part in get_args(hint) if part is not type(None))
+    return hint
+
+
+def _wrong(value: object, hint: Any) -> str | None:
+    """Return why a value is not what its annotation says, None when it is."""
+    if value is None and type(None) in get_args(hint):
+        return None
+    hint = without_none(hint)
+    inside = get_args(hint)
+    if get_origin(hint) is Literal:
+        known = isinstance(value, str | int) and value in inside
+        return None if known else f"{value!r} is not one of {', '.join(map(repr, inside))}"
+    if get_origin(hint) is tuple:
+        if not isinstance(value, tuple):
+            return f"{value!r} is no tuple, such as ({value!r},)"
+        return next((wrong for part in value if (wrong := _wrong(part, inside[0])) is not None), None)
+    return _wrong_scalar(value, hint)
+
+
+def _wrong_scalar(value: object, hint: Any) -> str | None:
+    kind, *limits = get_args(hint) if get_origin(hint) is Annotated else (hint,)
+    if isinstance(value, bool) != (kind is bool) or not isinstance(value, _KINDS.get(kind, kind)):
+        return f"{value!r} is no {_WORDS[kind]}"
+    for limit in limits:
+        if isinstance(limit, OfModules) and value not in limit.names:
+            return f"{value!r} is not one of {', '.join(map(repr, limit.names))}"
+        if isinstance(limit, Within) and not limit.holds(value):
+            return f"{value} is not in the range {limit}"
+    return None
+
+
+_KINDS = {int: Integral, float: Real}
+_WORDS = {int: "whole number", float: "number", bool: "truth value", str: "text", Path: "Path"}

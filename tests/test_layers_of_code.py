@@ -14,8 +14,9 @@ PACKAGE = Path(__file__).parents[1] / "onnxmint"
 LEVEL = {
     "errors": 0,
     "progress": 0,
-    "settings": 0,
+    "settings": 1,
     "writing": 1,
+    "foreign": 1,
     "stats": 1,
     "graph": 2,
     "images": 2,

@@ -5,8 +5,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from onnxmint.cli.options import batch_option, device_option, json_option, module_options, quiet_option, seed_option
+from onnxmint.cli.options import (
+    batch_option,
+    device_option,
+    json_option,
+    module_options,
+    quiet_option,
+    seed_option,
+    setting,
+    settings_of,
+)
 from onnxmint.errors import UsageError
+from onnxmint.settings import AuditSettings, TrainSettings
 
 if TYPE_CHECKING:
     from onnxmint.mint.auditor import Auditor
@@ -25,24 +35,21 @@ GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
     "-o", "--output", type=click.Path(path_type=Path), default=Path("onnxmint-run"), show_default=True,
     metavar="RUN", help="Folder for report.html, report.json, scores.parquet, auditor.onnx, run.toml.",
 )  # fmt: skip
-@click.option(
-    "--alpha", type=click.FloatRange(0, 0.5, min_open=True), default=0.05, show_default=True,
-    help="False-discovery rate among flagged images, and level of the test for the set.",
-)  # fmt: skip
-@click.option(
-    "--relevant-share", type=click.FloatRange(0, 1, min_open=True), default=0.5, show_default=True, metavar="S",
+@setting(AuditSettings, "alpha", help="False-discovery rate among flagged images, and level of the test for the set.")
+@setting(
+    AuditSettings, "relevant_share", metavar="S",
     help="Smallest share of members that matters: no-evidence is said only where it would have been found.",
 )  # fmt: skip
-@click.option(
-    "--prior", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="P",
+@setting(
+    AuditSettings, "prior", metavar="P",
     help="Probability of membership before the score is seen; default: the estimated share.",
 )  # fmt: skip
-@click.option(
-    "--fdr", type=click.Choice(["bh", "storey"]), default="bh", show_default=True,
+@setting(
+    AuditSettings, "false_discovery", "--fdr",
     help="Correction for many images: Benjamini-Hochberg, or Storey, which flags more when members are many.",
 )  # fmt: skip
-@click.option(
-    "--p-values", type=click.Choice(["conservative", "smoothed"]), default="conservative", show_default=True,
+@setting(
+    AuditSettings, "p_values",
     help="How ties count: all against membership, or with a random weight, so that p-values are exactly uniform.",
 )  # fmt: skip
 @click.option("--per-class", is_flag=True, help="P-values against non-members of the same class (100 or more of them).")
@@ -73,7 +80,6 @@ def audit_command(ctx: click.Context, /, model: Path, images: str, **options: An
     """
     from rich.console import Console
 
-    from onnxmint.cli.choices import audit_settings
     from onnxmint.cli.progress import stage_on_stderr
     from onnxmint.report.files import write_run
     from onnxmint.report.terminal import print_summary
@@ -85,7 +91,7 @@ def audit_command(ctx: click.Context, /, model: Path, images: str, **options: An
     as_json, gate = options.pop("as_json"), options.pop("gate")
     stage = stage_on_stderr(silent=options.pop("quiet"))
     require_writable(run)
-    settings = audit_settings(options)
+    settings = settings_of(AuditSettings, options)
     known, kept = _known(ctx, options), list["Auditor"]()
 
     def keep(auditor: "Auditor") -> None:
@@ -121,7 +127,6 @@ def _require_evidence(options: dict[str, Any]) -> None:
 
 def _known(ctx: click.Context, options: dict[str, Any]) -> "Auditor | Known":
     """Return the auditor that was given, or the known images to train one on."""
-    from onnxmint.cli.choices import train_settings
     from onnxmint.mint.auditor import load_auditor
     from onnxmint.workflows.auditing import Known
 
@@ -129,7 +134,7 @@ def _known(ctx: click.Context, options: dict[str, Any]) -> "Auditor | Known":
     if options["auditor_file"] is not None:
         _refuse_training_options(ctx)
         return load_auditor(options["auditor_file"])
-    training = train_settings(options)
+    training = settings_of(TrainSettings, options)
     return Known(members=options["members"], nonmembers=options["nonmembers"], training=training)
 
 

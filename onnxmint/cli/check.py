@@ -12,6 +12,7 @@ from onnxmint.cli.options import (
     batch_option,
     device_option,
     json_option,
+    labels_option,
     quiet_option,
     seed_option,
 )
@@ -38,13 +39,13 @@ if TYPE_CHECKING:
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
     help="Write what fits best as a TOML file for --preprocess.",
 )  # fmt: skip
-@click.option("--no-labels", is_flag=True, help="Do not take sub-folder names or label columns as labels.")
+@labels_option
 @device_option
 @batch_option
 @seed_option
 @quiet_option
 @json_option
-def check_command(model: Path, images: str, output: Path | None, no_labels: bool, **options: Any) -> None:
+def check_command(model: Path, images: str, output: Path | None, **options: Any) -> None:
     """Try the known preprocessings of MODEL on some images of SRC and rank them.
 
     An audit with other pixels than the model was trained on finds nothing. This command shows the model a sample
@@ -68,7 +69,7 @@ def check_command(model: Path, images: str, output: Path | None, no_labels: bool
     sample = options.pop("sample")
     if output is not None:
         require_writable(output.parent)
-    settings = EvidenceSettings(labels=not no_labels, **options)
+    settings = EvidenceSettings(**options)
     found = check(model, images, settings=settings, sample=sample, stage=stage)
     written = output is not None and _write(found, output)
     if as_json:

@@ -12,7 +12,15 @@ from onnxmint.cli.options import (
     known_image_options,
     quiet_option,
     seed_option,
+    setting,
+    settings_of,
 )
+from onnxmint.settings import EvaluateSettings
+
+
+def _listed(_: click.Context, __: click.Parameter, words: str) -> tuple[str, ...]:
+    """Return names that commas divide, each once."""
+    return tuple(dict.fromkeys(word.strip() for word in words.split(",") if word.strip()))
 
 
 @click.command("evaluate")
@@ -24,14 +32,15 @@ from onnxmint.cli.options import (
     metavar="RUN", help="Folder for evaluation.html and evaluation.json.",
 )  # fmt: skip
 @click.option(
-    "--layers", default="auto", show_default=True, metavar="A,B,...|all",
+    "--layers", default="auto", show_default=True, metavar="A,B,...|all", callback=_listed,
     help="Layers that cnn and vanilla read: names or indices of onnxmint layers, auto, penultimate, logits, or all.",
 )  # fmt: skip
 @click.option(
-    "--modules", default="views,cnn,vanilla", show_default=True, metavar="A,B,...", help="MINT modules to fit.",
+    "--modules", default="views,cnn,vanilla", show_default=True, metavar="A,B,...", callback=_listed,
+    help="MINT modules to fit.",
 )  # fmt: skip
-@click.option(
-    "--reference", type=click.Path(path_type=Path), metavar="DIR",
+@setting(
+    EvaluateSettings, "reference", metavar="DIR",
     help="Folder of other classifiers (.onnx) of the same task, for LiRA, RMIA and difficulty calibration. Beside "
     "NAME.onnx may lie NAME.members.txt, the images it was trained on, and NAME.toml, its preprocessing.",
 )  # fmt: skip
@@ -56,7 +65,6 @@ def evaluate_command(model: Path, members: str, nonmembers: str, output: Path, *
     """
     from rich.console import Console
 
-    from onnxmint.cli.choices import evaluate_settings
     from onnxmint.cli.progress import stage_on_stderr
     from onnxmint.report.evaluation import print_evaluation, write_evaluation
     from onnxmint.results.evaluation import EVALUATION
@@ -66,7 +74,7 @@ def evaluate_command(model: Path, members: str, nonmembers: str, output: Path, *
     as_json = options.pop("as_json")
     stage = stage_on_stderr(silent=options.pop("quiet"))
     require_writable(output)
-    found = evaluate(model, members, nonmembers, settings=evaluate_settings(options), stage=stage)
+    found = evaluate(model, members, nonmembers, settings=settings_of(EvaluateSettings, options), stage=stage)
     files = write_evaluation(found, output)
     if as_json:
         click.echo(EVALUATION.write(found))

@@ -1,9 +1,9 @@
 """onnxmint expose-layer: a model that gives out the activations of a layer."""
 
-import json
 import re
 import textwrap
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -32,7 +32,7 @@ def expose_command(
     output: Path,
     cut: bool,
     pool: str | None,
-    dtype: str | None,
+    dtype: Literal["float16", "float32"] | None,
     answer: str | None,
     as_json: bool,
 ) -> None:
@@ -46,30 +46,19 @@ def expose_command(
       onnxmint expose-layer model.onnx --layer layer3.1 -o tapped.onnx
       onnxmint expose-layer model.onnx --layer auto --cut --pool 4x4 -o cut.onnx
     """
-    from onnxmint.graph.layers import choose_layers, list_layers
-    from onnxmint.graph.load import load_target
-    from onnxmint.graph.serial import save_model
-    from onnxmint.graph.surgery import expose
-    from onnxmint.graph.verify import verify_exposed
+    from onnxmint.report.names import visible
+    from onnxmint.results.layers import EXPOSED
+    from onnxmint.workflows.exposing import expose
 
-    if output.resolve() == model.resolve():
-        raise UsageError(f"-o {output} would overwrite the model; choose another name")
-    target = load_target(model, answer=answer)
-    known = list_layers(target)
-    layers = choose_layers(known, wanted)
-    size = _size(pool)
-    exposed = expose(target, layers, cut=cut, pool=size, dtype=dtype)
-    checks = verify_exposed(target, exposed, layers, cut=cut, pool=size, dtype=dtype)
-    save_model(exposed, output)
-    outputs = [value.name for value in exposed.graph.outputs]
+    found = expose(model, output, layers=wanted, cut=cut, pool=_size(pool), dtype=dtype, answer=answer)
     if as_json:
-        rows = [{"name": layer.name, "tensor": layer.tensor} for layer in layers]
-        click.echo(json.dumps({"file": str(output), "layers": rows, "outputs": outputs, "checks": checks}, indent=1))
+        click.echo(EXPOSED.write(found))
         return
-    click.echo(f"{output}: {'cut at' if cut else 'tapped at'} {', '.join(layer.name for layer in layers)}")
-    click.echo(f"outputs: {', '.join(map(str, outputs))}")
-    for check in checks:
-        click.echo(textwrap.fill(f"checked: {check}", 80, subsequent_indent=" " * len("checked: ")))
+    named = ", ".join(layer.name for layer in found.layers)
+    click.echo(visible(f"{output}: {'cut at' if cut else 'tapped at'} {named}"))
+    click.echo(visible(f"outputs: {', '.join(found.outputs)}"))
+    for check in found.checks:
+        click.echo(textwrap.fill(visible(f"checked: {check}"), 80, subsequent_indent=" " * len("checked: ")))
 
 
 def _size(text: str | None) -> tuple[int, int] | None:

@@ -1,7 +1,5 @@
 """onnxmint layers: what can be exposed in a model."""
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,11 +8,7 @@ import click
 from onnxmint.cli.options import answer_option, json_option
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from onnxmint.graph.layers import Layer
-    from onnxmint.graph.load import TargetModel
-    from onnxmint.graph.normalisation import GraphNormalisation
+    from onnxmint.results.layers import LayerList
 
 
 _WIDE = 100  # columns of a terminal from which on the size of a layer is shown too
@@ -36,45 +30,40 @@ def layers_command(model: Path, answer: str | None, as_json: bool) -> None:
     Example:
       onnxmint layers model.onnx
     """
-    from onnxmint.graph.layers import list_layers
-    from onnxmint.graph.load import load_target
-    from onnxmint.graph.normalisation import find_normalisation
+    from onnxmint.results.layers import LAYERS
+    from onnxmint.workflows.exposing import layers
 
-    target = load_target(model, answer=answer)
-    layers = list_layers(target)
-    normalised = None if target.input.raw else find_normalisation(target)
+    found = layers(model, answer=answer)
     if as_json:
-        rows = [asdict(layer) | {"shape": list(layer.shape), "suggested": layer.suggested} for layer in layers]
-        own = None if normalised is None else asdict(normalised) | {"text": normalised.text}
-        click.echo(json.dumps({"layers": rows, "normalisation": own}, indent=1))
+        click.echo(LAYERS.write(found))
     else:
-        _print(target, layers, normalised)
+        _print(found)
 
 
-def _print(target: "TargetModel", layers: "Sequence[Layer]", normalised: "GraphNormalisation | None") -> None:
+def _print(found: "LayerList") -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    from onnxmint.report.names import visible
+
     console = Console()
-    image, answer = target.input, target.answer
-    shape = " x ".join("N" if size is None else str(size) for size in image.shape)
-    console.print(
-        Text(f"{target.path.name}   opset {target.opset}, {answer.classes} classes, sha256 {target.sha256[:12]}")
-    )
-    console.print(Text(f"input {image.name}   {image.dtype} {shape}   {image.layout}"))
-    behind = "" if answer.tensor == answer.output else f", tensor {answer.tensor}"
-    console.print(Text(f"answer {answer.output}   {answer.classes} {answer.kind}{behind}\n"))
+    shape = " x ".join("N" if size is None else str(size) for size in found.input_shape)
+    head = f"{Path(found.model).name}   opset {found.opset}, {found.classes} classes, sha256 {found.sha256[:12]}"
+    console.print(Text(visible(head)))
+    console.print(Text(visible(f"input {found.input_name}   {found.input_dtype} {shape}   {found.input_layout}")))
+    behind = "" if found.answer_tensor == found.answer else f", tensor {found.answer_tensor}"
+    console.print(Text(visible(f"answer {found.answer}   {found.classes} {found.answer_kind}{behind}") + "\n"))
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     numbers = ("shape", "depth", "MACs", "size") if console.width >= _WIDE else ("shape", "depth", "MACs")
-    table.add_column("#", justify="right", no_wrap=True, min_width=len(str(len(layers))) + 1)
+    table.add_column("#", justify="right", no_wrap=True, min_width=len(str(len(found.layers))) + 1)
     table.add_column("layer", overflow="fold", min_width=_NAME)
     table.add_column("made by", no_wrap=True, max_width=_NAME)
     table.add_column("role", no_wrap=True)
     for name in numbers:
         table.add_column(name, justify="right", no_wrap=True)
-    for layer in layers:
+    for layer in found.layers:
         values = (
             "x".join(map(str, layer.shape)),
             f"{layer.depth:.0%}",
@@ -83,16 +72,16 @@ def _print(target: "TargetModel", layers: "Sequence[Layer]", normalised: "GraphN
         )
         table.add_row(
             f"{'*' if layer.suggested else ''}{layer.index}",
-            Text(layer.name),
-            Text(layer.op),
+            Text(visible(layer.name)),
+            Text(visible(layer.op)),
             layer.role,
             *values[: len(numbers)],
             style="bold" if layer.suggested else "",
         )
     console.print(table)
     console.print("* is what auto takes. Exact tensor names: --json.", style="dim")
-    if normalised is not None:
-        console.print(Text(normalised.text))
+    if found.normalisation is not None:
+        console.print(Text(found.normalisation.text))
 
 
 def _short(value: float, step: int, units: tuple[str, ...]) -> str:

@@ -1,35 +1,90 @@
-"""Options that several commands share, spelled once."""
+"""Options that several commands share, and how options are read off settings: one named as a field is that field."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import click
 
+from onnxmint.settings import MODULES, EvidenceSettings, ImageSettings, OfModules, TrainSettings, without_none
+
 Command = Callable[..., Any]
+Settings = TypeVar("Settings", bound=ImageSettings)
+
+
+def settings_of(kind: type[Settings], options: Mapping[str, Any]) -> Settings:
+    """Return settings from the options that are named as their fields; the rest are the defaults."""
+    names = [field.name for field in fields(kind)]
+    return kind(**{name: options[name] for name in names if name in options})
+
+
+def setting(kind: type[ImageSettings], field: str, *words: str, **details: Any) -> Callable[[Command], Command]:
+    """Return the option for a field: its choices or range, and its default, are those of the settings.
+
+    Args:
+        kind: of settings.
+        field: of them.
+        words: as the option is written, when not as the field.
+        details: help, metavar and further arguments of `click.option`.
+    """
+    default = next(one.default for one in fields(kind) if one.name == field)
+    hint = get_type_hints(kind, include_extras=True)[field]
+    written = words or (f"--{field.replace('_', '-')}",)
+    if default not in (MISSING, None) and "default" not in details:
+        details = {"default": default, "show_default": True, **details}
+    return click.option(*written, field, type=_type(without_none(hint)), **details)
+
+
+def _type(hint: Any) -> Any:
+    """Return the type of an option, None for text."""
+    inside = get_args(hint)
+    if get_origin(hint) is Literal:
+        return click.Choice(inside) if isinstance(inside[0], str) else _Numbers(list(map(str, inside)))
+    if get_origin(hint) is tuple:
+        return _type(inside[0])
+    if get_origin(hint) is Annotated:
+        kind, limit = inside
+        if isinstance(limit, OfModules):
+            return click.Choice(limit.names)
+        range_of = click.IntRange if kind is int else click.FloatRange
+        return range_of(limit.low, limit.high, min_open=limit.above, max_open=limit.below)
+    return click.Path(path_type=Path) if hint is Path else None
+
+
+class _Numbers(click.Choice):  # type: ignore[type-arg]  # generic from click 8.2 on
+    """A choice of whole numbers."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number."""
+        return int(super().convert(str(value), param, ctx))
+
+
+def turned_off(field: str, words: str, help: str) -> Callable[[Command], Command]:
+    """Return a flag that makes a field False."""
+    return click.option(words, field, is_flag=True, callback=lambda _, __, given: not given, help=help)
+
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout, nothing else.")
-device_option = click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    default="auto",
-    show_default=True,
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
+device_option = setting(
+    ImageSettings,
+    "device",
     help="Where the model runs; cuda fails when it cannot be had, auto says what it took and why.",
 )
-seed_option = click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of every random choice."
-)
-quiet_option = click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
-batch_option = click.option(
-    "--batch-size",
-    type=click.IntRange(1, 4096),
-    default=None,
+seed_option = setting(ImageSettings, "seed", help="Seed of every random choice.")
+batch_option = setting(
+    ImageSettings,
+    "batch_size",
     metavar="N",
     help="Images in one run of the model; the default suits device and views, and only speed and memory depend on it.",
 )
-
-answer_option = click.option(
-    "--answer", metavar="OUTPUT", help="Output of the model that holds the class scores, where it has several."
+labels_option = turned_off("labels", "--no-labels", "Do not take sub-folder names or label columns as labels.")
+answer_option = setting(
+    EvidenceSettings,
+    "answer",
+    metavar="OUTPUT",
+    help="Output of the model that holds the class scores, where it has several.",
 )
 
 PREPROCESS = (
@@ -39,68 +94,69 @@ PREPROCESS = (
 
 _KNOWN_IMAGES = (
     answer_option,
-    click.option(
-        "--preprocess",
+    setting(
+        EvidenceSettings,
+        "preprocess",
         metavar="PRESET|FILE",
         help=f"How the target's images are prepared: {PREPROCESS}. Without it, what is declared beside the model or in "
         "its metadata is taken, and the report says so.",
     ),
-    click.option(
-        "--views",
-        type=click.Choice(["2", "14", "26"]),
-        default="26",
-        show_default=True,
+    setting(
+        EvidenceSettings,
+        "views",
         help="How many views of each image the model is shown; the time grows with them.",
     ),
-    click.option(
-        "--group",
+    setting(
+        EvidenceSettings,
+        "group",
         metavar="COLUMN|REGEX",
         help="Column (or, for folders, a pattern on the path) that says which images belong together, such as "
         "frames of one video; a group is never divided between fitting and testing.",
     ),
-    click.option("--no-labels", is_flag=True, help="Do not take sub-folder names or label columns as labels."),
-    click.option(
-        "--limit",
-        type=click.IntRange(min=1),
+    labels_option,
+    setting(
+        EvidenceSettings,
+        "limit",
         metavar="N",
         help="Use at most N members and N non-members, drawn at random with --seed.",
     ),
 )
 _MODULE = (
-    click.option(
-        "--module",
-        type=click.Choice(["auto", "views", "phi", "cnn", "vanilla"]),
-        default="auto",
-        show_default=True,
-        help="views reads how the answer changes over shifted and mirrored views; phi is the log-odds of one view; "
-        "auto takes views if it is surely better on the fit part. cnn (maps) and vanilla (pooled) read one --layer.",
+    setting(
+        TrainSettings,
+        "module",
+        help=f"{'; '.join(f'{kind.name} {kind.words}' for kind in MODULES)}. auto takes views if it is surely better "
+        "than phi on the fit part.",
     ),
-    click.option(
-        "--layer",
+    setting(
+        TrainSettings,
         "layers",
+        "--layer",
         multiple=True,
-        default=("auto",),
         show_default="auto",
+        default=("auto",),
         metavar="LAYER",
         help="Layer that cnn or vanilla reads: a name or index of onnxmint layers, auto, penultimate, logits. Several "
         "are read as one.",
     ),
-    click.option(
-        "--folds",
-        type=click.IntRange(2, 20),
+    setting(
+        TrainSettings,
+        "folds",
         metavar="K",
         help="Cross-fit in K folds: every known image is fitted on and tested by the others. For scarce evidence; auto "
         "then means views.",
     ),
-    click.option(
-        "--reference",
-        type=click.Path(path_type=Path),
+    setting(
+        TrainSettings,
+        "reference",
         multiple=True,
+        default=(),
         metavar="FILE",
+        callback=lambda _, __, given: tuple(path for path in given if str(path) != "auto"),
         help="Another classifier (.onnx) of the same task, not trained on these images; can be repeated. Shows what is "
         "difficulty and not membership. Without one (or with auto) small ones are learned from the known images.",
     ),
-    click.option("--no-controls", is_flag=True, help="Skip the controls; a verdict is weaker without them."),
+    turned_off("controls", "--no-controls", "Skip the controls; a verdict is weaker without them."),
 )
 
 

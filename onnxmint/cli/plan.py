@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import click
 
 from onnxmint.cli.options import json_option
-from onnxmint.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,21 +42,13 @@ def plan_command(auditor: Path | None, auc: float | None, share: float, alpha: f
 
     from onnxmint.mint.auditor import load_auditor
     from onnxmint.results.plan import PLAN
-    from onnxmint.stats.share import Strength
-    from onnxmint.workflows.planning import plan_expected, plan_measured
+    from onnxmint.workflows.planning import plan
 
-    if (auditor is None) == (auc is None):
-        raise UsageError("give either an auditor (from onnxmint train) or the --auc to expect")
-    if auditor is not None:
-        found = load_auditor(auditor)
-        known = found.yardstick.groups()
-        plan = plan_measured(Strength.measured(known), found.evidence.members, share=share, alpha=alpha)
-    else:
-        plan = plan_expected(auc or 0.0, share=share, alpha=alpha)
+    found = plan(None if auditor is None else load_auditor(auditor), auc=auc, share=share, alpha=alpha)
     if as_json:
-        click.echo(PLAN.write(plan))
+        click.echo(PLAN.write(found))
         return
-    _print(plan, Console())
+    _print(found, Console())
 
 
 def _print(plan: "Plan", console: "Console") -> None:

@@ -5,7 +5,16 @@ from typing import Any
 
 import click
 
-from onnxmint.cli.options import batch_option, device_option, json_option, module_options, quiet_option, seed_option
+from onnxmint.cli.options import (
+    batch_option,
+    device_option,
+    json_option,
+    module_options,
+    quiet_option,
+    seed_option,
+    settings_of,
+)
+from onnxmint.settings import TrainSettings
 
 
 @click.command("train")
@@ -39,7 +48,6 @@ def train_command(model: Path, members: str, nonmembers: str, output: Path, **op
     """
     from rich.console import Console
 
-    from onnxmint.cli.choices import train_settings
     from onnxmint.cli.progress import stage_on_stderr
     from onnxmint.report.terminal import print_auditor
     from onnxmint.results.auditor import AUDITOR_FACTS
@@ -49,7 +57,7 @@ def train_command(model: Path, members: str, nonmembers: str, output: Path, **op
     as_json = options.pop("as_json")
     stage = stage_on_stderr(silent=options.pop("quiet"))
     require_writable(output.parent)
-    auditor = train(model, members, nonmembers, settings=train_settings(options), stage=stage)
+    auditor = train(model, members, nonmembers, settings=settings_of(TrainSettings, options), stage=stage)
     make_folder(output.parent)
     atomic_write(output, auditor.model)
     if as_json:

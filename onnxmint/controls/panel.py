@@ -1,7 +1,7 @@
 """All controls, in one table: to add one, write its file and its row."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -28,6 +28,7 @@ class Row:
         of_evidence: judges what is known of the evidence; None where it needs questioned images.
         of_question: judges the questioned images too, given what was found before; None where it does not need them.
         needs_module: whether it compares with a fitted module.
+        stops: whether no verdict is reached when it fails.
         optional: whether --no-controls leaves it out.
     """
 
@@ -35,6 +36,7 @@ class Row:
     of_evidence: OfEvidence | None = None
     of_question: OfQuestion | None = None
     needs_module: bool = False
+    stops: bool = True
     optional: bool = True
 
 
@@ -43,9 +45,9 @@ PANEL = (
     Row(name="placebo", of_evidence=placebo_control, needs_module=True),
     Row(name="files", of_evidence=files_control),
     Row(name="pixels", of_evidence=pixels_control),
-    Row(name="duplicates", of_evidence=duplicates_control, optional=False),
+    Row(name="duplicates", of_evidence=duplicates_control, stops=False, optional=False),
     Row(name="exchangeability", of_question=exchangeability_control),
-    Row(name="plausibility", of_evidence=plausibility_control, optional=False),
+    Row(name="plausibility", of_evidence=plausibility_control, stops=False, optional=False),
 )
 """Every control, strongest first, as reports list them."""
 
@@ -62,9 +64,8 @@ def control_evidence(seen: Seen, rng: np.random.Generator, *, wanted: bool) -> t
     for row in PANEL:
         if row.of_evidence is None or (row.needs_module and seen.target is None):
             continue
-        off = row.optional and not wanted
-        found.append(Control(name=row.name, passed=None, text=_OFF) if off else row.of_evidence(seen, rng))
-    return tuple(found)
+        found.append(_off(row) if row.optional and not wanted else row.of_evidence(seen, rng))
+    return _marked(found)
 
 
 def control_question(
@@ -86,5 +87,15 @@ def control_question(
         elif wanted or not row.optional:
             found.append(row.of_question(had, asked, rng))
         else:
-            found.append(had or Control(name=row.name, passed=None, text=_OFF))
-    return tuple(control for control in found if control is not None)
+            found.append(had or _off(row))
+    return _marked([control for control in found if control is not None])
+
+
+def _off(row: Row) -> Control:
+    return Control(name=row.name, passed=None, text=_OFF)
+
+
+def _marked(controls: Sequence[Control]) -> tuple[Control, ...]:
+    """Return the controls with what the panel says of them."""
+    stops = {row.name: row.stops for row in PANEL}
+    return tuple(replace(control, stops=stops[control.name]) for control in controls)

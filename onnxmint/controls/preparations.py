@@ -20,9 +20,9 @@ from onnxmint.engine.target import Target, target_with
 from onnxmint.errors import ImagesError, OnnxmintError, UsageError
 from onnxmint.evidence.table import labels_of
 from onnxmint.graph.load import TargetModel
+from onnxmint.images.chosen import Decoded, Images
 from onnxmint.images.cores import usable_cores
 from onnxmint.images.entries import EncodedImage, ImageSource
-from onnxmint.images.rows import Decoded, Images
 from onnxmint.preprocess.declaring import Declarations, declarations, resolved_for
 from onnxmint.preprocess.decoding import FORMATS, decode, final_size
 from onnxmint.preprocess.spec import PreprocessSpec, Size

@@ -20,8 +20,8 @@ from onnxmint.engine.observations import Observations
 from onnxmint.engine.probe import Probe
 from onnxmint.engine.session import share_cores
 from onnxmint.engine.worker import Encoded, Told, Worker, to_numpy
+from onnxmint.images.chosen import Decoded, Images, Part
 from onnxmint.images.entries import EncodedImage
-from onnxmint.images.rows import Decoded, Images, Part
 from onnxmint.progress import Stage, quiet
 
 _BATCHES_AHEAD = 2
@@ -47,7 +47,8 @@ class Local:
             gathered = _Gathered(probe, images)
             stack.callback(gathered.close)
             for part in images.parts:
-                with self.stage(f"{_name(part)}{name}", len(part.row)) as advance:
+                stage = self.stage if isinstance(part, Part) else quiet  # pixels in memory take no time to speak of
+                with stage(f"{_name(part)}{name}", len(part.row)) as advance:
                     for told in _told(worker, part, probe.batch_size, workers):
                         gathered.add(told)
                         advance(len(told.row) + len(told.skipped))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.engine.probe import Probe
-from onnxmint.images.rows import Images, Rows
+from onnxmint.images.chosen import Images, Rows
 from onnxmint.progress import Stage
 from onnxmint.results.facts import Skipped
 

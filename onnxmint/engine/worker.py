@@ -14,8 +14,8 @@ from onnxmint.engine.session import open_session
 from onnxmint.errors import ImagesError, ModelError
 from onnxmint.graph.running import first_line, runtime_errors
 from onnxmint.graph.views import LABEL
+from onnxmint.images.chosen import Rows
 from onnxmint.images.entries import EncodedImage
-from onnxmint.images.rows import Rows
 from onnxmint.preprocess.decoding import decode
 from onnxmint.results.facts import Skipped
 

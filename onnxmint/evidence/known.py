@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.evidence.table import EvidenceTable
+from onnxmint.images.chosen import Images, Part
 from onnxmint.images.entries import ImageSource
 from onnxmint.images.facts import ImageFacts
-from onnxmint.images.rows import Images, Part
 
 Rows = NDArray[np.int64]
 

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from onnxmint.evidence.copies import group_copies
 from onnxmint.evidence.table import groups_of, labels_of
+from onnxmint.images.chosen import Images, Part
 from onnxmint.images.cores import usable_cores
 from onnxmint.images.entries import ImageEntry, ImageSource
 from onnxmint.images.facts import ImageFacts, look_at
-from onnxmint.images.rows import Images, Part
 from onnxmint.progress import Stage
 from onnxmint.results.facts import Skipped
 

@@ -35,6 +35,7 @@ class Layer:
         rank: 1 for the layer that "auto" takes, then the others by how much they promise.
         class_token: whether the first of its tokens is the one that the model answers from.
         quantised: names of scale and zero point where the graph holds whole numbers, None for others.
+        suggested: whether it is that one.
     """
 
     index: int
@@ -52,11 +53,7 @@ class Layer:
     rank: int
     class_token: bool = False
     quantised: tuple[str, str] | None = None
-
-    @property
-    def suggested(self) -> bool:
-        """Say whether "auto" takes it."""
-        return self.rank == 1
+    suggested: bool = False
 
 
 def choose_layer(layers: Sequence[Layer], wanted: str) -> Layer:
@@ -69,7 +66,7 @@ def choose_layer(layers: Sequence[Layer], wanted: str) -> Layer:
         UsageError: there is none; near names are given.
     """
     if wanted == "auto":
-        return next(layer for layer in layers if layer.suggested)
+        return next(layer for layer in layers if layer.rank == 1)
     for layer in layers:
         if wanted in (layer.name, layer.tensor):
             return layer

@@ -1,14 +1,16 @@
-"""The two facts every source gives: what is known of an image before it is read, and its encoded bytes."""
+"""The facts every source gives: what is known of an image before it is read, its encoded bytes, what it left out."""
 
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Protocol
 
-LARGEST_FILE = (
-    256 << 20
-)  # bytes; no image within preprocess.LARGEST pixels needs more, a sparse file can claim terabytes
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+from onnxmint.errors import ImagesError
+from onnxmint.images.classes import Numbering
+from onnxmint.images.passed import PassedOver
+
+LARGEST_FILE = 256 << 20  # bytes; no image within opening.LARGEST pixels needs more, a sparse file can claim terabytes
+MOST_IMAGES = 2_000_000  # of a place; what is known of one takes some 200 bytes, and a few kB can claim billions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,23 @@ class EncodedImage:
     error: str | None = None
 
 
+def size_of(image: EncodedImage) -> int:
+    """Return the bytes that an encoded image holds in memory."""
+    return len(image.data or b"")
+
+
+def require_countable(count: int, location: str) -> None:
+    """Refuse a place that lists more images than can be kept.
+
+    Raises:
+        ImagesError: saying how many there may be.
+    """
+    if count > MOST_IMAGES:
+        raise ImagesError(
+            f"{location} lists more than {MOST_IMAGES:,} images, which is more than is taken at once: give a part of it"
+        )
+
+
 def too_large(size: int) -> str | None:
     """Return why an encoded image of `size` bytes is not read, None when it may be."""
     if size <= LARGEST_FILE:
@@ -48,6 +67,18 @@ class ImageSource(Protocol):
     @property
     def classes(self) -> tuple[str, ...] | None:
         """Return the names of the classes in the order of their numbers, None when it has none."""
+
+    @property
+    def numbering(self) -> Numbering | None:
+        """Return the number of each class name and how it was found, None when it has no names."""
+
+    @property
+    def passed_over(self) -> tuple[PassedOver, ...]:
+        """Return what was given and is not among the images, counted by its reason."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Return sentences that a user has to read: what was passed over, and labels that may have been meant."""
 
     def entries(self) -> tuple[ImageEntry, ...]:
         """List the images without reading pixels."""

@@ -1,34 +1,36 @@
 """What files and pixels say without any model: if members can be told by this, a model need not have learned them."""
 
+import contextlib
 import hashlib
-import io
 import math
-import warnings
-from collections import deque
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxmint.images.entries import EncodedImage, ImageSource
+from onnxmint.errors import ImagesError
+from onnxmint.images.entries import EncodedImage, ImageSource, size_of
+from onnxmint.images.flight import in_order
+from onnxmint.images.opening import FORMATS, decoded, in_mode, orientation_of
+from onnxmint.images.perceptual import perceptual_hash
 from onnxmint.images.pixels import PIXEL_FACTS, THUMB, pixel_facts_of
-
-# The lock must be one for the process: whoever changes the warnings' filters changes them for all threads.
-from onnxmint.preprocess.decoding import DEEP_MODES, FORMATS, HEADER_LOCK
-from onnxmint.preprocess.spec import LARGEST
+from onnxmint.images.resizing import resized
 from onnxmint.progress import Stage
 
-__all__ = ["FILE_FACTS", "PIXEL_FACTS", "ImageFacts", "look_at"]
+__all__ = ["FILE_FACTS", "PIXEL_FACTS", "ImageFacts", "Unreadable", "look_at"]
 
-_IN_FLIGHT = 8  # images for each thread
+_AHEAD = 8  # images for each thread
 _MODES = {"L": 0, "RGB": 1, "RGBA": 2, "LA": 2, "PA": 2, "P": 3}
 _OTHER_MODE = 4
 _OTHER_SUBSAMPLING = 3.0
 _NOT_JPEG = (math.nan,) * 4
+_ORIENTATION = "EXIF orientation"
+_STRIP = 1 << 20  # pixels hashed at once
 
 FILE_FACTS: tuple[str, ...] = (
     *(f"format {name}" for name in FORMATS),
@@ -38,6 +40,7 @@ FILE_FACTS: tuple[str, ...] = (
     "aspect ratio",
     *(f"mode {name}" for name in ("gray", "RGB", "transparent", "palette", "other")),
     "EXIF",
+    _ORIENTATION,
     "ICC profile",
     "resolution (DPI)",
     "JPEG luminance quantisation",
@@ -47,6 +50,15 @@ FILE_FACTS: tuple[str, ...] = (
 )
 
 Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """An image of which nothing can be known."""
+
+    index: int  # position in its source
+    path: str  # as its source names it
+    reason: str  # in words that follow the path: "is broken: ..."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +73,7 @@ class ImageFacts:
         digest: (n,) uint64, hash of size and RGB pixels: equal for exact copies whatever the container.
         phash: (n,) uint64, perceptual hash: few bits differ between near copies.
         thumb: (n, 192) uint8, 8 x 8 RGB thumbnail.
+        unreadable: those that were wanted and cannot be decoded, in the source's order.
     """
 
     index: NDArray[np.int64]
@@ -70,6 +83,12 @@ class ImageFacts:
     digest: NDArray[np.uint64]
     phash: NDArray[np.uint64]
     thumb: NDArray[np.uint8]
+    unreadable: tuple[Unreadable, ...] = ()
+
+    @property
+    def turned(self) -> int:
+        """Return how many images say that they are to be shown turned or mirrored (EXIF orientation 2 to 8)."""
+        return int((self.file[:, FILE_FACTS.index(_ORIENTATION)] > 1).sum())
 
     @property
     def described(self) -> NDArray[np.int64]:
@@ -95,8 +114,11 @@ class ImageFacts:
         starts = np.cumsum([0, *(len(part.statistics) for part in parts[:-1])])
         by_image = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _BY_IMAGE}
         moved = [np.where(part.place < 0, -1, part.place + start) for part, start in zip(parts, starts, strict=True)]
-        statistics = np.concatenate([part.statistics for part in parts])
-        return ImageFacts(**by_image | {"statistics": statistics, "place": np.concatenate(moved).astype(np.int32)})
+        return ImageFacts(
+            **by_image | {"place": np.concatenate(moved).astype(np.int32)},
+            statistics=np.concatenate([part.statistics for part in parts]),
+            unreadable=tuple(one for part in parts for one in part.unreadable),
+        )
 
 
 _BY_IMAGE = ("index", "file", "place", "digest", "phash", "thumb")
@@ -111,9 +133,9 @@ def look_at(
     threads: int = 2,
     pixel_facts: AbstractSet[int] | None = None,
 ) -> ImageFacts:
-    """Return the facts of the wanted images; those that cannot be decoded are absent.
+    """Return the facts of the wanted images; those that cannot be decoded are named in `unreadable`.
 
-    Only the facts are kept, and few images are in memory at once, however many there are.
+    Only the facts are kept, and few images are in memory at once, however many and however large they are.
 
     Args:
         source: where the encoded images come from.
@@ -124,21 +146,25 @@ def look_at(
         pixel_facts: indices whose slower PIXEL_FACTS are computed, None for all.
     """
     room = _room(len(wanted), len(wanted if pixel_facts is None else wanted & pixel_facts))
+    unreadable: list[Unreadable] = []
     filled = described = 0
-    with stage(name, len(wanted)) as advance, ThreadPoolExecutor(threads, thread_name_prefix="onnxmint-facts") as pool:
-        for done in _looked_at(pool, source, wanted, pixel_facts, _IN_FLIGHT * threads):
-            for index, seen in done:
-                if seen is not None:
-                    room.index[filled] = index
-                    room.file[filled] = seen.file
-                    if seen.pixel is not None:
-                        room.statistics[described] = seen.pixel
-                        room.place[filled] = described
-                        described += 1
-                    room.digest[filled], room.phash[filled], room.thumb[filled] = seen.digest, seen.phash, seen.thumb
-                    filled += 1
-            advance(len(done))
-    return replace(room.take(slice(filled)), statistics=room.statistics[:described])
+    see = partial(_see, pixel_facts=pixel_facts)
+    looked = in_order(source.read(wanted), see, workers=threads, ahead=_AHEAD, size=size_of, name="onnxmint-facts")
+    with stage(name, len(wanted)) as advance, contextlib.closing(looked):
+        for seen in looked:
+            advance(1)
+            if isinstance(seen, Unreadable):
+                unreadable.append(seen)
+                continue
+            if seen.pixel is not None:
+                room.statistics[described] = seen.pixel
+                room.place[filled] = described
+                described += 1
+            room.index[filled], room.file[filled] = seen.at, seen.file
+            room.digest[filled], room.phash[filled], room.thumb[filled] = seen.digest, seen.phash, seen.thumb
+            filled += 1
+    known = room.take(slice(filled))
+    return replace(known, statistics=room.statistics[:described], unreadable=tuple(unreadable))
 
 
 def _room(count: int, described: int) -> ImageFacts:
@@ -156,6 +182,7 @@ def _room(count: int, described: int) -> ImageFacts:
 class _Seen(NamedTuple):
     """The facts of one image."""
 
+    at: int  # index in the source
     file: Floats
     pixel: Floats | None
     digest: int
@@ -163,71 +190,50 @@ class _Seen(NamedTuple):
     thumb: NDArray[np.uint8]
 
 
-_Done = list[tuple[int, _Seen | None]]
+class _Opened(NamedTuple):
+    """One image in memory."""
+
+    stored: Any  # as in the file
+    rgb: Any
+    orientation: int  # of EXIF
 
 
-def _looked_at(
-    pool: ThreadPoolExecutor,
-    source: ImageSource,
-    wanted: AbstractSet[int],
-    pixel_facts: AbstractSet[int] | None,
-    most: int,
-) -> Iterator[_Done]:
-    """Yield what was seen in the source's order, several images at a time, with at most `most` of them waiting."""
-    waiting: deque[tuple[int, Future[_Seen | None]]] = deque()
-    for image in source.read(wanted):
-        with_pixels = pixel_facts is None or image.index in pixel_facts
-        waiting.append((image.index, pool.submit(_see, image, with_pixels=with_pixels)))
-        if len(waiting) == most:
-            yield _wait_for(waiting, most // 2)
-    yield _wait_for(waiting, len(waiting))
-
-
-def _wait_for(waiting: "deque[tuple[int, Future[_Seen | None]]]", count: int) -> _Done:
-    oldest = [waiting.popleft() for _ in range(count)]
-    return [(index, future.result()) for index, future in oldest]
-
-
-def _see(image: EncodedImage, *, with_pixels: bool) -> _Seen | None:
-    """Return the facts of an image, None when it cannot be decoded."""
-    import imagehash
-    from PIL import Image
-
-    opened = _open(image.data) if image.data else None
-    if image.data is None or opened is None:
-        return None
-    stored, rgb = opened
-    pixels = rgb.tobytes()
-    thumb = np.asarray(rgb.resize((THUMB, THUMB), Image.Resampling.BOX))
-    bits = imagehash.phash(rgb, hash_size=8).hash
-    return _Seen(
-        file=_file_facts(stored, len(image.data)),
-        pixel=pixel_facts_of(rgb, thumb) if with_pixels else None,
-        digest=int.from_bytes(hashlib.blake2b(b"%dx%d:" % rgb.size + pixels, digest_size=8).digest(), "big"),
-        phash=int.from_bytes(np.packbits(bits).tobytes(), "big"),
-        thumb=thumb.reshape(-1),
-    )
-
-
-def _open(data: bytes) -> tuple[Any, Any] | None:
-    """Return the image as stored and as RGB, refusing what `preprocess.decode` refuses."""
-    from PIL import Image, UnidentifiedImageError
-
+def _see(image: EncodedImage, _: threading.Event, *, pixel_facts: AbstractSet[int] | None) -> _Seen | Unreadable:
+    """Return the facts of an image, or why it cannot be decoded."""
+    if image.data is None:
+        return Unreadable(index=image.index, path=image.path, reason=image.error or "cannot be read")
     try:
-        with HEADER_LOCK, warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            stored: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
-        if stored.width * stored.height > LARGEST or stored.mode in DEEP_MODES:
-            return None
-        return stored, stored.convert("RGB")
-    except (UnidentifiedImageError, Image.DecompressionBombError, Image.DecompressionBombWarning):
-        return None
-    except (OSError, SyntaxError, ValueError, EOFError):
-        return None
+        with decoded(image.data, _opened) as found:
+            thumb = np.asarray(resized(found.rgb, (THUMB, THUMB), "box"))
+            described = pixel_facts is None or image.index in pixel_facts
+            return _Seen(
+                at=image.index,
+                file=_file_facts(found, len(image.data)),
+                pixel=pixel_facts_of(found.rgb, thumb) if described else None,
+                digest=_digest(found.rgb),
+                phash=perceptual_hash(found.rgb),
+                thumb=thumb.reshape(-1),
+            )
+    except ImagesError as problem:
+        return Unreadable(index=image.index, path=image.path, reason=str(problem))
 
 
-def _file_facts(stored: Any, size: int) -> Floats:
+def _opened(image: Any) -> _Opened:
+    return _Opened(stored=image, rgb=in_mode(image, "RGB"), orientation=orientation_of(image))
+
+
+def _digest(rgb: Any) -> int:
+    """Return 64 bits of size and pixels; by strips, since a large image is not to be in memory once more."""
+    found = hashlib.blake2b(b"%dx%d:" % rgb.size, digest_size=8)
+    rows = max(1, _STRIP // rgb.width)
+    for top in range(0, rgb.height, rows):
+        found.update(rgb.crop((0, top, rgb.width, min(top + rows, rgb.height))).tobytes())
+    return int.from_bytes(found.digest(), "big")
+
+
+def _file_facts(found: _Opened, size: int) -> Floats:
     """Return the (F,) FILE_FACTS of a decoded image of `size` bytes."""
+    stored = found.stored
     width, height = stored.size
     form = "JPEG" if stored.format == "MPO" else stored.format  # several JPEGs in one file, as cameras write
     mode = _MODES.get(stored.mode, _OTHER_MODE)
@@ -235,8 +241,9 @@ def _file_facts(stored: Any, size: int) -> Floats:
     facts = [float(form == name) for name in FORMATS]
     facts += [math.log(size / (width * height)), math.log2(width), math.log2(height), width / height]
     facts += [float(mode == number) for number in range(_OTHER_MODE + 1)]
-    facts += [float("exif" in info or "Raw profile type exif" in info), float("icc_profile" in info)]
-    facts += [float("dpi" in info), *(_jpeg_facts(stored) if form == "JPEG" else _NOT_JPEG)]
+    facts += [float("exif" in info or "Raw profile type exif" in info), float(found.orientation)]
+    facts += [float("icc_profile" in info), float("dpi" in info)]
+    facts += _jpeg_facts(stored) if form == "JPEG" else _NOT_JPEG
     return np.array(facts, np.float32)
 
 

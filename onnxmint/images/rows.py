@@ -1,61 +1,143 @@
-"""Which images are shown to a model, each as a row of the table that asks: of one source or of several."""
+"""The rows of Parquet files beside their images: names, labels and groups of those that are meant."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from onnxmint.images.entries import ImageSource
-
-Rows = NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """Some images of one source.
-
-    Attributes:
-        name: what progress calls them, such as "members".
-        source: where they are.
-        index: (r,) int64, positions in the source, ascending.
-        row: (r,) int64, their rows in the table, ascending.
-        label: (r,) int64, their classes; None when not all are known.
-    """
-
-    name: str
-    source: ImageSource
-    index: Rows
-    row: Rows
-    label: Rows | None
+from onnxmint.errors import ImagesError
+from onnxmint.images.arrow import arrow_errors, groups_of, leaves_of, opened
+from onnxmint.images.classes import Numbering, number_by
+from onnxmint.images.columns import Columns, find_columns, shown_name
+from onnxmint.images.entries import require_countable
+from onnxmint.images.filters import Filters
+from onnxmint.images.labels import Faults, LabelReader
+from onnxmint.images.pages import rows_at_once
+from onnxmint.images.passed import Tally
+from onnxmint.images.selection import Reading, Selection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Decoded:
-    """Images that are pixels already.
+class Row:
+    """What is known of a row beside its image."""
+
+    number: int  # in its file
+    name: str  # of the image; the file's with the row's number where it has none
+    label: int | None
+    group: str | None
+
+
+class RowLister:
+    """Lists the rows of one file after the other, which must agree about classes.
 
     Attributes:
-        pixels: (r, H, W, C) uint8, as the probe's preprocessing makes them.
-        row: (r,) int64, their rows in the table, ascending.
-        label: (r,) int64 classes, or None.
+        numbering: the classes that the files name, or that are known.
+        likely: columns that may hold labels where none is called so.
+        tally: rows of which something is passed over.
     """
 
-    pixels: NDArray[np.uint8]
-    row: Rows
-    label: Rows | None
+    def __init__(self, chosen: Selection, reading: Reading) -> None:
+        """Start with no file."""
+        self.numbering: Numbering | None = None
+        self.likely: tuple[str, ...] = ()
+        self.tally = Tally()
+        self._chosen, self._reading = chosen, reading
+        self._faults = Faults()
+        self._filters: Filters | None = None
+        self._labels = LabelReader(reading.classes, self.tally, self._faults)
+        self._known: dict[str, int] = {}
+        self._count = 0
+
+    def rows(self, file: Path) -> Iterator[Row]:
+        """Yield the rows of a file that match.
+
+        Raises:
+            ImagesError: it cannot be read, or its columns do not serve.
+            UsageError: a filter, label or group column that it lacks.
+        """
+        handle = opened(file)
+        names = handle.schema_arrow.names
+        chosen = self._chosen.for_table(names)
+        self._filters = self._filters or Filters(chosen.equals)
+        columns = find_columns(file, handle.schema_arrow, chosen, self._reading)
+        self._learn_classes(file, columns)
+        for row in self._read(file, handle, columns, self._filters):
+            self._count += 1
+            require_countable(self._count, self._chosen.words)
+            yield row
+
+    def settle(self, left: int) -> None:
+        """Refuse what was listed when nothing is left of it, or too many rows make no sense.
+
+        Raises:
+            ImagesError: naming the filter, or the first such row.
+        """
+        self._faults.settle(self._count)
+        if not left:
+            why = self._filters.why_none() if self._filters is not None else "holds no Parquet file"
+            raise ImagesError(f"{self._chosen.words} {why}")
+
+    def _learn_classes(self, file: Path, columns: Columns) -> None:
+        """Remember the classes that a file names."""
+        self.likely = columns.likely
+        said = columns.numbering
+        if columns.label is None:
+            return
+        if self._reading.classes is not None:
+            self.numbering = self._reading.classes
+            return
+        if said is not None and self.numbering is not None and said != self.numbering:
+            raise ImagesError(
+                f"{file} names other classes than the files before it, so a label means two things; give one file, "
+                "or use --no-labels"
+            )
+        self.numbering = said or self.numbering
+
+    def _read(self, file: Path, handle: Any, columns: Columns, filters: Filters) -> Iterator[Row]:
+        path = [columns.path] if columns.path else []  # a leaf of the struct: no bytes are read with it
+        others = [name for name in (columns.label, columns.group) if name is not None]
+        wanted = [*path, *dict.fromkeys((*others, *filters.columns))]
+        total = handle.metadata.num_rows
+        require_countable(total, str(file))
+        if not wanted:
+            yield from (Row(number=row, name=f"{file.name}:{row}", label=None, group=None) for row in range(total))
+            return
+        names = _names_said(columns.numbering) if self._reading.classes is not None else {}
+        row = 0
+        with arrow_errors(file):
+            for table in handle.iter_batches(_many(file, handle, wanted), columns=wanted):
+                values = {name: table[name].to_pylist() for name in wanted if name not in path}
+                shown = table[columns.image].field("path").to_pylist() if path else [None] * len(table)
+                for place in range(len(table)):
+                    if filters.keeps([values[column][place] for column in filters.columns]):
+                        where = f"{file}, row {row + place}"
+                        label = self._labels.number(values[columns.label][place], where) if columns.label else None
+                        yield Row(
+                            number=row + place,
+                            name=shown_name(shown[place]) or f"{file.name}:{row + place}",
+                            label=self._as_known(label, names, file),
+                            group=shown_name(values[columns.group][place]) if columns.group else None,
+                        )
+                row += len(table)
+
+    def _as_known(self, label: int | None, names: dict[int, str], file: Path) -> int | None:
+        """Return the known number of the class that a file calls by another, by its name."""
+        if label is None or label not in names or self._reading.classes is None:
+            return label
+        name = names[label]
+        if name not in self._known:
+            self._known |= number_by([name], self._reading.classes, str(file))
+        return self._known[name]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Images:
-    """Images to show, in the order of their rows.
+def _names_said(numbering: Numbering | None) -> dict[int, str]:
+    return {} if numbering is None else dict(zip(numbering.numbers, numbering.names, strict=True))
 
-    Attributes:
-        parts: where they are, rows ascending from part to part.
-        count: rows of the whole table, shown or not.
-    """
 
-    parts: tuple[Part | Decoded, ...]
-    count: int
-
-    def __len__(self) -> int:
-        """Return how many images are shown."""
-        return sum(len(part.row) for part in self.parts)
+def _many(file: Path, handle: Any, wanted: list[str]) -> int:
+    """Return how many rows of some columns are read together."""
+    found = [rows_at_once(file, leaves_of(group, wanted)) for group in groups_of(handle)]
+    for many in found:
+        if isinstance(many, str):
+            raise ImagesError(f"a column beside the images of {file} {many}")
+    return min((many for many in found if isinstance(many, int)), default=1)

@@ -1,92 +1,65 @@
-"""Images in WebDataset tar shards: members of one sample share the part of their name before the first dot."""
+"""Images in WebDataset tar shards."""
 
-import json
-import tarfile
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import BinaryIO
 
 from onnxmint.errors import ImagesError
-from onnxmint.images.entries import SUFFIXES, EncodedImage, ImageEntry, too_large
+from onnxmint.images.entries import EncodedImage, ImageEntry, require_countable
 from onnxmint.images.grouping import group_of, require_groups
+from onnxmint.images.labels import Faults
+from onnxmint.images.opening import SUFFIXES
+from onnxmint.images.passed import Tally, count_beside, in_words, note_of
+from onnxmint.images.samples import FURTHER, Picture, SampleReader
+from onnxmint.images.selection import Reading, Selection
+from onnxmint.images.shards import Place
 
-_SMALL = 1 << 20  # bytes of a .cls or .json member that are worth reading
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where the bytes of an image are, so that reading goes straight to them."""
-
-    file: Path
-    name: str
-    start: int
-    size: int
-    error: str | None  # why they are not read
-
-
-@dataclass(slots=True)
-class _Sample:
-    """What one shard says of one sample."""
-
-    image: _Place | None = None
-    label: int | None = None
-    facts: dict[str, object] | None = None
+_MOST_FURTHER = 3  # pictures beside the one that is used, on average; more is a misunderstanding of names
 
 
 class TarSource:
     """Images in one tar file or in those of a folder, in the order of their names."""
 
-    def __init__(self, location: str, path: Path, rows: slice, group: str | None, *, labels: bool) -> None:
+    def __init__(self, chosen: Selection, reading: Reading) -> None:
         """List the shards' members.
 
         Raises:
-            ImagesError: a shard is damaged, or there is no image.
+            ImagesError: a shard is damaged, there is no image, or the names of images are no WebDataset's.
             UsageError: the group pattern does not serve.
         """
-        self.location = location
-        self.classes: tuple[str, ...] | None = None
-        self._files = sorted(path.glob("*.tar")) if path.is_dir() else [path]
-        samples = [sample for file in self._files for sample in self._list(file)]
-        found = sorted(
-            ((sample.image, sample) for sample in samples if sample.image is not None),
-            key=lambda pair: (pair[0].file, pair[0].start),
-        )[rows]
+        tally, faults = Tally(), Faults()
+        files = sorted(chosen.path.glob("*.tar")) if chosen.path.is_dir() else [chosen.path]
+        reader = SampleReader(chosen, reading, tally, faults)
+        found: list[Picture] = []
+        for file in files:
+            found += sorted(reader.pictures(file), key=lambda one: one.place.start)
+            require_countable(len(found), chosen.words)
+        faults.settle(max(len(found), reader.labels))
+        _refuse_other_names(chosen.words, len(found), tally)
+        if chosen.path.is_dir():
+            count_beside(chosen.path, ".tar", tally)
+        self.location = chosen.words
+        self.passed_over = tally.found()
+        self.notes = note_of(self.location, self.passed_over)
+        found = found[chosen.rows]
         if not found:
-            raise ImagesError(f"{location} holds no images ({', '.join(sorted(SUFFIXES))}) in its tar shards")
-        self._places = [place for place, _ in found]
-        self._entries = tuple(
-            ImageEntry(
-                index=index,
-                path=f"{place.file.name}/{place.name}",
-                label=sample.label if labels else None,
-                group=_group(group, sample, f"{place.file.name}/{place.name}"),
+            there = in_words(self.passed_over)
+            raise ImagesError(
+                f"{self.location} holds no images ({', '.join(sorted(SUFFIXES))}) in its tar shards"
+                f"{f'; what is there: {there}' if there else ''}"
             )
-            for index, (place, sample) in enumerate(found)
-        )
-        require_groups([entry.group for entry in self._entries], group, location)
+        labelled = reading.labels and any(one.label is not None for one in found)
+        self.numbering = reading.classes if labelled else None
+        self.classes = None if self.numbering is None else self.numbering.names
+        self._places = [one.place for one in found]
+        self._entries = tuple(_entries(found, reading.group))
+        require_groups([entry.group for entry in self._entries], reading.group, self.location)
 
     def entries(self) -> tuple[ImageEntry, ...]:
         """List the images."""
         return self._entries
-
-    def _list(self, file: Path) -> list[_Sample]:
-        samples: dict[str, _Sample] = {}
-        for archive, member in _members(file):
-            name = PurePosixPath(member.name)
-            if name.name.startswith("."):
-                continue  # hidden, as in folders: macOS writes a ._ twin of every file
-            sample = samples.setdefault(str(name.parent / name.name.split(".")[0]), _Sample())
-            suffix = name.suffix.lower()
-            if suffix in SUFFIXES:
-                sample.image = sample.image or _place(file, member)
-            elif suffix in {".cls", ".json"} and member.size < _SMALL:
-                handle = archive.extractfile(member)
-                text = handle.read() if handle is not None else b""
-                _learn(sample, suffix, text, f"{file.name}/{member.name}")
-        return list(samples.values())
 
     def read(self, wanted: AbstractSet[int] | None = None) -> Iterator[EncodedImage]:
         """Yield the wanted images in order; one that cannot be read carries its reason."""
@@ -96,7 +69,32 @@ class TarSource:
                 yield from _read(file, chosen)
 
 
-def _read(file: Path, chosen: list[tuple[ImageEntry, _Place]]) -> Iterator[EncodedImage]:
+def _refuse_other_names(words: str, used: int, tally: Tally) -> None:
+    """Refuse shards of which most pictures would be passed over: their names have dots that mean nothing.
+
+    Raises:
+        ImagesError: with a name, and how to take each picture for itself.
+    """
+    further = tally.count(FURTHER)
+    if further > _MOST_FURTHER * used:
+        example = next(one.examples[0] for one in tally.found() if one.reason == FURTHER)
+        raise ImagesError(
+            f"{words} holds {used + further:,} pictures of which only {used:,} have a name of their own: WebDataset's "
+            f"ends at the first dot, as in {example}. Take each picture for itself with ?key=last-dot behind the "
+            "place, or make the shards again without dots in the names"
+        )
+
+
+def _entries(found: list[Picture], group: str | None) -> Iterator[ImageEntry]:
+    """Yield the entries; a group is what the JSON says under that key, else the pattern on the path."""
+    find = group_of(group) if group is not None and any(one.group is None for one in found) else None
+    for index, one in enumerate(found):
+        path = f"{one.place.file.name}/{one.place.name}"
+        belongs = find(path) if one.group is None and find is not None else one.group
+        yield ImageEntry(index=index, path=path, label=one.label, group=belongs)
+
+
+def _read(file: Path, chosen: list[tuple[ImageEntry, Place]]) -> Iterator[EncodedImage]:
     try:
         handle = file.open("rb")
     except OSError as problem:
@@ -106,11 +104,15 @@ def _read(file: Path, chosen: list[tuple[ImageEntry, _Place]]) -> Iterator[Encod
         return
     with handle:
         for entry, place in chosen:
-            data, error = _read_place(handle, place)
-            yield EncodedImage(index=entry.index, path=entry.path, data=data, error=error)
+            yield _encoded(handle, entry, place)
 
 
-def _read_place(handle: BinaryIO, place: _Place) -> tuple[bytes | None, str | None]:
+def _encoded(handle: BinaryIO, entry: ImageEntry, place: Place) -> EncodedImage:
+    data, error = _read_place(handle, place)
+    return EncodedImage(index=entry.index, path=entry.path, data=data, error=error)
+
+
+def _read_place(handle: BinaryIO, place: Place) -> tuple[bytes | None, str | None]:
     if place.error is not None:
         return None, place.error
     try:
@@ -118,56 +120,8 @@ def _read_place(handle: BinaryIO, place: _Place) -> tuple[bytes | None, str | No
         data = handle.read(place.size)
     except OSError as problem:
         return None, f"cannot be read: {problem.strerror or problem}"
+    except MemoryError:
+        return None, "needs more memory than there is"
     if len(data) < place.size:
         return None, f"is cut short: {len(data):,} of {place.size:,} bytes"
     return data, None
-
-
-def _place(file: Path, member: tarfile.TarInfo) -> _Place:
-    error = "is stored as a sparse file" if member.issparse() else too_large(member.size)
-    return _Place(file, member.name, member.offset_data, member.size, error)
-
-
-def _members(file: Path) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
-    """Yield the members of a shard in order."""
-    try:
-        with tarfile.open(file, "r:") as archive:
-            for member in archive:
-                if member.isfile():
-                    yield archive, member
-            _require_end(file, archive.offset)
-    except (tarfile.TarError, OSError, EOFError) as problem:
-        raise ImagesError(f"{file} is no readable tar file: {problem}") from None
-
-
-def _require_end(file: Path, offset: int) -> None:
-    """Refuse a shard whose headers stop before its end: tarfile takes a damaged header for the end, silently."""
-    with file.open("rb") as handle:
-        handle.seek(offset)
-        if any(handle.read(tarfile.BLOCKSIZE)):
-            raise ImagesError(
-                f"{file} is damaged at byte {offset:,}, so the images behind it cannot be found; make the shard again"
-            )
-
-
-def _learn(sample: _Sample, suffix: str, text: bytes, name: str) -> None:
-    try:
-        if suffix == ".cls":
-            sample.label = int(text.decode().strip())
-            return
-        facts = json.loads(text)
-    except ValueError:
-        raise ImagesError(f"{name} does not hold {'a class number' if suffix == '.cls' else 'JSON'}") from None
-    if isinstance(facts, dict):
-        sample.facts = facts
-        if sample.label is None and type(facts.get("label")) is int:
-            sample.label = facts["label"]
-
-
-def _group(group: str | None, sample: _Sample, path: str) -> str | None:
-    """Return a sample's group: its JSON key of that name, else the pattern on its path."""
-    if group is None:
-        return None
-    if sample.facts is not None and group in sample.facts:
-        return str(sample.facts[group])
-    return group_of(group)(path)

@@ -10,7 +10,7 @@ from onnxmint.engine.probe import ODDS, expose
 from onnxmint.engine.target import Target
 from onnxmint.errors import ModelError
 from onnxmint.evidence.known import Evidence
-from onnxmint.images.rows import Images
+from onnxmint.images.chosen import Images
 from onnxmint.methods.measuring import RIGHT, Signals
 from onnxmint.methods.references import Reference, odds_probe, open_references
 from onnxmint.settings import TrainSettings

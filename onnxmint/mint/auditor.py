@@ -16,6 +16,7 @@ from onnxmint.preprocess.decoding import final_size
 from onnxmint.preprocess.geometry import contradiction
 from onnxmint.results.auditor import SCHEMA, AuditorFacts
 from onnxmint.results.json import Document
+from onnxmint.settings import MODULES
 from onnxmint.verdict.yardstick import Traces, Yardstick
 
 METADATA_KEY = "onnxmint.auditor"
@@ -37,10 +38,10 @@ class Auditor(AuditorFacts):
 
     def to_metadata(self) -> dict[str, str]:
         """Return the metadata that goes into the file (everything but the graph)."""
-        return {METADATA_KEY: _AUDITOR.write(self, packed=True)}
+        return {METADATA_KEY: AUDITOR.write(self, packed=True)}
 
 
-_AUDITOR = Document(kind=Auditor, schema=SCHEMA, elsewhere=("model",), mend="train it again", error=ModelError)
+AUDITOR = Document(kind=Auditor, schema=SCHEMA, elsewhere=("model",), mend="train it again", error=ModelError)
 
 
 def load_auditor(path: Path) -> Auditor:
@@ -68,7 +69,7 @@ def load_auditor(path: Path) -> Auditor:
     found = {entry.key: entry.value for entry in proto.metadata_props}
     if METADATA_KEY not in found:
         raise ModelError(f"{path} is an ONNX file but no auditor; make one with: onnxmint train")
-    auditor = _AUDITOR.read(found[METADATA_KEY], f"the auditor {path}", model=model)
+    auditor = AUDITOR.read(found[METADATA_KEY], f"the auditor {path}", model=model)
     outputs = {output.name for output in proto.graph.output}
     for wrong in (*_impossible(auditor, outputs), *_apart(auditor.yardstick, auditor.traces, auditor.method.folds)):
         raise ModelError(f"the auditor {path}: {wrong}; train it again")
@@ -78,6 +79,8 @@ def load_auditor(path: Path) -> Auditor:
 def _impossible(found: Auditor, outputs: Set[str]) -> Iterator[str]:
     """Yield what cannot be done with a graph and a method, so that no audit ends in the middle because of it."""
     method = found.method
+    if method.name not in [kind.name for kind in MODULES]:
+        yield f"no module {method.name!r}; there are {', '.join(kind.name for kind in MODULES)}"
     for spec in (found.preprocess, *(reference.preprocess for reference in method.references)):
         why = contradiction(spec) or ("it leaves the image size open" if final_size(spec) is None else None)
         if why is not None:

@@ -11,7 +11,7 @@ from onnxmint.evidence.table import FIT, EvidenceTable
 from onnxmint.methods.measuring import KnownScores, check_left
 from onnxmint.mint.fit import FittedModule, fit_on
 from onnxmint.mint.fitted import Fitted, finite, sample_of, signals_of
-from onnxmint.mint.modules import Beside
+from onnxmint.mint.modules.ensembles import Beside
 from onnxmint.mint.reading import Reading
 from onnxmint.progress import Stage
 from onnxmint.settings import TrainSettings

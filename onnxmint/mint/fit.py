@@ -15,8 +15,10 @@ from torch.nn import functional
 from onnxmint.engine.store import Activations
 from onnxmint.errors import EvidenceError, UsageError
 from onnxmint.evidence.table import FIT, EvidenceTable
-from onnxmint.mint.modules import MODULES, Ensemble, PhiModule
+from onnxmint.mint.modules import network_of
+from onnxmint.mint.modules.ensembles import Ensemble
 from onnxmint.progress import Stage
+from onnxmint.settings import MODULES, module_kind
 
 _BATCH = 128
 _READ = 1 << 21  # numbers taken from the store at once where gradients are not needed
@@ -41,7 +43,7 @@ class FittedModule:
     """A module with the weights of its best epochs, and how it got there.
 
     Attributes:
-        name: one of MODULES, or "phi".
+        name: one of MODULES.
         network: what gives the score; the mean of several networks where the module is an ensemble.
         best_epochs: of each network the epoch whose weights are kept; 0 is the untrained network.
         validation_loss: binary cross-entropy at those epochs, averaged over the networks; NaN when nothing was fitted.
@@ -95,7 +97,7 @@ def _threads(network: nn.Module) -> Iterator[None]:
 
 
 def module_for(wanted: str, shape: tuple[int, ...], layer: str) -> str:
-    """Return the module that reads a layer: "auto" takes `cnn` for maps (rank 3 per image), else `vanilla`.
+    """Return the module that reads a layer: "auto" takes the first of MODULES that can.
 
     Args:
         wanted: what was asked for.
@@ -103,22 +105,21 @@ def module_for(wanted: str, shape: tuple[int, ...], layer: str) -> str:
         layer: its name, for the message.
 
     Raises:
-        UsageError: `cnn` was asked for a layer without a map.
+        UsageError: the module was asked for a layer that it cannot read.
     """
-    is_map = len(shape) == 3  # noqa: PLR2004 - channels, height, width
-    if wanted == "cnn" and not is_map:
-        raise UsageError(
-            f"--module cnn needs an activation map, and layer {layer!r} ({'x'.join(map(str, shape))}) is none: use "
-            "--module vanilla, or a --layer with three axes in onnxmint layers"
-        )
     if wanted == "auto":
-        return "cnn" if is_map else "vanilla"
+        return next(kind.name for kind in MODULES if kind.reads == "layer" and kind.fits(shape))
+    if not module_kind(wanted).fits(shape):
+        raise UsageError(
+            f"--module {wanted} needs an activation map, and layer {layer!r} ({'x'.join(map(str, shape))}) is none: "
+            "use --module vanilla, or a --layer with three axes in onnxmint layers"
+        )
     return wanted
 
 
 def networks_in(name: str) -> int:
     """Return how many networks a module is made of."""
-    return {"views": len(FIT), "phi": 0}.get(name, 1)
+    return {"none": 0, "one": 1, "each fold": len(FIT)}[module_kind(name).fitted]
 
 
 def fit_on(
@@ -153,7 +154,7 @@ def fit_module(
     """Fit a module: as many networks as `networks_in` says, each stopped by a fold that it does not learn from.
 
     Args:
-        name: one of MODULES, or "phi".
+        name: one of MODULES.
         activations: (n, ...) float32, on the CPU, on CUDA or in a file.
         is_member: (n,) truth.
         fold: (n,) fold of each row, groups whole.
@@ -172,7 +173,7 @@ def fit_module(
         for number in range(networks_in(name)):
             held = fold == FIT[-1 - number]
             learn, check = (torch.from_numpy(np.flatnonzero(rows)) for rows in (~held, held))
-            kind = MODULES[name]
+            kind = network_of(name)
             network = kind(*_moments(activations, learn, kind.features)).to(activations.device)
             with _threads(network):
                 epoch, loss = _fit(network, activations, truth, learn, check, settings, advance)
@@ -181,12 +182,13 @@ def fit_module(
             epochs.append(epoch)
             losses.append(loss)
     if not networks:
+        free = network_of(name)().eval()
         return FittedModule(
             name=name,
-            network=PhiModule().eval(),
+            network=free,
             best_epochs=(),
             validation_loss=float("nan"),
-            unseen=_score(PhiModule(), activations, torch.arange(len(fold))) if len(fold) else unseen,
+            unseen=_score(free, activations, torch.arange(len(fold))) if len(fold) else unseen,
         )
     return FittedModule(
         name=name,

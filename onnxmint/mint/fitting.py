@@ -25,7 +25,7 @@ from onnxmint.mint.fitted import SCORE, Fitted, Keeping, Scoring, finite, sample
 from onnxmint.mint.reading import Reading, open_reading
 from onnxmint.progress import Stage
 from onnxmint.results.facts import Skipped
-from onnxmint.settings import TrainSettings
+from onnxmint.settings import TrainSettings, module_kind
 from onnxmint.stats.compare import compare_auc
 
 _ERRORS_WIDE = 2 * 1.96  # standard errors in a 95% interval
@@ -50,16 +50,16 @@ def fit_and_score(
         EvidenceError: too little could be read, or a score is not finite.
     """
     labels = evidence.table.labels is not None and not layers
-    reading = open_reading(target, layers, views=1 if settings.module == "phi" else settings.views, labels=labels)
+    reading = open_reading(target, layers, views=settings.views if _several_views(settings) else 1, labels=labels)
     _require_module(reading, settings)
-    if settings.folds is not None and settings.module != "phi":
-        name = "views" if not reading.layers else _module(reading, settings)
+    if settings.folds is not None and not _is_free(settings.module):
+        name = _module(reading, settings)
         keep = Keeping(signals=signals_of(reading, evidence.table), columns=(reading.column,))
         probe = reading.probe(settings.batch_size, also=(ANSWER,), reduce=keep, stored=True)
         with engine.observe(probe, evidence.images(TEST), name="in folds") as seen:
             return fit_in_folds(name, seen, reading, evidence.table, settings, engine.stage)
-    found, skipped = _fit(evidence, reading, settings, engine) if settings.folds is None else (_phi(settings), ())
-    if found.name == "phi" and reading.exposed.views > 1:  # one view is enough, at a fraction of the cost
+    found, skipped = _fit(evidence, reading, settings, engine) if settings.folds is None else (_free(settings), ())
+    if reading.exposed.views > 1 and not module_kind(found.name).views:  # one view is enough, at a fraction of the cost
         reading = open_reading(target, layers, views=1, labels=labels)
     table = replace(evidence.table, fold=np.zeros(len(evidence.table.index), np.int8))
     return _scored(replace(evidence, table=table), reading, found, settings, engine, skipped)
@@ -81,7 +81,7 @@ def fit_seen(
     Raises:
         EvidenceError: too little could be read, or a score is not finite.
     """
-    if settings.folds is not None and name != "phi":
+    if settings.folds is not None and not _is_free(name):
         return fit_in_folds(name, seen, reading, table, settings, stage)
     table = replace(table, fold=np.zeros(len(table.index), np.int8))
     values, learn = seen.activations(reading.column), np.isin(table.part[seen.row], FIT)
@@ -120,16 +120,29 @@ def require_readable_parts(table: EvidenceTable, seen: Observations, purpose: st
 
 def _require_module(reading: Reading, settings: TrainSettings) -> None:
     """Refuse a module that cannot read its layer before any image is read."""
-    if settings.module == "cnn" and len(reading.layers) > 1 and len(reading.shape) == 1:
+    if len(reading.layers) > 1 and settings.module != "auto" and not module_kind(settings.module).fits(reading.shape):
         listed = ", ".join(f"{layer.name!r} ({'x'.join(map(str, layer.shape))})" for layer in reading.layers)
-        raise UsageError(f"--module cnn needs maps of one size, these layers differ: {listed}; take one, or vanilla")
+        raise UsageError(
+            f"--module {settings.module} needs maps of one size, these layers differ: {listed}; take one, or vanilla"
+        )
     if reading.layers:
         _module(reading, settings)
 
 
 def _module(reading: Reading, settings: TrainSettings) -> str:
-    """Return the module that reads a layer, or several beside each other."""
-    return module_for(settings.module, reading.shape, joined_name(reading.layers))
+    """Return the module that reads a layer, or several beside each other, or the log-odds."""
+    if reading.layers:
+        return module_for(settings.module, reading.shape, joined_name(reading.layers))
+    return "views" if settings.module == "auto" else settings.module
+
+
+def _is_free(name: str) -> bool:
+    """Say whether a module learns nothing, so that all evidence is held out."""
+    return name != "auto" and module_kind(name).fitted == "none"
+
+
+def _several_views(settings: TrainSettings) -> bool:
+    return settings.module == "auto" or module_kind(settings.module).views
 
 
 def _fit(
@@ -142,17 +155,18 @@ def _fit(
         table, values = evidence.table.take(seen.row), seen.activations(reading.column)
         if settings.module == "auto" and not reading.layers:
             return _better_of_views_and_phi(values, table, settings.seed, engine.stage), seen.skipped
-        name = settings.module if not reading.layers else _module(reading, settings)
+        name = _module(reading, settings)
         return fit_on(name, values, table, table.part, settings.seed, engine.stage), seen.skipped
 
 
-def _phi(settings: TrainSettings) -> FittedModule:
-    """Return the module that learns nothing, so that all evidence is held out."""
+def _free(settings: TrainSettings) -> FittedModule:
+    """Return a module that learns nothing, so that all evidence is held out."""
     import torch
 
     none = np.empty(0, np.int8)
     quietly = FitSettings(seed=settings.seed)
-    return fit_module("phi", torch.zeros(0, 1), none.astype(bool), none, settings=quietly, advance=lambda steps: None)
+    nothing = torch.zeros(0, 1)
+    return fit_module(settings.module, nothing, none.astype(bool), none, settings=quietly, advance=lambda steps: None)
 
 
 def _better_of_views_and_phi(odds: Any, table: EvidenceTable, seed: int, stage: Stage) -> FittedModule:

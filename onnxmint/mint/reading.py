@@ -7,7 +7,7 @@ from onnxmint.engine.target import Target
 from onnxmint.errors import UsageError
 from onnxmint.graph.instrument import joined_name
 from onnxmint.graph.layers import Layer, choose_layers
-from onnxmint.settings import TrainSettings
+from onnxmint.settings import TrainSettings, module_kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,7 @@ def what_is_read(layers: tuple[Layer, ...], settings: TrainSettings) -> tuple[La
     Raises:
         UsageError: a layer was named for a module that reads the answer, or there is no such layer.
     """
-    if settings.module in ("views", "phi"):
+    if settings.module != "auto" and module_kind(settings.module).reads == "odds":
         if settings.layers != ("auto",):
             named = ", ".join(map(repr, settings.layers))
             raise UsageError(

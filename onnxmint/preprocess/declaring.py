@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from onnxmint.errors import UsageError
 from onnxmint.graph.load import TargetModel
 from onnxmint.graph.normalisation import find_normalisation
-from onnxmint.preprocess.declared.finding import NAMES, Found, declared_beside, load_spec, of_library
+from onnxmint.preprocess.declared.finding import NAMES, Found, declared_beside, load_spec
 from onnxmint.preprocess.decoding import PRESETS, final_size, resolve
-from onnxmint.preprocess.spec import PreprocessSpec
+from onnxmint.preprocess.spec import PreprocessSpec, layout_named
 from onnxmint.preprocess.variants import Variant, declared_variant
 
 _GEOMETRY_ONLY = "only size, resizing and cropping were taken; scaling is left to the graph"
@@ -45,7 +45,7 @@ def _declared_of_raw(found: tuple[Found, ...], target: TargetModel) -> tuple[Pre
     """Return what the one library's file beside a target of raw pixels says of size; else pixels as they are."""
     problems = {one.place: _refusal(one, target) for one in found}
     good = [one for one in found if problems[one.place] is None]
-    if len(found) == 1 and good and good[0].spec is not None and of_library(good[0].spec):
+    if len(found) == 1 and good and good[0].spec is not None and good[0].spec.of_library:
         spec = _left_to_graph(good[0].spec, target)
         return spec, (f"--preprocess was not given; of what {spec.name} declares, {_GEOMETRY_ONLY}.",)
     start = f"{target.path.name} takes raw pixels, so what is declared beside it was not taken"
@@ -60,7 +60,7 @@ def _left_to_graph(spec: PreprocessSpec, target: TargetModel) -> PreprocessSpec:
 
     A library's file always says how pixels are scaled, wherever that happens; a user's own TOML file means it.
     """
-    if not target.input.raw or not of_library(spec):
+    if not target.input.raw or not spec.of_library:
         return spec
     return replace(spec, scale=1.0, mean=(0.0,), std=(1.0,), channels="gray" if spec.channels == "gray" else "rgb")
 
@@ -88,7 +88,7 @@ def resolved_for(spec: PreprocessSpec, target: TargetModel) -> PreprocessSpec:
     image = target.input
     if image.features is not None:  # rows of pixels: the declared size says what they are
         image = image.settled(final_size(spec), spec.layout)
-        spec = replace(spec, layout=image.layout)
+        spec = replace(spec, layout=layout_named(image.layout))
     return resolve(spec, height=image.height, width=image.width, channels=image.channels, layout=image.layout)
 
 
@@ -107,6 +107,26 @@ def normalisation_warnings(spec: PreprocessSpec, target: TargetModel) -> tuple[s
     own = None if target.input.raw else find_normalisation(target)
     wrong = own.contradiction(spec.scale, spec.mean, spec.std) if own is not None else None
     return () if wrong is None else (wrong,)
+
+
+def orientation_note(turned: int, images: int, spec: PreprocessSpec, place: str) -> str | None:
+    """Return what to know where images say that they are to be shown turned; None where none does.
+
+    Args:
+        turned: how many do (`ImageFacts.turned`).
+        images: of how many.
+        spec: how they are read.
+        place: where they are.
+    """
+    if not turned:
+        return None
+    start = f"{turned:,} of {images:,} images of {place} carry an EXIF orientation"
+    if spec.orientation == "apply":
+        return f"{start} and were turned as it says."
+    return (
+        f"{start} and were read as they are stored, as torchvision does; Hugging Face's datasets turn them: if the "
+        'model was trained so, say orientation = "apply" in a TOML file (onnxmint check tries both).'
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +155,7 @@ def declarations(wanted: str | None, target: TargetModel) -> Declarations:
             others.append(declared_variant(_left_to_graph(found.spec, target)))
         else:
             notes.append(f"{found.place} is declared beside the model and not tried: {problem}.")
-    if meant is None and len(others) == 1 and (not target.input.raw or of_library(others[0].spec)):
+    if meant is None and len(others) == 1 and (not target.input.raw or others[0].spec.of_library):
         (meant,) = others
         notes.append(f"--preprocess was not given; what {meant.name} declares counts as declared.")
     own = None if target.input.raw else find_normalisation(target)

@@ -3,42 +3,37 @@
 Decoding, resizing and cropping are Pillow's and happen here; scaling, mean and deviation happen inside the graph.
 """
 
-import io
 import math
-import threading
-import warnings
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, get_args
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxmint.errors import ImagesError, UsageError
-from onnxmint.preprocess.geometry import KEEPING_ASPECT, fit
-from onnxmint.preprocess.spec import LARGEST, Channels, Layout, PreprocessSpec, Size, Transparency
+from onnxmint.errors import UsageError
+from onnxmint.images.opening import FORMATS, decoded, in_mode, upright
+from onnxmint.preprocess.geometry import fit
+from onnxmint.preprocess.spec import KEEPING_ASPECT, PreprocessSpec, Size, layout_named
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
-CHANNELS: tuple[Channels, ...] = get_args(Channels)
-LAYOUTS: tuple[Layout, ...] = get_args(Layout)
-TRANSPARENCY: tuple[Transparency, ...] = get_args(Transparency)
-HEADER_LOCK = threading.Lock()  # warnings.catch_warnings is not safe in threads, and images are decoded in several
-DEEP_MODES = ("I;16", "I;16B", "I;16L", "I", "F")
-
+__all__ = ["FORMATS", "PRESETS", "decode", "final_size", "resolve"]
 
 PRESETS: Mapping[str, PreprocessSpec] = {
-    "imagenet": PreprocessSpec(name="imagenet", scale=1 / 255, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
-    "cifar10": PreprocessSpec(
-        name="cifar10", scale=1 / 255, mean=(0.4914, 0.4822, 0.4465), std=(0.247, 0.2435, 0.2616)
+    "imagenet": PreprocessSpec(
+        name="imagenet", origin="preset", scale=1 / 255, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)
     ),
-    "0-1": PreprocessSpec(name="0-1", scale=1 / 255),
-    "-1-1": PreprocessSpec(name="-1-1", scale=1 / 255, mean=(0.5,), std=(0.5,)),
-    "0-255": PreprocessSpec(name="0-255"),
+    "cifar10": PreprocessSpec(
+        name="cifar10", origin="preset", scale=1 / 255, mean=(0.4914, 0.4822, 0.4465), std=(0.247, 0.2435, 0.2616)
+    ),
+    "0-1": PreprocessSpec(name="0-1", origin="preset", scale=1 / 255),
+    "-1-1": PreprocessSpec(name="-1-1", origin="preset", scale=1 / 255, mean=(0.5,), std=(0.5,)),
+    "0-255": PreprocessSpec(name="0-255", origin="preset"),
 }
 
 
 def resolve(
-    spec: PreprocessSpec, *, height: int | None, width: int | None, channels: int, layout: Layout
+    spec: PreprocessSpec, *, height: int | None, width: int | None, channels: int, layout: str
 ) -> PreprocessSpec:
     """Return the preprocessing with everything that a target leaves no choice about filled in.
 
@@ -67,7 +62,7 @@ def resolve(
         size=size,
         crop=crop,
         crop_fraction=None,
-        layout=layout,
+        layout=layout_named(layout),
         channels="gray" if channels == 1 else spec.channels,
         mean=_broadcast(spec.mean, channels),
         std=_broadcast(spec.std, channels),
@@ -114,35 +109,21 @@ def _broadcast(numbers: tuple[float, ...], channels: int) -> tuple[float, ...]:
 def decode(data: bytes, spec: PreprocessSpec) -> NDArray[np.uint8]:
     """Return the pixels of an encoded image, resized and cropped: (H, W, C) uint8, red first (bgr is made later).
 
-    EXIF orientation and colour profiles are left alone: as torchvision reads files.
+    Colour profiles are left alone, and EXIF orientation too unless it is to be applied: as torchvision reads files.
 
     Raises:
         ImagesError: the image is broken, too large, deeper than 8 bits, or not of the size that is wanted.
     """
-    from PIL import Image, UnidentifiedImageError
-
-    if not data:
-        raise ImagesError("is empty")
-    try:
-        with HEADER_LOCK, warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
-        if image.width * image.height > LARGEST:
-            raise ImagesError(f"is absurdly large: {image.width} x {image.height} pixels (allowed {LARGEST:,})")
-        if image.mode in DEEP_MODES:
-            raise ImagesError(
-                f"has more than 8 bits a channel (mode {image.mode}); convert it to 8 bits as the model saw it"
-            )
-        image = _on_white(image) if spec.transparency == "white" else image
-        image = image.convert("L" if spec.channels == "gray" else "RGB")
-    except UnidentifiedImageError:
-        raise ImagesError(f"is not an image in {', '.join(FORMATS)}") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise ImagesError(f"is absurdly large (more than {LARGEST:,} pixels)") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as problem:
-        raise ImagesError(f"is broken: {problem}") from None
-    pixels = np.asarray(fit(image, spec))
+    with decoded(data, partial(_as_declared, spec=spec)) as image:
+        pixels = np.asarray(fit(image, spec))
     return np.ascontiguousarray(pixels if pixels.ndim == 3 else pixels[:, :, None])  # noqa: PLR2004 - gray has two axes
+
+
+def _as_declared(image: Any, spec: PreprocessSpec) -> Any:
+    """Return an opened image in the colours that a preprocessing wants."""
+    image = upright(image) if spec.orientation == "apply" else image
+    image = _on_white(image) if spec.transparency == "white" else image
+    return in_mode(image, "L" if spec.channels == "gray" else "RGB")
 
 
 def _on_white(image: Any) -> Any:

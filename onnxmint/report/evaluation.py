@@ -27,7 +27,7 @@ _KINDS: dict[MethodKind, str] = {
     "module": "fitted MINT modules",
 }
 _CURVES = ("nonmember", "second")  # classes of curves beside the first module and the best signal
-_DEPTH = {"member": "cnn", "nonmember": "vanilla"}  # class of a curve -> module that reads layers
+_DEPTH = ("member", "nonmember", "second")  # classes of curves of the modules that read layers
 _SURE = 0.05
 
 Measured = tuple[Method, Performance]
@@ -100,7 +100,7 @@ def render_evaluation(found: Evaluation) -> str:
             ],
             depth=depth_chart(depth, _auc_of(signal)) if depth else None,
             depth_legend=[
-                *((kind, module) for kind, module in _DEPTH.items() if kind in depth),
+                *((kind, module) for kind, module in zip(_DEPTH, _readers(measured), strict=False) if kind in depth),
                 ("baseline", signal[0].title),
             ],
         )
@@ -128,10 +128,15 @@ def _modules(measured: Sequence[Measured]) -> list[Measured]:
     return [row for row in measured if row[0].kind == "module" and row[0].chosen]
 
 
+def _readers(measured: Sequence[Measured]) -> list[str]:
+    """Return the modules that read layers."""
+    return list(dict.fromkeys(method.module for method, _ in measured if method.module and method.depth is not None))
+
+
 def _by_depth(measured: Sequence[Measured]) -> dict[str, list[tuple[float, Estimate]]]:
     """Return depth and AUC of the modules that read layers, if any read more than one: class of the curve -> rows."""
     found = {}
-    for kind, module in _DEPTH.items():
+    for kind, module in zip(_DEPTH, _readers(measured), strict=False):
         rows = [
             (method.depth, performance.auc)
             for method, performance in measured

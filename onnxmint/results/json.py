@@ -185,14 +185,16 @@ def _array(kind: Any, found: object) -> object:
     try:
         if isinstance(found, list):
             return np.array(msgspec.convert(found, _LISTS[dtype.kind]), dtype)
+        if not isinstance(found, dict):
+            raise ValueError(f"expected a list of numbers or a packed array, got {type(found).__name__}")  # noqa: TRY004
         packed = msgspec.convert(found, _Packed)
     except msgspec.ValidationError as problem:
-        raise ValueError(_placed(str(problem)).replace(" at $", " in the array at ")) from None
+        raise ValueError(f"{str(problem).partition(' - at ')[0]} in the array") from None
     if packed.dtype != dtype.name:
         raise ValueError(f"expected an array of {dtype.name}, got {packed.dtype[:20]}")
     if any(size < 0 for size in packed.shape) or math.prod(packed.shape) * dtype.itemsize != len(packed.data):
         raise ValueError(f"{len(packed.data):,} bytes are no array of shape {packed.shape}")
     values = np.frombuffer(packed.data, dtype.newbyteorder("<")).astype(dtype).reshape(packed.shape)
     if dtype.kind == "f" and not np.isfinite(values).all():
-        raise ValueError("NaN or infinity in the array")
+        raise ValueError("expected finite numbers in the array")
     return values

@@ -1,7 +1,8 @@
 """Known images scored by a network that did not learn from them: the yardstick of every statement about a set.
 
 Everything rests on *placements*: the share of known non-members that an image scores above. Their mean is the AUC, they
-do not depend on the scale of a score, and they are comparable between the networks of a cross-fitted module.
+do not depend on the scale of a score, and they are comparable between the networks of a cross-fitted module and between
+strata: an image is placed among the known non-members of its own stratum only.
 """
 
 from dataclasses import dataclass
@@ -19,11 +20,13 @@ class HeldOut:
     """Scores of known images, each by a network that did not learn from it; independent units only.
 
     Attributes:
-        member: (m,) scores of members.
+        member: (m,) scores of members; none where no member is known.
         nonmember: (n,) scores of non-members.
         member_fold: (m,) number of the network that gave each score; all 0 when there is one.
         nonmember_fold: (n,) the same.
         inflation: factor on every variance that comes from the known images; see `cross_fitting_inflation`.
+        member_stratum: (m,) number of the stratum of each, None when all are compared with all.
+        nonmember_stratum: (n,) the same.
     """
 
     member: FloatArray
@@ -31,6 +34,13 @@ class HeldOut:
     member_fold: Numbers
     nonmember_fold: Numbers
     inflation: float = 1.0
+    member_stratum: Numbers | None = None
+    nonmember_stratum: Numbers | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse strata of one side only."""
+        if (self.member_stratum is None) != (self.nonmember_stratum is None):
+            raise ValueError("need strata of members and of non-members, got those of one side")
 
     @classmethod
     def of(cls, member: NDArray[np.floating], nonmember: NDArray[np.floating]) -> "HeldOut":
@@ -47,11 +57,8 @@ class HeldOut:
         """Return how many networks gave the scores."""
         return int(max(self.member_fold.max(initial=0), self.nonmember_fold.max(initial=0))) + 1
 
-    def placements(self, scores: FloatArray) -> FloatArray:
-        """Return (q,) shares of the non-members below each image, ties half.
-
-        Args:
-            scores: (q,) or (q, K), one column for each network.
+    def columns(self, scores: FloatArray) -> FloatArray:
+        """Return scores as (q, K), one column for each network.
 
         Raises:
             ValueError: another number of columns than networks, or NaN.
@@ -61,22 +68,74 @@ class HeldOut:
             raise ValueError(f"need scores by {self.networks} networks, got {columns.shape[1]}")
         if np.isnan(columns).any():
             raise ValueError("scores hold NaN, none may be")
-        below = np.zeros(len(scores))
+        return columns
+
+    def strata(self, stratum: Numbers | None, count: int) -> tuple[Numbers, Numbers]:
+        """Return the strata of so many questioned images and of the non-members; one for all where there are none.
+
+        Raises:
+            ValueError: only one of the two has strata, or there are not as many as images.
+        """
+        if (stratum is None) != (self.nonmember_stratum is None):
+            raise ValueError("need strata of the questioned and of the known images, got those of one side")
+        if stratum is None or self.nonmember_stratum is None:
+            return np.zeros(count, np.int64), np.zeros(len(self.nonmember), np.int64)
+        if len(stratum) != count:
+            raise ValueError(f"need the strata of {count} images, got {len(stratum)}")
+        return stratum, self.nonmember_stratum
+
+    def placements(self, scores: FloatArray, stratum: Numbers | None = None) -> FloatArray:
+        """Return (q,) shares of the non-members below each image, ties half; 1/2 where its stratum knows none.
+
+        Args:
+            scores: (q,) or (q, K), one column for each network.
+            stratum: (q,) where the known images have strata.
+
+        Raises:
+            ValueError: another number of columns than networks, strata on one side only, or NaN.
+        """
+        columns = self.columns(scores)
+        asked, known = self.strata(stratum, len(columns))
+        below, count = np.zeros(len(columns)), np.zeros(len(columns))
         for number in range(self.networks):
-            below += _below(columns[:, number], self.nonmember[self.nonmember_fold == number])
-        return below / len(self.nonmember)
+            mine = self.nonmember_fold == number
+            low, high, total = _counts(columns[:, number], asked, self.nonmember[mine], known[mine])
+            below, count = below + (low + high) / 2, count + total
+        return np.where(count > 0, below / np.maximum(count, 1), 0.5)
+
+    def reached(self, scores: FloatArray, stratum: Numbers | None = None) -> FloatArray:
+        """Return (q,) shares of the non-members that score as high as each image or higher; 1 where none is known.
+
+        Args:
+            scores: as in `placements`.
+            stratum: as in `placements`.
+        """
+        columns = self.columns(scores)
+        asked, known = self.strata(stratum, len(columns))
+        above, count = np.zeros(len(columns)), np.zeros(len(columns))
+        for number in range(self.networks):
+            mine = self.nonmember_fold == number
+            low, _, total = _counts(columns[:, number], asked, self.nonmember[mine], known[mine])
+            above, count = above + total - low, count + total
+        return np.where(count > 0, above / np.maximum(count, 1), 1.0)
 
     def member_placements(self) -> FloatArray:
-        """Return (m,) shares of the non-members of the same fold below each member, ties half."""
+        """Return (m,) shares of the non-members of the same fold and stratum below each member, ties half."""
         found = np.full(len(self.member), 0.5)
         for number in range(self.networks):
-            mine, others = self.member_fold == number, self.nonmember[self.nonmember_fold == number]
-            if len(others):
-                found[mine] = _below(self.member[mine], others) / len(others)
+            mine, theirs = self.member_fold == number, self.nonmember_fold == number
+            inside, outside = (
+                np.zeros(side.sum(), np.int64) if stratum is None else stratum[side]
+                for side, stratum in ((mine, self.member_stratum), (theirs, self.nonmember_stratum))
+            )
+            low, high, total = _counts(self.member[mine], inside, self.nonmember[theirs], outside)
+            found[mine] = np.where(total > 0, (low + high) / 2 / np.maximum(total, 1), 0.5)
         return found
 
     def above(self, scores: FloatArray | None = None) -> FloatArray:
         """Return (n,) shares of images above each non-member, ties half: of questioned ones, or of the members.
+
+        Strata are left aside.
 
         Args:
             scores: (q,) or (q, K) of the questioned; None compares with the members of the same fold.
@@ -89,7 +148,9 @@ class HeldOut:
             else:
                 others = scores.reshape(len(scores), -1)[:, number]
             if len(others):
-                found[mine] = 1 - _below(self.nonmember[mine], others) / len(others)
+                ordered = np.sort(others)
+                left, right = (np.searchsorted(ordered, self.nonmember[mine], side=side) for side in ("left", "right"))
+                found[mine] = 1 - (left + right) / 2 / len(others)
         return found
 
 
@@ -105,12 +166,21 @@ def cross_fitting_inflation(folds: int) -> float:
     return 1.0 if folds == 1 else 1.0 + folds / (folds - 1)
 
 
-def _below(scores: FloatArray, others: FloatArray) -> FloatArray:
-    """Return how many of the others each score is above, ties half."""
-    ordered = np.sort(others)
-    left, right = (np.searchsorted(ordered, scores, side=side) for side in ("left", "right"))
-    found: FloatArray = (left + right) / 2
-    return found
+def _counts(
+    scores: FloatArray, stratum: Numbers, others: FloatArray, other_stratum: Numbers
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return (q,) how many of the others of the same stratum are below each score, are not above it, and are in all.
+
+    Scores become whole numbers that keep their order, so that one sorted row of stratum and score serves all strata.
+    """
+    both, place = np.unique(np.concatenate([scores, others]), return_inverse=True)
+    strata, cell = np.unique(np.concatenate([stratum, other_stratum]), return_inverse=True)
+    key = cell.astype(np.int64) * (len(both) + 1) + place
+    ordered = np.sort(key[len(scores) :])
+    first = np.searchsorted(ordered, np.arange(len(strata) + 1) * (len(both) + 1))
+    mine = cell[: len(scores)]
+    low, high = (np.searchsorted(ordered, key[: len(scores)], side=side) - first[mine] for side in ("left", "right"))
+    return low.astype(np.float64), high.astype(np.float64), (first[mine + 1] - first[mine]).astype(np.float64)
 
 
 def group_means(scores: FloatArray, groups: Numbers) -> tuple[FloatArray, NDArray[np.int64]]:

@@ -5,9 +5,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from onnxmint.stats.estimates import FloatArray
-from onnxmint.stats.heldout import HeldOut
+from onnxmint.stats.guarantee import AUDITORS, DEFAULT, GUARANTEES, Guarantee, Luck
+from onnxmint.stats.heldout import HeldOut, Numbers
+from onnxmint.stats.orders import Side, p_value_by_orders
+from onnxmint.stats.strata import UNIFORM, Cells
 
-_EXACT = 50  # questioned images up to which one network's test is left to scipy, which is exact for very few
+METHOD = {
+    "average": "one-sided Mann-Whitney test with ties, by strata where there are any (van Elteren 1960)",
+    "each": (
+        "one-sided Mann-Whitney test with ties, by strata where there are any (van Elteren 1960), against a threshold "
+        "that lets 95% of auditors keep the level each (calibration-conditional, Bates et al. 2023)"
+    ),
+}
+_FEW = 8  # units of a side up to which no sum of placements is taken to be normal
+_LARGEST = 200  # known units that are put in random orders; among more the few asked ones are nearly independent
+_PAIR = 2
+_TINY = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,73 +28,183 @@ class SetTest:
     """Result of the test that no member is among the questioned images.
 
     Attributes:
-        p_value: one-sided Mann-Whitney.
-        effect: chance that a questioned image scores above a non-member.
+        p_value: one-sided, for whom `guarantee` says: see `guarantee.Luck.p_values`.
+        average: the p-value of the rank test, which holds on average over auditors; never larger.
+        effect: chance that a questioned image scores above a non-member (of its stratum).
+        needed: the effect from which on the test finds members.
         at_least: so many of the questioned images are members, with confidence 1 - alpha.
+        compared: units with known non-members in their stratum; the others take no part.
+        guarantee: "each" or "average".
     """
 
     p_value: float
+    average: float
     effect: float
+    needed: float
     at_least: int
+    compared: int
+    guarantee: Guarantee
 
 
-def compare_sets(questioned: FloatArray, known: HeldOut, *, alpha: float) -> SetTest:
-    """Test whether questioned images score higher than non-members (Mann and Whitney 1947).
+def compare_sets(
+    questioned: FloatArray,
+    known: HeldOut,
+    *,
+    alpha: float,
+    strata: Numbers | None = None,
+    guarantee: Guarantee = DEFAULT,
+) -> SetTest:
+    """Test whether questioned images score higher than non-members (Mann and Whitney 1947; van Elteren 1960).
 
-    With several networks (cross-fitting) each questioned image is placed among the non-members of every fold; the
-    variance stays that of one network, which is an upper bound, as averaged placements vary less.
+    Images are compared within their strata only; a stratum without a known non-member takes no part. With several
+    networks (cross-fitting) each questioned image is placed among the non-members of every fold; the variance stays
+    that of one network, which is an upper bound, as averaged placements vary less.
 
     Args:
         questioned: (q,) or (q, K) scores of independent units.
-        known: held-out scores of known ones.
-        alpha: level of the test; 1 - alpha is the confidence of the lower bound.
+        known: held-out scores of known ones; members are not needed.
+        alpha: level of the test, below 1/2; 1 - alpha is the confidence of the lower bound.
+        strata: (q,) of the questioned, where the known ones have strata.
+        guarantee: of which auditors the level holds.
 
     Raises:
-        ValueError: no scores on a side, or NaN among them.
+        ValueError: no scores on a side, strata on one side only, or NaN.
     """
     if not len(questioned) or not len(known.nonmember):
         raise ValueError(f"need scores on both sides, got {len(questioned)} and {len(known.nonmember)}")
-    placed = known.placements(questioned)
-    if known.networks == 1 and len(questioned) <= _EXACT:
-        from scipy.stats import mannwhitneyu
+    cells = Cells.of(questioned, known, strata)
+    if not cells.compared:
+        return SetTest(p_value=1.0, average=1.0, effect=0.5, needed=1.0, at_least=0, compared=0, guarantee=guarantee)
+    placed, reached = known.placements(questioned, strata), known.reached(questioned, strata)
+    luck = luck_of(cells)
+    excess = float(((placed - 0.5) * (cells.portion / np.maximum(cells.asked, 1))[cells.cell]).sum())
+    normal = {kind: float(luck.p_values(excess, kind)) for kind in GUARANTEES}
+    bounded = {kind: _of_few(reached, cells, kind).get(cells.compared, normal[kind]) for kind in GUARANTEES}
+    average = _average(questioned, known, cells, bounded["average"])
+    p_value = average if guarantee == "average" else max(average, bounded["each"])
+    least = _at_least(placed, reached, cells, alpha=alpha, guarantee=guarantee) if p_value <= alpha else 0
+    return SetTest(
+        p_value=p_value,
+        average=average,
+        effect=0.5 + excess,
+        needed=0.5 + float(luck.needed(alpha, guarantee)),
+        at_least=least,
+        compared=cells.compared,
+        guarantee=guarantee,
+    )
 
-        p_value = float(mannwhitneyu(questioned.ravel(), known.nonmember, alternative="greater").pvalue)
-    else:
-        p_value = float(_p_values(placed.sum(keepdims=True), np.array([len(placed)]), known)[0])
-    least = at_least(placed, known, alpha=alpha) if p_value <= alpha else 0
-    return SetTest(p_value=p_value, effect=float(placed.mean()), at_least=least)
+
+def luck_of(cells: Cells) -> Luck:
+    """Return the variance of the weighted mean placement of the questioned units, were none a member."""
+    known, portion, used = np.maximum(cells.known, 1), cells.portion, cells.known > 0
+    variance = UNIFORM * cells.untied() * portion**2 * used
+    return Luck(
+        known=np.asarray((cells.inflation * variance / known).sum()),
+        asked=np.asarray((variance * (known + 1) / (known * np.maximum(cells.asked, 1))).sum()),
+        step=np.asarray((0.5 / known * portion / np.maximum(cells.asked, 1)).max()),
+    )
 
 
-def at_least(placed: FloatArray, known: HeldOut, *, alpha: float) -> int:
-    """Return a lower bound on the number of members, with confidence 1 - alpha.
+def _at_least(placed: FloatArray, reached: FloatArray, cells: Cells, *, alpha: float, guarantee: Guarantee) -> int:
+    """Return a lower bound on the number of members, with confidence 1 - alpha; the set as a whole was rejected.
 
-    Closed testing with Mann-Whitney local tests (Goeman and Solari 2011; with conformal scores Magnani, Sesia and
-    Solari 2024): of all subsets of k images, that of the k lowest scores is the least significant; if even it is
-    rejected, fewer than k images are non-members.
+    Closed testing (Goeman and Solari 2011; with conformal scores Magnani, Sesia and Solari 2024). The local test of a
+    subset adds up its weighted placements; its variance is the largest that a subset of that size can have, so that of
+    all subsets of k images that of the k lowest is the least significant. If even it is rejected, fewer than k images
+    are non-members. So the bound is at least 1 wherever the whole set is rejected.
+    """
+    part = (cells.known > 0)[cells.cell]
+    value = np.sort((cells.weight[cells.cell] * (placed - 0.5))[part])
+    size = np.arange(1, cells.compared)
+    if not len(size):
+        return 1
+    total = np.cumsum(value)[:-1]
+    p_value = _largest_luck(cells, size).p_values(total, guarantee)
+    for count, bound in _of_few(reached, cells, guarantee).items():
+        if count < cells.compared:
+            p_value[count - 1] = bound
+    kept = np.flatnonzero(p_value > alpha)
+    return cells.compared - (int(size[kept[-1]]) if len(kept) else 0)
+
+
+def _largest_luck(cells: Cells, size: np.ndarray) -> Luck:
+    """Return the largest variance of a sum of weighted placements, over all subsets of these sizes.
+
+    A stratum gives its part in proportion to the units it lends, at the price of all that it could lend; the dearest
+    strata lend first.
+    """
+    used = cells.known > 0
+    known, asked, weight = cells.known[used], cells.asked[used], cells.weight[used]
+    lent = np.minimum(asked, size[:, None])
+    total = known + lent
+    untied = 1 - cells.known_ties[used] / np.maximum(total**3 - total, 1)
+    each = UNIFORM * untied * weight**2
+    return Luck(
+        known=_dearest(cells.inflation * each * lent / known, asked, size),
+        asked=_dearest(each * (known + 1) / known, asked, size),
+        step=np.asarray((0.5 * weight / known).max()),
+    )
+
+
+def _dearest(price: FloatArray, room: FloatArray, size: np.ndarray) -> FloatArray:
+    """Return (k,) the largest sum of prices of so many units, of which each stratum has only so many.
 
     Args:
-        placed: (q,) placements of the questioned images.
-        known: what they were placed among.
-        alpha: level.
+        price: (k, h) of one unit.
+        room: (h,) units.
+        size: (k,) units to be paid.
     """
-    size = np.arange(1, len(placed) + 1)
-    kept = np.flatnonzero(_p_values(np.cumsum(np.sort(placed)), size, known) > alpha)
-    return len(placed) - (int(size[kept[-1]]) if len(kept) else 0)
+    order = np.argsort(-price, axis=1, kind="stable")
+    each = room[order]
+    taken = np.clip(size[:, None] - (np.cumsum(each, axis=1) - each), 0, each)
+    found: FloatArray = (taken * np.take_along_axis(price, order, axis=1)).sum(axis=1)
+    return found
 
 
-def _p_values(total: FloatArray, size: np.ndarray, known: HeldOut) -> FloatArray:
-    """Return one-sided p-values of sums of placements of so many images: normal, half a rank of continuity.
+def _of_few(reached: FloatArray, cells: Cells, guarantee: Guarantee) -> dict[int, float]:
+    """Return the largest p-values of subsets of one and of two units, whose sums are not normal.
 
-    The variance is that without ties; ties make it smaller, so that they make the test conservative. A sum of one or
-    two placements is not normal: there the p-value is no smaller than that of so many uniform ones.
+    One unit: its rank among the known ones, or the upper limit of the share of non-members that score so high (Clopper
+    and Pearson 1934), which 95% of auditors do not exceed. Two: the sum of two uniform numbers, a rank of continuity.
     """
+    from scipy.special import betaincinv
+
+    part = cells.known[cells.cell] > 0
+    known = cells.known[cells.cell][part]
+    above = np.rint(reached[part] * known)
+    alone = (above + 1) / (known + 1)
+    if guarantee == "each":
+        free = np.maximum(known - above, _TINY)
+        alone = np.where(above < known, betaincinv(above + 1, free, AUDITORS), 1.0)
+    found = {1: float(alone.max())}
+    if len(known) >= _PAIR:
+        left = above / known + 0.5 / known
+        if guarantee == "each":
+            left = left + _unlucky(known, cells.inflation)
+        pair = float(np.sort(left)[-_PAIR:].sum())
+        found[_PAIR] = pair**2 / 2 if pair <= 1 else 1 - max(_PAIR - pair, 0.0) ** 2 / 2
+    return found
+
+
+def _unlucky(known: FloatArray, inflation: float) -> FloatArray:
     from scipy.stats import norm
 
-    n = len(known.nonmember)
-    deviation = np.sqrt(size * (n + known.inflation * size + 1) / (12 * n))
-    found: FloatArray = norm.sf((total - size / 2 - 0.5 / n) / deviation)
-    left = size - total + 1 / n  # of the largest sum; a rank of continuity for the finite number of known ones
-    of_two = np.where(left <= 1, left**2 / 2, 1 - np.maximum(2 - left, 0) ** 2 / 2)
-    few = np.select([size == 1, size == 2], [left, of_two], 0.0)  # noqa: PLR2004 - images
-    bounded: FloatArray = np.minimum(np.maximum(found, few), 1.0)
-    return bounded
+    found: FloatArray = float(norm.isf(1 - AUDITORS)) * np.sqrt(inflation * UNIFORM / known)
+    return found
+
+
+def _average(questioned: FloatArray, known: HeldOut, cells: Cells, otherwise: float) -> float:
+    """Return the p-value of the rank test where one side has very few units: exact, or by random orders."""
+    outside = int(cells.known.sum())
+    if cells.compared == 1 or min(cells.compared, outside) > _FEW or known.networks > 1:
+        return otherwise
+    score = known.columns(questioned)[:, 0]
+    if len(cells.asked) == 1 and not cells.ties.any():
+        from scipy.stats import mannwhitneyu
+
+        return float(mannwhitneyu(score, known.nonmember, alternative="greater", method="exact").pvalue)
+    if outside > _LARGEST:
+        return otherwise
+    cell = cells.known_cell
+    worth = cells.weight / np.maximum(cells.known, 1)
+    return p_value_by_orders(Side(score, cells.cell), Side(known.nonmember[cell >= 0], cell[cell >= 0]), worth)

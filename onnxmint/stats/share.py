@@ -5,23 +5,26 @@ The questioned images are a mixture: with share t of members, the chance that on
 adjusted count of Forman 2008 is the same with one threshold).
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from onnxmint.stats.estimates import Estimate, FloatArray
-from onnxmint.stats.heldout import HeldOut
+from onnxmint.stats.guarantee import DEFAULT, Guarantee, Luck
+from onnxmint.stats.heldout import HeldOut, Numbers
+from onnxmint.stats.strata import UNIFORM, Cells
 
 METHOD = (
     "ratio of effects, (effect - 1/2) / (AUC - 1/2); its 95% interval inverts the test of each share (Fieller 1954) "
     "with the variance of placements (DeLong 1988), ordered by likelihood as shares outside 0 to 1 are impossible "
-    "(Feldman and Cousins 1998)"
+    "(Feldman and Cousins 1998); where there are strata, both effects are means over them in the same proportion"
 )
 CONFIDENCE = 0.95
 _GRID = np.linspace(0, 1, 1001)
 _MANY = 10_000_000  # images beyond which no plan is made
-_UNIFORM = 1 / 12  # variance of a non-member's placement
 _LEAST = 1e-12
+_BOTH: tuple[Guarantee, Guarantee] = ("each", "average")
 _NO_EFFECT = 1e-6  # below it only the direction of the effect counts, not its size
 
 
@@ -29,29 +32,48 @@ _NO_EFFECT = 1e-6  # below it only the direction of the effect counts, not its s
 class Strength:
     """How well known members stand out, for planning: all that the power of an audit depends on.
 
+    Strata that the questioned images fill in another proportion than the known ones make these fewer: n known ones with
+    the shares a_h of them in stratum h, weighing b_h, are worth 1 / sum(b_h^2 / (a_h n)).
+
     Attributes:
         effect: AUC - 1/2.
         spread: variance of the members' placements.
-        members, nonmembers: held-out units it was measured on.
+        members, nonmembers: held-out units it was measured on, or what they are worth.
         inflation: factor on the variance that comes from them.
+        null: variance of a non-member's placement among very many known ones; ties make it smaller.
     """
 
     effect: float
     spread: float
-    members: int
-    nonmembers: int
+    members: float
+    nonmembers: float
     inflation: float = 1.0
+    null: float = UNIFORM
 
     @classmethod
-    def measured(cls, known: HeldOut) -> "Strength":
-        """Return that of held-out scores."""
-        placed, known_n = known.member_placements(), len(known.nonmember)
+    def measured(cls, known: HeldOut, cells: Cells | None = None) -> "Strength":
+        """Return that of held-out scores.
+
+        Args:
+            known: with at least two members.
+            cells: of the questioned images, which say how much each stratum counts; None where there are no strata.
+        """
+        placed, count = known.member_placements(), len(known.nonmember)
+        weight, worth, null = np.full(len(placed), 1 / len(placed)), float(count), UNIFORM
+        if cells is not None and known.member_stratum is not None:
+            weight = _member_weights(known.member_stratum, cells)
+            used = cells.known > 0
+            worth = 1 / float((cells.portion[used] ** 2 / cells.known[used]).sum())
+            null = UNIFORM * float((cells.portion * cells.untied()).sum())
+        elif known.networks == 1:
+            null = UNIFORM * _untied(known.nonmember)
         return cls(
-            effect=float(placed.mean()) - 0.5,
-            spread=max(float(placed.var(ddof=1)), (known_n + 1) ** -2),
-            members=len(placed),
-            nonmembers=len(known.nonmember),
+            effect=float((weight * placed).sum()) - 0.5,
+            spread=max(float(placed.var(ddof=1)), (count + 1) ** -2),
+            members=1 / float((weight**2).sum()),
+            nonmembers=worth,
             inflation=known.inflation,
+            null=max(null, (count + 1) ** -2),
         )
 
     @classmethod
@@ -64,24 +86,52 @@ class Strength:
         return cls(effect=auc - 0.5, spread=float(placed.var()), members=members, nonmembers=nonmembers)
 
 
-def share_of_members(questioned: FloatArray, known: HeldOut) -> Estimate:
+def _member_weights(stratum: Numbers, cells: Cells) -> FloatArray:
+    """Return (m,) weights of members, which give every stratum the portion that it has among the questioned ones.
+
+    Strata without a member lend their portion to the others; members of strata that none is asked of weigh nothing. If
+    no stratum has both, all members weigh the same.
+    """
+    place = np.full(len(stratum), -1)
+    for number, row in enumerate(cells.numbers.tolist()):
+        place[stratum == row] = number
+    count = np.bincount(place[place >= 0], minlength=len(cells.asked))
+    portion = np.where(count > 0, cells.portion, 0.0)
+    if not portion.sum():
+        return np.full(len(stratum), 1 / len(stratum))
+    each = portion / portion.sum() / np.maximum(count, 1)
+    found: FloatArray = np.where(place >= 0, each[place], 0.0)
+    return found
+
+
+def _untied(scores: FloatArray) -> float:
+    count = len(scores)
+    same = np.unique(scores, return_counts=True)[1].astype(np.float64)
+    return 1 - float((same**3 - same).sum()) / max(count**3 - count, 1)
+
+
+def share_of_members(questioned: FloatArray, known: HeldOut, strata: Numbers | None = None) -> Estimate:
     """Return the share of members among questioned images with its 95% interval.
 
     Args:
         questioned: (q,) or (q, K) scores of independent units.
         known: held-out scores of known ones.
+        strata: (q,) of the questioned, where the known ones have strata; members among them are then taken to be spread
+            over the strata as the questioned images are.
 
     Returns:
         The estimate; without any difference between members and non-members its interval is 0 to 1.
 
     Raises:
-        ValueError: fewer than two units on a side.
+        ValueError: fewer than two units on a side, or none that can be compared.
     """
-    asked, strength = known.placements(questioned), Strength.measured(known)
-    if min(len(asked), strength.members, strength.nonmembers) < 2:  # noqa: PLR2004 - a variance needs two
+    cells = Cells.of(questioned, known, strata)
+    if min(cells.compared, len(known.member), int(cells.known.sum())) < 2:  # noqa: PLR2004 - a variance needs two
         raise ValueError("need at least two units on each side")
-    effect = float(asked.mean()) - 0.5
-    error = np.sqrt(_variance(strength, len(asked), _GRID))
+    asked, strength = known.placements(questioned, strata), Strength.measured(known, cells)
+    each = (cells.portion / np.maximum(cells.asked, 1))[cells.cell]
+    effect = float((each * (asked - 0.5)).sum())
+    error = np.sqrt(_variance(strength, 1 / float((each**2).sum()), _GRID))
     distance = effect - _GRID * strength.effect
     reach = max(strength.effect, _NO_EFFECT)
     p_value = _bounded_p(distance / error, -_GRID * reach / error, (1 - _GRID) * reach / error)
@@ -91,14 +141,14 @@ def share_of_members(questioned: FloatArray, known: HeldOut) -> Estimate:
     return Estimate(value=value, low=min(low, value), high=max(high, value))
 
 
-def _variance(strength: Strength, questioned: int, share: FloatArray) -> FloatArray:
+def _variance(strength: Strength, questioned: float, share: FloatArray) -> FloatArray:
     """Return the variance of effect - share * (AUC - 1/2), for this share of members among so many questioned units.
 
-    A non-member's placement has variance 1/12 on either side; the share is that of these very images, so that its own
-    chance is no part of it.
+    A non-member's placement has variance 1/12 on either side, less with ties; the share is that of these very images,
+    so that its own chance is no part of it.
     """
-    of_asked = ((1 - share) * _UNIFORM + share * strength.spread) / questioned
-    of_known = (1 - share) ** 2 * _UNIFORM / strength.nonmembers + share**2 * strength.spread / strength.members
+    of_asked = ((1 - share) * strength.null + share * strength.spread) / questioned
+    of_known = (1 - share) ** 2 * strength.null / strength.nonmembers + share**2 * strength.spread / strength.members
     found: FloatArray = of_asked + strength.inflation * of_known
     return found
 
@@ -118,48 +168,116 @@ def _bounded_p(z: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
     return np.where(gain <= 0, 1.0, found)
 
 
-def power(strength: Strength, questioned: int, share: FloatArray, *, alpha: float) -> FloatArray:
+def power(
+    strength: Strength, questioned: float, share: FloatArray, *, alpha: float, guarantee: Guarantee = DEFAULT
+) -> FloatArray:
     """Return the chance that the test of the set finds this share of members among so many questioned units.
 
-    The error of the measured AUC is part of it, so that a promise made from little evidence is a modest one.
+    The error of the measured AUC is part of it, so that a promise made from little evidence is a modest one. It is the
+    chance over audits of all auditors, the luck of the known images included.
+
+    Args:
+        strength: of the known members.
+        questioned: number of units, or what they are worth.
+        share: (k,) of members among them.
+        alpha: level of the test.
+        guarantee: of which auditors the level holds.
+    """
+    from scipy.stats import norm
+
+    luck = Luck.of(strength.nonmembers, questioned, inflation=strength.inflation, null=strength.null)
+    error = np.sqrt(_variance(strength, questioned, share))
+    found: FloatArray = norm.cdf((share * strength.effect - luck.needed(alpha, guarantee)) / error)
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PowerCost:
+    """What it costs that nearly every auditor keeps the level, not only the average one.
+
+    Attributes:
+        each, average: chance that a set with this share of members is found, under the two guarantees.
+        needed_each, needed_average: how far above 1/2 the effect has to be.
+        nonmembers: known non-members with which "each" finds the set as often as "average" does with what there is;
+            None when no number does.
+    """
+
+    each: float
+    average: float
+    needed_each: float
+    needed_average: float
+    nonmembers: int | None
+
+    @property
+    def points(self) -> float:
+        """Return the loss in percentage points."""
+        return 100 * (self.average - self.each)
+
+
+def power_cost(strength: Strength, questioned: float, share: float, *, alpha: float) -> PowerCost:
+    """Return what the guarantee of each auditor costs in power.
 
     Args:
         strength: of the known members.
         questioned: number of units.
-        share: (k,) of members among them.
+        share: of members among them.
         alpha: level of the test.
     """
-    from scipy.stats import norm
+    asked = np.array([share])
+    each, average = (float(power(strength, questioned, asked, alpha=alpha, guarantee=kind)[0]) for kind in _BOTH)
+    luck = Luck.of(strength.nonmembers, questioned, inflation=strength.inflation, null=strength.null)
 
-    n = strength.nonmembers
-    needed = norm.isf(alpha) * np.sqrt((n + strength.inflation * questioned + 1) * _UNIFORM / (n * questioned))
-    error = np.sqrt(_variance(strength, questioned, share))
-    found: FloatArray = norm.cdf((share * strength.effect - needed) / error)
-    return found
+    def enough(count: int) -> bool:
+        more = count / strength.nonmembers
+        richer = replace(strength, nonmembers=count, members=strength.members * more)
+        return float(power(richer, questioned, asked, alpha=alpha, guarantee="each")[0]) >= average
+
+    return PowerCost(
+        each=each,
+        average=average,
+        needed_each=float(luck.needed(alpha, "each")),
+        needed_average=float(luck.needed(alpha, "average")),
+        nonmembers=_first(enough, start=int(strength.nonmembers)),
+    )
 
 
-def detectable_share(strength: Strength, questioned: int, *, alpha: float, wanted: float = CONFIDENCE) -> float | None:
+def detectable_share(
+    strength: Strength, questioned: float, *, alpha: float, wanted: float = CONFIDENCE, guarantee: Guarantee = DEFAULT
+) -> float | None:
     """Return the smallest share of members that would be found with probability `wanted`, None if not even all.
 
     Args:
         strength: of the known members.
-        questioned: number of units.
+        questioned: number of units, or what they are worth.
         alpha: level of the test.
         wanted: probability.
+        guarantee: of which auditors the level holds.
     """
-    enough = np.flatnonzero(power(strength, questioned, _GRID[1:], alpha=alpha) >= wanted)
+    chance = power(strength, questioned, _GRID[1:], alpha=alpha, guarantee=guarantee)
+    enough = np.flatnonzero(chance >= wanted)
     return float(_GRID[1 + enough[0]]) if len(enough) else None
 
 
-def questioned_needed(strength: Strength, share: float, *, alpha: float, wanted: float = CONFIDENCE) -> int | None:
+def questioned_needed(
+    strength: Strength, share: float, *, alpha: float, wanted: float = CONFIDENCE, guarantee: Guarantee = DEFAULT
+) -> int | None:
     """Return how many questioned units it takes to find a share with probability `wanted`, None if no number does."""
     asked = np.array([share])
-    if power(strength, _MANY, asked, alpha=alpha)[0] < wanted:
+
+    def enough(count: int) -> bool:
+        return float(power(strength, count, asked, alpha=alpha, guarantee=guarantee)[0]) >= wanted
+
+    return _first(enough)
+
+
+def _first(enough: Callable[[int], bool], start: int = 0) -> int | None:
+    """Return the smallest number above `start` that is enough, None when not even _MANY are."""
+    if not enough(_MANY):
         return None
-    low, high = 0, _MANY
+    low, high = start, _MANY
     while high - low > 1:
         middle = (low + high) // 2
-        if power(strength, middle, asked, alpha=alpha)[0] >= wanted:
+        if enough(middle):
             high = middle
         else:
             low = middle

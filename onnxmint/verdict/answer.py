@@ -11,8 +11,6 @@ from onnxmint.stats.set_test import SetTest, compare_sets
 from onnxmint.stats.share import CONFIDENCE, Strength, detectable_share, questioned_needed, share_of_members
 
 CHANCE = 0.5
-CONFOUNDS = ("reference", "placebo", "files", "pixels", "exchangeability")
-"""Controls that, when they fail, leave another explanation than membership."""
 ASSUMPTION = (
     "All of this holds if the questioned images, had they not been trained on, would be images like the known "
     "non-members (same source, same preparation); no test after the fact can prove that (arXiv 2409.19798)."
@@ -108,7 +106,7 @@ def reach_verdict(
 
 def stopped_by(controls: Sequence[Control]) -> list[Control]:
     """Return the failed controls that leave another explanation than membership."""
-    return [control for control in controls if control.name in CONFOUNDS and control.passed is False]
+    return [control for control in controls if control.stops and control.passed is False]
 
 
 def _implausible(controls: Sequence[Control]) -> list[str]:
@@ -125,13 +123,12 @@ def _assumed(found: _Findings) -> list[str]:
 
 def _unexcluded(controls: Sequence[Control]) -> list[str]:
     """Return what no control could exclude."""
-    of = {control.name: control for control in controls}
-    said, reference = [], of.get("reference")
+    said, reference = [], next((control for control in controls if control.name == "reference"), None)
     if reference is None or reference.passed is None:
         said.append(NO_REFERENCE)
     elif reference.difficulty is not None and reference.difficulty.learned:
         said.append(LEARNED_REFERENCE)
-    missing = [name for name in CONFOUNDS[1:] if name not in of or of[name].passed is None]
+    missing = [one.name for one in controls if one.stops and one.name != "reference" and one.passed is None]
     if missing:
         said.append(f"Controls that were not run could exclude nothing: {', '.join(missing)}.")
     return said

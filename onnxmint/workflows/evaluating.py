@@ -27,7 +27,7 @@ from onnxmint.mint.reading import title
 from onnxmint.progress import Stage, quiet
 from onnxmint.results.evaluation import Evaluation, EvaluationFacts, Method
 from onnxmint.results.facts import now
-from onnxmint.settings import EvaluateSettings
+from onnxmint.settings import EvaluateSettings, module_kind
 from onnxmint.stats import metrics
 
 _MINT = "Membership Inference Test, arXiv 2601.12929"
@@ -139,7 +139,7 @@ class _Clock:
 
 
 def _wanted_layers(every: tuple[Layer, ...], settings: EvaluateSettings) -> list[Layer]:
-    if not {"cnn", "vanilla"} & set(settings.modules):
+    if all(module_kind(name).reads == "odds" for name in settings.modules):
         return []
     if "all" in settings.layers:
         return list(every)
@@ -154,17 +154,14 @@ def _penultimate(target: Target) -> Layer | None:
 
 def _rivals(target: Target, layers: list[Layer], settings: EvaluateSettings) -> Iterator[Rival]:
     """Yield every module on every layer that was asked for."""
-    for name in settings.modules:
-        if name == "views":
+    for kind in (module_kind(name) for name in settings.modules):
+        if kind.reads == "odds":
             mixes = target.model.input.mixes
-            yield Rival(name=name, layer=None, skipped=f"the target {MIXES}" if mixes else None)
-        elif name in ("cnn", "vanilla"):
-            for layer in layers:
-                no_map = name == "cnn" and layer.kind != "map"
-                why = "needs an activation map, which this layer is not" if no_map else None
-                yield Rival(name=name, layer=layer, skipped=why)
-        else:
-            raise UsageError(f"no module {name!r} to evaluate; there are views, cnn and vanilla")
+            yield Rival(name=kind.name, layer=None, skipped=f"the target {MIXES}" if mixes else None)
+            continue
+        for layer in layers:
+            why = None if kind.fits(layer.shape) else "needs an activation map, which this layer is not"
+            yield Rival(name=kind.name, layer=layer, skipped=why)
 
 
 def _module_methods(

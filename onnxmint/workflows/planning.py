@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from onnxmint.errors import UsageError
+from onnxmint.mint.auditor import Auditor
 from onnxmint.results.plan import Plan
 from onnxmint.stats.share import CONFIDENCE, Strength, detectable_share, questioned_needed
 
@@ -13,6 +15,31 @@ EVIDENCE = (200, 500, 1000, 2000, 5000, 10_000, 20_000)
 HELD_OUT = 0.5  # share of the known images that is not fitted on
 _MOST = 10_000_000
 _CHANCE = 0.5
+_LARGEST_ALPHA = 0.5
+
+
+def plan(auditor: Auditor | None = None, *, auc: float | None = None, share: float = 0.5, alpha: float = 0.05) -> Plan:
+    """Say how many images of evidence and how many questioned images an audit needs.
+
+    Args:
+        auditor: one that there is, or None.
+        auc: the expected one, where there is no auditor.
+        share: of members that is to be found.
+        alpha: level of the test of the set.
+
+    Raises:
+        UsageError: both or neither were given, or a number is out of range.
+    """
+    if (auditor is None) == (auc is None):
+        raise UsageError("give either an auditor (from onnxmint train) or the --auc to expect")
+    if not 0 < share <= 1 or not 0 < alpha <= _LARGEST_ALPHA:
+        raise UsageError(f"--share must be above 0 and at most 1, --alpha at most 0.5; got {share} and {alpha}")
+    if auditor is not None:
+        strength = Strength.measured(auditor.yardstick.groups())
+        return plan_measured(strength, auditor.evidence.members, share=share, alpha=alpha)
+    if auc is None or not _CHANCE < auc < 1:
+        raise UsageError(f"--auc must be between 0.5 and 1, got {auc}")
+    return plan_expected(auc, share=share, alpha=alpha)
 
 
 def plan_expected(auc: float, *, share: float, alpha: float, evidence: Sequence[int] = EVIDENCE) -> Plan:

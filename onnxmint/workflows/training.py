@@ -28,7 +28,7 @@ from onnxmint.mint.merging import check_parity, merge
 from onnxmint.mint.reading import title, what_is_read
 from onnxmint.progress import Stage, quiet
 from onnxmint.results.facts import Control, MethodFacts, ReferenceFacts, now
-from onnxmint.settings import TrainSettings
+from onnxmint.settings import TrainSettings, module_kind
 from onnxmint.stats import metrics, two_sample
 from onnxmint.verdict.yardstick import Traces
 from onnxmint.workflows.watching import Watched, watch
@@ -111,9 +111,10 @@ def train_on(target: Target, sources: Sources, settings: TrainSettings, engine: 
 
 def _one_view_if_mixing(target: Target, settings: TrainSettings) -> TrainSettings:
     """Take `phi` for `auto`, and refuse `views`, where a target cannot be shown several views of an image."""
-    if not target.model.input.mixes or settings.module not in ("auto", "views"):
+    auto = settings.module == "auto"
+    if not target.model.input.mixes or not (auto or module_kind(settings.module).views):
         return settings
-    if settings.module == "views":
+    if not auto:
         require_one_view(target, settings.views)
         return settings
     return replace(settings, module="phi") if settings.layers == ("auto",) else settings

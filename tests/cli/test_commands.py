@@ -221,7 +221,11 @@ def test_no_auditor_and_no_evidence_explains_what_is_missing(call: Run, images: 
         (["train", MODEL, *EVIDENCE, *DECLARED, "--module", "phi", "--layer", "1"], 2, "--module phi reads what the"),
         (["train", MODEL, *EVIDENCE, *DECLARED, "--views", "3"], 2, "'3' is not one of '2', '14', '26'"),
         (["evaluate", MODEL, *EVIDENCE], 2, "say how target.onnx's images are prepared, with --preprocess"),
-        (["evaluate", MODEL, *EVIDENCE, *DECLARED, "--modules", "cnn,nn"], 2, "no module 'nn' to evaluate"),
+        (
+            ["evaluate", MODEL, *EVIDENCE, *DECLARED, "--modules", "cnn,nn"],
+            2,
+            "'nn' is not one of 'views', 'cnn', 'vanilla'",
+        ),
         (["evaluate", MODEL, *EVIDENCE, *DECLARED, "--layers", "relu_9"], 2, "no layer 'relu_9'; closest:"),
         (["evaluate", MODEL, *FEW, *DECLARED, "--reference", "none"], 2, "--reference none is not a folder"),
         (["evaluate", MODEL, *EVIDENCE, *DECLARED, "-o", "/proc/x"], 1, "cannot write /proc/x"),

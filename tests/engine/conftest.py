@@ -11,8 +11,8 @@ from PIL import Image
 
 from onnxmint.engine.probe import Probe
 from onnxmint.engine.session import choose_device
+from onnxmint.images.chosen import Images, Part
 from onnxmint.images.entries import EncodedImage, ImageEntry
-from onnxmint.images.rows import Images, Part
 from onnxmint.preprocess.spec import PreprocessSpec
 
 SAME = """

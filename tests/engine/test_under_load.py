@@ -19,7 +19,7 @@ import onnxmint
 from onnxmint.engine.local import Local
 from onnxmint.engine.probe import ODDS, Probe, Shown, expose
 from onnxmint.engine.target import make_ready
-from onnxmint.images.rows import Images, Part
+from onnxmint.images.chosen import Images, Part
 from onnxmint.images.sources import open_source
 from onnxmint.settings import EvidenceSettings
 

@@ -18,10 +18,13 @@ from scipy import stats
 from onnxmint.errors import ImagesError
 from onnxmint.images.entries import EncodedImage, ImageEntry
 from onnxmint.images.facts import FILE_FACTS, PIXEL_FACTS, ImageFacts, look_at
+from onnxmint.images.opening import FORMATS
 from onnxmint.images.sources import open_source
-from onnxmint.preprocess.decoding import FORMATS, decode
+from onnxmint.preprocess.decoding import decode
 from onnxmint.preprocess.spec import PreprocessSpec
 from onnxmint.progress import quiet
+
+WRITTEN = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")  # AVIF and HEIF: where this Pillow has them
 
 
 class _Listed:
@@ -89,7 +92,7 @@ def test_every_column_has_its_own_name_and_shape() -> None:
     assert [array.dtype.name for array in kinds] == ["int64", "float32", "float32", "uint64", "uint64", "uint8"]
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", WRITTEN)
 def test_the_container_is_read_from_the_file(form: str) -> None:
     facts = _look(_encode(_noise(8, 8), form)).file[0]
     assert facts[: len(FORMATS)].tolist() == [float(form == name) for name in FORMATS]
@@ -142,6 +145,19 @@ def test_metadata_is_noticed(form: str) -> None:
     assert (_file("EXIF", plain), _file("ICC profile", plain)) == (0, 0)
     assert _file("EXIF", _encode(_noise(8, 8), form, exif=exif)) == 1
     assert _file("ICC profile", _encode(_noise(8, 8), form, icc_profile=b"profile")) == 1
+
+
+def test_orientations_are_read_and_those_that_turn_are_counted() -> None:
+    data = []
+    for number in (1, 3, 6, 8):
+        exif = Image.Exif()
+        exif[0x0112] = number
+        data.append(_encode(_noise(8, 8), "JPEG", exif=exif))
+    facts = _look(*data, _encode(_noise(8, 8)), b"nothing")
+    assert facts.file[:, FILE_FACTS.index("EXIF orientation")].tolist() == [1, 3, 6, 8, 1]
+    assert facts.turned == 3
+    assert ImageFacts.joined([facts, facts]).turned == 6
+    assert facts.take(facts.index > 1).turned == 2
 
 
 def test_a_resolution_is_noticed() -> None:
@@ -266,6 +282,10 @@ def test_images_that_cannot_be_decoded_are_absent_and_progress_still_ends() -> N
     facts = look_at(_Listed(*images), wanted=set(range(120)), stage=stage, name="looking")  # type: ignore[arg-type]
     assert facts.index.tolist() == list(range(0, 120, 6))
     assert sum(steps) == 120
+    assert [one.index for one in facts.unreadable] == [place for place in range(120) if place % 6]
+    starts = ("is empty", "gone", "is not an image in JPEG", "is broken: ", "has more than 8 bits a channel")
+    assert [one.reason[: len(start)] for one, start in zip(facts.unreadable, starts, strict=False)] == list(starts)
+    assert [one.path for one in facts.unreadable[:2]] == ["1", "2"]
 
 
 def test_only_wanted_images_are_looked_at(tmp_path: Path) -> None:
@@ -335,7 +355,7 @@ def test_a_source_that_fails_ends_the_threads() -> None:
 
 @settings(deadline=None, max_examples=100)
 @given(
-    form=st.sampled_from(FORMATS),
+    form=st.sampled_from(WRITTEN),
     edits=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=6),
     keep=st.floats(0.2, 1),
 )

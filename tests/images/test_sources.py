@@ -14,7 +14,7 @@ from PIL import Image
 
 from onnxmint.errors import ImagesError, OnnxmintError, UsageError
 from onnxmint.images.entries import LARGEST_FILE
-from onnxmint.images.files import refuse_folder
+from onnxmint.images.folders import refuse_folder
 from onnxmint.images.sources import open_source, parse_location
 
 
@@ -111,7 +111,7 @@ def test_plain_bytes_and_missing_bytes(tmp_path: Path) -> None:
     pq.write_table(pa.table({"image": [_png(1), None]}), tmp_path / "a.parquet")
     images = list(open_source(tmp_path / "a.parquet").read())
     assert images[0].data == _png(1)
-    assert images[1].error == "has no bytes (only a path was stored)"
+    assert images[1].error == "has no bytes (only a path was stored): give a CSV of path,label"
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_messages(tmp_path: Path) -> None:
 
 def test_messages_of_parquet(tmp_path: Path) -> None:
     path = _parquet(tmp_path / "a.parquet", label=["x"] * 10)
-    assert "label 'x' is not a class number" in _message(ImagesError, path)
+    assert "a.parquet, row 0: label 'x' is no class number; number the classes" in _message(ImagesError, path)
     assert "has no column 'split'; its columns: image, label" in _message(UsageError, f"{path}?split=train")
     assert "has no column 'who'" in _message(UsageError, path, group="who")
     assert "leaves no row" in _message(ImagesError, f"{path}?label=y")
@@ -235,7 +235,7 @@ def test_messages_of_csv_and_tar(tmp_path: Path) -> None:
     assert "is no readable tar file" in _message(ImagesError, tmp_path / "a.tar")
     assert "holds no images" in _message(ImagesError, _tar(tmp_path / "b.tar", {"a.txt": b"x"}))
     bad = _tar(tmp_path / "c.tar", {"a.png": _png(1), "a.cls": b"cat"})
-    assert "does not hold a class number" in _message(ImagesError, bad)
+    assert "c.tar/a.cls: label 'cat' is no class number" in _message(ImagesError, bad)
 
 
 def test_a_slice_of_a_folder_keeps_the_class_numbers(tmp_path: Path) -> None:

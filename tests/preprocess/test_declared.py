@@ -66,6 +66,7 @@ def test_what_was_saved_as_a_feature_extractor_is_read_as_an_image_processor(tmp
     [
         ("[1]", "holds no JSON object"),
         ("{", "no readable JSON"),
+        ("[" * 200_000, "no readable JSON: it is nested more than 64 levels deep"),
         ({"size": 224}, "image_processor_type is missing"),
         ({"image_processor_type": "SamImageProcessor"}, 'image_processor_type = "SamImageProcessor"; onnxmint reprod'),
         ({"feature_extractor_type": "Wav2Vec2FeatureExtractor"}, "feature_extractor_type = "),
@@ -172,6 +173,8 @@ def test_other_metadata_declare_nothing(props: dict[str, str]) -> None:
         ({"Image.NominalPixelRange": "Normalized_0_1", "Image.BitmapPixelFormat": "Yuv8"}, "image.bitmappixelformat"),
         ({"Image.NominalPixelRange": "Normalized_0_1", "Image.ColorSpaceGamma": "Linear"}, "reproduces SRGB"),
         ({"mean": "[0, 0, 0]", "std": "[1, 1, 1]"}, "do not tell whether pixels are 0-1 or 0-255"),
+        ({"mean": "{(1, 2): 3}", "std": "[1, 1, 1]"}, "mean = {(1, 2): 3}; expected one number, or three"),
+        ({"mean": "[" * 100_000, "std": "[1, 1, 1]"}, 'mean = "[[[[['),
         ({"mean": "none", "std": "[1, 1, 1]"}, 'mean = "none"; expected one number, or three'),
     ],
 )

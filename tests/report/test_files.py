@@ -10,8 +10,10 @@ import tomllib
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -133,6 +135,61 @@ def test_a_run_of_another_version_is_refused(run: Path) -> None:
     with pytest.raises(
         OnnxmintError, match=r"schema 'onnxmint\.audit/9', .*the version that wrote it \(onnxmint 0\.1\.0\)"
     ):
+        load_run(run)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda facts: facts["verdict"].update(p_value="low"),
+            r"expected `float \| null`, got `str` at \$.verdict.p_value",
+        ),
+        (lambda facts: facts["verdict"].update(kind="innocent"), r"enum value 'innocent' at \$.verdict.kind"),
+        (lambda facts: facts["performance"]["roc_fpr"].pop(), r"curve has \d+ and \d+ coordinates at \$.performance"),
+        (lambda facts: facts["performance"]["tpr_at_fpr"].pop("0.01"), r"need rates at .* at \$.performance"),
+        (lambda facts: facts["histogram"]["edges"].reverse(), r"edges of the bins do not rise at \$.histogram"),
+        (lambda facts: facts["histogram"]["member"].pop(), r"need 48 counts, none below 0 at \$.histogram"),
+        (lambda facts: facts["questioned"].update(images=3), "speaks of 3 images .* scores.parquet of 400"),
+    ],
+)
+def test_an_edited_report_is_refused_in_one_line(
+    run: Path, change: Callable[[dict[str, Any]], None], message: str
+) -> None:
+    def edited(text: bytes) -> bytes:
+        facts = json.loads(text)
+        change(facts)
+        return json.dumps(facts).encode()
+
+    edit(run, "report.json", edited)
+    with pytest.raises(OnnxmintError, match=f"report.json.*{message}.*; run onnxmint audit again"):
+        load_run(run)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda table: table.drop_columns("score"), "has the columns path, p_value"),
+        (lambda table: table.append_column("more", table["score"]), "has the columns .* more"),
+        (lambda table: table.set_column(1, "score", [[str(n) for n in range(400)]]), "or other types"),
+        (lambda table: table.set_column(1, "score", [[float("nan")] * 400]), "holds NaN or infinity in score"),
+        (lambda table: table.set_column(2, "p_value", [[1.5] * 400]), "holds p_value outside 0 to 1"),
+        (
+            lambda table: table.set_column(1, "score", pa.array([[None, *[0.0] * 399]]).flatten()),
+            "has no score in 1 row",
+        ),
+        (lambda table: table.set_column(7, "label", pa.array([None, *[0] * 399], pa.int64())), "has no label in 1 row"),
+        (lambda table: table.slice(1), "scores.parquet of 399"),
+    ],
+)
+def test_edited_scores_are_refused_in_one_line(run: Path, change: Callable[[pa.Table], pa.Table], message: str) -> None:
+    def edited(content: bytes) -> bytes:
+        sink = pa.BufferOutputStream()
+        pq.write_table(change(pq.read_table(pa.BufferReader(content))), sink)
+        return sink.getvalue().to_pybytes()
+
+    edit(run, "scores.parquet", edited)
+    with pytest.raises(OnnxmintError, match=f"{message}.*; run onnxmint audit again"):
         load_run(run)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from onnxmint.images.rows import Part
+from onnxmint.images.chosen import Part
 from onnxmint.images.sources import open_source
 
 

@@ -13,7 +13,7 @@ from onnxmint.preprocess.declared.metadata import read_metadata
 from onnxmint.preprocess.declared.timm import is_timm, read_pretrained_cfg
 from onnxmint.preprocess.declared.toml import read_toml
 from onnxmint.preprocess.declared.torchvision import weights_named
-from onnxmint.preprocess.declared.values import read_json
+from onnxmint.preprocess.declared.values import read_json, said_by
 from onnxmint.preprocess.decoding import PRESETS
 from onnxmint.preprocess.spec import PreprocessSpec
 
@@ -68,11 +68,6 @@ def load_spec(text: str) -> PreprocessSpec:
     )
 
 
-def of_library(spec: PreprocessSpec) -> bool:
-    """Return whether torchvision's weights or a file of Hugging Face or timm declared a preprocessing."""
-    return spec.name.startswith("torchvision:") or spec.name.lower().endswith(".json")
-
-
 def declared_beside(model: Path, metadata: Mapping[str, str]) -> tuple[Found, ...]:
     """Return what is declared beside a model and inside it; declarations that say the same are one.
 
@@ -85,7 +80,8 @@ def declared_beside(model: Path, metadata: Mapping[str, str]) -> tuple[Found, ..
     if model.absolute().parent.name == _SUBFOLDER:
         found += [_try(path) for path in _files(model.absolute().parent.parent)]
     try:
-        spec = read_metadata(metadata, str(model))
+        with said_by(str(model)):
+            spec = read_metadata(metadata, str(model))
         found += [Found(place=str(model), spec=spec)] if spec is not None else []
     except UsageError as problem:
         found.append(Found(place=str(model), spec=None, problem=str(problem)))
@@ -153,7 +149,11 @@ def _try(path: Path) -> Found:
 
 def _read(path: Path) -> PreprocessSpec:
     """Return what a file declares, by its name and content."""
-    suffix = path.suffix.lower()
+    with said_by(str(path)):
+        return _read_as(path, path.suffix.lower())
+
+
+def _read_as(path: Path, suffix: str) -> PreprocessSpec:
     if suffix == ".onnx":
         spec = _metadata_of(path)
         if spec is None:

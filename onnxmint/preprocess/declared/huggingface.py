@@ -13,7 +13,7 @@ from onnxmint.preprocess.declared.values import Facts, read_json
 from onnxmint.preprocess.resampling import TORCH_FILTERS
 from onnxmint.preprocess.spec import Filter, PreprocessSpec, Resize, Size
 
-_FILTERS: dict[int, Filter] = {
+_FILTERS: Mapping[int, Filter] = {
     0: "nearest",
     1: "lanczos",
     2: "bilinear",
@@ -112,6 +112,7 @@ def read_preprocessor_config(path: Path) -> PreprocessSpec:
     flipped = "do_flip_channel_order" in kind.extra and facts.boolean("do_flip_channel_order", default=True)
     return PreprocessSpec(
         name=str(path),
+        origin="huggingface",
         size=geometry.size,
         resize=geometry.resize,
         filter=resample,

@@ -1,17 +1,18 @@
 """Preprocessing in an ONNX file's metadata_props: Ultralytics' classifiers, ONNX's image keys, plain mean and std."""
 
 import ast
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from onnxmint.errors import UsageError
+from onnxmint.images.foreign import parse_json
 from onnxmint.preprocess.declared.values import Facts
 from onnxmint.preprocess.spec import Channels, PreprocessSpec
 
+_LONGEST = 1 << 20  # letters of a value; the names of 21,000 classes take half of it
 _ULTRALYTICS = ("task", "imgsz", "channels")
 _FORMAT, _RANGE, _GAMMA = "image.bitmappixelformat", "image.nominalpixelrange", "image.colorspacegamma"
-_CHANNELS: dict[str, Channels] = {"gray8": "gray", "rgb8": "rgb", "bgr8": "bgr"}
+_CHANNELS: Mapping[str, Channels] = {"gray8": "gray", "rgb8": "rgb", "bgr8": "bgr"}
 _RANGES = {"nominalrange_0_255": "0-255", "normalized_0_1": "0-1", "normalized_1_1": "-1-1"}
 _SCALES = {"0-255": (1.0, 0.0), "0-1": (1 / 255, 0.0), "-1-1": (1 / 127.5, 1.0)}
 
@@ -28,17 +29,19 @@ def read_metadata(props: Mapping[str, str], place: str) -> PreprocessSpec | None
     """
     lower = {key.lower(): value for key, value in props.items()}
     if "imgsz" in props and ("task" in props or "names" in props):
-        return _ultralytics(Facts(place, {key: _parsed(props[key]) for key in _ULTRALYTICS if key in props}))
+        return _ultralytics(Facts(place, {key: parsed(props[key]) for key in _ULTRALYTICS if key in props}))
     if _RANGE in lower:
         return _image_keys(Facts(place, {key: value.lower() for key, value in lower.items()}))
     if "mean" in props and "std" in props:
-        return _mean_and_std(Facts(place, {key: _parsed(props[key]) for key in ("mean", "std")}))
+        return _mean_and_std(Facts(place, {key: parsed(props[key]) for key in ("mean", "std")}))
     return None
 
 
-def _parsed(text: str) -> Any:
+def parsed(text: str) -> Any:
     """Return the value that a text writes in JSON or Python, else the text."""
-    for parse in (json.loads, ast.literal_eval):
+    if len(text) > _LONGEST:
+        return text
+    for parse in (parse_json, ast.literal_eval):
         try:
             value = parse(text)
             return list(value) if isinstance(value, tuple) else value
@@ -55,6 +58,7 @@ def _ultralytics(facts: Facts) -> PreprocessSpec:
     sides = facts.pixels("imgsz", [size, size] if type(size) is int else size)
     return PreprocessSpec(
         name=facts.place,
+        origin="metadata",
         size=sides,
         resize="shortest" if sides[0] == sides[1] else "squash",
         crop=sides,
@@ -70,7 +74,11 @@ def _image_keys(facts: Facts) -> PreprocessSpec:
         raise facts.refuse(_GAMMA, "onnxmint reproduces SRGB")
     scale, mean = _SCALES[facts.choice(_RANGE, None, _RANGES)]
     return PreprocessSpec(
-        name=facts.place, channels=facts.choice(_FORMAT, "rgb8", _CHANNELS), scale=scale, mean=(mean,)
+        name=facts.place,
+        origin="metadata",
+        channels=facts.choice(_FORMAT, "rgb8", _CHANNELS),
+        scale=scale,
+        mean=(mean,),
     )
 
 
@@ -78,9 +86,9 @@ def _mean_and_std(facts: Facts) -> PreprocessSpec:
     """Return a normalisation whose units its own size tells: ImageNet's mean is 0.45 of 0-1 and 115 of 0-255."""
     mean, std = facts.colours("mean", ()), facts.colours("std", (), above=0)
     if max(std) > 1 or max(mean) > 1:
-        return PreprocessSpec(name=facts.place, mean=mean, std=std)
+        return PreprocessSpec(name=facts.place, origin="metadata", mean=mean, std=std)
     if min(std) < 1 and min(mean) >= 0:
-        return PreprocessSpec(name=facts.place, scale=1 / 255, mean=mean, std=std)
+        return PreprocessSpec(name=facts.place, origin="metadata", scale=1 / 255, mean=mean, std=std)
     raise UsageError(
         f"{facts.place}: mean = {list(mean)} and std = {list(std)} do not tell whether pixels are 0-1 or 0-255; say it "
         "with --preprocess"

@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from onnxmint.preprocess.declared.values import Facts, read_json
-from onnxmint.preprocess.geometry import FILTERS
-from onnxmint.preprocess.spec import Filter, PreprocessSpec, Resize, Size
+from onnxmint.preprocess.spec import FILTERS, PreprocessSpec, Resize, Size
 
-_FILTERS: dict[str, Filter] = {name: name for name in FILTERS}
+_FILTERS = {name: name for name in FILTERS}
 _MODES = {"center": "center", "squash": "squash", "border": "border"}
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -41,6 +40,7 @@ def read_pretrained_cfg(path: Path) -> PreprocessSpec:
     mean = facts.colours("mean", _MEAN)
     return PreprocessSpec(
         name=str(path),
+        origin="timm",
         size=larger,
         resize=_resize(mode, larger),
         filter=facts.choice("interpolation", "bicubic", _FILTERS),

@@ -1,27 +1,20 @@
 """Preprocessing in onnxmint's own words: what a TOML file declares, and the file that declares a preparation."""
 
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 from onnxmint.errors import UsageError
+from onnxmint.images import foreign
+from onnxmint.images.foreign import ForeignError
+from onnxmint.images.opening import LARGEST
 from onnxmint.preprocess.declared.values import is_number
-from onnxmint.preprocess.decoding import CHANNELS, LAYOUTS, TRANSPARENCY
-from onnxmint.preprocess.geometry import CROP_RULES, FILTERS, RESAMPLERS, RESIZES, contradiction
-from onnxmint.preprocess.spec import LARGEST, PreprocessSpec, Size
+from onnxmint.preprocess.geometry import contradiction
+from onnxmint.preprocess.spec import CHOICES, LEAST_FRACTION, PreprocessSpec, Size
 
-_CHOICES = {
-    "resize": RESIZES,
-    "filter": FILTERS,
-    "resampler": RESAMPLERS,
-    "crop_rule": tuple(CROP_RULES),
-    "channels": CHANNELS,
-    "transparency": TRANSPARENCY,
-    "layout": LAYOUTS,
-}
+_NOT_DECLARED = ("name", "origin")  # said by the file itself
 _LEVELS = 255
 
 
@@ -32,20 +25,20 @@ def read_toml(path: Path) -> PreprocessSpec:
         UsageError: it is none, or a key or value means nothing.
     """
     try:
-        facts = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as problem:
-        raise UsageError(f"--preprocess {path}: no readable TOML: {problem}") from None
-    known = [field.name for field in fields(PreprocessSpec) if field.name != "name"]
+        facts = foreign.read_toml(path)
+    except ForeignError as problem:
+        raise UsageError(f"--preprocess {path}: {problem}") from None
+    known = [field.name for field in fields(PreprocessSpec) if field.name not in _NOT_DECLARED]
     read: dict[str, Any] = {}
     for key, value in facts.items():
         if key not in known:
             raise UsageError(f"{path}: unknown key {key!r}; known: {', '.join(known)}")
-        if key in _CHOICES and value not in _CHOICES[key]:
-            raise UsageError(f"{path}: {key} = {value!r}; expected one of {', '.join(_CHOICES[key])}")
+        if key in CHOICES and value not in CHOICES[key]:
+            raise UsageError(f"{path}: {key} = {value!r}; expected one of {', '.join(CHOICES[key])}")
         read[key] = _READ[key](value, key, path) if key in _READ else value
     if any(number <= 0 for number in read.get("std", ())):
         raise UsageError(f"{path}: std = {list(read['std'])}; a deviation must be above 0")
-    spec = PreprocessSpec(name=str(path), **read)
+    spec = PreprocessSpec(name=str(path), origin="toml", **read)
     wrong = contradiction(spec)
     if wrong is not None:
         raise UsageError(f"{path}: {wrong}")
@@ -75,7 +68,7 @@ def _scale(value: Any, key: str, path: Path) -> float:
 
 
 def _fraction(value: Any, key: str, path: Path) -> float:
-    if not is_number(value) or not 0.01 <= value <= 1:  # noqa: PLR2004 - less would be gigapixels
+    if not is_number(value) or not LEAST_FRACTION <= value <= 1:
         raise UsageError(f"{path}: {key} = {value!r}; expected a number from 0.01 to 1, such as 0.875")
     return float(value)
 
@@ -104,4 +97,4 @@ def spec_toml(spec: PreprocessSpec) -> str:
     default = asdict(PreprocessSpec(name=spec.name))
     stated: Mapping[str, Any] = {key: value for key, value in asdict(spec).items() if value != default[key]}
     # JSON's strings, numbers and lists of numbers are TOML's
-    return "".join(f"{key} = {json.dumps(value)}\n" for key, value in stated.items() if key != "name")
+    return "".join(f"{key} = {json.dumps(value)}\n" for key, value in stated.items() if key not in _NOT_DECLARED)

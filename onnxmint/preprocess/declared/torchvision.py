@@ -56,7 +56,7 @@ _TABLE = """
 232 224 bilinear IMAGENET1K_FBGEMM_V1: ResNeXt101_64X4D_Quantized ShuffleNet_V2_X1_5_Quantized
   ShuffleNet_V2_X2_0_Quantized
 """
-_FILTERS: dict[str, Filter] = {"bilinear": "bilinear", "bicubic": "bicubic"}
+_FILTERS: Mapping[str, Filter] = {"bilinear": "bilinear", "bicubic": "bicubic"}
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _OTHERS = {
     "EfficientNet_V2_L_Weights.IMAGENET1K_V1": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
@@ -81,6 +81,7 @@ def torchvision_weights() -> Mapping[str, PreprocessSpec]:
             mean, std = _OTHERS.get(full, (_MEAN, _STD))
             found[full] = PreprocessSpec(
                 name=f"torchvision:{full}",
+                origin="torchvision",
                 size=(int(side), int(side)),
                 resize="shortest",
                 filter=_FILTERS[name],

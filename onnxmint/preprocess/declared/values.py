@@ -1,16 +1,21 @@
 """Values from somebody else's file: checked one by one, refused with the file, the key and what was expected."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
 from onnxmint.errors import UsageError
-from onnxmint.preprocess.spec import LARGEST, Size
+from onnxmint.images import foreign
+from onnxmint.images.foreign import ForeignError
+from onnxmint.images.opening import LARGEST
+from onnxmint.preprocess.spec import Size
 
-Choice = TypeVar("Choice", bound=str)
+Meaning = TypeVar("Meaning", bound=str)
+_LONGEST = 80  # letters of a value in a message
 
 
 def read_json(path: Path) -> Mapping[str, Any]:
@@ -20,12 +25,25 @@ def read_json(path: Path) -> Mapping[str, Any]:
         UsageError: it cannot be read, or is none.
     """
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError, RecursionError) as problem:
-        raise UsageError(f"{path}: no readable JSON: {problem}") from None
+        facts = foreign.read_json(path)
+    except ForeignError as problem:
+        raise UsageError(f"{path}: {problem}") from None
     if not isinstance(facts, dict):
         raise UsageError(f"{path}: holds no JSON object; expected keys with values")
     return facts
+
+
+@contextmanager
+def said_by(place: str) -> Iterator[None]:
+    """Add the place to the reason why what is said there makes no preprocessing.
+
+    Raises:
+        UsageError: in place of ValueError.
+    """
+    try:
+        yield
+    except ValueError as problem:
+        raise UsageError(f"{place}: {problem}") from None
 
 
 class Facts:
@@ -46,9 +64,7 @@ class Facts:
 
     def refuse(self, key: str, expected: str) -> UsageError:
         """Return the error that a value deserves."""
-        value = json.dumps(self._values.get(key), default=str)
-        shown = value if len(value) <= 80 else f"{value[:77]}..."  # noqa: PLR2004 - one line
-        return UsageError(f"{self.place}: {key} = {shown}; {expected}")
+        return UsageError(f"{self.place}: {key} = {_shown(self._values.get(key))}; {expected}")
 
     def boolean(self, key: str, default: bool) -> bool:
         """Return true or false."""
@@ -66,7 +82,7 @@ class Facts:
             raise self.refuse(key, f"expected a number{between}")
         return float(value)
 
-    def choice(self, key: str, default: Any, known: Mapping[Any, Choice]) -> Choice:
+    def choice(self, key: str, default: Any, known: Mapping[Any, Meaning]) -> Meaning:
         """Return what a value stands for."""
         value = self.get(key, default)
         if isinstance(value, bool) or not isinstance(value, (str, int)) or value not in known:
@@ -90,6 +106,15 @@ class Facts:
         if min(value) < 1 or value[0] * value[1] > LARGEST:
             raise self.refuse(key, f"expected at least 1 and at most {LARGEST:,} pixels")
         return value[0], value[1]
+
+
+def _shown(value: Any) -> str:
+    """Return a value in few letters, as JSON writes it where it can."""
+    try:
+        text = json.dumps(value, default=str)
+    except TypeError:  # a table whose keys are no text, as Python's literals may have
+        text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 
 def is_number(value: Any) -> bool:

@@ -18,9 +18,9 @@ from onnxmint.engine.target import make_ready
 from onnxmint.evidence.copies import Copies
 from onnxmint.evidence.known import Evidence
 from onnxmint.evidence.table import TEST, EvidenceTable
+from onnxmint.images.chosen import Decoded, Images
 from onnxmint.images.entries import EncodedImage, ImageEntry
 from onnxmint.images.facts import ImageFacts, look_at
-from onnxmint.images.rows import Decoded, Images
 from onnxmint.progress import quiet
 from onnxmint.results.facts import EvidenceFacts
 from onnxmint.settings import EvidenceSettings

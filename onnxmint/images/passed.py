@@ -1,0 +1,89 @@
+"""What was given and is not among the images: nothing is passed over in silence, so all of it is counted by reason."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from onnxmint.images.opening import SUFFIXES
+
+_EXAMPLES = 3
+_REASONS = 12  # different ones that are told apart; a folder may hold files of a thousand suffixes
+_OTHER = "other files that are no images"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassedOver:
+    """Things of one kind that were given and are not among the images.
+
+    Attributes:
+        reason: what they are, in words that follow a number: "files with the suffix .psd".
+        count: how many.
+        examples: the first ones, as their place names them.
+    """
+
+    reason: str
+    count: int
+    examples: tuple[str, ...]
+
+
+class Tally:
+    """Counts what is passed over while a place is listed."""
+
+    def __init__(self) -> None:
+        """Start with nothing."""
+        self._count: dict[str, int] = {}
+        self._examples: dict[str, list[str]] = {}
+
+    def add(self, reason: str, example: str) -> None:
+        """Count one thing."""
+        if reason not in self._count and len(self._count) >= _REASONS:
+            reason = _OTHER
+        self._count[reason] = self._count.get(reason, 0) + 1
+        examples = self._examples.setdefault(reason, [])
+        if len(examples) < _EXAMPLES:
+            examples.append(example)
+
+    def add_file(self, name: str, example: str) -> None:
+        """Count a file by its suffix."""
+        suffix = Path(name).suffix.lower()
+        self.add(f"files with the suffix {suffix}" if suffix else "files without a suffix", example)
+
+    def count(self, reason: str) -> int:
+        """Return how many things were counted for a reason."""
+        return self._count.get(reason, 0)
+
+    def found(self) -> tuple[PassedOver, ...]:
+        """Return what was counted, most first."""
+        ordered = sorted(self._count, key=lambda reason: -self._count[reason])
+        return tuple(
+            PassedOver(reason=reason, count=self._count[reason], examples=tuple(self._examples[reason]))
+            for reason in ordered
+        )
+
+
+def in_words(passed: Iterable[PassedOver]) -> str:
+    """Return what was passed over as a list in words, empty for nothing."""
+    return "; ".join(f"{one.count:,} {one.reason} (for example {one.examples[0]})" for one in passed)
+
+
+def note_of(location: str, passed: Iterable[PassedOver]) -> tuple[str, ...]:
+    """Return a sentence that tells what of a place was passed over, none for nothing."""
+    words = in_words(passed)
+    return (f"Of {location}, these were passed over: {words}.",) if words else ()
+
+
+def count_beside(folder: Path, suffix: str, tally: Tally) -> None:
+    """Count what lies in a folder beside its files of one suffix, which are read: images, and such files further down.
+
+    Other files are not counted: tables and shards lie beside licences and descriptions.
+    """
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            kind = Path(name).suffix.lower()
+            example = (Path(place) / name).relative_to(folder).as_posix()
+            if kind in SUFFIXES and not name.startswith("."):
+                tally.add(f"images beside the {suffix} files, which were taken", example)
+            elif kind == suffix and Path(place) != folder:
+                tally.add(f"{suffix} files in sub-folders", example)

@@ -1,0 +1,41 @@
+"""What several modules are made of."""
+
+import torch
+from torch import Tensor, nn
+
+
+class Standardise(nn.Module):
+    """Subtracts a mean and divides by a deviation, one per channel, both learned from the fit part beforehand."""
+
+    def __init__(self, mean: Tensor, deviation: Tensor) -> None:
+        """Keep (C,) float32 statistics; a channel that never varies is left unscaled."""
+        super().__init__()
+        self.mean: Tensor
+        self.deviation: Tensor
+        self.register_buffer("mean", mean)
+        self.register_buffer("deviation", torch.where(deviation > 0, deviation, torch.ones_like(deviation)))
+
+    def forward(self, activation: Tensor) -> Tensor:
+        """Standardise (N, C) or (N, C, H, W)."""
+        shape = (1, -1, *([1] * (activation.dim() - 2)))
+        return (activation - self.mean.view(shape)) / self.deviation.view(shape)
+
+
+def dense(width: int, first: int, second: int, dropout: float) -> nn.Sequential:
+    """Return a network of two hidden layers that gives one number."""
+    return nn.Sequential(
+        nn.Linear(width, first),
+        nn.ReLU(),
+        nn.Dropout(dropout),
+        nn.Linear(first, second),
+        nn.ReLU(),
+        nn.Dropout(dropout),
+        nn.Linear(second, 1),
+    )
+
+
+def pool(activation: Tensor) -> Tensor:
+    """Average an activation over its positions: (N, C, H, W) and (N, T, C) become (N, C); (N, C) stays."""
+    if activation.dim() == 4:  # noqa: PLR2004 - the rank of a batch of maps
+        return activation.mean(dim=(2, 3))
+    return activation.mean(dim=1) if activation.dim() == 3 else activation  # noqa: PLR2004 - a batch of tokens

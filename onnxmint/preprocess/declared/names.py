@@ -1,0 +1,63 @@
+"""Class names that are declared of a model: in its metadata, or in the config.json beside it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from onnxmint.errors import UsageError
+from onnxmint.images.classes import Numbering, names_said
+from onnxmint.preprocess.declared.metadata import parsed
+from onnxmint.preprocess.declared.values import read_json
+
+_KEYS = ("names", "id2label", "label2id", "class_names", "classes", "labels")  # of metadata_props
+_CONFIG = "config.json"  # Hugging Face's and timm's
+_SUBFOLDER = "onnx"  # of a Hugging Face repository: its config.json lies one folder up
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredNames:
+    """Class names with the place that says them."""
+
+    place: str
+    numbering: Numbering
+
+
+def declared_names(model: Path, metadata: Mapping[str, str]) -> tuple[DeclaredNames, ...]:
+    """Return the class names that are declared inside a model, then beside it; those that say the same are one.
+
+    Args:
+        model: its file.
+        metadata: its metadata_props.
+    """
+    found: list[DeclaredNames] = []
+    for key in _KEYS:
+        said = names_said(parsed(metadata[key])) if key in metadata else None
+        found += [DeclaredNames(place=f"{model}, metadata {key}", numbering=said)] if said is not None else []
+    for folder in _folders(model):
+        said = _in_config(folder / _CONFIG)
+        found += [DeclaredNames(place=str(folder / _CONFIG), numbering=said)] if said is not None else []
+    distinct: dict[Numbering, DeclaredNames] = {}
+    for one in found:
+        distinct.setdefault(one.numbering, one)
+    return tuple(distinct.values())
+
+
+def _folders(model: Path) -> tuple[Path, ...]:
+    folder = model.absolute().parent
+    return (model.parent, folder.parent) if folder.name == _SUBFOLDER else (model.parent,)
+
+
+def _in_config(file: Path) -> Numbering | None:
+    """Return the names in a config.json; timm keeps them as label_names, in a list."""
+    if not file.is_file():
+        return None
+    try:
+        facts = read_json(file)
+    except UsageError:  # nobody's declaration
+        return None
+    inner = facts.get("pretrained_cfg")
+    for values in (facts, inner if isinstance(inner, dict) else {}):
+        for key in ("id2label", "label2id", "label_names", "names"):
+            if key in values and (said := names_said(values[key])) is not None:
+                return said
+    return None

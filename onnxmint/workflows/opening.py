@@ -1,0 +1,137 @@
+"""Everything that an audit needs, open and checked, before anything long begins."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxmint.engine.observations import Engine
+from onnxmint.engine.session import choose_device
+from onnxmint.engine.target import Target, make_ready, target_with, twin_of
+from onnxmint.errors import EvidenceError, ModelError, UsageError
+from onnxmint.evidence.gathering import open_evidence
+from onnxmint.evidence.table import check_labels, labels_of
+from onnxmint.graph.load import load_target
+from onnxmint.images.entries import ImageSource
+from onnxmint.images.sources import open_source, require_readable
+from onnxmint.methods.references import Reference, open_references
+from onnxmint.mint.auditor import Auditor
+from onnxmint.settings import AuditSettings, EvidenceSettings, TrainSettings, module_kind
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """Known images, to train an auditor on.
+
+    Attributes:
+        members: place of images known to be in the training set.
+        nonmembers: place of images known not to be.
+        training: what to fit and how.
+    """
+
+    members: str | Path
+    nonmembers: str | Path
+    training: TrainSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """Everything that an audit needs, open and checked."""
+
+    auditor: Auditor
+    target: Target
+    source: ImageSource
+    references: Sequence[Reference]
+    twin: Target | None
+
+
+def open_with_auditor(model: str | Path, images: str | Path, auditor: Auditor, settings: AuditSettings) -> Ready:
+    """Open the target of an auditor and the questioned images."""
+    target = _its_target(model, auditor, settings)
+    source = open_source(images, group=settings.group, labels=settings.labels)
+    _require_labels(auditor, labels_of(source.entries()), target, source.location)
+    return Ready(
+        auditor=auditor,
+        target=target,
+        source=source,
+        references=_references(target, auditor, settings),
+        twin=twin_of(target, auditor.method.seed) if settings.controls else None,
+    )
+
+
+def open_by_training(
+    model: str | Path,
+    images: str | Path,
+    known: Known,
+    settings: AuditSettings,
+    engine: Engine,
+    keep: Callable[[Auditor], None] | None,
+) -> Ready:
+    """Train an auditor, having refused first what would be refused after the training."""
+    from onnxmint.workflows.training import train_on
+
+    asked = open_source(images, group=settings.group, labels=settings.labels)
+    sources = open_evidence(known.members, known.nonmembers, known.training)
+    require_readable(asked)
+    target = make_ready(model, known.training)
+    labels = labels_of(asked.entries())
+    check_labels(labels, target.model.answer.classes, asked.location)
+    module = known.training.module
+    told = module == "auto" or module_kind(module).reads == "odds"
+    if told and labels is None and all(labels_of(one.entries()) is not None for one in sources):
+        raise UsageError(
+            f"the known images have labels, but not all images in {asked.location} have one, so their scores would not "
+            "compare: give labels, or use --no-labels"
+        )
+    trained = train_on(target, sources, known.training, engine)
+    if keep is not None:
+        keep(trained.auditor)
+    return Ready(
+        auditor=trained.auditor,
+        target=trained.target,
+        source=asked,
+        references=trained.references,
+        twin=trained.twin,
+    )
+
+
+def _its_target(model: str | Path, auditor: Auditor, settings: AuditSettings) -> Target:
+    """Load the target; refuse one that the auditor was not trained for."""
+    loaded = load_target(model, answer=auditor.method.answer, sha256=auditor.target_sha256)
+    return target_with(loaded, auditor.preprocess, choose_device(settings.device))
+
+
+def _require_labels(auditor: Auditor, labels: Rows | None, target: Target, place: str) -> None:
+    """Refuse labels that do not fit, and their absence where the auditor has to be told them."""
+    check_labels(labels, target.model.answer.classes, place)
+    if auditor.method.labels and labels is None:
+        raise EvidenceError(
+            f"the auditor was calibrated with labels, but not all images in {place} have one, so their scores would "
+            "not compare: give labels, or train an auditor with --no-labels"
+        )
+
+
+def _references(target: Target, auditor: Auditor, settings: AuditSettings) -> list[Reference]:
+    """Open the references, which must be those that the auditor was trained with."""
+    trained = {reference.sha256: reference for reference in auditor.method.references}  # a file may be renamed
+    given = {path: hashlib.sha256(_content(path)).hexdigest() for path in settings.reference}
+    if given and sorted(given.values()) != sorted(reference.sha256 for reference in auditor.method.references):
+        names = ", ".join(reference.name for reference in auditor.method.references) or "none"
+        raise UsageError(
+            f"--reference gives {', '.join(path.name for path in given)}, the auditor was trained with {names}: give "
+            "the same files"
+        )
+    settled = {path: trained[digest].preprocess for path, digest in given.items()}
+    return open_references(settings.reference, target, [], EvidenceSettings(device=settings.device), settled)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as problem:
+        raise ModelError(f"cannot read the reference {path}: {problem.strerror or problem}") from None

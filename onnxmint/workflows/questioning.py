@@ -1,0 +1,126 @@
+"""Questioned images shown to the auditor, to the twin and to references: all that is observed of them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxmint.controls.seen import Asked, Missing
+from onnxmint.engine.observations import Engine
+from onnxmint.engine.probe import Probe, Shown, batch_for
+from onnxmint.engine.worker import to_numpy
+from onnxmint.errors import EvidenceError, OnnxmintError
+from onnxmint.evidence.questioned import Questioned
+from onnxmint.methods.given import ease_of_questioned
+from onnxmint.mint.describing import FEATURES, features_probe, telling_layer
+from onnxmint.results.facts import Skipped
+from onnxmint.settings import AuditSettings
+from onnxmint.stats.estimates import FloatArray
+from onnxmint.verdict.scores import Scored
+from onnxmint.verdict.units import Units
+from onnxmint.workflows.opening import Ready
+
+Rows = NDArray[np.int64]
+
+
+def _scoring(shown: Shown) -> dict[str, NDArray[Any]]:
+    """Return (b, K) scores by each network, and the target's top class."""
+    score = to_numpy(shown.outputs["score"]).astype(np.float64)
+    return {
+        "score": score.reshape(len(score), -1),
+        "predicted": to_numpy(shown.outputs["answer"]).argmax(axis=1).astype(np.int64),
+    }
+
+
+def score(ready: Ready, asked: Questioned, settings: AuditSettings, engine: Engine) -> Scored:
+    """Run the auditor over the questioned images that are not known already."""
+    auditor, target = ready.auditor, ready.target
+    several = auditor.method.folds > 1
+    probe = Probe(
+        model=auditor.model,
+        columns=(("score", "scores" if several else "score"), ("answer", "answer")),
+        spec=target.spec,
+        device=target.device,
+        batch_size=batch_for(settings.batch_size, auditor.method.views, target),
+        with_labels=auditor.method.labels,
+        reduce=_scoring,
+    )
+    seen = engine.observe(probe, asked.images(asked.to_judge), name="scored")
+    if not len(seen.row):
+        _refuse_nothing(asked, seen.skipped)
+    score = seen.columns["score"]
+    finite = np.isfinite(score).all(axis=1)
+    odd = [asked.entries[row].path for row in seen.row[~finite].tolist()]
+    return Scored(
+        row=seen.row[finite],
+        score=score[finite],
+        predicted=seen.columns["predicted"][finite],
+        skipped=(*seen.skipped, *(Skipped(path=path, reason="the target gives NaN or infinity") for path in odd)),
+    )
+
+
+def _refuse_nothing(asked: Questioned, skipped: Sequence[Skipped]) -> None:
+    """Say why there is no questioned image to judge."""
+    known, place = len(asked.known), asked.source.location
+    if not skipped:
+        raise EvidenceError(
+            f"all {known:,} questioned images in {place} are among the known images, so there is nothing to judge: "
+            "give other images, or evidence without them"
+        )
+    others = f" beside {known:,} that are among the known images" if known else ""
+    raise EvidenceError(
+        f"none of the {len(skipped):,} questioned images in {place}{others} could be read; the first: "
+        f"{skipped[0].path}: {skipped[0].reason}"
+    )
+
+
+def what_was_seen(ready: Ready, asked: Questioned, units: Units, settings: AuditSettings, engine: Engine) -> Asked:
+    """Observe of the questioned images what controls look at."""
+    row, features = _described(ready, asked, settings, engine)
+    return Asked(
+        questioned=asked,
+        units=units,
+        yardstick=ready.auditor.yardstick,
+        traces=ready.auditor.traces,
+        row=row,
+        features=features,
+        easy=_ease(ready, asked, units, settings, engine),
+        seed=ready.auditor.method.seed,
+    )
+
+
+def _described(
+    ready: Ready, asked: Questioned, settings: AuditSettings, engine: Engine
+) -> tuple[Rows, FloatArray | Missing]:
+    """Return the rows that the twin could describe, with their pixel statistics and its features."""
+    none = np.empty(0, np.int64)
+    if ready.twin is None or not ready.auditor.traces.features.size:
+        return none, Missing(why="the twin was not asked")
+    facts = asked.facts.take(asked.described)
+    rows = asked.row_of(facts.index)
+    probe = features_probe(ready.twin, telling_layer(ready.target.layers), small=False, batch_size=settings.batch_size)
+    try:
+        seen = engine.observe(probe, asked.images(rows), name="by the twin")
+    except OnnxmintError as problem:
+        return none, Missing(why=str(problem))
+    if not len(seen.row):
+        return none, Missing(why="no questioned image could be read")
+    pixel = facts.take(np.searchsorted(rows, seen.row)).pixel.astype(np.float64)
+    return seen.row, np.concatenate([pixel, seen.columns[FEATURES]], axis=1)
+
+
+def _ease(
+    ready: Ready, asked: Questioned, units: Units, settings: AuditSettings, engine: Engine
+) -> FloatArray | Missing | None:
+    """Return how easy the questioned units' images are for the references that the auditor was trained with."""
+    if not ready.auditor.method.references:
+        return None
+    before = next(control for control in ready.auditor.controls if control.name == "reference")
+    labels = before.difficulty is not None and before.difficulty.labels
+    if not ready.references:
+        return Missing(why="--reference")
+    if labels and asked.labels is None:
+        return Missing(why="labels")
+    images = asked.images(np.sort(units.row))
+    return ease_of_questioned(ready.references, images, engine, labels=labels, batch_size=settings.batch_size)

@@ -1,0 +1,84 @@
+"""A single image, and several places as one set: every image has its own name, every class one number."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from onnxmint.errors import ImagesError, UsageError
+from onnxmint.images.sources import open_source
+from tests.images.places import folder, labelled, message, parquet, png
+
+
+def _declared(path: Path, names: str) -> Path:
+    table = pa.table({"image": [png(7), png(8)], "label": [0, 1]}).replace_schema_metadata({"classes": names})
+    pq.write_table(table, path)
+    return path
+
+
+def test_a_single_image_is_a_set_of_one(tmp_path: Path) -> None:
+    file = folder(tmp_path, {"a.png": 1}) / "a.png"
+    source = open_source(file)
+    assert labelled(source) == {str(file): None}
+    assert [image.data for image in source.read()] == [png(1)]
+    (tmp_path / "a.txt").write_text("x")
+    assert "is no set of images; give a folder of images, an image file" in message(ImagesError, tmp_path / "a.txt")
+
+
+def test_several_places_are_one_set_with_names_of_their_own(tmp_path: Path) -> None:
+    first, second = folder(tmp_path / "f", {"a.png": 1, "b.png": 2}), folder(tmp_path / "g", {"a.png": 3})
+    single, table = folder(tmp_path, {"x.png": 4}) / "x.png", parquet(tmp_path / "t.parquet", 3)
+    source = open_source((first, str(second), single, f"{table}?rows=1:3"))
+    assert [entry.path for entry in source.entries()] == [
+        f"{first}/a.png", f"{first}/b.png", f"{second}/a.png", str(single), f"{table}?rows=1:3/1.png",
+        f"{table}?rows=1:3/2.png",
+    ]  # fmt: skip
+    assert [entry.index for entry in source.entries()] == list(range(6))
+    assert [(image.index, image.data) for image in source.read({1, 2, 5})] == [(1, png(2)), (2, png(3)), (5, png(2))]
+    assert [image.path for image in source.read()] == [entry.path for entry in source.entries()]
+    assert source.location == f"{first} + {second} + {single} + {table}?rows=1:3"
+
+
+def test_classes_of_several_folders_are_numbered_as_if_they_were_one(tmp_path: Path) -> None:
+    first = folder(tmp_path / "f", {"ant/0.png": 1, "cow/0.png": 2})
+    second = folder(tmp_path / "g", {"bee/0.png": 3, "cow/0.png": 4})
+    source = open_source([first, second])
+    assert source.classes == ("ant", "bee", "cow")
+    assert labelled(source) == {
+        f"{first}/ant/0.png": 0, f"{first}/cow/0.png": 2, f"{second}/bee/0.png": 1, f"{second}/cow/0.png": 2,
+    }  # fmt: skip
+    assert list(labelled(open_source([first, second], classes=("cow", "bee", "ant"))).values()) == [2, 0, 1, 0]
+
+
+def test_folders_are_numbered_by_the_place_that_declares_an_order(tmp_path: Path) -> None:
+    table = _declared(tmp_path / "t.parquet", '["zebra", "ant"]')
+    root = folder(tmp_path / "f", {"ant/0.png": 1})
+    assert list(labelled(open_source([root, table])).values()) == [1, 0, 1]
+    other = folder(tmp_path / "g", {"bee/0.png": 1})
+    assert "has the class 'bee', which the known classes lack" in message(ImagesError, [other, table])
+    again = _declared(tmp_path / "u.parquet", '["ant", "zebra"]')
+    assert "number their classes in different ways" in message(ImagesError, [table, again])
+    numbers = folder(tmp_path / "h", {"3/0.png": 1})
+    assert "number their classes in different ways" in message(ImagesError, [root, numbers])
+
+
+def test_notes_and_what_was_passed_over_are_those_of_all_places(tmp_path: Path) -> None:
+    places = [folder(tmp_path / name, {"a.png": 1}) for name in "fg"]
+    for place in places:
+        (place / "x.psd").write_text("x")
+    source = open_source(places)
+    assert len(source.notes) == len(source.passed_over) == 2
+
+
+def test_what_makes_no_set_is_refused(tmp_path: Path) -> None:
+    root = folder(tmp_path / "f", {"a.png": 1})
+    assert "is given twice" in message(UsageError, [root, str(root)])
+    assert "no images were given" in message(UsageError, [])
+    with pytest.raises(ImagesError, match="does not exist"):
+        open_source([root, tmp_path / "gone"])
+
+
+def test_groups_of_several_places_are_read_in_each(tmp_path: Path) -> None:
+    places = [folder(tmp_path / name, {"t1_a.png": 1, "t2_a.png": 2}) for name in "fg"]
+    assert [entry.group for entry in open_source(places, group=r"(t\d)_").entries()] == ["t1", "t2", "t1", "t2"]

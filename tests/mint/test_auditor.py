@@ -1,0 +1,129 @@
+"""An auditor file comes from anywhere: what it says is checked when it is loaded, before anything of it runs."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+from onnxmint.errors import ModelError
+from onnxmint.mint.auditor import AUDITOR, METADATA_KEY, Auditor, load_auditor
+from onnxmint.preprocess.spec import PreprocessSpec
+from onnxmint.verdict.yardstick import Traces, Yardstick
+from tests.results.test_json import example
+from tests.results.values import same
+
+GRAPH = """<ir_version: 8, opset_import: ["" : 17]> auditor (uint8[N,8,8,3] image)
+    => (float[N,1] score, float[N,1] p_value, float[N,4] answer) {
+    x = Cast<to = 1> (image) axes = Constant<value_ints = [1, 2, 3]> ()
+    m = ReduceMean<axes = [1, 2, 3], keepdims = 0> (x) one = Constant<value_ints = [1]> ()
+    score = Unsqueeze (m, one) p_value = Identity (score) answer = Concat<axis = 1> (score, score, score, score)
+}"""
+
+
+def made(**changes: Any) -> Auditor:
+    """Return an auditor of four held-out images that fits together."""
+    count = 4
+    found = example(AUDITOR)
+    yardstick = Yardstick(
+        score=np.arange(count, dtype=np.float32),
+        is_member=np.array([True, True, False, False]),
+        is_test=np.ones(count, np.bool_),
+        fold=np.zeros(count, np.int8),
+        category=np.zeros(count, np.int32),
+        group=None,
+        number=np.arange(count, dtype=np.int32),
+    )
+    traces = Traces(
+        digest=np.arange(count, dtype=np.uint64),
+        is_member=yardstick.is_member,
+        features=np.zeros((2, 5), np.float32),
+        described=np.array([2, 3], np.int32),
+        difficulty=np.zeros(0, np.float32),
+        judged=np.zeros(0, np.int32),
+    )
+    method = replace(found.method, name="views", views=26, folds=1, seed=0, references=())
+    spec = PreprocessSpec(name="p", size=(8, 8))
+    return replace(found, **{"preprocess": spec, "method": method, "yardstick": yardstick, "traces": traces} | changes)
+
+
+def stored(auditor: Auditor, file: Path, change: Callable[[dict[str, Any]], None] | None = None) -> Path:
+    """Write an auditor, its facts changed, beside a graph that gives what an auditor gives."""
+    facts = json.loads(auditor.to_metadata()[METADATA_KEY])
+    if change is not None:
+        change(facts)
+    model = onnx.parser.parse_model(GRAPH)
+    onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(facts)})
+    onnx.save(model, file)
+    return file
+
+
+def test_an_auditor_that_fits_together_is_loaded_as_it_was(tmp_path: Path) -> None:
+    file = stored(made(), tmp_path / "a.onnx")
+    assert same(load_auditor(file), made(model=file.read_bytes()))
+
+
+SPEC = {"size": None, "crop": None}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda facts: facts.update(schema="onnxmint.auditor/3"), "this onnxmint reads 'onnxmint.auditor/4'"),
+        (lambda facts: facts["method"].update(name="luck"), r"no module 'luck'; there are views"),
+        (lambda facts: facts["method"].update(views="26"), r"expected `int`, got `str` at \$.method.views"),
+        (lambda facts: facts["method"].update(views=3), "there are no 3 views"),
+        (lambda facts: facts["method"].update(seed=-1), "with seed -1"),
+        (lambda facts: facts["method"].update(folds=2), "does not give scores"),
+        (lambda facts: facts["method"].pop("answer"), r"required field `answer` at \$.method"),
+        (lambda facts: facts["preprocess"].update(SPEC), "it leaves the image size open"),
+        (lambda facts: facts["preprocess"].update(resize="bend"), r"enum value 'bend' at \$.preprocess.resize"),
+        (lambda facts: facts["preprocess"].update(size=[8, -8]), r"size must be of at least 1.* at \$.preprocess"),
+        (lambda facts: facts["preprocess"].update(resize="longest", pad=None), "leaves a border"),
+        (lambda facts: facts["preprocess"].update(std=[0.0]), r"std must be one or three numbers above 0.*preprocess"),
+        (
+            lambda facts: facts["yardstick"].update(score=facts["yardstick"]["number"]),
+            r"got int32 at \$.yardstick.score",
+        ),
+        (lambda facts: facts["yardstick"].update(number=facts["traces"]["described"]), r"of shape .* at \$.yardstick"),
+        (lambda facts: facts["traces"].update(described=facts["yardstick"]["number"]), r"for 4 images at \$.traces"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line(
+    tmp_path: Path, change: Callable[[dict[str, Any]], None], message: str
+) -> None:
+    file = stored(made(), tmp_path / "a.onnx", change)
+    with pytest.raises(ModelError, match=f"the auditor .*a.onnx.*{message}.*train it again") as caught:
+        load_auditor(file)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "message"),
+    [
+        ("is_test", np.array([False, False, True, True]), "no member is left to test with"),
+        ("is_member", np.ones(4, np.bool_), "no non-member is left to test with"),
+        ("fold", np.array([0, 1, 0, 1], np.int8), "its scores are not those of 1 networks"),
+        ("number", np.array([0, 0, 2, 3], np.int32), "a held-out image is there twice"),
+        ("number", np.array([0, 1, 2, 9], np.int32), "images that are no held-out non-members"),
+    ],
+)
+def test_tables_that_do_not_belong_together_are_refused(
+    tmp_path: Path, column: str, values: np.ndarray, message: str
+) -> None:
+    auditor = made(yardstick=replace(made().yardstick, **{column: values}))
+    with pytest.raises(ModelError, match=f"{message}; train it again"):
+        load_auditor(stored(auditor, tmp_path / "a.onnx"))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "[" * 200_000, "\udcff"])
+def test_facts_that_are_no_json_are_refused(tmp_path: Path, text: str) -> None:
+    model = onnx.parser.parse_model(GRAPH)
+    onnx.helper.set_model_props(model, {METADATA_KEY: text.encode("utf-8", "replace").decode()})
+    onnx.save(model, tmp_path / "a.onnx")
+    with pytest.raises(ModelError, match="train it again"):
+        load_auditor(tmp_path / "a.onnx")
