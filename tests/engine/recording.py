@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from onnxmint.engine.local import Local
 from onnxmint.engine.observations import Observations
 from onnxmint.engine.probe import Probe
-from onnxmint.images.rows import Images
+from onnxmint.images.chosen import Images
 from onnxmint.progress import Stage, quiet
 
 

@@ -20,7 +20,7 @@ from onnxmint.engine.probe import Probe
 from onnxmint.engine.target import Target
 from onnxmint.engine.worker import Encoded, Worker, to_numpy
 from onnxmint.evidence.gathering import open_evidence
-from onnxmint.images.rows import Decoded, Images, Part
+from onnxmint.images.chosen import Decoded, Images, Part
 from onnxmint.images.sources import open_source
 from onnxmint.mint.auditor import Auditor
 from onnxmint.settings import AuditSettings, EvaluateSettings, EvidenceSettings, TrainSettings
