@@ -16,7 +16,9 @@ from onnxmint.progress import Stage, quiet
 from onnxmint.results.audit import AuditResult, QuestionedFacts
 from onnxmint.results.facts import now
 from onnxmint.settings import AuditSettings
-from onnxmint.verdict.answer import Question, reach_verdict
+from onnxmint.verdict.answer import reach_verdict
+from onnxmint.verdict.findings import Question
+from onnxmint.verdict.opinions import asked_of
 from onnxmint.verdict.scores import Scored, flag_warnings, histogram, judge, prior_of, statistics
 from onnxmint.verdict.units import Units, as_units
 from onnxmint.workflows.opening import Known, Ready, open_by_training, open_with_auditor
@@ -64,7 +66,7 @@ def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult
     asked = look_at_questioned(ready.source, traces.digest, traces.is_member, rng=rng, stage=engine.stage)
     scored = score(ready, asked, settings, engine)
     units = as_units(scored.score, scored.row, asked.groups(scored.row), yardstick, rng)
-    seen = what_was_seen(ready, asked, units, settings, engine)
+    seen = what_was_seen(ready, asked, scored, units, settings, engine)
     controls = control_question(auditor.controls, seen, rng, wanted=settings.controls)
     verdict = reach_verdict(
         Question(
@@ -73,10 +75,12 @@ def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult
             grouped=units.grouped,
             alpha=settings.alpha,
             relevant_share=settings.relevant_share,
+            guarantee=settings.guarantee,
         ),
         units.known.groups(),
         performance=auditor.performance,
         controls=controls,
+        asked=asked_of(units, scored.row, scored.free, scored.level),
     )
     prior, prior_words = prior_of(settings, verdict.share_of_members, len(scored.row))
     told = asked.labels if auditor.method.labels else None
