@@ -1,6 +1,8 @@
 """The one-file auditor: prepared target, MINT module and calibration in one graph."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -11,11 +13,14 @@ from onnx_ir.passes import common as passes
 from onnxmint.errors import ModelError
 from onnxmint.graph.instrument import Instrumented
 from onnxmint.graph.parts import Writer
+from onnxmint.graph.running import opened
 from onnxmint.graph.serial import clamp_ir_version, serialize
 from onnxmint.graph.standard import new_objection
 from onnxmint.graph.surgery import declare
 
 _PREFIX = "mint/"
+_AXES = {"score": 1, "p_value": 1, "answer": 2, "scores": 2, "level": 1, "free": 2}  # of the outputs
+_SOMETIMES = ("scores", "level", "free")  # after cross-fitting; with several views; with labels
 
 
 def append_module(
@@ -89,6 +94,43 @@ def _finished(model: ir.Model, origin: ir.Model, metadata: Mapping[str, str]) ->
     if (found := new_objection(serialize(model), lambda: serialize(origin))) is not None:
         raise ModelError(f"target and module do not merge into a valid model: {found}; report this with the model")
     return model
+
+
+def try_auditor(proto: onnx.ModelProto, path: Path, size: tuple[int, int, int]) -> float:
+    """Run the graph of an auditor's file on blank images and hold what it gives against what an auditor gives.
+
+    Args:
+        proto: of the file; it may have no weights outside (`refuse_external_data`).
+        path: the file.
+        size: height, width and channels of the images that it says it takes.
+
+    Returns:
+        The seconds that an image took; see `patience`.
+
+    Raises:
+        ModelError: it cannot be run within the limits of trial runs, or it is no auditor.
+    """
+    own = {tensor.name for tensor in proto.graph.initializer}
+    inputs = [value for value in proto.graph.input if value.name not in own]
+    kinds = [value.type.tensor_type.elem_type for value in inputs]
+    if kinds not in ([onnx.TensorProto.UINT8], [onnx.TensorProto.UINT8, onnx.TensorProto.INT64]):
+        raise ModelError(f"{path}: it does not take pixels, and perhaps labels, as an auditor does; train it again")
+    first = inputs[0].type.tensor_type.shape.dim[:1]
+    count = 1 if first and first[0].dim_value == 1 else 2
+    blank: list[NDArray[Any]] = [np.zeros((count, *size), np.uint8), np.zeros(count, np.int64)]
+    with opened(path, path, optimise=True) as trial:
+        names = [name for name in _AXES if name in trial.types]
+        given = trial.run({value.name: array for value, array in zip(inputs, blank, strict=False)}, names)
+    for name, axes in _AXES.items():
+        if name not in given and name in _SOMETIMES:
+            continue
+        shape = given[name].shape if name in given and given[name].dtype.kind == "f" else ()
+        if len(shape) != axes or shape[0] != count:
+            raise ModelError(
+                f"{path}: its output {name!r} has shape {list(shape)} for {count} images, and an auditor's has {axes} "
+                "axes, the images first; train it again"
+            )
+    return trial.seconds / count
 
 
 def _adopt(model: ir.Model, head: ir.Model, activation: ir.Value, prefix: str) -> ir.Value:
