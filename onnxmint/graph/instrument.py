@@ -13,7 +13,7 @@ from onnxmint.graph.layer import Layer
 from onnxmint.graph.load import TargetModel
 from onnxmint.graph.parts import Writer, read_layer
 from onnxmint.graph.readouts import Readout, answer_rows, as_module_input, side_by_side
-from onnxmint.graph.running import run_once
+from onnxmint.graph.running import opened
 from onnxmint.graph.surgery import declare, extract
 from onnxmint.graph.views import LABEL, View, first_view, scaled_confidence
 
@@ -33,6 +33,7 @@ class Instrumented:
         classes: how many classes, or labels, it tells apart.
         odds: output name of the (N, views) log-odds of one class, None without views.
         label: name of the optional (N,) int64 input, None when the graph takes no labels.
+        seconds: what an image took in the trial run, on a few cores; see `patience`.
     """
 
     model: ir.Model
@@ -43,6 +44,7 @@ class Instrumented:
     classes: int
     odds: str | None = None
     label: str | None = None
+    seconds: float = 0.0
 
 
 def instrument(
@@ -75,19 +77,26 @@ def instrument(
         ModelError: a fixed batch size cannot be made free.
     """
     model = with_dynamic_batch(target.model.clone(), target.input, target.path)
-    values = ir.convenience.create_value_mapping(model.graph, include_subgraphs=False)
-    writer = Writer(model, taken=values)
-    read = {layer.name: as_module_input(writer, read_layer(writer, values, layer), layer, pool) for layer in layers}
+    writer = Writer(model, taken=(values := ir.convenience.create_value_mapping(model.graph, include_subgraphs=False)))
+    read = {layer.name: _as_read(writer, values, layer, pool, target) for layer in layers}
     if joined and len(read) > 1:
         read = {joined_name(layers): side_by_side(writer, list(read.values()))}
-    for layer in beside:
-        if layer.name not in read:
-            read[layer.name] = as_module_input(writer, read_layer(writer, values, layer), layer, pool)
+    others = [layer for layer in beside if layer.name not in read]
+    read |= {layer.name: _as_read(writer, values, layer, pool, target) for layer in others}
     shown = _shown(writer, values, target, read, len(views))
     pixels = prepend_pixels(model, writer, target, preprocess, views)
     found = _extracted(model, pixels, shown, target.answer.classes)
-    _check_shapes(found, (preprocess.height, preprocess.width, preprocess.channels), target)
-    return found
+    return _check_shapes(found, (preprocess.height, preprocess.width, preprocess.channels), target)
+
+
+def _as_read(
+    writer: Writer, values: Mapping[str, ir.Value], layer: Layer, pool: tuple[int, int] | None, target: TargetModel
+) -> Readout:
+    """Return a layer as modules take it, with the axis of the batch also where a single image loses it."""
+    value = read_layer(writer, values, layer)
+    if target.squeezes:
+        value = writer.reshape(value, layer.shape)
+    return as_module_input(writer, value, layer, pool)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,12 +188,17 @@ def settle_label(found: Instrumented, *, given: bool) -> Instrumented:
     return found
 
 
-def _check_shapes(found: Instrumented, size: tuple[int, int, int], target: TargetModel) -> None:
-    """Run blank images: shapes must be as promised for the size that the preprocessing makes."""
+def _check_shapes(found: Instrumented, size: tuple[int, int, int], target: TargetModel) -> Instrumented:
+    """Run blank images through what audits run: shapes must be as promised for the size that the preprocessing makes.
+
+    Returns:
+        The graph, with the time that this took.
+    """
     count = 1 if target.input.mixes else 2
     feeds = {found.input: np.zeros((count, *size), np.uint8)}
     names = [*found.activations.values(), found.answer, *([found.odds] if found.odds else [])]
-    values = run_once(found.model, feeds, names, target.path)
+    with opened(found.model, target.path, optimise=True) as trial:
+        values = trial.run(feeds, names)
     for layer, name in found.activations.items():
         if values[name].shape != (count, *found.activation_shapes[layer]):
             got, promised = list(values[name].shape[1:]), list(found.activation_shapes[layer])
@@ -192,6 +206,7 @@ def _check_shapes(found: Instrumented, size: tuple[int, int, int], target: Targe
                 f"{target.path}: layer {layer!r} gives {got} per image at {size[0]}x{size[1]} pixels, not {promised}: "
                 "take another --layer, or a preprocessing size for which it does"
             )
+    return replace(found, seconds=trial.seconds / count)
 
 
 def joined_name(layers: Sequence[Layer]) -> str:

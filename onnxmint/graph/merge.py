@@ -12,6 +12,7 @@ from onnxmint.errors import ModelError
 from onnxmint.graph.instrument import Instrumented
 from onnxmint.graph.parts import Writer
 from onnxmint.graph.serial import clamp_ir_version, serialize
+from onnxmint.graph.standard import new_objection
 from onnxmint.graph.surgery import declare
 
 _PREFIX = "mint/"
@@ -56,7 +57,7 @@ def append_module(
     for name, value in outputs.items():
         declare(value, ir.DataType.FLOAT, shapes.get(name, ("N",)))
         model.graph.outputs.append(value)
-    return _finished(model, metadata)
+    return _finished(model, instrumented.model, metadata)
 
 
 def _read_module(module: bytes, wanted: int | None) -> ir.Model:
@@ -69,16 +70,13 @@ def _read_module(module: bytes, wanted: int | None) -> ir.Model:
     return head
 
 
-def _finished(model: ir.Model, metadata: Mapping[str, str]) -> ir.Model:
-    """Return the whole with its metadata and valid names, as the ONNX checker has seen it."""
+def _finished(model: ir.Model, origin: ir.Model, metadata: Mapping[str, str]) -> ir.Model:
+    """Return the whole with its metadata and valid names, when the ONNX checker has no more against it than before."""
     model.metadata_props.update(metadata)
     passes.NameFixPass()(model)
     clamp_ir_version(model)
-    try:
-        onnx.checker.check_model(serialize(model), full_check=True)
-    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as problem:
-        first = str(problem).strip().splitlines()[0]
-        raise ModelError(f"target and module do not merge into a valid model: {first}") from None
+    if (found := new_objection(serialize(model), lambda: serialize(origin))) is not None:
+        raise ModelError(f"target and module do not merge into a valid model: {found}; report this with the model")
     return model
 
 
