@@ -89,13 +89,11 @@ def question_the_labels(_: Control | None, asked: Asked, __: np.random.Generator
     labels, known = asked.questioned.labels, asked.yardstick
     if not asked.told or labels is None or known.right is None:
         return labels_control(None)
-    index = np.array([asked.questioned.entries[row].index for row in asked.scored.tolist()], np.int64)
-    digest = asked.questioned.facts.digest[np.searchsorted(asked.questioned.facts.index, index)]
     questioned = Labelled(
         label=labels[asked.scored],
         predicted=asked.predicted,
         group=asked.questioned.groups(asked.scored),
-        digest=digest,
+        digest=asked.questioned.digest(asked.scored),
     )
     sides = [_known(known.take(known.is_member == member)) for member in (True, False)]
     return labels_control(compare_labels(questioned, *sides))

@@ -36,7 +36,7 @@ def read_displaced(
     told = ready.auditor.method.labels
     exposed = expose(ready.target, [], views=1, labels=told)
     columns = {ODDS: exposed.graph.odds or ""}
-    chosen = rows[np.sort(np.argsort(_digests(asked, rows), kind="stable")[:_MOST])]
+    chosen = rows[np.sort(np.argsort(asked.digest(rows), kind="stable")[:_MOST])]
     first = exposed.probe(batch_size=settings.batch_size, columns=columns, reduce=_with_pixels)
     seen = engine.observe(first, asked.images(chosen), name="looked at for copies")
     if not len(seen.row):
@@ -66,10 +66,3 @@ def displaced(pixels: Pixels, down: int, right: int, *, mirrored: bool) -> Pixel
 
 def _with_pixels(shown: Shown) -> dict[str, NDArray[np.generic]]:
     return {"pixels": shown.pixels, ODDS: to_numpy(shown.outputs[ODDS])}
-
-
-def _digests(asked: Questioned, rows: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """Return (r,) digests of rows, by which some are drawn as any other program would draw them."""
-    index = np.array([asked.entries[row].index for row in rows.tolist()], np.int64)
-    digest: NDArray[np.uint64] = asked.facts.digest[np.searchsorted(asked.facts.index, index)]
-    return digest

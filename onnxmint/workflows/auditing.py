@@ -65,7 +65,14 @@ def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult
     traces, yardstick = auditor.traces, auditor.yardstick
     asked = look_at_questioned(ready.source, traces.digest, traces.is_member, rng=rng, stage=engine.stage)
     scored = score(ready, asked, settings, engine)
-    units = as_units(scored.score, scored.row, asked.groups(scored.row), yardstick, rng)
+    units = as_units(
+        scored.score,
+        scored.row,
+        asked.groups(scored.row),
+        yardstick,
+        digest=asked.digest(scored.row),
+        known_digest=traces.digest[yardstick.number],
+    )
     seen = what_was_seen(ready, asked, scored, units, settings, engine)
     controls = control_question(auditor.controls, seen, rng, wanted=settings.controls)
     verdict = reach_verdict(
@@ -130,8 +137,8 @@ def _warnings(ready: Ready, asked: Questioned, scored: Scored, units: Units, set
         )
     if settings.group is not None and yardstick.group is None:
         found.append(
-            "The questioned images have groups but the evidence has none: one image of each group was taken, drawn at "
-            "random, to be measured by single known images; with groups in the evidence all would count."
+            "The questioned images have groups but the evidence has none: one image of each group was taken, that of "
+            "the smallest digest, to be measured by single known images; with groups in the evidence more may count."
         )
     if settings.device == "auto" and device.kind == "cpu" and "driver" not in device.reason:
         found.append(f"Ran on the CPU: {device.reason}.")
