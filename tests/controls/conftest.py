@@ -93,6 +93,10 @@ def asked(
         row=np.arange(count),
         features=features[0],
         easy=easy,
+        aligned=None,
+        scored=np.arange(count),
+        predicted=np.zeros(count, np.int64),
+        told=False,
         seed=0,
     )  # fmt: skip
 
