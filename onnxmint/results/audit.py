@@ -20,6 +20,9 @@ from onnxmint.results.facts import (
 )
 from onnxmint.results.json import Document
 from onnxmint.stats.estimates import Estimate, FloatArray, Performance
+from onnxmint.stats.guarantee import Guarantee
+from onnxmint.stats.opinions import SecondOpinion
+from onnxmint.stats.sensitivity import Sensitivity
 
 VerdictKind = Literal["members-found", "no-evidence", "inconclusive"]
 
@@ -63,10 +66,14 @@ class Verdict:
 
     kind: VerdictKind
     text: str
-    p_value: float | None = None  # one-sided Mann-Whitney; None when nothing was tested
+    p_value: float | None = None  # one-sided, as `guarantee` says; None when nothing was tested
+    average_p_value: float | None = None  # of the rank test, which holds on average over auditors
+    guarantee: Guarantee = "each"  # of which auditors the level holds: of 95% each, or on average over all
     share_of_members: Estimate | None = None  # with its 95% interval
     at_least: int | None = None  # so many units are members, with confidence 1 - alpha
     detectable_share: float | None = None  # smallest share found with 95% probability; None when not even all would be
+    sensitivity: Sensitivity | None = None  # how strong a hidden selection a finding stands up to
+    opinion: SecondOpinion | None = None  # of the score without labels; None where none was asked for
     units: Units = "images"  # what is counted
     stopped_by: tuple[ControlName, ...] = ()  # failed ones, for which the numbers must not be read as membership
 
