@@ -1,6 +1,7 @@
 """The onnxmint command: finds the sub-command, and turns our errors into one line and an exit code."""
 
 import importlib
+import re
 import sys
 from typing import Any, NoReturn
 
@@ -9,6 +10,9 @@ import click
 from onnxmint import __version__
 from onnxmint.errors import OnnxmintError
 
+_LONG_NAME = re.compile(r"""(?<!\S)'[^']{201,}'|(?<!\S)"[^"]{201,}"|\S{201,}""")  # in quotes, or one word
+_NAME_START, _NAME_END = 150, 47
+_LONGEST, _END = 2000, 500  # letters of a message, and of its end
 # In the order of use. A command's module is imported only when it is called: --help must stay quick.
 COMMANDS = {
     "demo": ("onnxmint.cli.demo", "demo_command", "Run a whole audit on bundled data, offline."),
@@ -95,6 +99,12 @@ def explain(problem: Exception) -> int:
 
 
 def one_line(text: str) -> str:
-    """Fold a message into one printable line; names from files may hold control characters."""
-    folded = " ".join(text.split())
+    """Fold a message into one printable line; names from files may hold control characters, and be of any length."""
+    folded = _LONG_NAME.sub(_shortened, " ".join(text.split()))
+    if len(folded) > _LONGEST:
+        folded = f"{folded[: _LONGEST - _END]} ... {folded[-_END:]}"  # the end says what to do
     return "".join(letter if letter.isprintable() else "?" for letter in folded)
+
+
+def _shortened(name: re.Match[str]) -> str:
+    return f"{name[0][:_NAME_START]}...{name[0][-_NAME_END:]}"

@@ -18,6 +18,7 @@ __all__ = ["TrialTimeout", "budget_for", "exposing", "first_line", "look_inside"
 __all__ += ["require_loadable", "run_within", "runtime_errors"]
 
 _PATIENCE, _SLACK = 15.0, 100  # seconds for any batch, and times what a trial run took
+_SILENT = 4  # severity from which on onnxruntime writes to stderr by itself: fatal
 _KNOWN_OPSET = 21  # what the oldest runtime that we support loads
 
 
@@ -189,8 +190,9 @@ def _loads(opset: int) -> bool:
     from onnx import parser
 
     text = f'<ir_version: 8, opset_import: ["" : {opset}]> probe (float[1] x) => (float[1] y) {{ y = Relu (x) }}'
+    ort.set_default_logger_severity(_SILENT)
     options = ort.SessionOptions()
-    options.log_severity_level = 4
+    options.log_severity_level = _SILENT
     try:
         ort.InferenceSession(parser.parse_model(text).SerializeToString(), options, providers=["CPUExecutionProvider"])
     except runtime_errors():

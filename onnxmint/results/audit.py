@@ -13,6 +13,7 @@ from onnxmint.results.facts import (
     ControlName,
     EvidenceFacts,
     MethodFacts,
+    OpinionFacts,
     Skipped,
     StatisticsFacts,
     TargetFacts,
@@ -21,8 +22,6 @@ from onnxmint.results.facts import (
 from onnxmint.results.json import Document
 from onnxmint.stats.estimates import Estimate, FloatArray, Performance
 from onnxmint.stats.guarantee import Guarantee
-from onnxmint.stats.opinions import SecondOpinion
-from onnxmint.stats.sensitivity import Sensitivity
 
 VerdictKind = Literal["members-found", "no-evidence", "inconclusive"]
 
@@ -66,16 +65,16 @@ class Verdict:
 
     kind: VerdictKind
     text: str
-    p_value: float | None = None  # one-sided, as `guarantee` says; None when nothing was tested
-    average_p_value: float | None = None  # of the rank test, which holds on average over auditors
-    guarantee: Guarantee = "each"  # of which auditors the level holds: of 95% each, or on average over all
+    p_value: float | None = None  # one-sided Mann-Whitney; None when nothing was tested
     share_of_members: Estimate | None = None  # with its 95% interval
     at_least: int | None = None  # so many units are members, with confidence 1 - alpha
     detectable_share: float | None = None  # smallest share found with 95% probability; None when not even all would be
-    sensitivity: Sensitivity | None = None  # how strong a hidden selection a finding stands up to
-    opinion: SecondOpinion | None = None  # of the score without labels; None where none was asked for
     units: Units = "images"  # what is counted
     stopped_by: tuple[ControlName, ...] = ()  # failed ones, for which the numbers must not be read as membership
+    guarantee: Guarantee | None = None  # of which auditors the level of the test holds: "each" of 95%, or on "average"
+    average_p_value: float | None = None  # that holds on average over auditors; never larger
+    opinions: tuple[OpinionFacts, ...] = ()
+    preference: float | None = None  # so many times as likely must easy images have been chosen to explain the finding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

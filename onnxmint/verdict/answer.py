@@ -1,63 +1,96 @@
-"""From numbers to an answer about the set of questioned images."""
+"""From numbers to an answer about the set of questioned images, in words that say what they rest on."""
 
 from collections.abc import Sequence
 
 from onnxmint.results.audit import Verdict, VerdictKind
 from onnxmint.results.facts import Control
-from onnxmint.stats.estimates import FloatArray, Performance
-from onnxmint.stats.gate import CHANCE, Gate
+from onnxmint.stats.estimates import Performance
 from onnxmint.stats.heldout import HeldOut
-from onnxmint.verdict import words
-from onnxmint.verdict.findings import Findings, Question, findings_of
+from onnxmint.stats.set_test import compare_sets
+from onnxmint.stats.share import CONFIDENCE, Strength, detectable_share, share_of_members
+from onnxmint.verdict.findings import Findings, Question
+from onnxmint.verdict.opinions import Asked, second_opinions
+from onnxmint.verdict.sentences import (
+    at_least,
+    blind,
+    confounded,
+    doubt,
+    found_words,
+    hidden,
+    measured,
+    percent,
+    preference,
+    share_words,
+    tested,
+)
 
-__all__ = ["Question", "reach_verdict", "stopped_by"]
+CHANCE = 0.5
+ASSUMPTION = (
+    "All of this holds if the questioned images, had they not been trained on, would be images like the known "
+    "non-members (same source, same preparation); no test after the fact can prove that (arXiv 2409.19798)."
+)
+SHARE_ASSUMPTION = (
+    "The share, and what would have been found, hold if members among them were trained on as the known members were."
+)
+NO_REFERENCE = (
+    "No model that was not trained on these images was compared, so a mere difference in difficulty between members "
+    "and non-members was not excluded."
+)
+LEARNED_REFERENCE = (
+    "Only small classifiers learned from the known images looked for a difference in difficulty between members and "
+    "non-members, and they see large ones only; --reference models would see more."
+)
+_FEWEST = 2  # units on a side, below which there is no variance
 
 
 def reach_verdict(
     question: Question,
     known: HeldOut,
     *,
-    performance: Performance | None,
+    performance: Performance,
     controls: Sequence[Control],
-    gate: Gate | None = None,
-    free: tuple[FloatArray, HeldOut] | None = None,
+    asked: Asked | None = None,
 ) -> Verdict:
     """Say whether members are among the questioned images.
 
     Args:
         question: scores of the set, and what is asked of it.
         known: held-out scores of known units of the same kind.
-        performance: of this score on the test part; None where no members are known, so that the score was fixed in
-            advance: then "no evidence" is no answer.
+        performance: of this score on the test part.
         controls: what else could explain a difference.
-        gate: whether members can be told at all, measured on other non-members than `known`; without it the
-            performance says so.
-        free: the scores of the set without labels, and what they are measured by; None where labels are not told, or
-            are vouched for.
+        asked: what else was observed of the units, for second opinions.
     """
     if not len(question.scores):
         return Verdict(kind="inconclusive", text="No questioned image could be read, so nothing was tested.")
-    auc = gate.auc if gate is not None else None if performance is None else performance.auc
-    found = findings_of(question, known, auc, free)
+    strength, auc = Strength.measured(known), performance.auc
+    few = min(len(question.scores), len(known.member), len(known.nonmember)) < _FEWEST
+    blind = few or strength.effect <= 0 or auc.low <= CHANCE  # a share of what cannot be told apart is no estimate
+    test = compare_sets(question.scores, known, alpha=question.alpha, guarantee=question.guarantee)
+    found = Findings(
+        test=test,
+        opinions=second_opinions(question.scores, known, test, asked or Asked(), alpha=question.alpha),
+        share=None if blind else share_of_members(question.scores, known),
+        detectable=detectable_share(strength, len(question.scores), alpha=question.alpha, guarantee=question.guarantee),
+        strength=strength,
+        auc=auc,
+    )
     failed = stopped_by(controls)
-    kind: VerdictKind = "inconclusive"
-    text = words.confounded(failed, question)
-    if not failed:
-        kind, text = _judge(found, question)
-        text = " ".join([*words.implausible(controls), text, *words.unexcluded(controls), *words.assumed(found)])
+    answer: tuple[VerdictKind, str]
+    answer = ("inconclusive", confounded(failed, question)) if failed else _judge(found, question, controls)
+    kind, text = answer
     return Verdict(
         kind=kind,
-        text=text,
+        text=text if failed else " ".join([*_implausible(controls), text, *_unexcluded(controls), *_assumed(found)]),
         p_value=found.test.p_value,
-        average_p_value=found.test.average,
-        guarantee=question.guarantee,
         share_of_members=found.share,
-        at_least=found.test.at_least,
+        at_least=at_least(found) if kind == "members-found" else 0,
         detectable_share=found.detectable,
-        sensitivity=found.sensitivity,
-        opinion=found.opinion,
         units="groups" if question.grouped else "images",
         stopped_by=tuple(control.name for control in failed),
+        guarantee=question.guarantee,
+        average_p_value=found.test.average,
+        opinions=found.opinions.facts(question.alpha),
+        preference=preference(found) if kind == "members-found" else None,
     )
 
 
@@ -66,24 +99,57 @@ def stopped_by(controls: Sequence[Control]) -> list[Control]:
     return [control for control in controls if control.stops and control.passed is False]
 
 
-def _judge(found: Findings, question: Question) -> tuple[VerdictKind, str]:
-    opinion = "agree" if found.opinion is None else found.opinion.kind
-    if found.auc is not None and found.auc.low <= CHANCE:
-        return "inconclusive", words.cannot_tell(found.auc, question)
-    if opinion in ("only-labelled", "labels-raise"):
-        return "inconclusive", words.labels_decide(found, question)
+def _implausible(controls: Sequence[Control]) -> list[str]:
+    """Return what has to be mended before any answer means much."""
+    failed = [control for control in controls if control.name == "plausibility" and control.passed is False]
+    return [f"First of all: {control.text} The rest holds for the images as they were shown." for control in failed]
+
+
+def _assumed(found: Findings) -> list[str]:
+    """Return what the answer, and its numbers where there are any, rest on."""
+    numbers = found.share is not None or found.detectable is not None
+    return [ASSUMPTION, *([SHARE_ASSUMPTION] if numbers else [])]
+
+
+def _unexcluded(controls: Sequence[Control]) -> list[str]:
+    """Return what no control could exclude."""
+    said, reference = [], next((control for control in controls if control.name == "reference"), None)
+    if reference is None or reference.passed is None:
+        said.append(NO_REFERENCE)
+    elif reference.difficulty is not None and reference.difficulty.learned:
+        said.append(LEARNED_REFERENCE)
+    missing = [one.name for one in controls if one.stops and one.name != "reference" and one.passed is None]
+    if missing:
+        said.append(f"Controls that were not run could exclude nothing: {', '.join(missing)}.")
+    return said
+
+
+def _judge(found: Findings, question: Question, controls: Sequence[Control]) -> tuple[VerdictKind, str]:
+    """Return the answer where no control stops it."""
+    if found.auc.low <= CHANCE:
+        return "inconclusive", (
+            f"On images it had not seen, this audit could not tell members of the training set from non-members "
+            f"({measured(found.auc)}; 0.5 is chance), so it can say nothing about the {question.words}. More "
+            "evidence, another layer or module may help; or this model gives its training images away too little."
+        )
     if found.test.p_value <= question.alpha:
-        return "members-found", words.members(found, question)
-    if opinion in ("only-free", "labels-lower"):
-        return "inconclusive", words.labels_hide(found, question)
-    return _not_found(found, question)
-
-
-def _not_found(found: Findings, question: Question) -> tuple[VerdictKind, str]:
-    if found.auc is None:
-        return "inconclusive", words.nobody_known(found, question)
+        why = doubt(found, question, controls)
+        return ("inconclusive", why) if why else ("members-found", found_words(found, question))
     if found.share is not None and found.share.low > 0:
-        return "inconclusive", words.sign(found, question)
+        return "inconclusive", (
+            f"There is a sign that some of the {question.words} were in the model's training set "
+            f"({tested(found.test)}; {share_words(found.share)}), but not at the level of {question.alpha:g} that was "
+            "asked for. More questioned images or more evidence would settle it."
+        )
+    why = hidden(found, question, controls)
+    if why:
+        return "inconclusive", why
     if found.share is None or found.detectable is None or found.detectable > question.relevant_share:
-        return "inconclusive", words.blind(found, question)
-    return "no-evidence", words.nothing(found, found.share, found.detectable, question)
+        return "inconclusive", blind(found, question)
+    return "no-evidence", (
+        f"There is no sign that any of the {question.words} was in the model's training set: as a set they do not "
+        f"score significantly higher than images that were not trained on ({tested(found.test)}). The share of "
+        f"members among them is at most {percent(found.share.high)} (95% interval); had {percent(found.detectable)} "
+        f"or more of them been trained on, this audit would have noticed in {CONFIDENCE:.0%} of cases, its own luck "
+        "included. A smaller share can still be among them unnoticed."
+    )

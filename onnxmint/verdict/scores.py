@@ -13,9 +13,7 @@ from onnxmint.results.facts import Control, Skipped, StatisticsFacts
 from onnxmint.settings import AuditSettings
 from onnxmint.stats import conformal, likelihood, set_test, share
 from onnxmint.stats.estimates import Estimate, FloatArray, Performance
-from onnxmint.stats.gate import CHANCE
-from onnxmint.stats.guarantee import DEFAULT
-from onnxmint.verdict.answer import stopped_by
+from onnxmint.verdict.answer import CHANCE, stopped_by
 from onnxmint.verdict.units import Units
 from onnxmint.verdict.yardstick import Yardstick
 
@@ -34,12 +32,16 @@ class Scored:
         score: (n, K) by each network.
         predicted: (n,) the target's top classes.
         skipped: the others.
+        free: (n, K) label-free scores; None where the auditor is told no labels.
+        level: (n,) mean log-odds over all views; None with fewer than two.
     """
 
     row: Rows
     score: FloatArray
     predicted: Rows
     skipped: tuple[Skipped, ...]
+    free: FloatArray | None = None
+    level: FloatArray | None = None
 
 
 def prior_of(settings: AuditSettings, found: Estimate | None, count: int) -> tuple[float, str]:
@@ -117,7 +119,7 @@ def statistics(folds: int, settings: AuditSettings, units: Units, prior_words: s
     return StatisticsFacts(
         p_values=f"conformal, {settings.p_values} at ties, against held-out non-members{of_class}{crossed}",
         false_discovery=conformal.FALSE_DISCOVERY[settings.false_discovery],
-        set_test=f"{set_test.METHOD[DEFAULT]}{', by class' if settings.per_class else ''}",
+        set_test=set_test.METHOD[settings.guarantee],
         at_least=set_test.AT_LEAST,
         share_of_members=share.METHOD,
         likelihood_ratio=likelihood.METHOD,

@@ -44,6 +44,9 @@ class Yardstick:
         category: (h,) int32, class of the image: its label where labels are told, else the target's top class.
         group: (h,) int32, what belongs together; None when images stand for themselves.
         number: (h,) int32, number of the known image, by which other facts of it are found.
+        free: (h,) float32, the score that the target's own top class would have got; None where no labels are told.
+        level: (h,) float32, mean log-odds over all views; None with fewer than two.
+        right: (h,) bool, whether the target's top class is the image's label; None without labels.
     """
 
     score: NDArray[np.float32]
@@ -53,6 +56,9 @@ class Yardstick:
     category: NDArray[np.int32]
     group: NDArray[np.int32] | None
     number: NDArray[np.int32]
+    free: NDArray[np.float32] | None = None
+    level: NDArray[np.float32] | None = None
+    right: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         """Refuse columns of several lengths."""
@@ -72,6 +78,9 @@ class Yardstick:
             category=self.category[rows],
             group=None if self.group is None else self.group[rows],
             number=self.number[rows],
+            free=None if self.free is None else self.free[rows],
+            level=None if self.level is None else self.level[rows],
+            right=None if self.right is None else self.right[rows],
         )
 
     @property
