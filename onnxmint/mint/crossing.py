@@ -50,6 +50,7 @@ def fit_in_folds(
         score=finite(score, seen.row),
         free=_by_folds(made, seen, reading.free, table) if reading.free else None,
         level=seen.full(LEVEL) if LEVEL in seen.columns else None,
+        gate=None,
         sample=sample_of(seen, reading, table, first),
         skipped=seen.skipped,
     )

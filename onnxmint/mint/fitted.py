@@ -17,6 +17,8 @@ from onnxmint.mint.fit import FittedModule, as_tensor
 from onnxmint.mint.reading import Reading
 from onnxmint.results.facts import Skipped
 from onnxmint.settings import ModuleName
+from onnxmint.stats.gate import Gate, gate_of
+from onnxmint.stats.heldout import HeldOut, cross_fitting_inflation, group_means
 from onnxmint.verdict.yardstick import Scored, Yardstick
 
 NOT_FINITE = "the target's activations hold NaN or infinity at this layer; check --preprocess, or take another --layer"
@@ -56,6 +58,7 @@ class Fitted:
         score: (n,) NaN where not held out or not read.
         free: (n,) the scores that the target's own top classes would have got; None where no labels are told.
         level: (n,) mean log-odds over the views; None with fewer than two.
+        gate: whether members can be told at all, by scores that no verdict rests on; None where all are held out.
         sample: to check an exported file against.
         skipped: images that could not be read.
     """
@@ -70,6 +73,7 @@ class Fitted:
     score: NDArray[np.float64]
     free: NDArray[np.float64] | None
     level: NDArray[np.float64] | None
+    gate: Gate | None
     sample: Sample
     skipped: tuple[Skipped, ...]
 
@@ -117,6 +121,35 @@ class Keeping:
         """Return (b, ...) columns."""
         kept = {name: shown.outputs[name] for name in self.columns}
         return {**self.signals(shown), **kept, **(level_of(shown) if self.level else {})}
+
+
+def gate_from(found: FittedModule, table: EvidenceTable) -> Gate | None:
+    """Return whether members can be told at all, by the scores of images that a network did not learn from.
+
+    Args:
+        found: a module that was fitted.
+        table: the images that it was fitted on, in order.
+    """
+    seen = np.flatnonzero(np.isfinite(found.unseen))
+    sides = []
+    for member in (True, False):
+        rows = seen[table.is_member[seen] == member]
+        score, fold = found.unseen[rows], table.part[rows].astype(np.int64)
+        if table.groups is not None:
+            score, place = group_means(score, table.groups[rows])
+            of_group = np.zeros(len(score), np.int64)
+            of_group[place] = fold
+            fold = of_group
+        sides.append((score, fold))
+    (member, member_fold), (nonmember, nonmember_fold) = sides
+    held = HeldOut(
+        member=member,
+        nonmember=nonmember,
+        member_fold=member_fold,
+        nonmember_fold=nonmember_fold,
+        inflation=cross_fitting_inflation(max(1, len(found.best_epochs))),
+    )
+    return gate_of(held)
 
 
 def level_of(shown: Shown) -> dict[str, NDArray[np.float64]]:

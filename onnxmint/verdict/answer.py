@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from onnxmint.results.audit import Verdict, VerdictKind
 from onnxmint.results.facts import Control
-from onnxmint.stats.estimates import Performance
+from onnxmint.stats.estimates import Estimate
 from onnxmint.stats.heldout import HeldOut
 from onnxmint.stats.set_test import compare_sets
 from onnxmint.stats.share import CONFIDENCE, Strength, detectable_share, share_of_members
@@ -47,7 +47,7 @@ def reach_verdict(
     question: Question,
     known: HeldOut,
     *,
-    performance: Performance,
+    auc: Estimate,
     controls: Sequence[Control],
     asked: Asked | None = None,
 ) -> Verdict:
@@ -56,13 +56,13 @@ def reach_verdict(
     Args:
         question: scores of the set, and what is asked of it.
         known: held-out scores of known units of the same kind.
-        performance: of this score on the test part.
+        auc: by which it is judged whether members can be told at all; best of images that the set test does not use.
         controls: what else could explain a difference.
         asked: what else was observed of the units, for second opinions.
     """
     if not len(question.scores):
         return Verdict(kind="inconclusive", text="No questioned image could be read, so nothing was tested.")
-    strength, auc = Strength.measured(known), performance.auc
+    strength = Strength.measured(known)
     few = min(len(question.scores), len(known.member), len(known.nonmember)) < _FEWEST
     blind = few or strength.effect <= 0 or auc.low <= CHANCE  # a share of what cannot be told apart is no estimate
     test = compare_sets(question.scores, known, alpha=question.alpha, guarantee=question.guarantee)

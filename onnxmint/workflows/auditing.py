@@ -18,6 +18,7 @@ from onnxmint.results.facts import now
 from onnxmint.settings import AuditSettings
 from onnxmint.verdict.answer import reach_verdict
 from onnxmint.verdict.findings import Question
+from onnxmint.verdict.gating import gate_and_yardstick
 from onnxmint.verdict.opinions import asked_of
 from onnxmint.verdict.scores import Scored, flag_warnings, histogram, judge, prior_of, statistics
 from onnxmint.verdict.units import Units, as_units
@@ -62,7 +63,7 @@ def audit(
 def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult:
     """Score the questioned images, control them, and reach a verdict."""
     auditor, target, rng = ready.auditor, ready.target, np.random.default_rng(settings.seed)
-    traces, yardstick = auditor.traces, auditor.yardstick
+    traces, (gate, yardstick) = auditor.traces, gate_and_yardstick(auditor.gate, auditor.yardstick)
     asked = look_at_questioned(ready.source, traces.digest, traces.is_member, rng=rng, stage=engine.stage)
     scored = score(ready, asked, settings, engine)
     units = as_units(
@@ -85,7 +86,7 @@ def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult
             guarantee=settings.guarantee,
         ),
         units.known.groups(),
-        performance=auditor.performance,
+        auc=auditor.performance.auc if gate is None else gate.auc,
         controls=controls,
         asked=asked_of(units, scored.row, scored.free, scored.level),
     )
@@ -112,7 +113,7 @@ def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult
         controls=controls,
         scores=scores,
         verdict=verdict,
-        histogram=histogram(yardstick, scores.score),
+        histogram=histogram(auditor.yardstick, scores.score),
         warnings=(
             *auditor.warnings,
             *_warnings(ready, asked, scored, units, settings),

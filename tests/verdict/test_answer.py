@@ -50,7 +50,7 @@ def verdict(
     rng = np.random.default_rng(0)  # how sure the model is of a picture tells nothing here
     level, known_level = rng.normal(size=len(asked)), (rng.normal(size=known), rng.normal(size=known))
     others = Asked(level=level, known_level=known_level) if views else Asked()
-    return reach_verdict(question, held, performance=performance(distance), controls=controls, asked=others)
+    return reach_verdict(question, held, auc=performance(distance).auc, controls=controls, asked=others)
 
 
 def test_members_are_found_with_their_share_and_number() -> None:
@@ -124,7 +124,7 @@ def test_a_finding_is_none_where_images_may_have_been_chosen_for_being_easy() ->
         scores=level + rng.normal(0, 1.0, 300), images=300, grouped=False, alpha=0.05, relevant_share=0.5
     )
     easy = Asked(level=level, known_level=known_level)
-    found = reach_verdict(question, held, performance=performance(1.5), controls=(GIVEN, *OTHERS), asked=easy)
+    found = reach_verdict(question, held, auc=performance(1.5).auc, controls=(GIVEN, *OTHERS), asked=easy)
     assert found.kind == "inconclusive"
     assert "Images that were chosen because they are clear, or easy, would look the same" in found.text
     assert [(one.name, one.finds) for one in found.opinions] == [("equal confidence", False)]
@@ -147,11 +147,11 @@ def test_labels_that_the_model_may_have_given_are_doubted() -> None:
     rng = np.random.default_rng(0)
     level = {"level": rng.normal(size=300), "known_level": (rng.normal(size=500), rng.normal(size=500))}
     own = Asked(free=rng.permutation(scores(0, 300))[:, None], known_free=held, **level)
-    found = reach_verdict(question, held, performance=performance(1.5), controls=(GIVEN, *OTHERS), asked=own)
+    found = reach_verdict(question, held, auc=performance(1.5).auc, controls=(GIVEN, *OTHERS), asked=own)
     assert found.kind == "inconclusive"
     assert "Labels that the model itself has given would look the same" in found.text
     true = Asked(free=question.scores[:, None], known_free=held, **level)
-    found = reach_verdict(question, held, performance=performance(1.5), controls=(GIVEN, *OTHERS), asked=true)
+    found = reach_verdict(question, held, auc=performance(1.5).auc, controls=(GIVEN, *OTHERS), asked=true)
     assert found.kind == "members-found"
     assert "so they do without their labels and beside images that the model is equally sure of" in found.text
     assert found.preference is not None
@@ -163,7 +163,7 @@ def test_wrong_labels_do_not_acquit() -> None:
     held = HeldOut.of(scores(1.5, 500), scores(0, 500))
     question = Question(scores=scores(0, 300), images=300, grouped=False, alpha=0.05, relevant_share=0.5)
     wrong = Asked(free=scores(1.5, 300)[:, None], known_free=held)
-    found = reach_verdict(question, held, performance=performance(1.5), controls=(GIVEN, *OTHERS), asked=wrong)
+    found = reach_verdict(question, held, auc=performance(1.5).auc, controls=(GIVEN, *OTHERS), asked=wrong)
     assert found.kind == "inconclusive"
     assert "wrong labels hide members" in found.text
 
@@ -183,7 +183,7 @@ def test_the_old_rule_says_for_whom_it_holds() -> None:
     question = Question(
         scores=scores(1.5, 300), images=300, grouped=False, alpha=0.05, relevant_share=0.5, guarantee="average"
     )
-    found = reach_verdict(question, held, performance=performance(1.5), controls=(GIVEN, *OTHERS), asked=level)
+    found = reach_verdict(question, held, auc=performance(1.5).auc, controls=(GIVEN, *OTHERS), asked=level)
     assert "on average over auditors" in found.text
     assert found.guarantee == "average"
 
@@ -191,7 +191,7 @@ def test_the_old_rule_says_for_whom_it_holds() -> None:
 def test_a_sign_below_the_level_is_not_called_none() -> None:
     question = Question(scores=scores(0.25, 300), images=300, grouped=False, alpha=0.0001, relevant_share=0.5)
     held = HeldOut.of(scores(1.5, 500), scores(0, 500))
-    found = reach_verdict(question, held, performance=performance(1.5), controls=(GIVEN, *OTHERS))
+    found = reach_verdict(question, held, auc=performance(1.5).auc, controls=(GIVEN, *OTHERS))
     assert found.kind == "inconclusive"
     assert "There is a sign that some of the 300 questioned images" in found.text
 
