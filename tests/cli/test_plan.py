@@ -78,8 +78,10 @@ def test_within_classes(call: Run, phi_file: Path, tmp_path: Path) -> None:
     """About fifty held-out non-members of each class are too few for p-values of images, and enough for the set."""
     pq.write_table(pq.read_table(DEMO / "questioned.parquet").slice(0, 60), tmp_path / "asked.parquet")
     words = ["audit", MODEL, tmp_path / "asked.parquet", "--auditor", phi_file, "--json", "-q", "--no-controls"]
-    within, _ = (json.loads(call(*words, *more)[1]) for more in (("--per-class", "-o", "one"), ("-o", "two")))
+    within, across = (json.loads(call(*words, *more)[1]) for more in (("--per-class", "-o", "one"), ("-o", "two")))
     assert "of the same class" in within["statistics"]["p_values"]
+    assert "held-out non-members of the same class" in within["verdict"]["text"]
+    assert within["verdict"]["p_value"] != across["verdict"]["p_value"]
     p_values = [pq.read_table(f"{name}/scores.parquet")["p_value"].to_pylist() for name in ("one", "two")]
     assert set(p_values[0]) == {1.0}
     assert len(set(p_values[1])) > 10
