@@ -79,7 +79,10 @@ def test_the_right_preset_of_real_models_ranks_first(shared: Path, name: str, da
     assert f"The declared {right} is plausible" in found.advice
 
 
-@pytest.mark.parametrize(("name", "data", "right"), REAL)
+@pytest.mark.parametrize(
+    ("name", "data", "right"),
+    [pytest.param(*real, marks=pytest.mark.slow if real in REAL[:3] else []) for real in REAL],
+)
 def test_without_labels_the_right_preset_is_not_contradicted(shared: Path, name: str, data: str, right: str) -> None:
     images = f"{shared / 'data' / data}.parquet?split=test&rows=0:256"
     found = check(shared / "models" / f"{name}.onnx", images, settings=_declaring(right, labels=False))
