@@ -34,17 +34,27 @@ ALIKE = {
     *("keras-tensorflow", "keras-torch", "tf2onnx-nchw", "tf2onnx-batch1", "tf2onnx-rescaling", "jax-cnn-nchw"),
     *("paddle-batch1", "paddle-opset11", "sklearn-mlp-nozipmap", "sklearn-boosting-nozipmap", "sklearn-forest"),
 }
+# One for each way that a model takes through the package; the others prove the same of their exporter, once a day.
+QUICK = {
+    *("torch-dynamo-opset25", "torch-dynamo-float16", "torch-script-batch1", "tf2onnx-nhwc", "if-loop"),
+    *("sklearn-mlp", "xgboost", "int8-qdq", "int8-dynamic-cnn"),
+}
 
 
-def _cases(step: str, *, refused: bool = False, without: Set[str] = frozenset()) -> list[Any]:
-    """Return the names of models that work, or of those that are to be refused; without some."""
+def _cases(
+    step: str, *, refused: bool = False, without: Set[str] = frozenset(), quick: Set[str] = ENTRIES.keys()
+) -> list[Any]:
+    """Return the names of models that work, or of those that are to be refused; without some; all but some are slow."""
     return [
-        pytest.param(name, marks=pytest.mark.xfail(reason=entry["pending"][step], strict=True))
-        if step in entry["pending"]
-        else name
+        pytest.param(name, marks=[*_pending(entry, step), *([] if name in quick else [pytest.mark.slow])])
         for name, entry in ENTRIES.items()
         if (entry["refused"] is not None) is refused and name not in without
     ]
+
+
+def _pending(entry: dict[str, Any], step: str) -> list[pytest.MarkDecorator]:
+    why = entry["pending"].get(step)
+    return [] if why is None else [pytest.mark.xfail(reason=why, strict=True)]
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +109,7 @@ def test_layers_are_exposed(name: str, trial: Callable[[str], Trial]) -> None:
     tried.expose(*suggested, cut=True)
 
 
-@pytest.mark.parametrize("name", _cases("auditor", without=ALIKE))
+@pytest.mark.parametrize("name", _cases("auditor", without=ALIKE, quick=QUICK))
 def test_an_auditor_is_trained_and_used(name: str, trial: Callable[[str], Trial]) -> None:
     tried = trial(name)
     module = "auto" if mixes(ENTRIES[name]) else "views"

@@ -52,6 +52,10 @@ GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
     AuditSettings, "p_values",
     help="How ties count: all against membership, or with a random weight, so that p-values are exactly uniform.",
 )  # fmt: skip
+@setting(
+    AuditSettings, "guarantee",
+    help="The level of the test holds for each of 95% of auditors, or, with more power, on average over auditors only.",
+)  # fmt: skip
 @click.option("--per-class", is_flag=True, help="P-values against non-members of the same class (100 or more of them).")
 @click.option("--gate", is_flag=True, help="Exit 3 when members are found and 4 when inconclusive, for use in CI.")
 @module_options

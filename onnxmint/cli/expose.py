@@ -49,8 +49,9 @@ def expose_command(model: Path, output: Path, pool: str | None, as_json: bool, *
     named = ", ".join(layer.name for layer in found.layers)
     click.echo(visible(f"{output}: {'cut at' if found.cut else 'tapped at'} {named}"))
     click.echo(visible(f"outputs: {', '.join(found.outputs)}"))
-    for check in found.checks:
-        click.echo(textwrap.fill(visible(f"checked: {check}"), 80, subsequent_indent=" " * len("checked: ")))
+    for word, texts in (("note", found.notes), ("checked", found.checks)):
+        for text in texts:
+            click.echo(textwrap.fill(visible(f"{word}: {text}"), 80, subsequent_indent=" " * len(f"{word}: ")))
 
 
 def _size(text: str | None) -> tuple[int, int] | None:

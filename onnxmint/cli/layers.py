@@ -82,6 +82,8 @@ def _print(found: "LayerList") -> None:
     console.print("* is what auto takes. Exact tensor names: --json.", style="dim")
     if found.normalisation is not None:
         console.print(Text(found.normalisation.text))
+    for note in found.notes:
+        console.print(Text.assemble(("note", "yellow"), f"  {visible(note)}"))
 
 
 def _short(value: float, step: int, units: tuple[str, ...]) -> str:

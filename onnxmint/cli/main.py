@@ -12,10 +12,10 @@ import click
 from onnxmint import __version__
 from onnxmint.cli.process import Stopped, broken_output, set_up
 from onnxmint.errors import OnnxmintError
-from onnxmint.report.names import LONGEST, shortened, visible
+from onnxmint.report.names import shortened, visible
 from onnxmint.writing.leftovers import clear_temporary
 
-_NAME = re.compile(rf"'[^']{{{LONGEST},}}'|\S{{{LONGEST + 1},}}")  # in quotes, or without a gap
+_LONG_NAME = re.compile(r"""(?<!\S)'[^']{201,}'|(?<!\S)"[^"]{201,}"|\S{201,}""")  # in quotes, or one word
 _LONGEST = 2000  # letters of a message
 
 # In the order of use. A command's module is imported only when it is called: --help must stay quick.
@@ -116,8 +116,7 @@ def explain(problem: Exception) -> int:
 def one_line(text: str) -> str:
     """Fold a message into one printable line of bounded length; names from files may hold anything."""
     folded = visible(" ".join(text.split()))
-    named = _NAME.sub(lambda found: shortened(found[0]), folded)
-    return shortened(named, _LONGEST)
+    return shortened(_LONG_NAME.sub(lambda name: shortened(name[0]), folded), _LONGEST)
 
 
 def _with_notes(problem: BaseException) -> str:

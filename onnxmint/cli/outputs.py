@@ -81,10 +81,11 @@ def _weights(path: Path) -> list[Path]:
     import onnx
     from google.protobuf.message import DecodeError
 
-    from onnxmint.graph.guard import weight_files
+    from onnxmint.graph.weights import find_weights
 
     try:
-        return weight_files(onnx.load(str(path), load_external_data=False), path)
+        found = find_weights(onnx.load(str(path), load_external_data=False), path)
+        return [weights.place for weights in found.values()]
     except (OSError, DecodeError, OnnxmintError):
         return []
 

@@ -23,6 +23,7 @@ from onnxmint.settings import DeviceKind
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
 _MOST_WORKERS = 8
+_SILENT = 4  # severity from which on onnxruntime writes to stderr by itself: fatal
 _CUDA_OPTIONS = {
     "cudnn_conv_algo_search": "HEURISTIC",  # EXHAUSTIVE re-tunes on each shape and varies by 1e-6 between runs
     "use_tf32": "0",  # so that CPU and CUDA agree to 1e-5
@@ -79,9 +80,10 @@ def open_session(model: bytes | Path, device: Device, *, threads: int | None = N
     """
     import onnxruntime as ort
 
+    ort.set_default_logger_severity(_SILENT)  # what goes wrong is told once, in our words
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads or usable_cores()
-    options.log_severity_level = 3
+    options.log_severity_level = _SILENT
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # spinning steals cores from decoding
     if not optimise:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
@@ -121,8 +123,9 @@ def cuda_failure() -> str | None:
         return "no NVIDIA driver was found; CUDA 13 needs a GPU with driver 580 or newer"
     with _quiet_stdout():
         _preload_libraries(ort)
+        ort.set_default_logger_severity(_SILENT)
         options = ort.SessionOptions()
-        options.log_severity_level = 4
+        options.log_severity_level = _SILENT
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
         try:
             session = ort.InferenceSession(

@@ -73,8 +73,8 @@ def choose(activations: Activations, rows: Any) -> Activations:
 class ActivationStore:
     """Takes activations batch by batch and gives them back by row, as often as fitting needs."""
 
-    def __init__(self, count: int, shape: tuple[int, ...], device: Device) -> None:
-        """Make room for at most `count` float32 activations of `shape`.
+    def __init__(self, count: int, shape: tuple[int, ...], device: Device, *, in_memory: int = _IN_MEMORY) -> None:
+        """Make room for at most `count` float32 activations of `shape`; above so many bytes on the disk.
 
         Raises:
             EvidenceError: they need a file, and the disk has no room for it.
@@ -84,7 +84,7 @@ class ActivationStore:
         self._shape = shape
         self._file: IO[bytes] | None = None
         on_gpu = device.kind == "cuda" and size < torch.cuda.mem_get_info()[0] // 2
-        if on_gpu or size <= _IN_MEMORY:
+        if on_gpu or size <= in_memory:
             self._room = torch.empty(count, *shape, device="cuda" if on_gpu else "cpu")
             return
         _require_disk(size)

@@ -21,6 +21,7 @@ _PICKING = {"ArgMax": 0, "TopK": 0, "ZipMap": 0, "ArrayFeatureExtractor": 1, "La
 _LABELLING = {"TreeEnsembleClassifier", "LinearClassifier", "SVMClassifier"}  # the first output is the label
 _ROUNDED = 0.02  # how far from 1 probabilities may add up when they were quantised
 _EXACT = 2e-3
+_MOST_CLASSES = 250_000  # the largest public image classifiers know 203,094
 _SQUASHING = {"HardSigmoid", "QLinearSigmoid", "Sigmoid", "Reciprocal"}  # 0 to 1 for each label by itself
 _DIVIDED = {
     *_SQUASHING,
@@ -51,7 +52,8 @@ class Answer:
             other, each with its own probability 1 / (1 + exp(-z)).
         classes: how many classes, or labels, are told apart.
         output: the output of the file behind which it was found.
-        rank: axes of the tensor, batch included; all but the batch's and the classes' are of size 1.
+        rank: axes of the tensor, batch included; all but the batch's and the classes' are of size 1. 0 where a single
+            image has no axis of its own, or loses it.
         single: the tensor has one column for two classes: the logit (probability) of the second.
         squashed: of kind "sigmoid", the tensor holds the probabilities; the logits have to be made of them.
         others: outputs that could have been the answer as well.
@@ -160,8 +162,11 @@ def choose_answer(
     Raises:
         ModelError: none of them is images by classes, or it cannot be told what the numbers mean.
     """
-    read = {candidate: values.get(candidate.value.name or "") for candidate in found}
-    fitting = {candidate: said for candidate, said in read.items() if said is not None and _is_scores(said)}
+    read = {one: values[one.value.name or ""] for one in found if (one.value.name or "") in values}
+    fitting = {one: said for one, said in read.items() if _is_scores(said)}
+    alone = {one: said.reshape(1, -1) for one, said in read.items() if batch == 1 and _is_row(said)}
+    squeezed = bool(alone) and not (fitting and all(len(said) == 1 for said in fitting.values()))
+    fitting = alone if squeezed else fitting
     if not fitting:
         raise ModelError(f"{path} gives no class scores (images by classes) to audit; its outputs: {outputs}")
     if any(len(said) != batch for said in fitting.values()):
@@ -170,7 +175,9 @@ def choose_answer(
     ends = [one for one in fitting if not any(one.value in needed[o] for o in fitting if o.value is not one.value)]
     best = min(ends, key=lambda one: (fitting[one].size == batch, _kind_of(one) is None, one.label, -len(needed[one])))
     rivals = [one for one in ends if one.value is not best.value and _columns(fitting[one]) == _columns(fitting[best])]
-    return replace(_described(best, fitting[best], path), others=tuple(dict.fromkeys(one.output for one in rivals)))
+    answer = _described(best, fitting[best], path)
+    others = tuple(dict.fromkeys(one.output for one in rivals))
+    return replace(answer, rank=0 if squeezed else answer.rank, others=others)
 
 
 def _columns(said: NDArray[Any]) -> int:
@@ -184,6 +191,11 @@ def _is_scores(said: NDArray[Any]) -> bool:
     return said.dtype.kind == "f" and said.ndim >= least and said.size == said.shape[0] * max(said.shape[1:]) > 0
 
 
+def _is_row(said: NDArray[Any]) -> bool:
+    """Say whether values are (C,) of a single image, axes of size 1 not counted."""
+    return said.dtype.kind == "f" and said.size == max(said.shape, default=1) > 0
+
+
 def _kind_of(candidate: Candidate) -> AnswerKind | None:
     """Return what an operator says of the values, None for one that says nothing."""
     if candidate.op == "Sigmoid":
@@ -192,6 +204,11 @@ def _kind_of(candidate: Candidate) -> AnswerKind | None:
 
 
 def _described(candidate: Candidate, said: NDArray[Any], path: Path) -> Answer:
+    if said.size > len(said) * _MOST_CLASSES:
+        raise ModelError(
+            f"{path}: its output {candidate.output!r} tells {said.size // len(said):,} classes apart, and at most "
+            f"{_MOST_CLASSES:,} can be audited; name another output with --answer"
+        )
     rows = said.reshape(len(said), -1).astype(np.float64)
     single = rows.shape[1] == 1
     known = _kind_of(candidate)

@@ -4,109 +4,147 @@ A 1.6 kB file of nested functions passes the checker and hangs onnxruntime 1.32;
 1.31.1; both are found here by counting (reference: shared/reference/onnx.md, section 5).
 """
 
-from collections.abc import Iterator
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import onnx
+import onnx_ir as ir
 from onnx import TensorProto
 
 from onnxmint.errors import ModelError
 
-_MAX_NODES = 1_000_000  # after expanding functions
+_MAX_NODES = 15_000  # after expanding functions; to read, edit and run that many takes 10 s
+_MAX_NAMED = 8_000_000  # names that expanding functions tries: for k calls of one, k of each name in it
 _MAX_CHAIN = 100  # functions calling functions
 _MAX_NESTING = 20  # graphs inside graphs
+_MAX_VALUES = 200_000  # inputs, outputs, initialisers and declared shapes
 
-_STANDARD = "ai.onnx"  # the long name of the domain whose short name is ""
-
-_Key = tuple[str, str]
-
-
-def name_standard_domain(proto: onnx.ModelProto) -> bool:
-    """Give the domain of the standard operators its short name everywhere, in place; runtimes take both for one.
-
-    Returns:
-        Whether it had its long name anywhere.
-    """
-    before = int(proto.ByteSize())
-    for holder in (proto, *proto.functions):
-        named = [entry for entry in holder.opset_import if entry.domain in ("", _STANDARD)]
-        named.sort(key=lambda entry: len(entry.domain))  # the short name counts where a file has both
-        for entry in named[1:]:
-            holder.opset_import.remove(entry)
-    starts = (proto.graph.node, *(function.node for function in proto.functions))
-    nodes = (node for start in starts for inner, _ in _walk(start, 0) for node in inner)
-    imports = (entry for holder in (proto, *proto.functions) for entry in holder.opset_import)
-    for one in (*imports, *proto.functions, *nodes):
-        if one.domain == _STANDARD:
-            one.domain = ""
-    return before != int(proto.ByteSize())
+_Key = tuple[str, str, str]
 
 
 def check_proto(proto: onnx.ModelProto, path: Path) -> None:
-    """Refuse a model that is hostile or cannot be handled.
+    """Refuse a model that is hostile or cannot be handled; weights in other files are looked at by `find_weights`.
 
     Raises:
         ModelError: saying what is wrong.
     """
     _check_functions(proto, path)
-    for nodes, depth in _walk(proto.graph.node, 0):
-        if depth > _MAX_NESTING:
-            raise ModelError(f"{path}: graphs are nested more than {_MAX_NESTING} deep; this is no image classifier")
-        if any(node.op_type == "EPContext" for node in nodes):
-            raise ModelError(f"{path}: holds a compiled EPContext node; audit the model it was compiled from")
-    if proto.graph.sparse_initializer:
+    graphs = [proto.graph]
+    for start in node_lists(proto):
+        for nodes, depth in walk(start):
+            if depth > _MAX_NESTING:
+                raise ModelError(
+                    f"{path}: graphs are nested more than {_MAX_NESTING} deep; this is no image classifier"
+                )
+            if any(node.op_type == "EPContext" for node in nodes):
+                raise ModelError(f"{path}: holds a compiled EPContext node; audit the model it was compiled from")
+            graphs += [graph for node in nodes for attribute in node.attribute for graph in graphs_of(attribute)]
+    if any(graph.sparse_initializer for graph in graphs):
         raise ModelError(f"{path}: holds sparse weights, which cannot be edited safely; save it with dense weights")
-    for tensor in _tensors(proto):
-        if any(size < 0 for size in tensor.dims):
-            raise ModelError(f"{path}: tensor {tensor.name!r} has a negative dimension; the file is damaged")
-        if tensor.data_location == TensorProto.EXTERNAL:
-            _check_external(tensor, path)
+    if (count := sum(map(_values, graphs))) > _MAX_VALUES:
+        raise ModelError(f"{path}: declares {count:,} tensors (allowed {_MAX_VALUES:,}); this is no image classifier")
+    for tensor in tensors_of(proto):
+        _check_size(tensor, path)
 
 
-def without_weights_outside(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """Return a copy whose weights in other files, which `check_proto` has looked at, are empty: to check the rest."""
-    copy = onnx.ModelProto()
-    copy.CopyFrom(proto)
-    for tensor in _tensors(copy):
-        if tensor.data_location == TensorProto.EXTERNAL:
-            tensor.ClearField("data_location")
-            tensor.ClearField("external_data")
-            tensor.dims[:] = [0]
-    return copy
+def refuse_external_data(proto: onnx.ModelProto, path: Path) -> None:
+    """Refuse weights in other files, in a file that has to be whole by itself.
+
+    Raises:
+        ModelError: naming one.
+    """
+    for tensor in tensors_of(proto):
+        if tensor.data_location == TensorProto.EXTERNAL or tensor.external_data:
+            raise ModelError(
+                f"{path}: its weights {tensor.name!r} lie in another file; an auditor is one file: take the one that "
+                "onnxmint train wrote"
+            )
 
 
-def weight_files(proto: onnx.ModelProto, path: Path) -> list[Path]:
-    """Return the files beside a model that hold weights of it, in a fixed order."""
-    names = {
-        entry.value
-        for tensor in _tensors(proto)
-        if tensor.data_location == TensorProto.EXTERNAL
-        for entry in tensor.external_data
-        if entry.key == "location"
-    }
-    return [path.parent / name for name in sorted(names)]
+def nbytes(tensor: onnx.TensorProto, path: Path) -> int:
+    """Return how many bytes a tensor's type and shape come to.
+
+    Raises:
+        ModelError: the type has no size.
+    """
+    try:
+        bits = int(ir.DataType(tensor.data_type).bitwidth)
+    except (ValueError, TypeError):
+        raise ModelError(
+            f"{path}: weights {tensor.name!r} are of type {tensor.data_type}, which has no size; the file is damaged"
+        ) from None
+    count: int = math.prod(tensor.dims)
+    return -(-count * bits // 8)
+
+
+def _check_size(tensor: onnx.TensorProto, path: Path) -> None:
+    """Hold the bytes of a tensor in the file against its shape; runtimes refuse what differs, we may read it first."""
+    if any(size < 0 for size in tensor.dims):
+        raise ModelError(f"{path}: tensor {tensor.name!r} has a negative dimension; the file is damaged")
+    if tensor.data_location == TensorProto.EXTERNAL or tensor.data_type == TensorProto.STRING:
+        return
+    if tensor.HasField("raw_data") and (expected := nbytes(tensor, path)) != len(tensor.raw_data):
+        raise ModelError(
+            f"{path}: tensor {tensor.name!r} of shape {list(tensor.dims)} holds {len(tensor.raw_data):,} bytes, not "
+            f"{expected:,}; the file is damaged"
+        )
+
+
+def _values(graph: onnx.GraphProto) -> int:
+    return sum(map(len, (graph.input, graph.output, graph.initializer, graph.value_info)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Size:
+    """What a function is when those that it calls are written out."""
+
+    nodes: int  # that remain
+    copied: int  # on the way there
+    chain: int  # functions calling functions
 
 
 def _check_functions(proto: onnx.ModelProto, path: Path) -> None:
     """Count nodes after expansion and the length of call chains, without expanding anything."""
-    calls = {(function.domain, function.name): _calls(function.node) for function in proto.functions}
-    size: dict[_Key, int] = {}
-    chain: dict[_Key, int] = {}
+    calls = {(one.domain, one.name, one.overload): _calls(one.node) for one in proto.functions}
+    sizes: dict[_Key, _Size] = {}
     for key in _callees_first(calls, path):
-        size[key] = sum(size.get(call, 1) for call in calls[key])
-        chain[key] = 1 + max((chain[call] for call in calls[key] if call in calls), default=0)
-    total = sum(size.get(call, 1) for call in _calls(proto.graph.node))
-    if total > _MAX_NODES:
+        sizes[key] = _expanded(calls[key], sizes)
+    whole = _expanded(_calls(proto.graph.node), sizes)
+    if whole.copied > _MAX_NODES:
         raise ModelError(
-            f"{path}: would expand to {total:,} nodes (allowed {_MAX_NODES:,}); this is no image classifier"
+            f"{path}: would expand to {whole.nodes:,} nodes (allowed {_MAX_NODES:,}); this is no image classifier"
         )
-    if max(chain.values(), default=0) > _MAX_CHAIN:
-        raise ModelError(f"{path}: functions call each other {max(chain.values())} deep (allowed {_MAX_CHAIN})")
+    if whole.chain - 1 > _MAX_CHAIN:
+        raise ModelError(f"{path}: functions call each other {whole.chain - 1} deep (allowed {_MAX_CHAIN})")
+    times = Counter(_calls(proto.graph.node))
+    for key in reversed(sizes):
+        for call, count in Counter(calls[key]).items():
+            times[call] += times[key] * count
+    if sum(times[key] ** 2 * len(calls[key]) for key in sizes) > _MAX_NAMED:
+        key = max(sizes, key=lambda one: times[one])
+        raise ModelError(
+            f"{path}: calls function {key[1]!r} {times[key]:,} times; export it with the function written out"
+        )
 
 
-def _calls(nodes: object) -> list[_Key]:
+def _expanded(calls: Sequence[_Key], sizes: dict[_Key, _Size]) -> _Size:
+    """Return the size of nodes of which some call functions."""
+    inner = [sizes[call] for call in calls if call in sizes]
+    own = len(calls) - len(inner)
+    return _Size(
+        nodes=own + sum(size.nodes for size in inner),
+        copied=len(calls) + sum(size.copied for size in inner),
+        chain=1 + max((size.chain for size in inner), default=0),
+    )
+
+
+def _calls(nodes: Any) -> list[_Key]:
     """Return the operator of every node, those of inner graphs included."""
-    return [(node.domain, node.op_type) for inner, _ in _walk(nodes, 0) for node in inner]
+    return [(node.domain, node.op_type, node.overload) for inner, _ in walk(nodes) for node in inner]
 
 
 def _callees_first(calls: dict[_Key, list[_Key]], path: Path) -> Iterator[_Key]:
@@ -130,47 +168,48 @@ def _callees_first(calls: dict[_Key, list[_Key]], path: Path) -> Iterator[_Key]:
             stack.extend(waiting)
 
 
-def _walk(nodes: object, depth: int) -> Iterator[tuple[list[onnx.NodeProto], int]]:
+def node_lists(proto: onnx.ModelProto) -> list[Any]:
+    """Return the nodes of the main graph and of every function, each in their container."""
+    return [proto.graph.node, *(function.node for function in proto.functions)]
+
+
+def walk(nodes: Any) -> Iterator[tuple[list[onnx.NodeProto], int]]:
     """Yield the nodes of a graph and of all graphs inside it, with their depth."""
-    pending = [(nodes, depth)]
+    pending = [(nodes, 0)]
     while pending:
         current, level = pending.pop()
-        listed = list(current)  # type: ignore[call-overload]
+        listed = list(current)
         yield listed, level
         for node in listed:
             for attribute in node.attribute:
-                inner = (*attribute.graphs, *([attribute.g] if attribute.HasField("g") else []))
-                pending.extend((graph.node, level + 1) for graph in inner)
+                pending.extend((graph.node, level + 1) for graph in graphs_of(attribute))
 
 
-def _tensors(proto: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
-    yield from proto.graph.initializer
-    starts = [proto.graph.node, *(function.node for function in proto.functions)]
-    for start in starts:
-        for nodes, _ in _walk(start, 0):
-            for node in nodes:
-                for attribute in node.attribute:
-                    if attribute.HasField("t"):
-                        yield attribute.t
-                    yield from attribute.tensors
-                    for graph in (*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])):
-                        yield from graph.initializer
+def graphs_of(attribute: onnx.AttributeProto) -> list[onnx.GraphProto]:
+    """Return the graphs that an attribute holds."""
+    return [*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])]
 
 
-def _check_external(tensor: onnx.TensorProto, path: Path) -> None:
-    """Accept weights in a regular file below the model's folder (links resolved), long enough for what it declares."""
-    facts = {entry.key: entry.value for entry in tensor.external_data}
-    name = facts.get("location", "")
-    # A model in a Hugging Face cache is a link into a folder of blobs, and so are its weights.
-    homes = {path.parent.resolve(), path.resolve().parent}
-    place = (path.parent / name).resolve()
-    if not name or not any(place.is_relative_to(home) for home in homes):
-        raise ModelError(f"{path}: weights {name!r} lie outside the model's folder; move them beside the model")
-    if not place.is_file():
-        raise ModelError(f"{path}: its weights are missing: no file {name!r} beside it; copy it there")
-    numbers = [facts.get(key, "0") for key in ("offset", "length")]
-    if not all(number.isdecimal() for number in numbers):
-        raise ModelError(f"{path}: its weights {name!r} have offset and length {numbers}; the file is damaged")
-    end = sum(map(int, numbers))
-    if place.stat().st_size < end:
-        raise ModelError(f"{path}: its weights {name!r} are cut short ({place.stat().st_size:,} bytes, {end:,} needed)")
+def tensors_of(proto: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+    """Yield every tensor that a file holds: initialisers, those in attributes, and the parts of sparse ones."""
+    yield from _initialisers(proto.graph)
+    held = [attribute for function in proto.functions for attribute in function.attribute_proto]
+    held += [one for start in node_lists(proto) for nodes, _ in walk(start) for node in nodes for one in node.attribute]
+    for attribute in held:
+        if attribute.HasField("t"):
+            yield attribute.t
+        yield from attribute.tensors
+        sparse = [
+            *attribute.sparse_tensors,
+            *([attribute.sparse_tensor] if attribute.HasField("sparse_tensor") else []),
+        ]
+        for one in sparse:
+            yield from (one.values, one.indices)
+        for graph in graphs_of(attribute):
+            yield from _initialisers(graph)
+
+
+def _initialisers(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    yield from graph.initializer
+    for sparse in graph.sparse_initializer:
+        yield from (sparse.values, sparse.indices)

@@ -26,6 +26,7 @@ _TYPES = {
     ir.DataType.INT32: "int32",
     ir.DataType.INT64: "int64",
 }
+_MOST_NUMBERS = 256 * 256 * 256 * 3  # in a trial batch: 256 colour images of 256 x 256; 0.2 GB of float32
 _CHANNELS = (1, 3)
 _TAKEN_FOR_CHANNELS = (1, 3, 4)  # sizes that say on which axis the channels are; four of them are refused
 _IMAGE_RANK, _ROW_RANK = 4, 2
@@ -112,11 +113,34 @@ class ImageInput:
         return replace(self, height=height, width=width, channels=channels, layout=as_row)
 
 
+def fits_trial(image: ImageInput, batch: int) -> bool:
+    """Say whether a trial batch is small enough to be made, whatever the file declares."""
+    return math.prod(image.trial_shape(batch)) <= _MOST_NUMBERS
+
+
+def require_trial(image: ImageInput, batch: int, path: Path) -> None:
+    """Refuse a file that declares more than can be tried.
+
+    Raises:
+        ModelError: saying how much.
+    """
+    if not fits_trial(image, batch):
+        listed = " x ".join(map(str, image.trial_shape(batch)))
+        raise ModelError(
+            f"{path} takes batches of {listed} numbers, and no more than {_MOST_NUMBERS:,} are tried: export it with a "
+            "smaller batch or image"
+        )
+
+
 def trial_image(image: ImageInput, batch: int, rng: np.random.Generator | None = None) -> NDArray[Any]:
     """Return images for a trial run: zeros, or noise when a generator is given; values 0 to 1 (raw: 0 to 255)."""
     shape = image.trial_shape(batch if image.batch is None else image.batch)
-    noise = np.zeros(shape) if rng is None else rng.random(shape)
-    return (noise * 255 if image.raw else noise).astype(image.dtype)
+    if rng is None:
+        return np.zeros(shape, image.dtype)
+    noise = rng.random(shape, np.float32)
+    if image.raw:
+        noise *= 255
+    return noise.astype(image.dtype, copy=False)
 
 
 def find_input(model: ir.Model, path: Path) -> ImageInput:

@@ -66,7 +66,7 @@ def choose_layer(layers: Sequence[Layer], wanted: str) -> Layer:
         UsageError: there is none; near names are given.
     """
     if wanted == "auto":
-        return next(layer for layer in layers if layer.suggested)
+        return next(layer for layer in layers if layer.rank == 1)
     for layer in layers:
         if wanted in (layer.name, layer.tensor):
             return layer

@@ -3,20 +3,20 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
+import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from onnxmint.errors import ModelError
 from onnxmint.graph import flow, quantised
 from onnxmint.graph.axes import LAST, channel_axes, class_token_counts
 from onnxmint.graph.inputs import trial_image
 from onnxmint.graph.layer import Float, Kind, Layer, Layout, choose_layer, choose_layers
-from onnxmint.graph.load import TargetModel, exposing
+from onnxmint.graph.load import TargetModel
 from onnxmint.graph.naming import human_names
-from onnxmint.graph.running import run_once
+from onnxmint.graph.running import look_inside
 from onnxmint.graph.suggest import positions, ranks, roles
+from onnxmint.graph.wire import Arrays
 
 __all__ = ["Layer", "choose_layer", "choose_layers", "dense_input", "list_layers"]
 
@@ -55,8 +55,8 @@ class _Way:
     carrying: set[ir.Value]  # tensors that depend on the image
     image: ir.Value
     answer: ir.Value
-    arrays: dict[str, NDArray[Any]]  # by tensor name, batch first where the tensor has one
-    shapes: flow.Shapes  # of these and of the weights
+    types: dict[str, str]  # by tensor name, as NumPy calls them
+    shapes: flow.Shapes  # of these, batch first where the tensor has one, and of the weights
     batch: int  # images in the run
 
 
@@ -69,9 +69,7 @@ def list_layers(target: TargetModel) -> tuple[Layer, ...]:
         ModelError: the graph cannot be run, or no tensor has the images on its first axis.
     """
     way = _walked(target)
-    fits = {
-        value.name for value in way.carrying if _fits(value, way.arrays.get(value.name or ""), way.batch, target.opset)
-    }
+    fits = {value.name for value in way.carrying if _fits(value, way, target.opset)}
     chosen = _choose(way, fits)
     if not chosen:
         raise ModelError(f"{target.path}: no tensor between image and answer has the images on its first axis")
@@ -85,14 +83,14 @@ def _walked(target: TargetModel) -> _Way:
     image, answer = values[target.input.name], values[target.answer.tensor]
     nodes, carrying = flow.image_nodes(graph, image, answer)
     batch = target.input.batch or _TRIAL
-    arrays = _run_tapped(target, nodes, carrying, batch)
+    found = look_inside(target.model, _names(nodes, carrying), _blank(target, batch), target.path)
     return _Way(
         nodes=nodes,
         carrying=carrying,
         image=image,
         answer=answer,
-        arrays=arrays,
-        shapes=_constant_shapes(nodes) | {name: array.shape for name, array in arrays.items()},
+        types={name: dtype for name, (dtype, _) in found.items()},
+        shapes=_constant_shapes(nodes) | {name: shape for name, (_, shape) in found.items()},
         batch=batch,
     )
 
@@ -111,8 +109,8 @@ def _described(target: TargetModel, way: _Way, chosen: list[ir.Value]) -> tuple[
     order = ranks(places, names, depths)
     found = []
     for number, (name, value) in enumerate(zip(human_names(chosen), chosen, strict=True)):
-        array, node = way.arrays[value.name or ""], value.producer()
-        kind, shape = _KINDS[array.ndim - 1], _per_image(way, value)
+        dtype, node, shape = way.types[value.name or ""], value.producer(), _per_image(way, value)
+        kind = _KINDS[len(shape)]
         layout = _LAYOUTS.get((kind, axes.get(value, "first")), "")
         found.append(
             Layer(
@@ -121,17 +119,17 @@ def _described(target: TargetModel, way: _Way, chosen: list[ir.Value]) -> tuple[
                 tensor=value.name or "",
                 op="" if node is None else node.op_type,
                 shape=shape,
-                dtype=_FLOATS[array.dtype.name],
+                dtype=_FLOATS[dtype],
                 depth=depths[number],
                 macs=spent[node],
-                bytes=array.nbytes // way.batch,
+                bytes=math.prod(shape) * np.dtype(dtype).itemsize,
                 kind=kind,
                 layout=layout,
                 role=names[number],
                 rank=order[number],
                 suggested=order[number] == 1,
                 class_token=layout == "NTC" and shape[0] in tokens,
-                quantised=quantised.parameters(value) if array.dtype.name in quantised.TYPES else None,
+                quantised=quantised.parameters(value) if dtype in quantised.TYPES else None,
             )
         )
     return tuple(found)
@@ -142,17 +140,19 @@ def _per_image(way: _Way, value: ir.Value) -> tuple[int, ...]:
     return way.shapes[value.name or ""][1:]
 
 
-def _run_tapped(
-    target: TargetModel, nodes: list[ir.Node], carrying: set[ir.Value], batch: int
-) -> dict[str, NDArray[Any]]:
-    """Run blank images with every tensor on the way exposed, weights made of other small weights included."""
+def _blank(target: TargetModel, batch: int) -> Arrays:
+    """Return blank images as the target takes them."""
+    return {target.input.name: trial_image(target.input, batch)}
+
+
+def _names(nodes: list[ir.Node], carrying: set[ir.Value]) -> list[str]:
+    """Return the tensors on the way, weights made of other small weights included."""
     names = []
     for node in nodes:
         weights = [value.const_value for value in node.inputs if value is not None and value.const_value is not None]
         small = sum(weight.nbytes for weight in weights) < _SMALL
         names += [value.name for value in node.outputs if value.name and (value in carrying or small)]
-    feeds = {target.input.name: trial_image(target.input, batch)}
-    return run_once(exposing(target.model, names), feeds, list(dict.fromkeys(names)), target.path)
+    return list(dict.fromkeys(names))
 
 
 def _constant_shapes(nodes: list[ir.Node]) -> dict[str, tuple[int, ...]]:
@@ -162,13 +162,12 @@ def _constant_shapes(nodes: list[ir.Node]) -> dict[str, tuple[int, ...]]:
     return {name: shape for name, shape in found.items() if shape is not None}
 
 
-def _fits(value: ir.Value, array: NDArray[Any] | None, batch: int, opset: int) -> bool:
+def _fits(value: ir.Value, way: _Way, opset: int) -> bool:
     """Say whether a tensor can be a layer: numbers, images on its first axis, one to three further axes."""
-    if array is None or array.ndim - 1 not in _KINDS or len(array) != batch or array.size == 0:
+    dtype, shape = way.types.get(value.name or ""), way.shapes.get(value.name or "", ())
+    if dtype not in _FLOATS or len(shape) - 1 not in _KINDS or shape[0] != way.batch or 0 in shape:
         return False
-    if array.dtype.name in quantised.TYPES:
-        return opset >= quantised.OLDEST_OPSET and quantised.parameters(value) is not None
-    return array.dtype.name in _FLOATS
+    return dtype not in quantised.TYPES or (opset >= quantised.OLDEST_OPSET and quantised.parameters(value) is not None)
 
 
 def _choose(way: _Way, fits: set[str | None]) -> list[ir.Value]:

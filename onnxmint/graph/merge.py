@@ -1,6 +1,8 @@
 """The one-file auditor: prepared target, MINT module and calibration in one graph."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -11,10 +13,14 @@ from onnx_ir.passes import common as passes
 from onnxmint.errors import ModelError
 from onnxmint.graph.instrument import Instrumented
 from onnxmint.graph.parts import Writer
+from onnxmint.graph.running import opened
 from onnxmint.graph.serial import clamp_ir_version, serialize
+from onnxmint.graph.standard import new_objection
 from onnxmint.graph.surgery import declare
 
 _PREFIX = "mint/"
+_AXES = {"score": 1, "p_value": 1, "answer": 2, "scores": 2, "level": 1, "free": 2}  # of the outputs
+_SOMETIMES = ("scores", "level", "free")  # after cross-fitting; with several views; with labels
 
 
 def append_module(
@@ -27,7 +33,9 @@ def append_module(
 ) -> ir.Model:
     """Return the auditor: raw pixels in; "score" (N,), "p_value" (N,) and "answer" (N, classes) out, all float32.
 
-    With more than one network (cross-fitting) "scores" (N, K) are given too, and "score" is their mean.
+    With more than one network (cross-fitting) "scores" (N, K) are given too, and "score" is their mean. Where the
+    target sees several views, "level" (N,) is its mean log-odds over them; where labels are told, "free" (N, K) are the
+    scores that the model's own top class would have got.
 
     Args:
         instrumented: the prepared target.
@@ -43,7 +51,11 @@ def append_module(
     model = instrumented.model.clone()
     head = _read_module(module, model.graph.opset_imports.get(""))
     values = ir.convenience.create_value_mapping(model.graph, include_subgraphs=False)
-    given = _adopt(model, head, values[activation])
+    given = _adopt(model, head, values[activation], _PREFIX)
+    free = None
+    if instrumented.free is not None and activation == instrumented.odds:
+        again = _read_module(module, model.graph.opset_imports.get(""))
+        free = _adopt(model, again, values[instrumented.free], f"{_PREFIX}free/")
     writer = Writer(model, taken=ir.convenience.create_value_mapping(model.graph, include_subgraphs=False))
     outputs = {
         "score": writer.op("Identity", [given], name="score") if len(known) == 1 else _mean(writer, given, len(known)),
@@ -51,12 +63,17 @@ def append_module(
         "answer": writer.op("Identity", [values[instrumented.answer]], name="answer"),
         **({"scores": writer.op("Identity", [given], name="scores")} if len(known) > 1 else {}),
     }
-    shapes = {"answer": ("N", instrumented.classes), "scores": ("N", len(known))}
+    if instrumented.odds is not None and instrumented.views > 1:
+        outputs["level"] = _level(writer, values[instrumented.odds], instrumented.views)
+    if free is not None:
+        flat = writer.constant(np.array([-1, len(known)]), "beside")
+        outputs["free"] = writer.op("Reshape", [free, flat], name="free")
+    shapes = {"answer": ("N", instrumented.classes), "scores": ("N", len(known)), "free": ("N", len(known))}
     model.graph.outputs.clear()
     for name, value in outputs.items():
         declare(value, ir.DataType.FLOAT, shapes.get(name, ("N",)))
         model.graph.outputs.append(value)
-    return _finished(model, metadata)
+    return _finished(model, instrumented.model, metadata)
 
 
 def _read_module(module: bytes, wanted: int | None) -> ir.Model:
@@ -69,44 +86,85 @@ def _read_module(module: bytes, wanted: int | None) -> ir.Model:
     return head
 
 
-def _finished(model: ir.Model, metadata: Mapping[str, str]) -> ir.Model:
-    """Return the whole with its metadata and valid names, as the ONNX checker has seen it."""
+def _finished(model: ir.Model, origin: ir.Model, metadata: Mapping[str, str]) -> ir.Model:
+    """Return the whole with its metadata and valid names, when the ONNX checker has no more against it than before."""
     model.metadata_props.update(metadata)
     passes.NameFixPass()(model)
     clamp_ir_version(model)
-    try:
-        onnx.checker.check_model(serialize(model), full_check=True)
-    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as problem:
-        first = str(problem).strip().splitlines()[0]
-        raise ModelError(f"target and module do not merge into a valid model: {first}") from None
+    if (found := new_objection(serialize(model), lambda: serialize(origin))) is not None:
+        raise ModelError(f"target and module do not merge into a valid model: {found}; report this with the model")
     return model
 
 
-def _adopt(model: ir.Model, head: ir.Model, activation: ir.Value) -> ir.Value:
+def try_auditor(proto: onnx.ModelProto, path: Path, size: tuple[int, int, int]) -> float:
+    """Run the graph of an auditor's file on blank images and hold what it gives against what an auditor gives.
+
+    Args:
+        proto: of the file; it may have no weights outside (`refuse_external_data`).
+        path: the file.
+        size: height, width and channels of the images that it says it takes.
+
+    Returns:
+        The seconds that an image took; see `patience`.
+
+    Raises:
+        ModelError: it cannot be run within the limits of trial runs, or it is no auditor.
+    """
+    own = {tensor.name for tensor in proto.graph.initializer}
+    inputs = [value for value in proto.graph.input if value.name not in own]
+    kinds = [value.type.tensor_type.elem_type for value in inputs]
+    if kinds not in ([onnx.TensorProto.UINT8], [onnx.TensorProto.UINT8, onnx.TensorProto.INT64]):
+        raise ModelError(f"{path}: it does not take pixels, and perhaps labels, as an auditor does; train it again")
+    first = inputs[0].type.tensor_type.shape.dim[:1]
+    count = 1 if first and first[0].dim_value == 1 else 2
+    blank: list[NDArray[Any]] = [np.zeros((count, *size), np.uint8), np.zeros(count, np.int64)]
+    with opened(path, path, optimise=True) as trial:
+        names = [name for name in _AXES if name in trial.types]
+        given = trial.run({value.name: array for value, array in zip(inputs, blank, strict=False)}, names)
+    for name, axes in _AXES.items():
+        if name not in given and name in _SOMETIMES:
+            continue
+        shape = given[name].shape if name in given and given[name].dtype.kind == "f" else ()
+        if len(shape) != axes or shape[0] != count:
+            raise ModelError(
+                f"{path}: its output {name!r} has shape {list(shape)} for {count} images, and an auditor's has {axes} "
+                "axes, the images first; train it again"
+            )
+    return trial.seconds / count
+
+
+def _adopt(model: ir.Model, head: ir.Model, activation: ir.Value, prefix: str) -> ir.Value:
     """Move the module's nodes behind the activation, under prefixed names; return its score."""
     graph, module = model.graph, head.graph
     (entry,), (score,) = module.inputs, module.outputs
     for node in ir.traversal.RecursiveGraphIterator(module):
-        node.name = f"{_PREFIX}{node.name}"
+        node.name = f"{prefix}{node.name}"
         for value in node.outputs:
             if value.name:
-                value.name = f"{_PREFIX}{value.name}"
+                value.name = f"{prefix}{value.name}"
     ir.convenience.replace_all_uses_with(entry, activation)
     module.outputs.clear()
     for name in list(module.initializers):
         value = module.initializers.pop(name)
-        value.name = f"{_PREFIX}{name}"
+        value.name = f"{prefix}{name}"
         graph.register_initializer(value)
     nodes = list(module)
     module.remove(nodes)
     graph.extend(nodes)
     for key, function in head.functions.items():
-        if key in model.functions:
+        if key in model.functions and prefix == _PREFIX:
             raise ModelError(f"target and module both define a function {key}; report this with the model")
         model.functions[key] = function
     for domain, version in module.opset_imports.items():
         graph.opset_imports.setdefault(domain, version)
     return score
+
+
+def _level(writer: Writer, odds: ir.Value, views: int) -> ir.Value:
+    """Write the mean over the views of (N, V)."""
+    weights = writer.constant(np.full((views, 1), 1 / views, np.float32), "weights")
+    flat = writer.constant(np.array([-1]), "flat")
+    return writer.op("Reshape", [writer.op("MatMul", [odds, weights]), flat], name="level")
 
 
 def _mean(writer: Writer, scores: ir.Value, count: int) -> ir.Value:

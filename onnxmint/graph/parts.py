@@ -65,6 +65,13 @@ class Writer:
         """Cast a value; one that has the type already is returned as it is."""
         return value if value.dtype == dtype else self.op("Cast", [value], {"to": int(dtype)})
 
+    def reshape(self, value: ir.Value, shape: tuple[int, ...]) -> ir.Value:
+        """Give a value the shape (N, ...); `shape` is that of one image."""
+        kind = value.type
+        value = self.op("Reshape", [value, self.constant(np.array([-1, *shape], np.int64), "shape")])
+        value.type = kind
+        return value
+
     def identity(self, value: ir.Value, name: str) -> ir.Value:
         """Give a value a further name."""
         return self.op("Identity", [value], name=f"onnxmint_{name}")

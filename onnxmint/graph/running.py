@@ -1,86 +1,170 @@
-"""Trial runs of a graph on the CPU: to learn shapes, and to prove that surgery changed nothing."""
+"""Trial runs of a graph, in a child process on the CPU: to learn shapes, and to prove that surgery changed nothing."""
 
 import contextlib
-import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
 from onnxmint.errors import ModelError
-from onnxmint.graph.serial import session_source
+from onnxmint.graph.isolation import Budget, Trial, TrialTimeout
+from onnxmint.graph.runtime import first_line, runtime_errors
+from onnxmint.graph.serial import session_source, weights_size
 
+__all__ = ["TrialTimeout", "budget_for", "exposing", "first_line", "look_inside", "opened", "patience", "run_once"]
+__all__ += ["require_loadable", "run_within", "runtime_errors"]
+
+_PATIENCE, _SLACK = 15.0, 100  # seconds for any batch, and times what a trial run took
+_SILENT = 4  # severity from which on onnxruntime writes to stderr by itself: fatal
 _KNOWN_OPSET = 21  # what the oldest runtime that we support loads
-_PATIENCE = 120.0  # seconds; a Loop without limit never returns
 
 
 def run_once(
     model: ir.Model | bytes | Path,
-    feeds: dict[str, NDArray[Any]],
+    feeds: Mapping[str, NDArray[Any]],
     outputs: Sequence[str],
     name: object,
     *,
     optimise: bool = False,
 ) -> dict[str, NDArray[Any]]:
-    """Run a model once on the CPU and return the named outputs.
+    """Run a model once and return the named outputs: `opened`, and one `run`."""
+    with opened(model, name, optimise=optimise) as trial:
+        return trial.run(feeds, outputs)
+
+
+def look_inside(
+    model: ir.Model, names: Sequence[str], feeds: Mapping[str, NDArray[Any]], name: object
+) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Return the type, as NumPy calls it, and the shape of tensors inside a graph for some input.
+
+    None of them leaves the run, and none is kept when it is used up: all of them together may be large.
 
     Args:
-        model: a graph, serialised, or the path of a file with weights beside it.
+        model: the graph.
+        names: of the tensors; those that are none (sequences, maps) are left out.
         feeds: by input name.
-        outputs: names to fetch; class scores in maps become arrays, other things that are no tensors are left out.
         name: what to call the model in messages.
-        optimise: let onnxruntime optimise the graph; without it, results are bit-exact under surgery.
 
     Raises:
-        ModelError: the model cannot be loaded or run, or runs for more than two minutes.
+        ModelError: it cannot be run.
     """
-    import onnxruntime as ort
+    budget, copy = budget_for(model), exposing(model, names)
+    with opened(copy, name, budget=budget) as trial:
+        types = trial.types
+    graph = copy.graph
+    tensors = {value.name or "": value for value in graph.outputs}
+    graph.outputs.clear()
+    for number, one in enumerate(types):
+        size = ir.Value(name=f"onnxmint_size_{number}", type=ir.TensorType(ir.DataType.INT64))
+        graph.append(ir.Node("", "Shape", [tensors[one]], outputs=[size], name=f"onnxmint_size_of_{number}"))
+        graph.outputs.append(size)
+    with opened(copy, name, budget=budget, sizes_first=True) as trial:
+        sizes = trial.run(feeds, [f"onnxmint_size_{number}" for number in range(len(types))])
+    return {
+        one: (kind, tuple(sizes[f"onnxmint_size_{number}"].tolist()))
+        for number, (one, kind) in enumerate(types.items())
+    }
 
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    options.add_session_config_entry("session.disable_prepacking", "1")  # mapped weights stay mapped
-    if not optimise:
-        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    limit = ort.RunOptions()
-    watchdog = threading.Timer(_PATIENCE, lambda: setattr(limit, "terminate", True))
-    watchdog.daemon = True
-    try:
-        with _opened(model) as source:
-            session = ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
-            watchdog.start()
-            values = session.run(list(outputs), feeds, limit)
-            del session  # before the files that it may have mapped
-    except runtime_errors() as problem:
-        text = first_line(problem)
-        if "Could not find an implementation" in text:  # no kernel: a type that few operators take, or a foreign domain
-            text += "; export it in float32, with operators of the standard"
-        raise ModelError(f"{name}: onnxruntime cannot run it: {text}") from None
-    finally:
-        watchdog.cancel()
-    arrays = {key: _as_array(value) for key, value in zip(outputs, values, strict=True)}
-    return {key: value for key, value in arrays.items() if value is not None}
+
+def exposing(model: ir.Model, names: Sequence[str]) -> ir.Model:
+    """Return a copy of which some tensors are the outputs."""
+    copy = model.clone()
+    values = ir.convenience.create_value_mapping(copy.graph, include_subgraphs=False)
+    copy.graph.outputs.clear()
+    copy.graph.outputs.extend(values[name] for name in dict.fromkeys(names))
+    return copy
 
 
 @contextlib.contextmanager
-def _opened(model: ir.Model | bytes | Path) -> Iterator[bytes | str]:
+def opened(
+    model: ir.Model | bytes | Path,
+    name: object,
+    *,
+    optimise: bool = False,
+    sizes_first: bool = False,
+    budget: Budget | None = None,
+) -> Iterator[Trial]:
+    """Give a model opened for trial runs.
+
+    Args:
+        model: a graph, serialised, or the path of a file with weights beside it.
+        name: what to call the model in messages.
+        optimise: let onnxruntime optimise the graph; without it, results are bit-exact under surgery.
+        sizes_first: run Shape before all else, so that tensors of which only the shape is asked do not stay.
+        budget: what it may take together with other trials of the file; None for one of its own.
+
+    Raises:
+        ModelError: the model cannot be loaded or run, or takes more time or memory than its size explains.
+    """
+    with _source(model) as source:
+        options = {"optimise": optimise, "sizes_first": sizes_first}
+        trial = Trial(source, name, budget or budget_for(model), options)
+        try:
+            yield trial
+        finally:
+            trial.close()
+
+
+def budget_for(model: ir.Model | bytes | Path) -> Budget:
+    """Return what trial runs of a model may take."""
+    if isinstance(model, ir.Model):
+        return Budget(weights_size(model))
+    return Budget(len(model) if isinstance(model, bytes) else model.stat().st_size)
+
+
+@contextlib.contextmanager
+def _source(model: ir.Model | bytes | Path) -> Iterator[bytes | Path]:
     if isinstance(model, ir.Model):
         with session_source(model) as source:
-            yield source if isinstance(source, bytes) else str(source)
+            yield source
     else:
-        yield model if isinstance(model, bytes) else str(model)
+        yield model
 
 
-def _as_array(value: Any) -> NDArray[Any] | None:
-    """Return a tensor, or scores by class (ZipMap's maps, one for each image) in the order of the classes."""
-    if isinstance(value, np.ndarray):
-        return value
-    if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
-        return np.array([[row[key] for key in sorted(row)] for row in value])
-    return None
+def patience(seconds: float, images: int) -> float:
+    """Return how many seconds a batch may take whose images took so many in a trial run: on a busy machine too."""
+    return _PATIENCE + _SLACK * seconds * images
+
+
+def run_within(session: Any, outputs: Sequence[str], feeds: Mapping[str, NDArray[Any]], seconds: float) -> list[Any]:
+    """Run an open session of this process, and stop it when it takes too long.
+
+    Args:
+        session: of onnxruntime.
+        outputs: names to fetch.
+        feeds: by input name, the images first.
+        seconds: how long it may take.
+
+    Raises:
+        ModelError: it did not answer in time. Other failures are onnxruntime's, see `runtime_errors`.
+    """
+    import onnxruntime as ort
+
+    late, limit = threading.Event(), ort.RunOptions()
+
+    def stop() -> None:
+        late.set()
+        limit.terminate = True  # heeded between two operators
+
+    watchdog = threading.Timer(seconds, stop)
+    watchdog.daemon = True
+    watchdog.start()
+    try:
+        found: list[Any] = session.run(list(outputs), dict(feeds), limit)
+    except runtime_errors():
+        if not late.is_set():
+            raise
+        batch = len(next(iter(feeds.values())))
+        raise ModelError(
+            f"the model did not answer a batch of {batch} in {seconds:.0f} s; it may never end on some image: export "
+            "it again without loops, or give a smaller --batch-size"
+        ) from None
+    finally:
+        watchdog.cancel()
+    return found
 
 
 def require_loadable(opset: int, ir_version: int, path: Path) -> None:
@@ -89,10 +173,10 @@ def require_loadable(opset: int, ir_version: int, path: Path) -> None:
     Raises:
         ModelError: naming the versions and what to do.
     """
-    import onnxruntime as ort
-
     if opset <= _KNOWN_OPSET or _loads(opset):
         return
+    import onnxruntime as ort
+
     newest = next(version for version in range(opset - 1, 0, -1) if version <= _KNOWN_OPSET or _loads(version))
     raise ModelError(
         f"{path} uses opset {opset} (IR version {ir_version}), and onnxruntime {ort.__version__} loads up to opset "
@@ -106,28 +190,11 @@ def _loads(opset: int) -> bool:
     from onnx import parser
 
     text = f'<ir_version: 8, opset_import: ["" : {opset}]> probe (float[1] x) => (float[1] y) {{ y = Relu (x) }}'
+    ort.set_default_logger_severity(_SILENT)
     options = ort.SessionOptions()
-    options.log_severity_level = 4
+    options.log_severity_level = _SILENT
     try:
         ort.InferenceSession(parser.parse_model(text).SerializeToString(), options, providers=["CPUExecutionProvider"])
     except runtime_errors():
         return False
     return True
-
-
-def runtime_errors() -> tuple[type[Exception], ...]:
-    """Return the exceptions by which onnxruntime says that loading or running failed."""
-    from onnxruntime.capi import onnxruntime_pybind11_state as state
-
-    return (
-        *(kind for kind in vars(state).values() if isinstance(kind, type) and issubclass(kind, Exception)),
-        RuntimeError,
-        ValueError,
-    )
-
-
-def first_line(problem: Exception) -> str:
-    """Return the telling line of an error, without onnxruntime's code prefix."""
-    lines = str(problem).strip().splitlines()
-    text = lines[0] if lines else type(problem).__name__
-    return re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)

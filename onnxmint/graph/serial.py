@@ -28,7 +28,7 @@ def require_one_file(model: ir.Model, path: Path) -> None:
     Raises:
         ModelError: saying how large.
     """
-    size = sum(tensor.nbytes for tensor in _weights(model))
+    size = weights_size(model)
     if size > _LARGEST:
         raise ModelError(
             f"{path} has {size / 1e9:.1f} GB of weights, and an auditor, which holds the model, can have "
@@ -42,7 +42,7 @@ def serialize(model: ir.Model) -> bytes:
     Raises:
         ModelError: its weights exceed what one ONNX file can hold.
     """
-    size = sum(tensor.nbytes for tensor in _weights(model))
+    size = weights_size(model)
     if size > _LARGEST:
         raise ModelError(
             f"the graph holds {size / 1e9:.1f} GB of weights; one ONNX file can hold {_LARGEST / 1e9:.1f} GB: take an "
@@ -77,6 +77,11 @@ def keep_map_types(model: ir.Model, kept: Mapping[str, onnx.TypeProto]) -> None:
     for value in model.graph.outputs:
         if value.name is not None and value.name in kept:
             value.meta[_MAP_TYPE] = kept[value.name]
+
+
+def is_map(value: ir.Value) -> bool:
+    """Say whether a value has a type that was set aside."""
+    return _MAP_TYPE in value.meta
 
 
 @contextlib.contextmanager
@@ -114,7 +119,7 @@ def _written(model: ir.Model, inside: int, stack: contextlib.ExitStack) -> Path:
         _require_disk(inside)
         ir.save(linked, file)
     else:
-        _require_disk(sum(tensor.nbytes for tensor in _weights(model)))
+        _require_disk(weights_size(model))
         ir.save(model, file, external_data=_WEIGHTS)
     return file
 
@@ -148,7 +153,7 @@ def structure(model: ir.Model) -> bytes:
 def _sizes(model: ir.Model) -> tuple[int, bool]:
     """Return the bytes of weights that are not in files, and whether all weights are few enough to be held at once."""
     outside = sum(tensor.nbytes for tensor in _weights(model) if isinstance(tensor, ir.ExternalTensor))
-    inside = sum(tensor.nbytes for tensor in _weights(model)) - outside
+    inside = weights_size(model) - outside
     return inside, outside <= _COPIED and inside + outside <= _LARGEST
 
 
@@ -185,6 +190,11 @@ def _weights(model: ir.Model) -> Iterator[ir.TensorProtocol]:
         for value in graph.initializers.values():
             if value.const_value is not None:
                 yield value.const_value
+
+
+def weights_size(model: ir.Model) -> int:
+    """Return the bytes of a model's weights, those in files beside it included."""
+    return sum(tensor.nbytes for tensor in _weights(model))
 
 
 def clamp_ir_version(model: ir.Model) -> None:

@@ -33,6 +33,11 @@ class EncodedImage:
     error: str | None = None
 
 
+def size_of(image: EncodedImage) -> int:
+    """Return the bytes that an encoded image holds in memory."""
+    return len(image.data or b"")
+
+
 def require_countable(count: int, location: str) -> None:
     """Refuse a place that lists more images than can be kept.
 

@@ -1,10 +1,11 @@
 """What files and pixels say without any model: if members can be told by this, a model need not have learned them."""
 
+import contextlib
 import hashlib
 import math
+import threading
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.errors import ImagesError
-from onnxmint.images.entries import EncodedImage, ImageSource
+from onnxmint.images.entries import EncodedImage, ImageSource, size_of
 from onnxmint.images.flight import in_order
 from onnxmint.images.opening import FORMATS, decoded, in_mode, orientation_of
 from onnxmint.images.perceptual import perceptual_hash
@@ -23,7 +24,7 @@ from onnxmint.progress import Stage
 
 __all__ = ["FILE_FACTS", "PIXEL_FACTS", "ImageFacts", "Unreadable", "look_at"]
 
-_IN_FLIGHT = 8  # images for each thread
+_AHEAD = 8  # images for each thread
 _MODES = {"L": 0, "RGB": 1, "RGBA": 2, "LA": 2, "PA": 2, "P": 3}
 _OTHER_MODE = 4
 _OTHER_SUBSAMPLING = 3.0
@@ -147,9 +148,10 @@ def look_at(
     room = _room(len(wanted), len(wanted if pixel_facts is None else wanted & pixel_facts))
     unreadable: list[Unreadable] = []
     filled = described = 0
-    with stage(name, len(wanted)) as advance, ThreadPoolExecutor(threads, thread_name_prefix="onnxmint-facts") as pool:
-        see = partial(_see, pixel_facts=pixel_facts)
-        for seen in in_order(pool, see, source.read(wanted), waiting=_IN_FLIGHT * threads, size=_size):
+    see = partial(_see, pixel_facts=pixel_facts)
+    looked = in_order(source.read(wanted), see, workers=threads, ahead=_AHEAD, size=size_of, name="onnxmint-facts")
+    with stage(name, len(wanted)) as advance, contextlib.closing(looked):
+        for seen in looked:
             advance(1)
             if isinstance(seen, Unreadable):
                 unreadable.append(seen)
@@ -163,10 +165,6 @@ def look_at(
             filled += 1
     known = room.take(slice(filled))
     return replace(known, statistics=room.statistics[:described], unreadable=tuple(unreadable))
-
-
-def _size(image: EncodedImage) -> int:
-    return len(image.data or b"")
 
 
 def _room(count: int, described: int) -> ImageFacts:
@@ -200,7 +198,7 @@ class _Opened(NamedTuple):
     orientation: int  # of EXIF
 
 
-def _see(image: EncodedImage, *, pixel_facts: AbstractSet[int] | None) -> _Seen | Unreadable:
+def _see(image: EncodedImage, _: threading.Event, *, pixel_facts: AbstractSet[int] | None) -> _Seen | Unreadable:
     """Return the facts of an image, or why it cannot be decoded."""
     if image.data is None:
         return Unreadable(index=image.index, path=image.path, reason=image.error or "cannot be read")

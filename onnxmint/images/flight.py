@@ -1,13 +1,17 @@
 """How much of a set of images is in memory at once: images looked at beside each other, within a fixed budget."""
 
+import ctypes
+import functools
+import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 MOST_BYTES = 64 << 20  # encoded, waiting for a worker; one file more may be there, whatever its size
+_KEPT_PIXELS = 16_000_000  # freed, and perhaps kept by the allocator of some thread
 MOST_PIXELS = 60_000_000  # decoded at once by all threads together, at 4 to 8 bytes each; one image is never more
 
 Item = TypeVar("Item")
@@ -41,40 +45,92 @@ class Budget:
                 self._changed.notify_all()
 
 
-PIXELS = Budget(MOST_PIXELS)
-"""Of the process: images that are decoded in this moment, whoever decodes them."""
+class _Freed:
+    """Counts the pixels whose memory was freed, and gives it back to the system now and then.
+
+    glibc keeps what a thread frees for that thread: with one large image a thread, a machine of many cores would hold
+    as many of them as it has cores, though one is decoded at a time.
+    """
+
+    def __init__(self) -> None:
+        self._pixels = 0
+
+    def add(self, pixels: int) -> None:
+        """Count an image; threads may lose a count to each other, not the order of magnitude."""
+        self._pixels += pixels
+        if self._pixels > _KEPT_PIXELS:
+            self._pixels = 0
+            _trim()
+
+
+@functools.cache
+def _allocator() -> Any:
+    """Return the C library where it is glibc, else None."""
+    if not sys.platform.startswith("linux"):
+        return None
+    library = ctypes.CDLL(None)
+    return library if hasattr(library, "malloc_trim") else None
+
+
+def _trim() -> None:
+    """Give freed memory back to the system."""
+    library = _allocator()
+    if library is not None:
+        library.malloc_trim(0)
+
+
+_PIXELS = Budget(MOST_PIXELS)  # of the process: whoever decodes images
+_FREED = _Freed()
+
+
+@contextmanager
+def decoding(pixels: int) -> Iterator[None]:
+    """Hold room for an image of so many pixels while it is decoded and looked at, in all threads together."""
+    with _PIXELS.taken(pixels):
+        yield
+    _FREED.add(pixels)
 
 
 def in_order(
-    pool: Executor,
-    work: Callable[[Item], Result],
     items: Iterable[Item],
+    work: Callable[[Item, threading.Event], Result],
     *,
-    waiting: int,
-    size: Callable[[Item], int],
-) -> Iterator[Result]:
-    """Yield work(item) for every item in order; the pool works ahead while the next items are read.
+    workers: int,
+    ahead: int = 2,
+    size: Callable[[Item], int] = lambda _: 0,
+    name: str = "onnxmint-worker",
+) -> Generator[Result, None, None]:
+    """Yield what comes of each item, in order, by several threads, a bounded number of items and of bytes ahead.
+
+    An error in a worker, a consumer that stops early and Ctrl-C all end the threads before this generator returns.
 
     Args:
-        pool: whose workers do it.
-        work: what is done with an item.
-        items: read in the caller's thread, and no further than the budget allows.
-        waiting: at most so many items are handed to the pool and not yet yielded.
-        size: bytes that an item holds; nothing is read while MOST_BYTES of them wait.
+        items: taken in the consumer's thread, and no further than the bounds allow.
+        work: called by several threads at once; is to return soon when the event is set.
+        workers: threads.
+        ahead: items for each of them that are taken and not yet yielded.
+        size: bytes that an item holds; none is taken while MOST_BYTES of them wait.
+        name: of the threads.
     """
+    stop = threading.Event()
     held: deque[tuple[int, Future[Result]]] = deque()
     total = 0
-    for item in items:
-        weight = size(item)
-        held.append((weight, pool.submit(work, item)))
-        total += weight
-        del item  # the next one is read while this name lasts: two large files would be in memory
-        while held and (len(held) >= waiting or total >= MOST_BYTES):
-            weight, oldest = held.popleft()
-            yield oldest.result()
-            total -= weight
-    while held:
-        yield held.popleft()[1].result()
+    pool = ThreadPoolExecutor(workers, thread_name_prefix=name)
+    try:
+        for item in items:
+            weight = size(item)
+            held.append((weight, pool.submit(work, item, stop)))
+            total += weight
+            del item  # the next one is read while this name lasts: two large files would be in memory
+            while held and (len(held) > ahead * workers or total >= MOST_BYTES):
+                weight, oldest = held.popleft()
+                yield oldest.result()
+                total -= weight
+        while held:
+            yield held.popleft()[1].result()
+    finally:
+        stop.set()
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def in_batches(items: Iterable[Item], most: int, *, size: Callable[[Item], int]) -> Iterator[list[Item]]:

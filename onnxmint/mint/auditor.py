@@ -16,6 +16,7 @@ from onnxmint.preprocess.decoding import final_size
 from onnxmint.preprocess.geometry import contradiction
 from onnxmint.results.auditor import SCHEMA, AuditorFacts
 from onnxmint.results.json import Document
+from onnxmint.settings import MODULES
 from onnxmint.verdict.yardstick import Traces, Yardstick
 
 METADATA_KEY = "onnxmint.auditor"
@@ -78,11 +79,15 @@ def load_auditor(path: Path) -> Auditor:
 def _impossible(found: Auditor, outputs: Set[str]) -> Iterator[str]:
     """Yield what cannot be done with a graph and a method, so that no audit ends in the middle because of it."""
     method = found.method
+    if method.name not in [kind.name for kind in MODULES]:
+        yield f"no module {method.name!r}; there are {', '.join(kind.name for kind in MODULES)}"
     for spec in (found.preprocess, *(reference.preprocess for reference in method.references)):
         why = contradiction(spec) or ("it leaves the image size open" if final_size(spec) is None else None)
         if why is not None:
             yield f"preprocessing {spec.name!r} cannot be done: {why}"
     wanted = {"scores" if method.folds > 1 else "score", "answer"}
+    wanted |= {"free"} if found.yardstick.free is not None else set()
+    wanted |= {"level"} if found.yardstick.level is not None else set()
     if not wanted <= outputs:
         yield f"its graph does not give {', '.join(sorted(wanted - outputs))}"
     if method.views not in (0, *VIEW_SETS) or method.seed < 0:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from onnxmint.engine.observations import Observations
 from onnxmint.engine.probe import ODDS, Shown
+from onnxmint.engine.worker import to_numpy
 from onnxmint.errors import EvidenceError
 from onnxmint.evidence.table import TEST, EvidenceTable
 from onnxmint.methods.measuring import COMPARED, KnownScores, Signals
@@ -20,7 +21,7 @@ from onnxmint.verdict.yardstick import Scored, Yardstick
 
 NOT_FINITE = "the target's activations hold NaN or infinity at this layer; check --preprocess, or take another --layer"
 
-SCORE = "score"
+SCORE, LABEL_FREE, LEVEL = "score", "label-free score", "level"
 
 Rows = NDArray[np.int64]
 
@@ -53,6 +54,8 @@ class Fitted:
         reading: what it reads.
         held: signals of the held-out rows; with one network the fold of every row of its table is 0.
         score: (n,) NaN where not held out or not read.
+        free: (n,) the scores that the target's own top classes would have got; None where no labels are told.
+        level: (n,) mean log-odds over the views; None with fewer than two.
         sample: to check an exported file against.
         skipped: images that could not be read.
     """
@@ -65,6 +68,8 @@ class Fitted:
     reading: Reading
     held: KnownScores
     score: NDArray[np.float64]
+    free: NDArray[np.float64] | None
+    level: NDArray[np.float64] | None
     sample: Sample
     skipped: tuple[Skipped, ...]
 
@@ -90,13 +95,14 @@ class Scoring:
 
     signals: Signals
     modules: Mapping[str, tuple[str, FittedModule]]  # name of the score -> what it reads, module
+    level: bool = False  # keep the mean log-odds over the views too
 
     def __call__(self, shown: Shown) -> dict[str, NDArray[Any]]:
         """Return (b,) columns."""
         scores = {
             name: module.score(as_tensor(shown.outputs[column])) for name, (column, module) in self.modules.items()
         }
-        return {**self.signals(shown), **scores}
+        return {**self.signals(shown), **scores, **(level_of(shown) if self.level else {})}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,10 +111,17 @@ class Keeping:
 
     signals: Signals
     columns: tuple[str, ...]
+    level: bool = False
 
     def __call__(self, shown: Shown) -> dict[str, Any]:
         """Return (b, ...) columns."""
-        return {**self.signals(shown), **{name: shown.outputs[name] for name in self.columns}}
+        kept = {name: shown.outputs[name] for name in self.columns}
+        return {**self.signals(shown), **kept, **(level_of(shown) if self.level else {})}
+
+
+def level_of(shown: Shown) -> dict[str, NDArray[np.float64]]:
+    """Return (b,) mean log-odds over all views: how sure the target is of the picture, wherever it lies."""
+    return {LEVEL: to_numpy(shown.outputs[ODDS]).astype(np.float64).mean(axis=1)}
 
 
 def yardstick_of(fitted: Fitted) -> Yardstick:
@@ -119,6 +132,9 @@ def yardstick_of(fitted: Fitted) -> Yardstick:
     told = table.labels if fitted.reading.exposed.with_labels else None
     return Yardstick(
         score=fitted.score[rows].astype(np.float32),
+        free=None if fitted.free is None else fitted.free[rows].astype(np.float32),
+        level=None if fitted.level is None else fitted.level[rows].astype(np.float32),
+        right=None if table.labels is None else fitted.held.predicted[rows] == table.labels[rows],
         is_member=table.is_member[rows],
         is_test=table.part[rows] == TEST,
         fold=table.fold[rows].astype(np.int8),

@@ -109,6 +109,26 @@ def normalisation_warnings(spec: PreprocessSpec, target: TargetModel) -> tuple[s
     return () if wrong is None else (wrong,)
 
 
+def orientation_note(turned: int, images: int, spec: PreprocessSpec, place: str) -> str | None:
+    """Return what to know where images say that they are to be shown turned; None where none does.
+
+    Args:
+        turned: how many do (`ImageFacts.turned`).
+        images: of how many.
+        spec: how they are read.
+        place: where they are.
+    """
+    if not turned:
+        return None
+    start = f"{turned:,} of {images:,} images of {place} carry an EXIF orientation"
+    if spec.orientation == "apply":
+        return f"{start} and were turned as it says."
+    return (
+        f"{start} and were read as they are stored, as torchvision does; Hugging Face's datasets turn them: if the "
+        'model was trained so, say orientation = "apply" in a TOML file (onnxmint check tries both).'
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declarations:
     """All that is declared of a target before anything is tried."""

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.errors import UsageError
-from onnxmint.images.opening import FORMATS, decoded, in_mode
+from onnxmint.images.opening import FORMATS, decoded, in_mode, upright
 from onnxmint.preprocess.geometry import fit
 from onnxmint.preprocess.spec import KEEPING_ASPECT, PreprocessSpec, Size, layout_named
 
@@ -109,7 +109,7 @@ def _broadcast(numbers: tuple[float, ...], channels: int) -> tuple[float, ...]:
 def decode(data: bytes, spec: PreprocessSpec) -> NDArray[np.uint8]:
     """Return the pixels of an encoded image, resized and cropped: (H, W, C) uint8, red first (bgr is made later).
 
-    EXIF orientation and colour profiles are left alone: as torchvision reads files.
+    Colour profiles are left alone, and EXIF orientation too unless it is to be applied: as torchvision reads files.
 
     Raises:
         ImagesError: the image is broken, too large, deeper than 8 bits, or not of the size that is wanted.
@@ -121,6 +121,7 @@ def decode(data: bytes, spec: PreprocessSpec) -> NDArray[np.uint8]:
 
 def _as_declared(image: Any, spec: PreprocessSpec) -> Any:
     """Return an opened image in the colours that a preprocessing wants."""
+    image = upright(image) if spec.orientation == "apply" else image
     image = _on_white(image) if spec.transparency == "white" else image
     return in_mode(image, "L" if spec.channels == "gray" else "RGB")
 

@@ -8,12 +8,13 @@ import numpy as np
 
 from onnxmint.errors import ImagesError
 from onnxmint.images.opening import LARGEST
+from onnxmint.images.resizing import resized
 from onnxmint.preprocess.resampling import TORCH_FILTERS, resize_like_torch, resize_without_antialias
 from onnxmint.preprocess.spec import FILTERS, KEEPING_ASPECT, CropRule, PreprocessSpec, Resampler, Resize, Size
 
 Rounding = Callable[[float], int]
 
-_MOST_WEIGHTS = 12_500_000  # of one side, 100 MB; 224 pixels can come from 55,000
+_MOST_WEIGHTS = 6_000_000  # of one side, 50 MB; 224 pixels can come from 26,000
 # What a crop does when the rest is odd: (where the half pixel goes when cutting, when padding).
 CROP_RULES: Mapping[CropRule, tuple[Rounding, Rounding]] = {
     "torchvision": (round, math.floor),
@@ -96,17 +97,25 @@ def _resample(image: Any, size: Size, spec: PreprocessSpec) -> Any:
     from PIL import Image
 
     if spec.resampler == "pillow":
-        return image.resize(size[::-1], getattr(Image.Resampling, spec.filter.upper()))
+        _require_little_between(image, size)
+        return resized(image, size[::-1], spec.filter)
     pixels = np.asarray(image)
     deep = pixels[:, :, None] if pixels.ndim == 2 else pixels  # noqa: PLR2004 - gray has two axes
     sides = size[0] * image.height, size[1] * image.width
     if max(sides) > _MOST_WEIGHTS:
         raise ImagesError(f"is {image.height}x{image.width} pixels, too long to be resized as {spec.resampler!r} does")
+    _require_little_between(image, size)
     if spec.resampler == "torch":
-        resized = resize_like_torch(deep, size, spec.filter)
+        made = resize_like_torch(deep, size, spec.filter)
     else:
-        resized = resize_without_antialias(deep, size)
-    return Image.fromarray(resized.reshape(*size, *pixels.shape[2:]))
+        made = resize_without_antialias(deep, size)
+    return Image.fromarray(made.reshape(*size, *pixels.shape[2:]))
+
+
+def _require_little_between(image: Any, size: Size) -> None:
+    """Refuse an image so tall that what lies between the pass across and the pass down would fill the memory."""
+    if size[1] * image.height > LARGEST:
+        raise ImagesError(f"is {image.height}x{image.width} pixels, too tall to be resized to a width of {size[1]}")
 
 
 def _crop(image: Any, spec: PreprocessSpec) -> Any:

@@ -14,6 +14,7 @@ Resampler = Literal["pillow", "torch", "no-antialias"]
 CropRule = Literal["torchvision", "transformers", "transformers-fast"]
 Channels = Literal["rgb", "bgr", "gray"]
 Transparency = Literal["drop", "white"]
+Orientation = Literal["ignore", "apply"]
 Layout = Literal["NCHW", "NHWC", "flat", "flat-hwc", "flat-chw"]  # flat: rows of pixels, as numpy's reshape makes them
 Origin = Literal["preset", "keras", "torchvision", "huggingface", "timm", "metadata", "toml", "made"]
 
@@ -47,6 +48,8 @@ class PreprocessSpec:
         pad: level of what surrounds an image that is smaller than the crop, one or one per colour; None refuses it.
         channels: "rgb", "bgr" or "gray": what the target reads.
         transparency: "drop" takes the colours as stored, "white" lays them on white first.
+        orientation: "apply" turns an image first as its EXIF says (photographs from the camera), as Hugging Face's
+            datasets do when they decode; "ignore" takes it as stored, as torchvision does.
         layout: "NCHW" or "NHWC" when stated; the graph decides, and a contradiction is refused. Where the target takes
             rows of pixels, "flat-chw" says that channels come first, "flat-hwc" (or "flat", the default) last.
         scale, mean, std: the target reads (pixel * scale - mean) / std, per channel.
@@ -67,6 +70,7 @@ class PreprocessSpec:
     pad: tuple[int, ...] | None = None
     channels: Channels = "rgb"
     transparency: Transparency = "drop"
+    orientation: Orientation = "ignore"
     layout: Layout | None = None
     scale: float = 1.0
     mean: tuple[float, ...] = (0.0,)
@@ -114,6 +118,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "crop_rule": get_args(CropRule),
     "channels": get_args(Channels),
     "transparency": get_args(Transparency),
+    "orientation": get_args(Orientation),
     "layout": LAYOUTS,
 }
 

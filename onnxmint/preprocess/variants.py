@@ -15,7 +15,7 @@ _SQUASHING = ("squash", "fit-when-needed")
 _ROWS = ("flat-hwc", "flat-chw")
 
 _GEOMETRY = (
-    "size", "resize", "filter", "resampler", "crop", "crop_fraction", "crop_rule", "pad", "transparency",
+    "size", "resize", "filter", "resampler", "crop", "crop_fraction", "crop_rule", "pad", "transparency", "orientation",
 )  # fmt: skip
 
 
@@ -107,6 +107,17 @@ def variants_of_filtering(variant: Variant) -> tuple[Variant, ...]:
         for whose, name in ways
         if (whose, name) != (spec.resampler, spec.filter)
     )
+
+
+def variants_of_orientation(variant: Variant) -> tuple[Variant, ...]:
+    """Return a variant that reads images the other way: turned as their EXIF says, or as they are stored.
+
+    Worth trying where images say so (`images.opening.stored`); all others have the same pixels either way.
+    """
+    spec = variant.spec
+    if spec.orientation == "apply":
+        return (_variant(_varied(spec, orientation="ignore", name=f"{spec.name}, as stored")),)
+    return (_variant(_varied(spec, orientation="apply", name=f"{spec.name}, turned by EXIF")),)
 
 
 def _blue_first(spec: PreprocessSpec) -> PreprocessSpec:

@@ -168,6 +168,52 @@ class CopyFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Agreement:
+    """On how many of so many images the target's top class is the label."""
+
+    right: int
+    images: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelFacts:
+    """What the control `labels` found.
+
+    Attributes:
+        questioned, members, nonmembers: how often the target agrees with their labels.
+        more: p-value that the questioned labels agree no more often than those of known members.
+        less: p-value that they agree no less often than those of known non-members.
+        wrong_seen_from: smallest share of wrong labels among non-members that is noticed in 95% of cases; None when
+            not even all wrong ones are.
+        own_seen: whether labels that all are the target's own answers would be noticed.
+    """
+
+    questioned: Agreement
+    members: Agreement
+    nonmembers: Agreement
+    more: float
+    less: float
+    wrong_seen_from: float | None
+    own_seen: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpinionFacts:
+    """What a second test of the set says: members are found only where all of them find some.
+
+    Attributes:
+        name: "without labels" takes the model's own top class in the label's place; "equal confidence" compares only
+            images that the model is equally sure of, averaged over all views.
+        p_value: one-sided, on average over auditors.
+        finds: whether it is at most the level of the audit.
+    """
+
+    name: Literal["without labels", "equal confidence"]
+    p_value: float
+    finds: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
     """A test for another explanation than membership.
 
@@ -176,19 +222,23 @@ class Control:
         passed: None when it was not run; the text says why.
         text: what was found, in one or two sentences.
         stops: whether it leaves another explanation than membership when it fails, so that no verdict is reached.
-        auc: how well it tells the two sides apart without membership, with its 98% interval; None where it does not.
+        hides: whether members could go unnoticed when it fails, so that "no-evidence" is not said.
+        auc: how well it tells the two sides apart without membership, with its interval; None where it does not.
         difficulty: of `reference`.
         target_minus_placebo: of `placebo`, AUC of the target minus that of its twin.
         copies: of `duplicates`.
         alike: of `exchangeability`, how many known non-members look like questioned images, where these differ.
+        labels: of `labels`.
     """
 
     name: ControlName
     passed: bool | None
     text: str
     stops: bool = False
+    hides: bool = False
     auc: Estimate | None = None
     difficulty: DifficultyFacts | None = None
     target_minus_placebo: Difference | None = None
     copies: CopyFacts | None = None
     alike: int | None = None
+    labels: LabelFacts | None = None

@@ -34,6 +34,7 @@ class LayerList:
         classes: how many.
         layers: from image to answer.
         normalisation: how the graph normalises its image itself, None where it does not.
+        notes: what was put right in the file, or read in one of several ways.
     """
 
     model: str
@@ -49,6 +50,7 @@ class LayerList:
     classes: int
     layers: tuple[Layer, ...]
     normalisation: NormalisationFacts | None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +71,7 @@ class ExposedModel:
         layers: that it gives out.
         outputs: all of its outputs.
         checks: what was proved of it by running both, in words.
+        notes: as in `LayerList`.
     """
 
     file: str
@@ -76,6 +79,7 @@ class ExposedModel:
     layers: tuple[ExposedLayer, ...]
     outputs: tuple[str, ...]
     checks: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 LAYERS = Document(kind=LayerList, schema="onnxmint.layers/1", mend="run onnxmint layers again", error=ModelError)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from onnxmint.stats.estimates import FloatArray
-from onnxmint.stats.guarantee import AUDITORS, DEFAULT, GUARANTEES, Guarantee, Luck
+from onnxmint.stats.guarantee import AUDITORS, DEFAULT, GUARANTEES, UNLUCKY, Guarantee, Luck
 from onnxmint.stats.heldout import HeldOut, Numbers
 from onnxmint.stats.orders import Side, p_value_by_orders
 from onnxmint.stats.strata import UNIFORM, Cells
@@ -75,7 +75,7 @@ def compare_sets(
     cells = Cells.of(questioned, known, strata)
     if not cells.compared:
         return SetTest(p_value=1.0, average=1.0, effect=0.5, needed=1.0, at_least=0, compared=0, guarantee=guarantee)
-    placed, reached = known.placements(questioned, strata), known.reached(questioned, strata)
+    placed, reached = known.standing(questioned, strata)
     luck = luck_of(cells)
     excess = float(((placed - 0.5) * (cells.portion / np.maximum(cells.asked, 1))[cells.cell]).sum())
     normal = {kind: float(luck.p_values(excess, kind)) for kind in GUARANTEES}
@@ -180,16 +180,9 @@ def _of_few(reached: FloatArray, cells: Cells, guarantee: Guarantee) -> dict[int
     if len(known) >= _PAIR:
         left = above / known + 0.5 / known
         if guarantee == "each":
-            left = left + _unlucky(known, cells.inflation)
+            left = left + UNLUCKY * np.sqrt(cells.inflation * UNIFORM / known)
         pair = float(np.sort(left)[-_PAIR:].sum())
         found[_PAIR] = pair**2 / 2 if pair <= 1 else 1 - max(_PAIR - pair, 0.0) ** 2 / 2
-    return found
-
-
-def _unlucky(known: FloatArray, inflation: float) -> FloatArray:
-    from scipy.stats import norm
-
-    found: FloatArray = float(norm.isf(1 - AUDITORS)) * np.sqrt(inflation * UNIFORM / known)
     return found
 
 

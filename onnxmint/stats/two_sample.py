@@ -8,11 +8,15 @@ from numpy.typing import NDArray
 from onnxmint.stats.estimates import Estimate, FloatArray
 from onnxmint.stats.heldout import HeldOut, cross_fitting_inflation, group_means
 
-LEVEL = 0.01
-"""One-sided level of a control: the five that can stop a verdict flag clean evidence at most once in 20 audits."""
+LEVEL = 0.008
+"""One-sided level of a control: six can stop a verdict (reference, placebo, files, pixels, exchangeability, labels), so
+together they flag clean audits in at most 6 * 0.8% = 4.8%, less than once in 20."""
+SHARED = LEVEL / 2
+"""Level of each test of a control that makes two: `reference` (of the evidence, of the questioned images), `labels`."""
 METHOD = (
-    "AUC with its 98% interval by DeLong's variance, never below that of no difference, and 2.25 times as large for "
-    "classifiers of five folds (Nadeau and Bengio 2003)"
+    f"AUC with its {1 - 2 * LEVEL:.1%} interval ({1 - 2 * SHARED:.1%} for a control of two tests) by DeLong's "
+    "variance, never below that of no difference, and 2.25 times as large for classifiers of five folds (Nadeau and "
+    "Bengio 2003)"
 )
 _FOLDS = 5
 _CALIPER = 0.2  # standard deviations
@@ -26,7 +30,7 @@ class Comparison:
     """How well a classifier tells two sets apart.
 
     Attributes:
-        auc: out of fold, with its 98% interval; above 1/2 when the first set scores higher.
+        auc: out of fold, with its interval at LEVEL; above 1/2 when the first set scores higher.
         first, second: rows that were used.
         score: (len(first) + len(second),) out-of-fold log-odds of belonging to the first set.
     """
@@ -37,11 +41,12 @@ class Comparison:
     score: FloatArray
 
 
-def auc_of(known: HeldOut) -> Estimate:
-    """Return the AUC of "members" against "non-members" with its 98% interval.
+def auc_of(known: HeldOut, level: float = LEVEL) -> Estimate:
+    """Return the AUC of "members" against "non-members" with its interval; above 1/2 throughout fails a control.
 
     Args:
         known: scores of two sets of independent units; the first is called member.
+        level: one-sided, left out on each side of the interval: SHARED for a control of two tests.
     """
     from scipy.stats import norm
 
@@ -50,7 +55,7 @@ def auc_of(known: HeldOut) -> Estimate:
     value = float(placed.mean())
     delong = sum(float(np.var(side, ddof=1)) / len(side) if len(side) > 1 else 0.25 for side in (placed, above))
     error = (known.inflation * max(delong, (m + n + 1) / (12 * m * n))) ** 0.5
-    reach = float(norm.isf(LEVEL)) * error
+    reach = float(norm.isf(level)) * error
     return Estimate(value=value, low=max(0.0, value - reach), high=min(1.0, value + reach))
 
 

@@ -32,12 +32,16 @@ class Scored:
         score: (n, K) by each network.
         predicted: (n,) the target's top classes.
         skipped: the others.
+        free: (n, K) label-free scores; None where the auditor is told no labels.
+        level: (n,) mean log-odds over all views; None with fewer than two.
     """
 
     row: Rows
     score: FloatArray
     predicted: Rows
     skipped: tuple[Skipped, ...]
+    free: FloatArray | None = None
+    level: FloatArray | None = None
 
 
 def prior_of(settings: AuditSettings, found: Estimate | None, count: int) -> tuple[float, str]:

@@ -16,7 +16,9 @@ from onnxmint.progress import Stage, quiet
 from onnxmint.results.audit import AuditResult, QuestionedFacts
 from onnxmint.results.facts import now
 from onnxmint.settings import AuditSettings
-from onnxmint.verdict.answer import Question, reach_verdict
+from onnxmint.verdict.answer import reach_verdict
+from onnxmint.verdict.findings import Question
+from onnxmint.verdict.opinions import asked_of
 from onnxmint.verdict.scores import Scored, flag_warnings, histogram, judge, prior_of, statistics
 from onnxmint.verdict.units import Units, as_units
 from onnxmint.workflows.opening import Known, Ready, open_by_training, open_with_auditor
@@ -63,8 +65,15 @@ def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult
     traces, yardstick = auditor.traces, auditor.yardstick
     asked = look_at_questioned(ready.source, traces.digest, traces.is_member, rng=rng, stage=engine.stage)
     scored = score(ready, asked, settings, engine)
-    units = as_units(scored.score, scored.row, asked.groups(scored.row), yardstick, rng)
-    seen = what_was_seen(ready, asked, units, settings, engine)
+    units = as_units(
+        scored.score,
+        scored.row,
+        asked.groups(scored.row),
+        yardstick,
+        digest=asked.digest(scored.row),
+        known_digest=traces.digest[yardstick.number],
+    )
+    seen = what_was_seen(ready, asked, scored, units, settings, engine)
     controls = control_question(auditor.controls, seen, rng, wanted=settings.controls)
     verdict = reach_verdict(
         Question(
@@ -73,10 +82,12 @@ def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult
             grouped=units.grouped,
             alpha=settings.alpha,
             relevant_share=settings.relevant_share,
+            guarantee=settings.guarantee,
         ),
         units.known.groups(),
         performance=auditor.performance,
         controls=controls,
+        asked=asked_of(units, scored.row, scored.free, scored.level),
     )
     prior, prior_words = prior_of(settings, verdict.share_of_members, len(scored.row))
     told = asked.labels if auditor.method.labels else None
@@ -126,8 +137,8 @@ def _warnings(ready: Ready, asked: Questioned, scored: Scored, units: Units, set
         )
     if settings.group is not None and yardstick.group is None:
         found.append(
-            "The questioned images have groups but the evidence has none: one image of each group was taken, drawn at "
-            "random, to be measured by single known images; with groups in the evidence all would count."
+            "The questioned images have groups but the evidence has none: one image of each group was taken, that of "
+            "the smallest digest, to be measured by single known images; with groups in the evidence more may count."
         )
     if settings.device == "auto" and device.kind == "cpu" and "driver" not in device.reason:
         found.append(f"Ran on the CPU: {device.reason}.")

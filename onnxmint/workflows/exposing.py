@@ -45,6 +45,7 @@ def layers(model: str | Path, *, answer: str | None = None) -> LayerList:
         classes=said.classes,
         layers=list_layers(target),
         normalisation=_normalisation(target),
+        notes=target.notes,
     )
 
 
@@ -89,6 +90,7 @@ def expose(
         layers=tuple(ExposedLayer(name=layer.name, tensor=layer.tensor) for layer in chosen),
         outputs=tuple(value.name or "" for value in exposed.graph.outputs),
         checks=tuple(checks),
+        notes=target.notes,
     )
 
 

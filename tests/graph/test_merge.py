@@ -17,7 +17,7 @@ from onnxmint.graph.merge import append_module
 from onnxmint.graph.serial import serialize
 from onnxmint.graph.views import VIEW_SETS
 from onnxmint.mint.export import export_module
-from onnxmint.mint.modules import MODULES
+from onnxmint.mint.modules import network_of
 from onnxmint.stats.conformal import p_values
 from tests.graph.texts import cnn
 
@@ -35,8 +35,8 @@ def test_the_merged_file_agrees_with_its_parts(shared: Path, name: str, module: 
     prepared = instrument(target, [layer], IMAGES, pool=(8, 8))
     shape = prepared.activation_shapes[layer.name]
     torch.manual_seed(0)
-    width = MODULES[module].features(torch.zeros(1, *shape)).shape[1]
-    network = MODULES[module](torch.randn(width), torch.rand(width) + 0.5).eval()
+    width = network_of(module).features(torch.zeros(1, *shape)).shape[1]
+    network = network_of(module)(torch.randn(width), torch.rand(width) + 0.5).eval()
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (6, 32, 32, 3), np.uint8)
     activation = onnxruntime.InferenceSession(serialize(prepared.model)).run(
@@ -65,7 +65,7 @@ def test_another_opset_is_refused(shared: Path) -> None:
     target = load_target(shared / "models" / "cifar10-resnet20.onnx")
     layer = choose_layer(list_layers(target), "logits")
     prepared = instrument(target, [layer], IMAGES, pool=None)
-    module = export_module(MODULES["vanilla"](torch.zeros(10), torch.ones(10)), (10,), 18)
+    module = export_module(network_of("vanilla")(torch.zeros(10), torch.ones(10)), (10,), 18)
     with pytest.raises(ModelError, match="exported at opset 18, the target has 17"):
         append_module(
             prepared,
@@ -78,7 +78,7 @@ def test_another_opset_is_refused(shared: Path) -> None:
 
 def test_the_same_parts_give_the_same_bytes(tmp_path: Path) -> None:
     """onnx-ir collects the initialisers of a cut in a set: their order followed the addresses of objects."""
-    network, written = MODULES["vanilla"](torch.zeros(6), torch.ones(6)).eval(), set()
+    network, written = network_of("vanilla")(torch.zeros(6), torch.ones(6)).eval(), set()
     for _ in range(4):
         target = load_target(cnn(tmp_path / "m.onnx"))
         layer = choose_layer(list_layers(target), "penultimate")

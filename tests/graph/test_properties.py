@@ -25,7 +25,7 @@ from onnxmint.graph.surgery import expose
 from onnxmint.graph.verify import verify_exposed
 from onnxmint.graph.views import VIEW_SETS
 from onnxmint.mint.export import export_module
-from onnxmint.mint.modules import MODULES, VanillaModule
+from onnxmint.mint.modules import network_of
 from tests.graph.texts import cnn
 
 PLAIN = GraphPreprocess(
@@ -177,7 +177,7 @@ def test_merge(drawn: tuple[str, int], module: str) -> None:
         made = instrument(target, [layer], PLAIN, pool=(4, 4))
         shape = made.activation_shapes[layer.name]
         torch.manual_seed(0)
-        network = MODULES[module](torch.randn(4), torch.rand(4) + 0.5).eval()
+        network = network_of(module)(torch.randn(4), torch.rand(4) + 0.5).eval()
         merged = append_module(
             made,
             export_module(network, shape, target.opset),
@@ -219,7 +219,7 @@ def test_auditors_are_merged_at_every_opset(tmp_path: Path, opset: int) -> None:
     target = load_target(cnn(tmp_path / "m.onnx", text))
     layer = list_layers(target)[-1]
     made = instrument(target, [layer], PLAIN, pool=None)
-    network = VanillaModule(torch.zeros(4), torch.ones(4)).eval()
+    network = network_of("vanilla")(torch.zeros(4), torch.ones(4)).eval()
     merged = append_module(
         made,
         export_module(network, (4,), opset),

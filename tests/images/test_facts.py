@@ -147,6 +147,19 @@ def test_metadata_is_noticed(form: str) -> None:
     assert _file("ICC profile", _encode(_noise(8, 8), form, icc_profile=b"profile")) == 1
 
 
+def test_orientations_are_read_and_those_that_turn_are_counted() -> None:
+    data = []
+    for number in (1, 3, 6, 8):
+        exif = Image.Exif()
+        exif[0x0112] = number
+        data.append(_encode(_noise(8, 8), "JPEG", exif=exif))
+    facts = _look(*data, _encode(_noise(8, 8)), b"nothing")
+    assert facts.file[:, FILE_FACTS.index("EXIF orientation")].tolist() == [1, 3, 6, 8, 1]
+    assert facts.turned == 3
+    assert ImageFacts.joined([facts, facts]).turned == 6
+    assert facts.take(facts.index > 1).turned == 2
+
+
 def test_a_resolution_is_noticed() -> None:
     assert _file("resolution (DPI)", _encode(_noise(8, 8))) == 0
     assert _file("resolution (DPI)", _encode(_noise(8, 8), dpi=(72, 72))) == 1
@@ -269,6 +282,10 @@ def test_images_that_cannot_be_decoded_are_absent_and_progress_still_ends() -> N
     facts = look_at(_Listed(*images), wanted=set(range(120)), stage=stage, name="looking")  # type: ignore[arg-type]
     assert facts.index.tolist() == list(range(0, 120, 6))
     assert sum(steps) == 120
+    assert [one.index for one in facts.unreadable] == [place for place in range(120) if place % 6]
+    starts = ("is empty", "gone", "is not an image in JPEG", "is broken: ", "has more than 8 bits a channel")
+    assert [one.reason[: len(start)] for one, start in zip(facts.unreadable, starts, strict=False)] == list(starts)
+    assert [one.path for one in facts.unreadable[:2]] == ["1", "2"]
 
 
 def test_only_wanted_images_are_looked_at(tmp_path: Path) -> None:

@@ -40,8 +40,8 @@ def test_a_budget_is_given_back_after_an_error() -> None:
 
 
 @settings(deadline=None, max_examples=30)
-@given(sizes=st.lists(st.integers(0, 2 * MOST_BYTES), max_size=40), waiting=st.integers(1, 9))
-def test_results_come_in_order_and_nothing_is_read_above_the_budget(sizes: list[int], waiting: int) -> None:
+@given(sizes=st.lists(st.integers(0, 2 * MOST_BYTES), max_size=40), workers=st.integers(1, 3), ahead=st.integers(1, 3))
+def test_results_come_in_order_and_nothing_is_read_above_the_budget(sizes: list[int], workers: int, ahead: int) -> None:
     taken: list[int] = []
     read: list[int] = []
 
@@ -49,13 +49,14 @@ def test_results_come_in_order_and_nothing_is_read_above_the_budget(sizes: list[
         for number, size in enumerate(sizes):
             held = [sizes[k] for k in read if k not in taken]
             assert sum(held) < MOST_BYTES
-            assert len(held) < waiting
+            assert len(held) <= ahead * workers
             read.append(number)
             yield size
 
-    with ThreadPoolExecutor(3) as pool:
-        for number, _ in enumerate(in_order(pool, abs, items(), waiting=waiting, size=int)):
-            taken.append(number)
+    found = in_order(items(), lambda size, _: size, workers=workers, ahead=ahead, size=int)
+    for number, size in enumerate(found):
+        assert size == sizes[number]
+        taken.append(number)
     assert len(taken) == len(sizes)
 
 
@@ -69,9 +70,20 @@ def test_a_batch_of_large_images_is_shorter(sizes: list[int], most: int) -> None
     assert all(len(batch) == most or sum(batch) >= MOST_BYTES // 2 for batch in batches[:-1])
 
 
-def test_an_error_in_the_work_is_the_readers() -> None:
-    def fail(_: int) -> int:
-        raise KeyError
+def test_an_error_in_the_work_is_the_readers_and_ends_the_threads() -> None:
+    def fail(item: int, stop: threading.Event) -> int:
+        if not item:
+            raise KeyError
+        assert stop.wait(10)
+        return item
 
-    with ThreadPoolExecutor(2) as pool, pytest.raises(KeyError):
-        list(in_order(pool, fail, range(3), waiting=2, size=int))
+    with pytest.raises(KeyError):
+        list(in_order(range(9), fail, workers=3))
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("onnxmint-worker")]
+
+
+def test_whoever_stops_early_ends_the_threads() -> None:
+    found = in_order(range(100), lambda item, _: item, workers=2)
+    assert next(found) == 0
+    found.close()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("onnxmint-worker")]

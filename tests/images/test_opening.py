@@ -10,8 +10,8 @@ import pytest
 from PIL import Image, features
 
 from onnxmint.errors import ImagesError
-from onnxmint.images import opening
-from onnxmint.images.opening import decoded, in_mode, stored, upright
+from onnxmint.images.flight import MOST_PIXELS
+from onnxmint.images.opening import LARGEST, decoded, in_mode, stored, upright
 
 
 def _picture(height: int = 6, width: int = 12) -> np.ndarray:
@@ -117,8 +117,17 @@ def test_an_error_of_whoever_uses_the_image_is_not_called_the_images() -> None:
         raise ValueError("ours")
 
 
+@pytest.mark.skipif("avif" not in features.modules or not features.check("avif"), reason="this Pillow has no AVIF")
+def test_a_damaged_image_is_not_called_one_that_cannot_be_read_here() -> None:
+    assert _reason(_encode("AVIF")[:60]).startswith("is not an image in JPEG")
+
+
 def test_damaged_tiffs_say_nothing_on_stderr(tmp_path: Path) -> None:
-    """libtiff writes to the file descriptor itself, so another process has to look."""
+    """libtiff writes to the file descriptor itself, and Pillow to a log that nobody handles: another process looks."""
+    plain = _encode("TIFF", _picture(64, 64))
+    samples = b"\x15\x01\x03\x00\x01\x00\x00\x00"  # the tag, its type and count; then how many a pixel has
+    assert samples + b"\x03" in plain
+    (tmp_path / "samples.tif").write_bytes(plain.replace(samples + b"\x03", samples + b"\xff"))
     for number, form in enumerate(("jpeg", "tiff_lzw", "tiff_deflate", "packbits")):
         whole = _encode("TIFF", _picture(64, 64), compression=form)
         for cut in range(20):
@@ -138,5 +147,5 @@ def test_damaged_tiffs_say_nothing_on_stderr(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
-def test_several_threads_share_the_pixels_that_may_be_decoded_at_once() -> None:
-    assert opening.PIXELS._most >= opening.LARGEST  # one image always fits
+def test_an_image_that_may_be_read_fits_what_may_be_decoded_at_once() -> None:
+    assert LARGEST <= MOST_PIXELS

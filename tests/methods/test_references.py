@@ -52,7 +52,7 @@ def test_a_reference_that_is_the_target_takes_all_signal_away(folder: Path) -> N
     calibrated = _method(found, "phi_calibrated").performance
     assert calibrated is not None
     assert calibrated.auc.value == 0.5
-    assert found.settings["references"] == ["same.onnx"]
+    assert found.settings.references == ("same.onnx",)
     assert "needs 2 reference models not trained on each image" in (_method(found, "lira_offline").skipped or "")
     assert "needs 1 reference models trained on each image" in (_method(found, "lira_online_fixed").skipped or "")
 

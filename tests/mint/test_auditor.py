@@ -46,7 +46,7 @@ def made(**changes: Any) -> Auditor:
         difficulty=np.zeros(0, np.float32),
         judged=np.zeros(0, np.int32),
     )
-    method = replace(found.method, views=26, folds=1, seed=0, references=())
+    method = replace(found.method, name="views", views=26, folds=1, seed=0, references=())
     spec = PreprocessSpec(name="p", size=(8, 8))
     return replace(found, **{"preprocess": spec, "method": method, "yardstick": yardstick, "traces": traces} | changes)
 
@@ -74,7 +74,7 @@ SPEC = {"size": None, "crop": None}
     ("change", "message"),
     [
         (lambda facts: facts.update(schema="onnxmint.auditor/3"), "this onnxmint reads 'onnxmint.auditor/4'"),
-        (lambda facts: facts["method"].update(name="luck"), r"enum value 'luck' at \$.method.name"),
+        (lambda facts: facts["method"].update(name="luck"), r"no module 'luck'; there are views"),
         (lambda facts: facts["method"].update(views="26"), r"expected `int`, got `str` at \$.method.views"),
         (lambda facts: facts["method"].update(views=3), "there are no 3 views"),
         (lambda facts: facts["method"].update(seed=-1), "with seed -1"),
@@ -82,9 +82,9 @@ SPEC = {"size": None, "crop": None}
         (lambda facts: facts["method"].pop("answer"), r"required field `answer` at \$.method"),
         (lambda facts: facts["preprocess"].update(SPEC), "it leaves the image size open"),
         (lambda facts: facts["preprocess"].update(resize="bend"), r"enum value 'bend' at \$.preprocess.resize"),
-        (lambda facts: facts["preprocess"].update(size=[8, -8]), r"of 1 to 50,000,000 pixels.* at \$.preprocess"),
+        (lambda facts: facts["preprocess"].update(size=[8, -8]), r"size must be of at least 1.* at \$.preprocess"),
         (lambda facts: facts["preprocess"].update(resize="longest", pad=None), "leaves a border"),
-        (lambda facts: facts["preprocess"].update(std=[0.0]), r"a std above 0.* at \$.preprocess"),
+        (lambda facts: facts["preprocess"].update(std=[0.0]), r"std must be one or three numbers above 0.*preprocess"),
         (
             lambda facts: facts["yardstick"].update(score=facts["yardstick"]["number"]),
             r"got int32 at \$.yardstick.score",

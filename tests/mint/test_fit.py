@@ -4,12 +4,12 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from torch import nn
 
 from onnxmint.errors import EvidenceError, UsageError
 from onnxmint.mint.export import export_module
 from onnxmint.mint.fit import FitSettings, FittedModule, fit_module, module_for
-from onnxmint.mint.modules import CnnModule, Ensemble, PhiModule, VanillaModule, ViewsModule
+from onnxmint.mint.modules import network_of
+from onnxmint.mint.modules.ensembles import Ensemble
 
 SHAPES = {"cnn": (6, 4, 4), "vanilla": (6,), "views": (14,)}
 
@@ -108,15 +108,15 @@ def test_the_module_goes_by_the_rank() -> None:
 @pytest.mark.parametrize("opset", [9, 11, 17, 18, 20])
 @pytest.mark.parametrize(
     ("kind", "shape"),
-    [(CnnModule, (5, 6, 4)), (VanillaModule, (5,)), (VanillaModule, (7, 5)), (ViewsModule, (26,)), (PhiModule, (1,))],
+    [("cnn", (5, 6, 4)), ("vanilla", (5,)), ("vanilla", (7, 5)), ("views", (26,)), ("phi", (1,))],
 )
 @pytest.mark.parametrize("networks", [1, 3])
-def test_the_exported_module_is_the_same_function(
-    opset: int, kind: type[nn.Module], shape: tuple[int, ...], networks: int
-) -> None:
+def test_the_exported_module_is_the_same_function(opset: int, kind: str, shape: tuple[int, ...], networks: int) -> None:
     torch.manual_seed(0)
-    width = kind.features(torch.zeros(1, *shape)).shape[1]
-    made = [kind() if kind is PhiModule else kind(torch.randn(width), torch.rand(width)) for _ in range(networks)]
+    made_of = network_of(kind)
+    width = made_of.features(torch.zeros(1, *shape)).shape[1]
+    moments = [() if kind == "phi" else (torch.randn(width), torch.rand(width)) for _ in range(networks)]
+    made = [made_of(*mine) for mine in moments]
     network = (made[0] if networks == 1 else Ensemble(made)).eval()
     session = onnxruntime.InferenceSession(export_module(network, shape, opset))
     activation = torch.randn(9, *shape)

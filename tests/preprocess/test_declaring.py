@@ -1,6 +1,7 @@
 """What is taken when nobody declares a preprocessing, what is refused, and what every front end says of it."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ from onnxmint.engine.target import make_ready
 from onnxmint.errors import UsageError
 from onnxmint.graph.load import load_target
 from onnxmint.mint.auditor import load_auditor
-from onnxmint.preprocess.declaring import declarations, declared_spec
+from onnxmint.preprocess.declaring import declarations, declared_spec, orientation_note
+from onnxmint.preprocess.decoding import PRESETS
 from onnxmint.settings import EvidenceSettings, TrainSettings
 from onnxmint.workflows.training import train
 from tests.graph.texts import CNN, cnn, save
@@ -130,6 +132,17 @@ def test_several_declarations_are_all_tried(tmp_path: Path) -> None:
     found = declarations(str(tmp_path / "m.toml"), target)
     assert found.meant is not None
     assert [Path(one.name).name for one in found.others] == ["preprocessor_config.json"]
+
+
+def test_turned_images_are_a_note_that_says_how_they_were_read() -> None:
+    spec = PRESETS["imagenet"]
+    assert orientation_note(0, 10, spec, "photos") is None
+    assert orientation_note(3, 1000, replace(spec, orientation="apply"), "photos") == (
+        "3 of 1,000 images of photos carry an EXIF orientation and were turned as it says."
+    )
+    note = orientation_note(3, 1000, spec, "photos") or ""
+    assert note.startswith("3 of 1,000 images of photos carry an EXIF orientation and were read as they are stored, as")
+    assert 'say orientation = "apply" in a TOML file' in note
 
 
 def test_an_auditor_carries_what_was_taken(demo: Path, tmp_path: Path) -> None:

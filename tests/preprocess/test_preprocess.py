@@ -7,6 +7,7 @@ import sys
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -33,6 +34,12 @@ def _encode(pixels: np.ndarray, form: str = "PNG", **options: object) -> bytes:
     return buffer.getvalue()
 
 
+def _resized(image: Image.Image, size: tuple[int, int], name: str) -> Image.Image:
+    """Resize as every Pillow before 13 does: across, then down."""
+    way = getattr(Image.Resampling, name.upper())
+    return image.resize((size[0], image.height), way).resize(size, way)
+
+
 def _resolved(spec: PreprocessSpec, size: int | None = 8, channels: int = 3) -> PreprocessSpec:
     return resolve(spec, height=size, width=size, channels=channels, layout="NCHW")
 
@@ -47,7 +54,7 @@ def _resolved(spec: PreprocessSpec, size: int | None = 8, channels: int = 3) -> 
 def test_squashing_is_pillows(height: int, width: int, target: tuple[int, int], name: str) -> None:
     pixels = _pixels(height, width)
     spec = PreprocessSpec(name="t", size=target, resize="squash", filter=name)
-    expected = Image.fromarray(pixels).resize(target[::-1], getattr(Image.Resampling, name.upper()))
+    expected = _resized(Image.fromarray(pixels), target[::-1], name)
     np.testing.assert_array_equal(decode(_encode(pixels), spec), np.asarray(expected))
 
 
@@ -58,7 +65,7 @@ def test_shortest_side_and_centre_crop_are_torchvisions(height: int, width: int,
     pixels = _pixels(height, width)
     spec = PreprocessSpec(name="t", size=(short, short), resize="shortest", crop=(crop, crop))
     size = (short, int(short * height / width)) if width <= height else (int(short * width / height), short)
-    resized = Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR)
+    resized = _resized(Image.fromarray(pixels), size, "bilinear")
     top, left = round((resized.height - crop) / 2.0), round((resized.width - crop) / 2.0)
     expected = np.asarray(resized)[top : top + crop, left : left + crop]
     np.testing.assert_array_equal(decode(_encode(pixels), spec), expected)
@@ -87,13 +94,29 @@ def test_every_colour_mode_becomes_rgb(mode: str) -> None:
     assert decode(buffer.getvalue(), _resolved(PRESETS["0-1"])).shape == (8, 8, 3)
 
 
-def test_exif_orientation_is_left_alone() -> None:
-    image = Image.fromarray(_pixels(6, 12))
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("number", range(1, 9))
+def test_exif_orientation_is_left_alone_unless_it_is_to_be_applied(form: str, number: int) -> None:
+    from PIL import ImageOps
+
+    exif = Image.Exif()
+    exif[0x0112] = number
+    data = _encode(_pixels(6, 12), form, exif=exif)
+    assert decode(data, PreprocessSpec(name="t")).shape == (6, 12, 3)
+    turned = ImageOps.exif_transpose(Image.open(io.BytesIO(data)).convert("RGB"))  # as datasets.Image decodes
+    np.testing.assert_array_equal(decode(data, PreprocessSpec(name="t", orientation="apply")), np.asarray(turned))
+
+
+def test_an_image_is_turned_before_it_is_resized_and_cropped() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", exif=exif)
-    assert decode(buffer.getvalue(), PreprocessSpec(name="t")).shape == (6, 12, 3)
+    wide = _pixels(20, 40)
+    stored = _encode(np.rot90(wide), "PNG", exif=exif)  # as a camera held upright stores it
+    for resampler in ("pillow", "torch"):
+        spec = PreprocessSpec(
+            name="t", size=(16, 16), resize="shortest", crop=(12, 15), orientation="apply", resampler=resampler
+        )
+        np.testing.assert_array_equal(decode(stored, spec), decode(_encode(wide), replace(spec, orientation="ignore")))
 
 
 def _claims(width: int, height: int) -> bytes:
@@ -226,6 +249,8 @@ def test_a_toml_file_is_read(tmp_path: Path) -> None:
         ('resampler = "opencv"', "expected one of pillow, torch, no-antialias"),
         ('crop_rule = "middle"', "expected one of torchvision, transformers, transformers-fast"),
         ('transparency = "black"', "expected one of drop, white"),
+        ('orientation = "exif"', "expected one of ignore, apply"),
+        ('origin = "timm"', "unknown key 'origin'; known: size"),
     ],
 )
 def test_wrong_toml_is_refused(tmp_path: Path, text: str, message: str) -> None:

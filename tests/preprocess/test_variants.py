@@ -9,7 +9,7 @@ import pytest
 from onnxmint.preprocess.declared.finding import load_spec
 from onnxmint.preprocess.decoding import PRESETS
 from onnxmint.preprocess.spec import PreprocessSpec
-from onnxmint.preprocess.variants import variants_of_pixels, variants_of_resizing
+from onnxmint.preprocess.variants import variants_of_orientation, variants_of_pixels, variants_of_resizing
 
 
 def test_every_preset_is_tried_in_both_channel_orders() -> None:
@@ -32,7 +32,7 @@ def test_blue_first_takes_mean_and_deviation_along() -> None:
 def test_a_file_declares_its_variant(tmp_path: Path, declared: PreprocessSpec) -> None:
     for variant in variants_of_pixels(declared, 3):
         others = variants_of_resizing(variant, (32, 32))
-        for one in (variant, *others):
+        for one in (variant, *others, *variants_of_orientation(variant)):
             if one.toml is None:
                 assert replace(load_spec(one.name), layout=one.spec.layout) == one.spec
                 continue
@@ -51,3 +51,16 @@ def test_the_declared_way_to_resize_is_not_tried_again() -> None:
     (cropped, *_) = variants_of_pixels(shortest, 1)
     names = [one.name for one in variants_of_resizing(cropped, (224, 224))]
     assert names == ["0-1, squashed", "0-1, shortest side 224, crop 224x224"]
+
+
+def test_images_are_tried_turned_and_as_stored_and_the_geometry_tells_them_apart() -> None:
+    (plain, *_) = variants_of_pixels(PreprocessSpec(name=""), 1)
+    (turned,) = variants_of_orientation(plain)
+    assert (turned.name, turned.spec.orientation) == ("0-1, turned by EXIF", "apply")
+    assert tomllib.loads(turned.toml or "")["orientation"] == "apply"
+    assert not turned.same_geometry(plain)
+    (back,) = variants_of_orientation(turned)
+    assert back.spec.orientation == "ignore"
+    assert back.same_geometry(plain)
+    (scaled, *_) = variants_of_pixels(turned.spec, 1)
+    assert scaled.spec.orientation == "apply"  # what was declared of the geometry is kept

@@ -15,7 +15,7 @@ from measuring import in_turn, machine, ratio, rounds_from, save
 from torch.nn import functional
 
 from onnxmint.mint.fit import FitSettings, fit_module
-from onnxmint.mint.modules import MODULES
+from onnxmint.mint.modules import network_of
 
 COUNT = 10_000
 SHAPES = {
@@ -44,7 +44,7 @@ def measure(name: str, shape: tuple[int, ...], rounds: int) -> dict[str, object]
         fit_module(name, values, member, fold, settings=settings, advance=epochs.append)
 
     def steps(count: int) -> Callable[[], None]:
-        kind = MODULES[name]
+        kind = network_of(name)
         width = kind.features(values[:2]).shape[1]
         network = kind(torch.zeros(width), torch.ones(width)).train()
         optimiser = torch.optim.Adam(network.parameters())

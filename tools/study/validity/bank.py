@@ -2,10 +2,10 @@
 
     python tools/study/validity/bank.py --shared ../shared --bank BANK [--only cifar10-paper]
 
-For each target and each pool of images: the target's answers to all 26 views, the placebo twin's to 2, the features that
-the twin describes images with, what the images look like without a model, and how easy another model finds them. Pools are
-members, non-members, and copies of members (mirrored, shifted, cropped, re-saved, resized). A pool that is there is
-skipped, so that recording can be stopped and taken up again.
+For each target and each pool of images: the target's answers to all 26 views, the placebo twin's to 2, the features
+that the twin describes images with, what the images look like without a model, and how easy another model finds them.
+Pools are members, non-members, and copies of members (mirrored, shifted, cropped, re-saved, resized). A pool that is
+there is skipped, so that recording can be stopped and taken up again.
 """
 
 import argparse

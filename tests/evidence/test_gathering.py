@@ -1,0 +1,102 @@
+"""Known images gathered: looked at without a model, copies settled, divided; what cannot be opened keeps its row."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from onnxmint.errors import EvidenceError, ImagesError
+from onnxmint.evidence.copies import Copies
+from onnxmint.evidence.gathering import gather, open_evidence
+from onnxmint.evidence.known import Evidence
+from onnxmint.evidence.table import SHARES, TEST
+from onnxmint.progress import quiet
+from onnxmint.settings import EvidenceSettings
+from tests.conftest import DEMO
+from tests.sources import InMemory, pictures
+
+
+def _gathered(
+    members: InMemory, others: InMemory, *, classes: int | None = 10, limit: int | None = None, folds: int | None = None
+) -> tuple[Evidence, Copies]:
+    settings, rng = EvidenceSettings(limit=limit), np.random.default_rng(0)
+    return gather((members, others), classes, settings, rng=rng, stage=quiet, folds=folds)
+
+
+def _source(count: int, *, seed: int, location: str, labels: list[int] | None = None) -> InMemory:
+    return InMemory(pictures(count, seed=seed), labels=labels or [row % 10 for row in range(count)], location=location)
+
+
+def test_every_image_is_a_row_with_its_looks_in_a_part() -> None:
+    evidence, copies = _gathered(_source(60, seed=1, location="in"), _source(50, seed=2, location="out"))
+    assert (copies.known, len(evidence.table.index)) == (110, 110)
+    assert evidence.table.is_member.tolist() == [True] * 60 + [False] * 50
+    assert np.isfinite(evidence.facts.file[:, 0]).all()
+    assert np.isfinite(evidence.facts.pixel[:, 0]).all()
+    np.testing.assert_array_equal(evidence.facts.index, evidence.table.index)
+    assert set(evidence.table.part.tolist()) == set(range(len(SHARES)))
+    assert evidence.paths()[59:61] == ["in/59", "out/0"]
+
+
+def test_folds_test_everything() -> None:
+    sides = (_source(60, seed=1, location="in"), _source(60, seed=2, location="out"))
+    table = _gathered(*sides, folds=4)[0].table
+    assert set(table.part.tolist()) == {TEST}
+    assert np.bincount(table.fold).tolist() == [30] * 4
+
+
+def test_a_limit_draws_from_both_sides() -> None:
+    sides = (_source(60, seed=1, location="in"), _source(70, seed=2, location="out"))
+    table = _gathered(*sides, limit=45)[0].table
+    assert (table.is_member.sum(), (~table.is_member).sum()) == (45, 45)
+    assert table.index.max() > 45
+
+
+def test_an_image_that_cannot_be_decoded_keeps_its_row_and_is_a_copy_of_nothing() -> None:
+    members = _source(60, seed=1, location="in")
+    members.encoded[7], members.encoded[9] = b"nothing", b"nothing"
+    evidence, copies = _gathered(members, _source(60, seed=2, location="out"))
+    assert (copies.known, copies.left_out, len(evidence.table.index)) == (120, 0, 120)
+    assert np.flatnonzero(~np.isfinite(evidence.facts.file[:, 0])).tolist() == [7, 9]
+    assert np.flatnonzero(evidence.facts.place < 0).tolist() == [7, 9]
+
+
+def test_a_side_that_cannot_be_decoded_is_refused() -> None:
+    others = InMemory([b"nothing"] * 50, location="out")
+    with pytest.raises(EvidenceError, match="none of the known non-members in out can be decoded"):
+        _gathered(_source(60, seed=1, location="in"), others)
+
+
+@pytest.mark.parametrize(("classes", "refused"), [(10, True), (11, False), (None, False)])
+def test_labels_outside_the_outputs_are_refused(classes: int | None, refused: bool) -> None:
+    sides = (_source(50, seed=1, location="in"), _source(50, seed=2, location="out", labels=[10] * 50))
+    if refused:
+        with pytest.raises(ImagesError, match="out holds label 10, but the target has outputs 0 to 9"):
+            _gathered(*sides, classes=classes)
+    else:
+        assert _gathered(*sides, classes=classes)[0].table.labels is not None
+
+
+def _rows(name: str, count: int) -> tuple[list[bytes], list[int]]:
+    table = pq.read_table(DEMO / f"{name}.parquet").slice(0, count)
+    return [row["bytes"] for row in table["image"].to_pylist()], table["label"].to_pylist()
+
+
+def test_copies_among_real_images_are_counted_and_settled() -> None:
+    (inside, of), (outside, others) = _rows("members", 120), _rows("nonmembers", 120)
+    members = InMemory([*inside, inside[0], outside[0]], labels=[*of, of[0], others[0]], location="in")
+    evidence, copies = _gathered(members, InMemory(outside, labels=others, location="out"))
+    assert copies.on_both_sides == 1
+    assert copies.left_out >= 1
+    assert {"in/120", "in/121", "out/0"} <= set(copies.left_out_images)
+    assert evidence.table.is_member.sum() == 120
+
+
+def test_the_same_place_twice_is_no_evidence(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        pq.write_table(pq.read_table(DEMO / "members.parquet").slice(0, 100), tmp_path / f"{name}.parquet")
+    settings = EvidenceSettings()
+    sources = open_evidence(tmp_path / "first.parquet", tmp_path / "second.parquet", settings)
+    with pytest.raises(EvidenceError, match="100 of the known members are given as non-members too"):
+        gather(sources, 10, settings, rng=np.random.default_rng(0), stage=quiet)
