@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from onnxmint.errors import DeviceError, ModelError
-from onnxmint.graph.running import first_line, runtime_errors
+from onnxmint.graph.runtime import LARGEST_FOLDED, first_line, runtime_errors
 from onnxmint.images.cores import usable_cores
 from onnxmint.settings import DeviceKind
 
@@ -85,6 +85,7 @@ def open_session(model: bytes | Path, device: Device, *, threads: int | None = N
     options.intra_op_num_threads = threads or usable_cores()
     options.log_severity_level = _SILENT
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # spinning steals cores from decoding
+    options.add_session_config_entry(*LARGEST_FOLDED)
     if not optimise:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     providers: list[Any] = [(CUDA, _CUDA_OPTIONS), CPU] if device.kind == "cuda" else [CPU]

@@ -114,9 +114,14 @@ def _check_functions(proto: onnx.ModelProto, path: Path) -> None:
     for key in _callees_first(calls, path):
         sizes[key] = _expanded(calls[key], sizes)
     whole = _expanded(_calls(proto.graph.node), sizes)
-    if whole.copied > _MAX_NODES:
+    if whole.nodes > _MAX_NODES:
         raise ModelError(
             f"{path}: would expand to {whole.nodes:,} nodes (allowed {_MAX_NODES:,}); this is no image classifier"
+        )
+    if whole.copied > _MAX_NODES:
+        raise ModelError(
+            f"{path}: to write its functions out {whole.copied:,} nodes are copied (allowed {_MAX_NODES:,}); export it "
+            "without functions"
         )
     if whole.chain - 1 > _MAX_CHAIN:
         raise ModelError(f"{path}: functions call each other {whole.chain - 1} deep (allowed {_MAX_CHAIN})")

@@ -15,9 +15,11 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from onnxmint.graph.runtime import first_line, runtime_errors
+from onnxmint.graph.runtime import LARGEST_FOLDED, first_line, runtime_errors
 from onnxmint.graph.wire import Arrays, receive, send
 
+_LIMITED = sys.platform.startswith("linux")
+_FOR_RUNNING = 500_000_000  # bytes of what a graph may take that only a run may
 _THREADS = 4  # within an operator
 _GRACE = 5.0  # seconds behind the parent's own limit, should the parent be gone
 _FAILURES: tuple[type[Exception], ...] = (*runtime_errors(), MemoryError)
@@ -64,11 +66,25 @@ def _answer(
 
 
 def _open(source: bytes | Path, words: dict[str, Any]) -> Any:
+    """Return a session; raise MemoryError when it takes about all it may.
+
+    Constants that cannot be folded for want of memory are left alone without a word, and would be folded where there is
+    more of it.
+    """
+    before, memory = _taken(), words["memory"]
+    session = _session(source, words)
+    if _taken() - before > max(memory // 2, memory - _FOR_RUNNING):
+        raise MemoryError
+    return session
+
+
+def _session(source: bytes | Path, words: dict[str, Any]) -> Any:
     options = ort.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = min(_THREADS, _cores())
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.disable_prepacking", "1")  # mapped weights stay mapped
+    options.add_session_config_entry(*LARGEST_FOLDED)
     options.enable_cpu_mem_arena = False  # what is asked for is what is taken: an arena takes double
     options.enable_mem_pattern = False
     if not words["optimise"]:
@@ -111,15 +127,21 @@ def _limited(seconds: float, memory: int) -> Any:
 
 def _allow(memory: int | None) -> None:
     """Set the most memory of our own to what is taken now and so much more; only Linux heeds it."""
-    if not sys.platform.startswith("linux"):
+    if not _LIMITED:
         return
     import resource
 
-    taken = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[5]) * resource.getpagesize()
     hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
-    soft = hard if memory is None else taken + memory
+    soft = hard if memory is None else _taken() + memory
     with contextlib.suppress(ValueError, OSError):  # the hard limit is lower
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+def _taken() -> int:
+    """Return the bytes of memory of our own, 0 where the system does not say."""
+    if not _LIMITED:
+        return 0
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[5]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _settle() -> None:

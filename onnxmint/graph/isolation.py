@@ -109,8 +109,8 @@ class Trial:
         )[1]
 
     def close(self) -> None:
-        """Let the child forget it."""
-        if self._child.alive:
+        """Let the child forget it; one that is gone has."""
+        with contextlib.suppress(EOFError, TimeoutError):
             self._child.ask(_Request(words={"do": "close", "session": self._key}), _START)
 
     def _ask(
@@ -176,7 +176,7 @@ class _Child:
     @property
     def alive(self) -> bool:
         """Say whether it can be asked: it runs, and is ours (a fork of this process has only a copy of the pipes)."""
-        return self._owner == os.getpid() and self._process.poll() is None
+        return not self._late and self._owner == os.getpid() and self._process.poll() is None
 
     def ask(self, request: _Request, seconds: float) -> tuple[dict[str, Any], Arrays]:
         """Send a request and return the reply.
@@ -186,6 +186,8 @@ class _Child:
             EOFError: the process ended by itself; how is its text.
         """
         with _LOCK:
+            if not self.alive:
+                raise TimeoutError if self._late else EOFError("it is gone")
             if not self._ready:
                 self._exchange(None, _START)
                 self._ready = True
@@ -193,6 +195,8 @@ class _Child:
 
     def end(self) -> int:
         """Let it go, or make it; return its exit code."""
+        if self._owner != os.getpid():
+            return 0
         requests, replies = self._pipes()
         with contextlib.suppress(OSError):
             requests.close()
@@ -217,6 +221,7 @@ class _Child:
             reply = None
         except BaseException:  # Ctrl-C: what it says next would be the answer to this
             self._stop()
+            self.end()
             raise
         finally:
             timer.cancel()
@@ -248,8 +253,10 @@ def start() -> None:
 def _running_child() -> _Child:
     """Return the child; start it when there is none."""
     with _LOCK:
-        if not _children or not _children[0].alive:
-            _children[:] = [_Child()]
+        if _children and not _children[0].alive:
+            _children.pop().end()
+        if not _children:
+            _children.append(_Child())
         return _children[0]
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import logging
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ from onnxmint.graph.standard import objection
 from onnxmint.graph.trying import try_out
 from onnxmint.graph.weights import WeightFile, bind_weights, find_weights, name_places, without_weights_outside
 
+logging.getLogger("onnx_ir").addHandler(logging.NullHandler())  # else Python prints its warnings, with names of a file
 OLDEST_OPSET = 7  # below it onnxruntime lacks kernels (BatchNormalization, broadcasting)
 _OPSET_OF_NOTHING = 17  # where a graph has operators of other domains only, ours are added at this opset
 _LARGEST = 2**31  # bytes; protobuf reads no more
@@ -79,7 +81,7 @@ def load_target(path: str | Path, *, answer: str | None = None, sha256: str | No
     proto = _parse(content, path)
     name_standard_domain(proto)
     check_proto(proto, path)
-    notes = mend(proto)
+    notes = mend(proto, path)
     files = find_weights(proto, path)
     digest = _sha256(content, files)
     _require_hash(digest, sha256, path)

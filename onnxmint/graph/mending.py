@@ -2,10 +2,12 @@
 
 import heapq
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import onnx
 
+from onnxmint.errors import ModelError
 from onnxmint.graph.guard import graphs_of, node_lists, walk
 
 _STANDARD = "ai.onnx"  # the long name of the domain whose short name is ""
@@ -27,15 +29,22 @@ def name_standard_domain(proto: onnx.ModelProto) -> None:
             one.domain = ""
 
 
-def mend(proto: onnx.ModelProto) -> tuple[str, ...]:
+def mend(proto: onnx.ModelProto, path: Path) -> tuple[str, ...]:
     """Put right, in a file that was looked at, what onnxruntime reads and the ONNX checker refuses.
+
+    Args:
+        proto: of the file; it is changed.
+        path: of the file, for messages.
 
     Returns:
         A sentence on each thing that was put right.
+
+    Raises:
+        ModelError: it says two things, and onnxruntime takes now one, now the other.
     """
     proto.ClearField("training_info")  # graphs that only a trainer reads
     notes = []
-    if _sort_all(proto):
+    if _sort(proto.graph.node):  # graphs inside it, and functions, are not sorted by onnxruntime either
         notes.append("The nodes of the file are not in the order of their use: they were sorted.")
     for domain, version in _add_imports(proto).items():
         named = f"of domain {domain!r}" if domain else "of the standard"
@@ -44,7 +53,7 @@ def mend(proto: onnx.ModelProto) -> tuple[str, ...]:
         notes.append(
             "Functions of the file use other versions of operators, which are the same in the graph's version."
         )
-    if _drop_repeated(proto):
+    if _drop_repeated(proto, path):
         notes.append("Some weights or metadata are in the file twice: the last of each name was taken.")
     if not proto.graph.name:
         proto.graph.name = "graph"
@@ -60,16 +69,6 @@ def _nodes(proto: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
     for start in node_lists(proto):
         for nodes, _ in walk(start):
             yield from nodes
-
-
-def _sort_all(proto: onnx.ModelProto) -> bool:
-    """Put the nodes of every graph in the order of their use; say whether any was not."""
-    pending, changed = node_lists(proto), False
-    while pending:
-        nodes = pending.pop()
-        changed = _sort(nodes) or changed
-        pending += [graph.node for node in nodes for attribute in node.attribute for graph in graphs_of(attribute)]
-    return changed
 
 
 def _sort(nodes: Any) -> bool:
@@ -156,13 +155,18 @@ def _is_same(operator: str, entry: onnx.OperatorSetIdProto, version: int) -> boo
     return bool(found[0].since_version == found[1].since_version)
 
 
-def _drop_repeated(proto: onnx.ModelProto) -> bool:
-    """Keep the last initialiser, and the last piece of metadata, of each name; say whether any was dropped."""
+def _drop_repeated(proto: onnx.ModelProto, path: Path) -> bool:
+    """Keep one initialiser, and the last piece of metadata, of each name; say whether any was dropped."""
+    weights = {tensor.name: tensor for tensor in proto.graph.initializer}
+    for tensor in proto.graph.initializer:
+        if tensor is not weights[tensor.name] and tensor != weights[tensor.name]:
+            raise ModelError(f"{path}: weights {tensor.name!r} are there twice, and differ; the file is damaged")
+    texts = {entry.key: entry for entry in proto.metadata_props}
     found = False
-    for entries, key in ((proto.graph.initializer, "name"), (proto.metadata_props, "key")):
-        last = {getattr(entry, key): place for place, entry in enumerate(entries)}
-        for place in reversed(range(len(entries))):
-            if last[getattr(entries[place], key)] != place:
-                del entries[place]
-                found = True
+    for entries, kept in ((proto.graph.initializer, weights), (proto.metadata_props, texts)):
+        if len(kept) < len(entries):
+            copies = [type(entry).FromString(entry.SerializeToString()) for entry in kept.values()]
+            del entries[:]
+            entries.extend(copies)
+            found = True
     return found

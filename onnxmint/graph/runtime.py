@@ -1,7 +1,9 @@
-"""How onnxruntime says that something failed."""
+"""What there is to know of onnxruntime: how it says that something failed, and what it is told in every session."""
 
 import re
 
+LARGEST_FOLDED = ("optimization.constant_folding_max_output_size_in_bytes", "256000000")
+"""An entry of a session's configuration: constants that are larger are not computed when a graph is optimised."""
 _LONGEST = 300  # letters of a reason
 
 

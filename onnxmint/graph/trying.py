@@ -226,13 +226,10 @@ def _calmed(model: ir.Model, seen: _Seen, trials: _Trials) -> tuple[ir.Model, st
     Raises:
         ModelError: it answers at random all the same.
     """
-    tensor = seen.answer.tensor
-    nodes = suspects(model, _values_of(model, [tensor]))
+    nodes = suspects(model, _values_of(model, [seen.answer.tensor]))
     if any(node.op_type == "Dropout" for node in nodes):
         calm = without_dropout(model)
-        with opened(exposing(calm, [tensor]), trials.path, budget=trials.budget) as trial:
-            plain = trial.run(_noise(seen.image), [tensor])[tensor]
-        if _stays_when_optimised(model, seen, trials, plain):
+        if _stays_when_optimised(model, seen, trials, _answers(calm, seen, trials, 1, optimise=False)):
             return calm, (
                 f"{named(nodes)} is left out by onnxruntime when it optimises the graph, and was left out here: "
                 f"{_MENDED}."
@@ -241,19 +238,26 @@ def _calmed(model: ir.Model, seen: _Seen, trials: _Trials) -> tuple[ir.Model, st
     raise ModelError(f"{trials.path}: the model answers at random{why}: {_MENDED}")
 
 
+def _answers(model: ir.Model, seen: _Seen, trials: _Trials, times: int, *, optimise: bool) -> list[NDArray[np.generic]]:
+    """Return what the graph, with its own outputs as audits and others run it, answers to the same images."""
+    name = seen.answer.output
+    scores = name in seen.values and seen.values[name].dtype.kind == "f"
+    graph, name = (model, name) if scores else (exposing(model, [seen.answer.tensor]), seen.answer.tensor)
+    with opened(graph, trials.path, optimise=optimise, budget=trials.budget) as trial:
+        return [trial.run(_noise(seen.image), [name])[name] for _ in range(times)]
+
+
 def _stays_when_optimised(
-    model: ir.Model, seen: _Seen, trials: _Trials, plain: NDArray[np.generic] | None = None
+    model: ir.Model, seen: _Seen, trials: _Trials, like: Sequence[NDArray[np.generic]] = ()
 ) -> bool:
-    """Say whether the optimised graph, which audits run, answers the same images the same each time (as `plain`)."""
-    tensor = seen.answer.tensor
+    """Say whether the optimised graph gives the same images the same answer each time, and that of `like`."""
     try:
-        with opened(exposing(model, [tensor]), trials.path, optimise=True, budget=trials.budget) as trial:
-            first, *others = [trial.run(_noise(seen.image), [tensor])[tensor] for _ in range(_FEW)]
+        first, *others = (*like, *_answers(model, seen, trials, _FEW, optimise=True))
     except TrialTimeout:
         raise
     except ModelError:  # onnxruntime's own optimiser stumbles over a Dropout whose switch is computed
         return False
-    return all(_agree(first if plain is None else plain, other) for other in (first, *others))
+    return all(_agree(first, other) for other in others)
 
 
 def _on_training(model: ir.Model, seen: _Seen, trials: _Trials) -> Iterator[str]:

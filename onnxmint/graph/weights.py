@@ -77,8 +77,8 @@ def _place(name: str, path: Path) -> Path:
     # A model in a Hugging Face cache is a link into a folder of blobs, and so are its weights.
     homes = {path.parent.resolve(), path.resolve().parent}
     try:
+        facts = (path.parent / name).stat()  # by the system's way through "..", then in words
         place = Path(os.path.realpath(path.parent / name, strict=True))
-        facts = place.stat()
     except (FileNotFoundError, NotADirectoryError):
         raise ModelError(f"{path}: its weights are missing: no file {name!r} beside it; copy it there") from None
     except (OSError, ValueError) as problem:

@@ -186,10 +186,15 @@ def _scores(content: bytes) -> ScoreTable:
 
 
 def _require_same(folder: Path, content: Mapping[str, bytes], hashes: Mapping[str, str]) -> None:
-    """Refuse files that are not the ones the run ended with: changed by hand, or half of a later, broken run."""
-    for name, data in content.items():
-        if hashlib.sha256(data).hexdigest() != hashes[name]:
+    """Refuse files that are not the ones the run ended with: changed by hand, or put there from another run."""
+    found = {name: hashlib.sha256(data).hexdigest() for name, data in content.items()}
+    auditor = folder / "auditor.onnx"
+    if "auditor.onnx" in hashes and auditor.is_file():  # as large as a model: some will have moved it elsewhere
+        with auditor.open("rb") as file:
+            found["auditor.onnx"] = hashlib.file_digest(file, "sha256").hexdigest()
+    for name, digest in found.items():
+        if digest != hashes[name]:
             raise OnnxmintError(
                 f"{folder / name} is not the file that {folder.name}/run.toml names (its SHA-256 differs): it was "
-                "changed, or a later run was stopped; run onnxmint audit again"
+                "changed, or is of another run; run onnxmint audit again"
             )

@@ -10,13 +10,14 @@ from onnxmint.stats.heldout import HeldOut, Numbers
 from onnxmint.stats.orders import Side, p_value_by_orders
 from onnxmint.stats.strata import UNIFORM, Cells
 
-METHOD = {
+METHOD: dict[Guarantee, str] = {
     "average": "one-sided Mann-Whitney test with ties, by strata where there are any (van Elteren 1960)",
     "each": (
         "one-sided Mann-Whitney test with ties, by strata where there are any (van Elteren 1960), against a threshold "
         "that lets 95% of auditors keep the level each (calibration-conditional, Bates et al. 2023)"
     ),
 }
+AT_LEAST = "closed testing with local tests of the same kind (Goeman and Solari 2011)"
 _FEW = 8  # units of a side up to which no sum of placements is taken to be normal
 _LARGEST = 200  # known units that are put in random orders; among more the few asked ones are nearly independent
 _PAIR = 2
@@ -77,7 +78,7 @@ def compare_sets(
         return SetTest(p_value=1.0, average=1.0, effect=0.5, needed=1.0, at_least=0, compared=0, guarantee=guarantee)
     placed, reached = known.standing(questioned, strata)
     luck = luck_of(cells)
-    excess = float(((placed - 0.5) * (cells.portion / np.maximum(cells.asked, 1))[cells.cell]).sum())
+    excess = float(((placed - 0.5) * cells.each).sum())
     normal = {kind: float(luck.p_values(excess, kind)) for kind in GUARANTEES}
     bounded = {kind: _of_few(reached, cells, kind).get(cells.compared, normal[kind]) for kind in GUARANTEES}
     average = _average(questioned, known, cells, bounded["average"])

@@ -7,7 +7,7 @@ from onnxmint.results.facts import Control
 from onnxmint.stats.estimates import Estimate
 from onnxmint.stats.heldout import HeldOut
 from onnxmint.stats.set_test import compare_sets
-from onnxmint.stats.share import CONFIDENCE, Strength, detectable_share, share_of_members
+from onnxmint.stats.share import CONFIDENCE, detectable_share, share_of_members, strength_for
 from onnxmint.verdict.findings import Findings, Question
 from onnxmint.verdict.opinions import Asked, second_opinions
 from onnxmint.verdict.sentences import (
@@ -18,6 +18,7 @@ from onnxmint.verdict.sentences import (
     found_words,
     hidden,
     measured,
+    nobody_known,
     percent,
     preference,
     share_words,
@@ -30,7 +31,8 @@ ASSUMPTION = (
     "non-members (same source, same preparation); no test after the fact can prove that (arXiv 2409.19798)."
 )
 SHARE_ASSUMPTION = (
-    "The share, and what would have been found, hold if members among them were trained on as the known members were."
+    "The share, and what would have been found, hold if members among them were trained on as the known members were, "
+    "if the known members were drawn at random from all that were, and if labels and files are as good as theirs."
 )
 NO_REFERENCE = (
     "No model that was not trained on these images was compared, so a mere difference in difficulty between members "
@@ -47,7 +49,7 @@ def reach_verdict(
     question: Question,
     known: HeldOut,
     *,
-    auc: Estimate,
+    auc: Estimate | None,
     controls: Sequence[Control],
     asked: Asked | None = None,
 ) -> Verdict:
@@ -57,23 +59,13 @@ def reach_verdict(
         question: scores of the set, and what is asked of it.
         known: held-out scores of known units of the same kind.
         auc: by which it is judged whether members can be told at all; best of images that the set test does not use.
+            None where no member is known, so that the score was fixed in advance: then "no-evidence" is no answer.
         controls: what else could explain a difference.
         asked: what else was observed of the units, for second opinions.
     """
     if not len(question.scores):
         return Verdict(kind="inconclusive", text="No questioned image could be read, so nothing was tested.")
-    strength = Strength.measured(known)
-    few = min(len(question.scores), len(known.member), len(known.nonmember)) < _FEWEST
-    blind = few or strength.effect <= 0 or auc.low <= CHANCE  # a share of what cannot be told apart is no estimate
-    test = compare_sets(question.scores, known, alpha=question.alpha, guarantee=question.guarantee)
-    found = Findings(
-        test=test,
-        opinions=second_opinions(question.scores, known, test, asked or Asked(), alpha=question.alpha),
-        share=None if blind else share_of_members(question.scores, known),
-        detectable=detectable_share(strength, len(question.scores), alpha=question.alpha, guarantee=question.guarantee),
-        strength=strength,
-        auc=auc,
-    )
+    found = _findings(question, known, auc, asked or Asked())
     failed = stopped_by(controls)
     answer: tuple[VerdictKind, str]
     answer = ("inconclusive", confounded(failed, question)) if failed else _judge(found, question, controls)
@@ -91,6 +83,25 @@ def reach_verdict(
         average_p_value=found.test.average,
         opinions=found.opinions.facts(question.alpha),
         preference=preference(found) if kind == "members-found" else None,
+    )
+
+
+def _findings(question: Question, known: HeldOut, auc: Estimate | None, asked: Asked) -> Findings:
+    scores, strata, alpha, guarantee = question.scores, question.strata, question.alpha, question.guarantee
+    test = compare_sets(scores, known, alpha=alpha, strata=strata, guarantee=guarantee)
+    opinions = second_opinions(scores, known, test, asked, alpha=alpha, strata=strata)
+    if auc is None or len(known.member) < _FEWEST:
+        return Findings(test=test, opinions=opinions, share=None, detectable=None, strength=None, auc=auc)
+    strength, worth = strength_for(scores, known, strata)
+    few = min(test.compared, len(known.nonmember)) < _FEWEST
+    blind = few or strength.effect <= 0 or auc.low <= CHANCE  # a share of what cannot be told apart is no estimate
+    return Findings(
+        test=test,
+        opinions=opinions,
+        share=None if blind else share_of_members(scores, known, strata),
+        detectable=detectable_share(strength, worth, alpha=alpha, guarantee=guarantee) if worth else None,
+        strength=strength,
+        auc=auc,
     )
 
 
@@ -126,7 +137,7 @@ def _unexcluded(controls: Sequence[Control]) -> list[str]:
 
 def _judge(found: Findings, question: Question, controls: Sequence[Control]) -> tuple[VerdictKind, str]:
     """Return the answer where no control stops it."""
-    if found.auc.low <= CHANCE:
+    if found.auc is not None and found.auc.low <= CHANCE:
         return "inconclusive", (
             f"On images it had not seen, this audit could not tell members of the training set from non-members "
             f"({measured(found.auc)}; 0.5 is chance), so it can say nothing about the {question.words}. More "
@@ -138,17 +149,17 @@ def _judge(found: Findings, question: Question, controls: Sequence[Control]) -> 
     if found.share is not None and found.share.low > 0:
         return "inconclusive", (
             f"There is a sign that some of the {question.words} were in the model's training set "
-            f"({tested(found.test)}; {share_words(found.share)}), but not at the level of {question.alpha:g} that was "
-            "asked for. More questioned images or more evidence would settle it."
+            f"({tested(found, question)}; {share_words(found.share)}), but not at the level of {question.alpha:g} that "
+            "was asked for. More questioned images or more evidence would settle it."
         )
-    why = hidden(found, question, controls)
+    why = hidden(found, question, controls) or (nobody_known(found, question) if found.auc is None else None)
     if why:
         return "inconclusive", why
     if found.share is None or found.detectable is None or found.detectable > question.relevant_share:
         return "inconclusive", blind(found, question)
     return "no-evidence", (
         f"There is no sign that any of the {question.words} was in the model's training set: as a set they do not "
-        f"score significantly higher than images that were not trained on ({tested(found.test)}). The share of "
+        f"score significantly higher than images that were not trained on ({tested(found, question)}). The share of "
         f"members among them is at most {percent(found.share.high)} (95% interval); had {percent(found.detectable)} "
         f"or more of them been trained on, this audit would have noticed in {CONFIDENCE:.0%} of cases, its own luck "
         "included. A smaller share can still be among them unnoticed."

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from onnxmint.stats.estimates import Estimate, FloatArray
 from onnxmint.stats.guarantee import DEFAULT, Guarantee
+from onnxmint.stats.heldout import Numbers
 from onnxmint.stats.set_test import SetTest
 from onnxmint.stats.share import Strength
 from onnxmint.verdict.opinions import Opinions
@@ -20,6 +21,8 @@ class Question:
         alpha: level of the test.
         relevant_share: share of members that the answer "no evidence" must have been able to notice.
         guarantee: of which auditors the level holds.
+        strata: (u,) stratum of each unit, where the known ones have strata too.
+        like: what units of a stratum have in common, as in "of the same class"; empty without strata.
     """
 
     scores: FloatArray
@@ -28,6 +31,8 @@ class Question:
     alpha: float
     relevant_share: float
     guarantee: Guarantee = DEFAULT
+    strata: Numbers | None = None
+    like: str = ""
 
     @property
     def words(self) -> str:
@@ -38,11 +43,11 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    """All numbers that a verdict rests on."""
+    """All numbers that a verdict rests on; `auc` and `strength` are None where no member is known."""
 
     test: SetTest
     opinions: Opinions
     share: Estimate | None
     detectable: float | None
-    strength: Strength
-    auc: Estimate
+    strength: Strength | None
+    auc: Estimate | None

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from onnxmint.results.facts import OpinionFacts
 from onnxmint.stats.estimates import FloatArray
-from onnxmint.stats.heldout import HeldOut
+from onnxmint.stats.heldout import HeldOut, Numbers
 from onnxmint.stats.opinions import SecondOpinion, compare_effects, second_opinion
 from onnxmint.stats.set_test import SetTest, compare_sets
 from onnxmint.stats.strata import stratify
@@ -90,7 +90,9 @@ def asked_of(units: Units, row: NDArray[np.int64], free: FloatArray | None, leve
     )
 
 
-def second_opinions(scores: FloatArray, known: HeldOut, test: SetTest, asked: Asked, *, alpha: float) -> Opinions:
+def second_opinions(
+    scores: FloatArray, known: HeldOut, test: SetTest, asked: Asked, *, alpha: float, strata: Numbers | None = None
+) -> Opinions:
     """Ask the same question without labels, and within equal confidence.
 
     Args:
@@ -100,16 +102,24 @@ def second_opinions(scores: FloatArray, known: HeldOut, test: SetTest, asked: As
         asked: what else was observed.
         alpha: level of the tests; that of a second opinion is held on average over auditors, as the first allows for
             an unlucky one.
+        strata: (u,) where the known units have strata.
     """
     labels = None
     if asked.free is not None and asked.known_free is not None:
-        free = compare_sets(asked.free, asked.known_free, alpha=alpha)
+        alike = replace(
+            asked.known_free, member_stratum=known.member_stratum, nonmember_stratum=known.nonmember_stratum
+        )
+        free = compare_sets(asked.free, alike, alpha=alpha, strata=strata)
         ratio = compare_effects((scores, known), (asked.free, asked.known_free))
         labels = second_opinion(test, free, ratio, alpha=alpha)
     equal = None
     if asked.level is not None and asked.known_level is not None:
         member, nonmember = asked.known_level
-        strata = stratify(nonmember, None, most=_LEVELS)
-        like = replace(known, member_stratum=strata.of(member, None), nonmember_stratum=strata.of(nonmember, None))
-        equal = compare_sets(scores, like, alpha=alpha, strata=strata.of(asked.level, None), guarantee="average")
+        levels = stratify(nonmember, known.nonmember_stratum, most=_LEVELS)
+        like = replace(
+            known,
+            member_stratum=levels.of(member, known.member_stratum),
+            nonmember_stratum=levels.of(nonmember, known.nonmember_stratum),
+        )
+        equal = compare_sets(scores, like, alpha=alpha, strata=levels.of(asked.level, strata), guarantee="average")
     return Opinions(labels=labels, equal=equal)

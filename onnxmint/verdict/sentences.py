@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from onnxmint.results.facts import Control
 from onnxmint.stats.estimates import Estimate
 from onnxmint.stats.sensitivity import sensitivity
-from onnxmint.stats.set_test import SetTest
 from onnxmint.stats.share import CONFIDENCE, questioned_needed
 from onnxmint.verdict.findings import Findings, Question
 
@@ -13,7 +12,7 @@ from onnxmint.verdict.findings import Findings, Question
 def doubt(found: Findings, question: Question, controls: Sequence[Control]) -> str | None:
     """Return why a finding is none: a second opinion does not share it, or none could be asked."""
     labels, equal = found.opinions.labels, found.opinions.equal
-    start = f"The {question.words} score higher than images that were not trained on ({tested(found.test)}), but"
+    start = f"The {question.words} score higher than images that were not trained on ({tested(found, question)}), but"
     if labels is not None and labels.kind == "only-labelled":
         return (
             f"{start} not when the model's own top class stands in the place of their labels (p "
@@ -53,7 +52,10 @@ def _referenced(controls: Sequence[Control]) -> bool:
 def hidden(found: Findings, question: Question, controls: Sequence[Control]) -> str | None:
     """Return how members may be among the images although the test finds none; None where nothing speaks for it."""
     labels, equal = found.opinions.labels, found.opinions.equal
-    start = f"The {question.words} do not score higher than images that were not trained on ({tested(found.test)}), but"
+    start = (
+        f"The {question.words} do not score higher than images that were not trained on ({tested(found, question)}), "
+        "but"
+    )
     if labels is not None and labels.kind in ("only-free", "labels-lower"):
         said = "they do" if labels.kind == "only-free" else "they come nearer to it"
         return (
@@ -91,11 +93,17 @@ def found_words(found: Findings, question: Question) -> str:
     least = f" With {1 - question.alpha:.0%} confidence at least {at_least(found):,} of the {units} were."
     return (
         f"{what} {question.words} {'was' if question.images == 1 else 'were'} in the model's training set: as a set "
-        f"they score higher than images that were not trained on ({tested(found.test)}){_shared(found)}. Were none of "
-        f"them trained on, {_rate(question)}.{share}{least}{_stands(found)} Which ones is another question: single "
-        "images "
-        f"can be told apart only as well as {measured(found.auc)}."
+        f"they score higher than images that were not trained on ({tested(found, question)}){_shared(found)}. Were "
+        f"none of them trained on, {_rate(question)}.{share}{least}{_stands(found)} Which ones is another question: "
+        f"{_alone(found)}."
     )
+
+
+def _alone(found: Findings) -> str:
+    """Return what is known of single images."""
+    if found.auc is None:
+        return "no member is known, so nothing is known of how well single images can be told apart"
+    return f"single images can be told apart only as well as {measured(found.auc)}"
 
 
 def _shared(found: Findings) -> str:
@@ -155,10 +163,11 @@ def blind(found: Findings, question: Question) -> str:
         if found.detectable is None
         else f"only a share of {percent(found.detectable)} or more would have been found in 95% of cases"
     )
-    needed = questioned_needed(
+    needed = found.strength and questioned_needed(
         found.strength, question.relevant_share, alpha=question.alpha, guarantee=question.guarantee
     )
     units = "groups" if question.grouped else "images"
+    known = "" if found.auc is None else f" ({measured(found.auc)})"
     mend = (
         f"With about {needed:,} questioned {units} a share of {percent(question.relevant_share)} would be found in "
         f"{CONFIDENCE:.0%} of cases."
@@ -166,10 +175,22 @@ def blind(found: Findings, question: Question) -> str:
         else "No number of questioned images would do with this evidence: more known members and non-members are "
         "needed (onnxmint plan says how many)."
     )
+    return f"{_no_higher(found, question)}, but {seen}{known}. {mend}"
+
+
+def nobody_known(found: Findings, question: Question) -> str:
+    """Say that without known members nothing can be excluded."""
+    return (
+        f"{_no_higher(found, question)}. No members are known, so nothing is known of how far they would stand out: "
+        "that members are among them is not excluded, whatever their share."
+    )
+
+
+def _no_higher(found: Findings, question: Question) -> str:
     do = "does" if question.images == 1 else "do"
     return (
         f"The {question.words} {do} not score significantly higher than images that were not trained on "
-        f"({tested(found.test)}), but {seen} ({measured(found.auc)}). {mend}"
+        f"({tested(found, question)})"
     )
 
 
@@ -178,9 +199,10 @@ def measured(auc: Estimate) -> str:
     return f"AUC {auc.value:.3f}, 95% interval {auc.low:.3f} to {auc.high:.3f}"
 
 
-def tested(test: SetTest) -> str:
+def tested(found: Findings, question: Question) -> str:
     """Name the test and its p-value."""
-    return f"one-sided Mann-Whitney test against held-out non-members, p {_p(test.p_value)}"
+    like = f" {question.like}" if question.like else ""
+    return f"one-sided Mann-Whitney test against held-out non-members{like}, p {_p(found.test.p_value)}"
 
 
 def _p(value: float) -> str:

@@ -33,6 +33,16 @@ class Units:
     size: int
     known: Yardstick
 
+    def of_units(self, values: Rows) -> Rows:
+        """Return (u,) the value of each unit, of several images that of the last one.
+
+        Args:
+            values: (r,) of the rows that units are made of, as `row` has them.
+        """
+        found = np.zeros(len(self.score), np.int64)
+        found[self.place] = values
+        return found
+
     @property
     def grouped(self) -> bool:
         """Return whether some images count together."""

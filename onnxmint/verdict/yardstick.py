@@ -97,10 +97,16 @@ class Yardstick:
         """Return all members and only these non-members."""
         return self.take(self.is_member | np.isin(self.number, numbers))
 
-    def images(self) -> HeldOut:
-        """Return every image as a unit."""
+    def images(self, stratum: Rows | None = None) -> HeldOut:
+        """Return every image as a unit.
+
+        Args:
+            stratum: (h,) of each row; None compares all with all.
+        """
         score, side = self.score.astype(np.float64), self.is_member
         return HeldOut(
+            member_stratum=None if stratum is None else stratum[side],
+            nonmember_stratum=None if stratum is None else stratum[~side],
             member=score[side],
             nonmember=score[~side],
             member_fold=self.fold[side],
@@ -112,17 +118,23 @@ class Yardstick:
     def _networks(self) -> int:
         return int(self.fold.max(initial=0)) + 1
 
-    def groups(self) -> HeldOut:
-        """Return every group as a unit, by its mean score; images where there are no groups."""
+    def groups(self, stratum: Rows | None = None) -> HeldOut:
+        """Return every group as a unit, by its mean score; images where there are no groups.
+
+        Args:
+            stratum: (h,) of each row, of a group that of its last row; None compares all with all.
+        """
         if self.group is None:
-            return self.images()
-        sides = [self._means(member) for member in (True, False)]
+            return self.images(stratum)
+        sides = [self._means(member, stratum) for member in (True, False)]
         return HeldOut(
             member=sides[0][0],
             nonmember=sides[1][0],
             member_fold=sides[0][1],
             nonmember_fold=sides[1][1],
             inflation=cross_fitting_inflation(self._networks),
+            member_stratum=None if stratum is None else sides[0][2],
+            nonmember_stratum=None if stratum is None else sides[1][2],
         )
 
     def thinned(self, size: int, digest: NDArray[np.uint64]) -> "Yardstick":
@@ -140,14 +152,17 @@ class Yardstick:
         _, of, count = np.unique(key, return_inverse=True, return_counts=True)
         return self.take((places_in_group(key, digest) < size) & (count[of] >= size))
 
-    def _means(self, member: bool) -> tuple[FloatArray, NDArray[np.int8]]:
-        side = self.take(self.is_member == member)
+    def _means(self, member: bool, stratum: Rows | None) -> tuple[FloatArray, NDArray[np.int8], Rows]:
+        mine = self.is_member == member
+        side = self.take(mine)
         if side.group is None:
             raise ValueError("there are no groups")
         means, place = group_means(side.score.astype(np.float64), side.group)
-        fold = np.zeros(len(means), np.int8)
+        fold, of = np.zeros(len(means), np.int8), np.zeros(len(means), np.int64)
         fold[place] = side.fold  # a group is never divided between folds
-        return means, fold
+        if stratum is not None:
+            of[place] = stratum[mine]
+        return means, fold, of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from onnxmint.verdict.answer import reach_verdict
 from onnxmint.verdict.findings import Question
 from onnxmint.verdict.gating import gate_and_yardstick
 from onnxmint.verdict.opinions import asked_of
-from onnxmint.verdict.scores import Scored, flag_warnings, histogram, judge, prior_of, statistics
+from onnxmint.verdict.scores import Scored, classes_of, flag_warnings, histogram, judge, prior_of, statistics
 from onnxmint.verdict.units import Units, as_units
 from onnxmint.workflows.opening import Known, Ready, open_by_training, open_with_auditor
 from onnxmint.workflows.questioning import score, what_was_seen
@@ -76,6 +76,8 @@ def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult
     )
     seen = what_was_seen(ready, asked, scored, units, settings, engine)
     controls = control_question(auditor.controls, seen, rng, wanted=settings.controls)
+    told = asked.labels if auditor.method.labels else None
+    classes = classes_of(scored, units, told) if settings.per_class else None
     verdict = reach_verdict(
         Question(
             scores=units.score,
@@ -84,14 +86,15 @@ def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult
             alpha=settings.alpha,
             relevant_share=settings.relevant_share,
             guarantee=settings.guarantee,
+            strata=classes,
+            like="" if classes is None else "of the same class",
         ),
-        units.known.groups(),
+        units.known.groups(None if classes is None else units.known.category.astype(np.int64)),
         auc=auditor.performance.auc if gate is None else gate.auc,
         controls=controls,
         asked=asked_of(units, scored.row, scored.free, scored.level),
     )
     prior, prior_words = prior_of(settings, verdict.share_of_members, len(scored.row))
-    told = asked.labels if auditor.method.labels else None
     scores = judge(scored, asked, units, settings, prior, told, rng)
     return AuditResult(
         version=__version__,

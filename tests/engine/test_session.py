@@ -88,3 +88,18 @@ def test_onnxruntime_reports_to_nobody(tmp_path: Path, demo: Path) -> None:
 def test_all_cores_are_shared_out(monkeypatch: pytest.MonkeyPatch, cores: int, workers: int, threads: int) -> None:
     monkeypatch.setattr(session, "usable_cores", lambda: cores)
     assert session.share_cores(session.choose_device("cpu")) == (workers, threads)
+
+
+def test_onnxruntime_writes_nothing_by_itself(capfd: pytest.CaptureFixture[str]) -> None:
+    """Its default logger has a severity of its own, beside that of a session."""
+    text = """
+    <ir_version: 8, opset_import: ["" : 17]>
+    large (uint8[N,2,2,1] image) => (float[A] much)
+    <int64[1] size = {4611686018427387904}, float[1] unused = {0}>
+    { much = ConstantOfShape (size)  nothing = Identity (image) }
+    """
+    opened = session.open_session(onnx.parser.parse_model(text).SerializeToString(), session.choose_device("cpu"))
+    with pytest.raises(Exception, match=r".") as caught:
+        opened.run(None, {"image": np.zeros((1, 2, 2, 1), np.uint8)})
+    assert type(caught.value).__module__.startswith("onnxruntime")
+    assert capfd.readouterr() == ("", "")

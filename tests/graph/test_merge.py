@@ -10,10 +10,11 @@ import torch
 
 from onnxmint.errors import ModelError
 from onnxmint.graph.instrument import GraphPreprocess, instrument
+from onnxmint.graph.isolation import MORE_SECONDS
 from onnxmint.graph.layer import choose_layer
 from onnxmint.graph.layers import list_layers
 from onnxmint.graph.load import load_target
-from onnxmint.graph.merge import append_module
+from onnxmint.graph.merge import append_module, try_auditor
 from onnxmint.graph.serial import serialize
 from onnxmint.graph.views import VIEW_SETS
 from onnxmint.mint.export import export_module
@@ -97,3 +98,66 @@ def test_the_same_parts_give_the_same_bytes(tmp_path: Path) -> None:
         )
         written.add(serialize(merged))
     assert len(written) == 1
+
+
+AUDITOR = """
+<ir_version: 8, opset_import: ["" : 17]>
+auditor (uint8[N,8,8,3] image, int64[N] label) => (float[N] score, float[N] p_value, float[N,4] answer)
+<float[192,4] w, int64[1] first = {0}>
+{
+  pixels = Cast <to = 1> (image)  flat = Flatten (pixels)  answer = MatMul (flat, w)
+  score = ReduceMax <axes = [1], keepdims = 0> (answer)  number = Cast <to = 1> (label)  p_value = Add (score, number)
+}
+"""
+
+
+def _auditor(path: Path, old: str = "", new: str = "") -> tuple[onnx.ModelProto, Path]:
+    text = AUDITOR.replace(old, new)
+    if "int64[N] score" in new:
+        text = text.replace("score = ReduceMax", "score = Cast <to = 7> (s)  s = ReduceMax").replace(
+            "(score, n", "(s, n"
+        )
+    file = cnn(path, text)
+    return onnx.load(file), file
+
+
+def test_an_auditor_that_gives_what_it_should_is_timed(tmp_path: Path) -> None:
+    assert 0 < try_auditor(*_auditor(tmp_path / "a.onnx"), (8, 8, 3)) < 10
+
+
+SCORE = "score = ReduceMax <axes = [1], keepdims = 0> (answer)"
+ODD_AUDITORS: dict[str, tuple[str, str, str]] = {
+    "a scalar": (SCORE, SCORE.replace("axes = [1], ", ""), "'score' has shape [] for 2 images"),
+    "one for all": ("Add (score, number)", "Gather (score, first)", "'p_value' has shape [1] for 2 images"),
+    "no answer": ("[N,4] answer)", "[N] number)", "'answer' has shape [] for 2 images, and an auditor's has 2 axes"),
+    "whole numbers": (
+        "float[N] score",
+        "int64[N] score, float[N] s",
+        "'score' has shape [] for 2 images",
+    ),
+    "other pixels": ("uint8[N,8,8,3] image", "float[N,8,8,3] image", "it does not take pixels, and perhaps labels"),
+    "a third input": (
+        "int64[N] label)",
+        "int64[N] label, float[N] more)",
+        "it does not take pixels, and perhaps labels",
+    ),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "message"), ODD_AUDITORS.values(), ids=ODD_AUDITORS)
+def test_an_auditor_that_gives_something_else_is_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
+    proto, path = _auditor(tmp_path / "a.onnx", old, new)
+    with pytest.raises(ModelError) as caught:
+        try_auditor(proto, path, (8, 8, 3))
+    assert message in str(caught.value)
+
+
+def test_an_auditor_that_never_answers_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(MORE_SECONDS, "1")
+    loop = """yes = Constant <value = bool {1}> ()  none = Constant <value = float {0}> ()
+      q = Loop (, yes, none) <body = b (int64 i, bool c, float a) => (bool c2, float a2)
+        { c2 = Identity (c)  a2 = Neg (a) }>
+      turned = Add (number, q)  p_value = Add (score, turned)"""
+    proto, path = _auditor(tmp_path / "a.onnx", "p_value = Add (score, number)", loop)
+    with pytest.raises(ModelError, match=r"a\.onnx: the model did not answer a batch of 2 in 1 s"):
+        try_auditor(proto, path, (8, 8, 3))

@@ -216,3 +216,75 @@ def test_no_share_is_spoken_of_where_none_is_stated() -> None:
     found = verdict(scores(0, 300), distance=0.0)
     assert (found.share_of_members, found.detectable_share) == (None, None)
     assert found.text.endswith(ASSUMPTION)
+
+
+def test_strata_reach_the_whole_verdict() -> None:
+    """All questioned images are of the class that scores high: without strata that is a finding."""
+    stratum = np.arange(400) % 2
+    nonmember = scores(0, 400) + 3 * stratum
+    known = HeldOut(
+        member=nonmember + 1.5,
+        nonmember=nonmember,
+        member_fold=np.zeros(400, np.int8),
+        nonmember_fold=np.zeros(400, np.int8),
+        member_stratum=stratum,
+        nonmember_stratum=stratum,
+    )
+    rng = np.random.default_rng(0)
+    level = Asked(level=rng.normal(size=200), known_level=(rng.normal(size=400), rng.normal(size=400)))
+    asked, one = scores(3, 200), np.ones(200, np.int64)
+    within, across = (
+        reach_verdict(
+            Question(
+                scores=asked, images=200, grouped=False, alpha=0.05, relevant_share=0.5, strata=strata,
+                like="" if strata is None else "of the same class",
+            ),
+            held, auc=performance(1.5).auc, controls=(GIVEN, *OTHERS), asked=level,
+        )
+        for strata, held in ((one, known), (None, HeldOut.of(known.member, known.nonmember)))
+    )  # fmt: skip
+    assert (within.kind, across.kind) == ("no-evidence", "members-found")
+    assert within.share_of_members is not None
+    assert within.share_of_members.low == 0
+    assert "against held-out non-members of the same class, p" in within.text
+
+
+def test_strata_reach_the_second_opinions() -> None:
+    """Label-free scores of the high class are no second finding either."""
+    stratum = np.arange(400) % 2
+    nonmember = scores(0, 400) + 3 * stratum
+    known = HeldOut(
+        member=nonmember + 1.5,
+        nonmember=nonmember,
+        member_fold=np.zeros(400, np.int8),
+        nonmember_fold=np.zeros(400, np.int8),
+        member_stratum=stratum,
+        nonmember_stratum=stratum,
+    )
+    free = HeldOut.of(known.member, known.nonmember)
+    question = Question(
+        scores=scores(4.5, 200), images=200, grouped=False, alpha=0.05, relevant_share=0.5,
+        strata=np.ones(200, np.int64), like="of the same class",
+    )  # fmt: skip
+    asked = Asked(free=scores(3, 200)[:, None], known_free=free)
+    found = reach_verdict(question, known, auc=performance(1.5).auc, controls=(GIVEN, *OTHERS), asked=asked)
+    assert found.kind == "inconclusive"
+    assert [(one.name, one.finds) for one in found.opinions] == [("without labels", False)]
+
+
+def test_without_known_members_nothing_is_excluded() -> None:
+    known, rng = HeldOut.of(np.empty(0), scores(0, 500)), np.random.default_rng(0)
+    level = Asked(level=rng.normal(size=200), known_level=(np.empty(0), rng.normal(size=500)))
+    found, none = (
+        reach_verdict(
+            Question(scores=asked, images=len(asked), grouped=False, alpha=0.05, relevant_share=0.5),
+            known, auc=None, controls=(GIVEN, *OTHERS), asked=level,
+        )
+        for asked in (rng.permutation(scores(0.8, 200)), rng.permutation(scores(0, 200)))
+    )  # fmt: skip
+    assert (found.kind, none.kind) == ("members-found", "inconclusive")
+    assert (found.at_least or 0) > 10
+    assert (found.share_of_members, none.detectable_share) == (None, None)
+    assert "that members are among them is not excluded, whatever their share" in none.text
+    assert "no member is known" in found.text
+    assert found.text.endswith(ASSUMPTION)
