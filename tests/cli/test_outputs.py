@@ -88,12 +88,16 @@ def test_no_command_writes_over_what_it_reads(
         (place / output).symlink_to(place / victim)
     if link == "hard link":
         (place / output).hardlink_to(place / victim)
-    if (command, victim, link) == ("expose-layer", "model.bin", "hard link"):
-        pytest.skip("weights that have two names are refused for that")
     before = _tree(place)
     code, out, err = call(*FILE_COMMANDS[command], "-o", output, *overwrite)
     asked_first = command == "expose-layer" and victim == "model.bin" and not overwrite
     message = "exists already" if asked_first else "would overwrite"
+    if (victim, link) == ("model.bin", "hard link"):  # weights of two names are refused, whatever is written
+        message = "(exists already|would overwrite|is a hard link)"
+        assert (code, out) in ((1, ""), (2, ""))
+        assert re.search(message, err), err
+        assert _tree(place) == before
+        return
     assert (code, out) == (2, "")
     assert re.fullmatch(rf"Error: .*{message}.*; choose another name\n|Error: .*{message}.*--overwrite\n", err), err
     assert _tree(place) == before
@@ -287,6 +291,8 @@ def test_what_a_killed_run_left_is_gone_after_the_next(call: Run, trained: Path,
 _WATCHED = """
 import sys
 def hook(event, found):
+    if "onnxmint.graph.isolated" in str(found):
+        return  # the trial run of a stranger's model, which must not end this process
     if event in ("subprocess.Popen", "os.fork", "os.posix_spawn", "os.exec", "os.system", "socket.connect"):
         print("EVENT", event, found, file=sys.stderr)
 sys.addaudithook(hook)
@@ -295,7 +301,7 @@ main(sys.argv[1:])
 """
 
 
-def test_a_training_with_controls_starts_no_process_and_leaves_no_folder(tmp_path: Path) -> None:
+def test_a_training_with_controls_starts_no_process_but_the_trial_and_leaves_no_folder(tmp_path: Path) -> None:
     (tmp_path / "tmp").mkdir()
     words = [*AUDIT, "--limit", "100", "--views", "2", "--layer", "auto", "-q", "-o", "run"]
     own = {"PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path / "tmp")}
