@@ -13,8 +13,10 @@ import pytest
 from PIL import Image
 
 from onnxmint.cli.main import COMMANDS
+from onnxmint.graph.load import load_target
 from tests.cli.conftest import Run
 from tests.conftest import DEMO, KNOWN
+from tests.patches import everywhere
 
 MODEL = str(DEMO / "target.onnx")
 EVIDENCE = ["--members", str(KNOWN[0]), "--nonmembers", str(KNOWN[1])]
@@ -376,7 +378,8 @@ def test_a_trained_auditor_is_kept_when_the_audit_fails(call: Run, tmp_path: Pat
     known = f"{EVIDENCE[1]}?rows=0:5"
     code, _, err = call("audit", MODEL, known, *PLAIN, *DECLARED, "--views", "2", "-q", "-o", "run")
     assert code == 1, err
-    assert [file.name for file in (tmp_path / "run").iterdir()] == ["auditor.onnx"]
+    assert not (tmp_path / "run").exists()
+    assert [file.name for file in (tmp_path / "run.unfinished").iterdir()] == ["auditor.onnx"]
 
 
 def test_a_model_of_any_image_size_is_audited_at_the_declared_one(call: Run, tmp_path: Path) -> None:
@@ -396,24 +399,20 @@ def test_a_model_of_any_image_size_is_audited_at_the_declared_one(call: Run, tmp
 
 
 def test_ctrl_c_is_one_line(call: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    import onnxmint.graph.load
-
     def interrupted(path: Path, **options: str) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(onnxmint.graph.load, "load_target", interrupted)
+    everywhere(monkeypatch, load_target, interrupted)
     code, _, err = call("layers", MODEL)
     assert code == 130
     assert "Stopped by the user" in err
 
 
 def test_a_defect_of_ours_is_one_line_without_debug(call: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    import onnxmint.graph.load
-
     def broken(path: Path, **options: object) -> None:
         raise ZeroDivisionError("boom")
 
-    monkeypatch.setattr(onnxmint.graph.load, "load_target", broken)
+    everywhere(monkeypatch, load_target, broken)
     code, _, err = call("layers", MODEL)
     assert code == 1
     assert "unexpected ZeroDivisionError: boom" in _message(err)
@@ -450,5 +449,5 @@ def test_an_old_run_is_kept_when_the_new_one_fails(call: Run, images: Path, phi_
     before = (tmp_path / "run" / "report.json").read_bytes()
     shutil.rmtree(images)
     images.mkdir()
-    assert call("audit", MODEL, images, "--auditor", phi_file, "-q", "-o", "run")[0] == 1
+    assert call("audit", MODEL, images, "--auditor", phi_file, "-q", "-o", "run", "--overwrite")[0] == 1
     assert (tmp_path / "run" / "report.json").read_bytes() == before

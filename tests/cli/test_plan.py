@@ -58,7 +58,7 @@ def test_wrong_words_give_one_line(call: Run, words: list[str], message: str) ->
 
 def audited(call: Run, phi_file: Path, *words: object) -> tuple[dict, dict]:
     given = ["audit", MODEL, DEMO / "questioned.parquet", "--auditor", phi_file, "--no-controls", "-o", "run"]
-    code, out, err = call(*given, "--json", "-q", *words)
+    code, out, err = call(*given, "--overwrite", "--json", "-q", *words)
     assert (code, err) == (0, "")
     return json.loads(out), pq.read_table("run/scores.parquet").to_pydict()
 

@@ -50,7 +50,9 @@ def _asked(labels: np.ndarray | None = None, *, missing: tuple[int, ...] = ()) -
 
 
 def _units(scored: Scored, known: Yardstick, groups: np.ndarray | None = None) -> Units:
-    return as_units(scored.score, scored.row, groups, known, np.random.default_rng(2))
+    digest = facts(COUNT, seed=2).digest[scored.row]
+    known_digest = facts(len(known.score), seed=3).digest
+    return as_units(scored.score, scored.row, groups, known, digest=digest, known_digest=known_digest)
 
 
 def _judged(

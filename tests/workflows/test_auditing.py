@@ -13,16 +13,17 @@ import PIL.Image
 import pyarrow.parquet as pq
 import pytest
 
-from onnxmint.engine import target as target_room
-from onnxmint.evidence import gathering
-from onnxmint.methods import references
+from onnxmint.graph.layers import list_layers
+from onnxmint.graph.load import load_target
+from onnxmint.graph.placebo import placebo_twin
+from onnxmint.images.sources import open_source
 from onnxmint.mint.auditor import METADATA_KEY
 from onnxmint.results.audit import AuditResult
 from onnxmint.settings import AuditSettings, TrainSettings
-from onnxmint.workflows import auditing, checking
 from onnxmint.workflows.auditing import Known, audit
 from onnxmint.workflows.training import train
 from tests.conftest import DEMO, KNOWN
+from tests.patches import everywhere
 
 MODEL, QUESTIONED = DEMO / "target.onnx", DEMO / "questioned.parquet"
 SETTINGS = TrainSettings(preprocess="0-1", device="cpu", limit=60, views=2, module="views")
@@ -43,23 +44,20 @@ def result(calls: Counter[str], decoded: Counter[bytes]) -> Iterator[AuditResult
     """An audit with evidence and all controls, its calls counted."""
     patch = pytest.MonkeyPatch()
 
-    def count(place: object, name: str, what: Callable[..., str]) -> None:
-        real = getattr(place, name)
-
+    def count(real: Callable[..., Any], what: Callable[..., str]) -> Callable[..., Any]:
         def counted(*given: Any, **named: Any) -> Any:
             calls[what(*given)] += 1
             return real(*given, **named)
 
-        patch.setattr(place, name, counted)
+        return counted
 
-    for room in (auditing, target_room, references, checking):
-        count(room, "load_target", lambda path, *_: f"load {Path(path).name}")
-    for room in (auditing, gathering):
-        count(room, "open_source", lambda place, *_: f"open {Path(place).name}")
-    count(target_room, "list_layers", lambda model: "list layers")
-    count(target_room, "placebo_twin", lambda model: "twin")
+    everywhere(patch, load_target, count(load_target, lambda path, *_: f"load {Path(path).name}"))
+    everywhere(patch, open_source, count(open_source, lambda place, *_: f"open {Path(place).name}"))
+    everywhere(patch, list_layers, count(list_layers, lambda model: "list layers"))
+    everywhere(patch, placebo_twin, count(placebo_twin, lambda model: "twin"))
     content = MODEL.read_bytes()
-    count(hashlib, "sha256", lambda data=b"": "hash" if data == content else "hash of another")
+    hashed = count(hashlib.sha256, lambda data=b"": "hash" if data == content else "hash of another")
+    patch.setattr(hashlib, "sha256", hashed)
     opened = PIL.Image.open
 
     def counted_image(file: io.BytesIO, *given: Any, **named: Any) -> Any:
