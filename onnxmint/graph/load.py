@@ -18,7 +18,7 @@ from onnxmint.graph import isolation
 from onnxmint.graph.answers import Answer
 from onnxmint.graph.guard import check_proto
 from onnxmint.graph.inputs import ImageInput, find_input
-from onnxmint.graph.mending import mend, name_standard_domain
+from onnxmint.graph.mending import mend, read_texts
 from onnxmint.graph.running import opened, require_loadable
 from onnxmint.graph.serial import keep_map_types, set_map_types_aside
 from onnxmint.graph.standard import objection
@@ -79,9 +79,9 @@ def load_target(path: str | Path, *, answer: str | None = None, sha256: str | No
     content = _read(path)
     isolation.start()  # it gets ready while the file is checked
     proto = _parse(content, path)
-    name_standard_domain(proto)
+    notes = read_texts(proto)
     check_proto(proto, path)
-    notes = mend(proto, path)
+    notes += mend(proto, path)
     files = find_weights(proto, path)
     digest = _sha256(content, files)
     _require_hash(digest, sha256, path)

@@ -200,6 +200,16 @@ def test_weights_that_are_there_twice_and_differ_are_refused(tmp_path: Path) -> 
         load_target(_edited(tmp_path / "m.onnx", edit))
 
 
+def test_names_in_another_encoding_are_read(tmp_path: Path) -> None:
+    """Protobuf hands them over as bytes, and onnxruntime never looks at them."""
+    path = cnn(tmp_path / "m.onnx", CNN.replace("relu1", "xxxxx").replace("cnn (", "yyy ("))
+    path.write_bytes(path.read_bytes().replace(b"xxxxx", b"\xc4\xfcxxx").replace(b"yyy", b"\xfeyy"))
+    target = load_target(path)
+    assert target.notes == ("Some names in the file are no UTF-8: their bytes were written out.",)
+    assert any("\\xc4\\xfcxxx" in (value.name or "") for node in target.model.graph for value in node.outputs)
+    _as_good_as_any(target, _runtime(path))
+
+
 def test_nodes_in_a_circle_are_refused(tmp_path: Path) -> None:
     path = _edited(tmp_path / "m.onnx", lambda model: model.graph.node[0].input.__setitem__(0, "relu2"))
     with pytest.raises(ModelError, match="is not a valid ONNX model: Nodes in a graph must be topologically sorted"):
