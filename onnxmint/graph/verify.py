@@ -47,7 +47,6 @@ def verify_exposed(
     if (found := new_objection(structure(exposed), lambda: structure(target.model))) is not None:
         raise ModelError(f"the exposed model is not valid: {found}; report this")
     kept = [] if cut else [name for name in _outputs(target.model) if name not in target.erratic]
-    names = exposed_names(exposed, layers)
     feeds = {target.input.name: trial_image(target.input, 1, np.random.default_rng(0))}
     near = _REDUCED_TOLERANCE if dtype else TOLERANCE
     reduced = [pool is not None or dtype not in (None, layer.dtype) for layer in layers]
@@ -56,7 +55,7 @@ def verify_exposed(
         before = _original(target, layers, feeds, kept, optimise=optimise)
         after = run_once(exposed, feeds, _outputs(exposed), "the exposed model", optimise=optimise)
         pairs = [(name, before[name], exact) for name in kept if name in before]
-        for layer, name, changed in zip(layers, names, reduced, strict=True):
+        for layer, name, changed in zip(layers, exposed_names(exposed, layers), reduced, strict=True):
             value = _read(before, layer)
             pairs.append((name, _reduced(value, layer, pool), near) if changed else (name, value, exact))
         if (odd := _first_difference(pairs, after)) is not None:

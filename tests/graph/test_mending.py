@@ -216,6 +216,19 @@ def test_nodes_in_a_circle_are_refused(tmp_path: Path) -> None:
         load_target(path)
 
 
+def test_a_constant_that_reads_what_it_makes_is_refused(tmp_path: Path) -> None:
+    """Onnxruntime takes a Constant for what it holds, and never looks at what it reads."""
+
+    def edit(model: onnx.ModelProto) -> None:
+        weight = model.graph.initializer[2]
+        node = helper.make_node("Constant", ["conv2"], ["w2"], value=weight)
+        model.graph.initializer.remove(weight)
+        model.graph.node.insert(0, node)
+
+    with pytest.raises(ModelError, match=r"is not a valid ONNX model: Value .*conv2.* is an outer-scope value"):
+        load_target(_edited(tmp_path / "m.onnx", edit))
+
+
 def test_a_function_whose_operators_changed_is_refused(tmp_path: Path) -> None:
     """Softmax before opset 13 is another one: onnxruntime runs it, and no file of one opset can hold both."""
     edit = _in_function(9)
