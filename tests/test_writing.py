@@ -1,11 +1,13 @@
 """What is written is whole, over no input and no result, and what a killed process leaves behind goes with the next."""
 
 import os
+import random
 import signal
 import stat
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from onnxmint.writing.files import atomic_write
 from onnxmint.writing.folders import RUN_FILES, NewFolder, clear_beside, dated_folder, new_folder
 from onnxmint.writing.inputs import Input, refuse_inputs, require_free
 from onnxmint.writing.leftovers import clear, temporary_file, temporary_folder
+from tests.conftest import ROOT
 
 OLD = {"report.html": b"old page", "run.toml": b"old"}
 NEW = {"report.html": b"new page", "report.json": b"{}", "run.toml": b"new"}
@@ -386,13 +389,53 @@ def test_what_is_kept_outlives_a_failure_and_a_kill_and_is_named(tmp_path: Path)
 def test_folders_named_by_date_never_collide(tmp_path: Path) -> None:
     code = (
         "from onnxmint.writing.folders import dated_folder\n"
-        "with dated_folder('onnxmint-run') as made: made.finish({'run.toml': b''})"
+        "for _ in range(10):\n"
+        "    with dated_folder('onnxmint-run') as made: made.finish({'run.toml': b''})"
     )
-    runs = [subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path) for _ in range(4)]
+    own = {"PYTHONPATH": str(ROOT)}
+    runs = [subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, env=os.environ | own) for _ in range(4)]
     assert [run.wait() for run in runs] == [0] * 4
-    names = sorted(path.name for path in tmp_path.iterdir())
-    assert len(names) == 4
+    names = [path.name for path in tmp_path.iterdir()]
+    assert len(names) == 40
     assert all(name.startswith("onnxmint-run-20") for name in names)
+
+
+_AGAIN_AND_AGAIN = """
+import os, sys
+from pathlib import Path
+from onnxmint.errors import UsageError
+from onnxmint.writing.folders import new_folder
+print("begun", flush=True)
+while True:
+    mark = os.urandom(8)
+    try:
+        with new_folder(Path(sys.argv[1]), overwrite=True) as made:
+            made.finish({"report.json": mark, "report.html": mark * 1000, "run.toml": mark})
+    except UsageError as problem:
+        assert "just being made" in str(problem), problem
+"""
+
+
+def test_runs_that_replace_each_other_and_are_killed_never_mix(tmp_path: Path) -> None:
+    chance = random.Random(0)
+    words = [sys.executable, "-c", _AGAIN_AND_AGAIN, str(tmp_path / "run")]
+    for _ in range(12):
+        runs = [subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+        for one in runs:
+            assert one.stdout is not None
+            one.stdout.readline()
+        time.sleep(0.01 + 0.03 * chance.random())
+        for one in runs:
+            one.kill()
+            assert one.communicate()[1] == ""
+        clear_beside(tmp_path)
+        found = _in(tmp_path / "run")
+        assert found == {
+            "report.json": found["run.toml"],
+            "report.html": found["run.toml"] * 1000,
+            "run.toml": found["run.toml"],
+        }
+        assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
 def test_a_name_by_date_that_is_taken_gets_a_number(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

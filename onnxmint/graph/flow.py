@@ -75,7 +75,7 @@ def bottlenecks(nodes: list[ir.Node], carrying: set[ir.Value], image: ir.Value, 
     found = []
     for place, node in enumerate(nodes):
         live.update(value for value in node.outputs if last_use.get(value, -1) > place)
-        live -= {value for value in live if last_use[value] <= place}
+        live -= {value for value in live if last_use.get(value, -1) <= place}
         if len(live) == 1 and (only := next(iter(live))) is not image and only.producer() is node:
             found.append(only)
     return found

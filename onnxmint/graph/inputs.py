@@ -268,7 +268,9 @@ def _seen_by_weights(image: ir.Value) -> _Seen | None:
 def _weights_of(node: ir.Node, layout: Layout) -> _Seen | None:
     if node.op_type in _CONVOLUTIONS:
         shape = _shape_at(node, _CONVOLUTIONS[node.op_type])
-        return None if shape is None else _Seen(layout=layout, size=shape[1] * node.attributes.get_int("group", 1))
+        if shape is None or len(shape) < _ROW_RANK:
+            return None
+        return _Seen(layout=layout, size=shape[1] * node.attributes.get_int("group", 1))
     shape = _shape_at(node, _PRODUCTS.get(node.op_type, len(node.inputs)))
     if shape is None or len(shape) != _ROW_RANK:
         return None

@@ -18,7 +18,7 @@ from onnxmint.graph import isolation
 from onnxmint.graph.answers import Answer
 from onnxmint.graph.guard import check_proto
 from onnxmint.graph.inputs import ImageInput, find_input
-from onnxmint.graph.mending import mend, name_standard_domain
+from onnxmint.graph.mending import mend, read_texts
 from onnxmint.graph.running import opened, require_loadable
 from onnxmint.graph.serial import keep_map_types, set_map_types_aside
 from onnxmint.graph.standard import objection
@@ -29,6 +29,7 @@ logging.getLogger("onnx_ir").addHandler(logging.NullHandler())  # else Python pr
 OLDEST_OPSET = 7  # below it onnxruntime lacks kernels (BatchNormalization, broadcasting)
 _OPSET_OF_NOTHING = 17  # where a graph has operators of other domains only, ours are added at this opset
 _LARGEST = 2**31  # bytes; protobuf reads no more
+_LONGEST = 300  # letters of a reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,22 +72,23 @@ def load_target(path: str | Path, *, answer: str | None = None, sha256: str | No
         sha256: hash of the model that an auditor was trained for; None takes any model.
 
     Raises:
-        ModelError: another model, no ONNX file, missing weights, hostile content, no or several image inputs, an opset
-            below 7 or above what the runtime loads, no class scores among its outputs.
+        ModelError: another model, no ONNX file, hostile content, nothing that takes one image and gives class scores.
         UsageError: it has no such output.
     """
     path = Path(path)
     content = _read(path)
     isolation.start()  # it gets ready while the file is checked
     proto = _parse(content, path)
-    name_standard_domain(proto)
+    notes = read_texts(proto)
     check_proto(proto, path)
-    notes = mend(proto, path)
+    notes += mend(proto, path)
     files = find_weights(proto, path)
     digest = _sha256(content, files)
     _require_hash(digest, sha256, path)
-    notes += _check_valid(proto, path, files)
+    objections = _check_valid(proto, path, files)
     model = _read_graph(proto, path, files)
+    if objections:
+        _require_editable(model, path)
     tried = try_out(model, find_input(model, path), path, answer)
     return TargetModel(
         path=path,
@@ -96,7 +98,7 @@ def load_target(path: str | Path, *, answer: str | None = None, sha256: str | No
         answer=tried.answer,
         opset=tried.model.graph.opset_imports[""],
         ir_version=proto.ir_version,
-        notes=(*notes, *tried.notes),
+        notes=(*notes, *objections, *tried.notes),
         erratic=tried.erratic,
         calmed=tried.model is not model,
         squeezes=tried.squeezes,
@@ -160,11 +162,7 @@ def _read_graph(proto: onnx.ModelProto, path: Path, files: Mapping[str, WeightFi
     try:
         model = ir.from_proto(proto)
     except ir.serde.SerdeError as problem:
-        cause: BaseException = problem
-        while cause.__cause__ is not None:
-            cause = cause.__cause__
-        first = str(cause).strip().splitlines()[0]
-        raise ModelError(f"{path} holds what onnx-ir {ir.__version__} cannot read: {first}") from None
+        raise ModelError(f"{path} holds what onnx-ir {ir.__version__} cannot read: {_cause(problem)}") from None
     bind_weights(model, files)
     for node in ir.traversal.RecursiveGraphIterator(model.graph):
         for value in node.outputs:
@@ -190,10 +188,26 @@ def _write_out(model: ir.Model, path: Path) -> None:
     """Write functions out where they are called."""
     try:
         passes.InlinePass()(model)
-    except (ir.passes.PassError, ValueError) as problem:
-        cause = problem.__cause__ or problem
-        first = str(cause).strip().splitlines()[0]
-        raise ModelError(f"{path}: its functions cannot be written out: {first}; export it without functions") from None
+    except (RuntimeError, ValueError) as problem:
+        raise ModelError(
+            f"{path}: its functions cannot be written out: {_cause(problem)}; export it without functions"
+        ) from None
+
+
+def _require_editable(model: ir.Model, path: Path) -> None:
+    """Refuse a graph that cannot be copied: what the checker has against it is more than words."""
+    try:
+        model.clone()
+    except (RuntimeError, ValueError) as problem:
+        raise ModelError(f"{path} is not a valid ONNX model: {_cause(problem)}; export it again") from None
+
+
+def _cause(problem: BaseException) -> str:
+    """Return the first line of what an error of onnx-ir came from."""
+    while problem.__cause__ is not None:
+        problem = problem.__cause__
+    lines = str(problem).strip().splitlines()
+    return lines[0][:_LONGEST] if lines else type(problem).__name__
 
 
 def at_size(target: TargetModel, size: tuple[int, int] | None, layout: str | None = None) -> TargetModel:

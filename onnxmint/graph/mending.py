@@ -16,7 +16,45 @@ _TREES = ("ai.onnx.ml", "TreeEnsemble", 5)  # came with this version, in place o
 _IMPORTS = {"": 21, "ai.onnx.ml": 3, "com.microsoft": 1}  # where a file names no version: what all runtimes know
 
 
-def name_standard_domain(proto: onnx.ModelProto) -> None:
+def read_texts(proto: onnx.ModelProto) -> tuple[str, ...]:
+    """Make all texts of a file readable, and call the standard operators by one name, before anything looks at them.
+
+    Returns:
+        A sentence on what was put right.
+    """
+    odd = _decode(proto)
+    _name_standard_domain(proto)
+    return ("Some names in the file are no UTF-8: their bytes were written out.",) if odd else ()
+
+
+def _decode(proto: onnx.ModelProto) -> bool:
+    """Give texts that are no UTF-8, which runtimes never look at, letters for their bytes; say whether there were any.
+
+    Equal bytes become equal texts, so that names still lead to what they led to.
+    """
+    found = False
+    pending: list[Any] = [proto]
+    while pending:
+        message = pending.pop()
+        for field, value in message.ListFields():
+            if field.type == field.TYPE_MESSAGE:
+                pending.extend([value] if hasattr(value, "ListFields") else value)
+            elif field.type == field.TYPE_STRING and isinstance(value, bytes):
+                setattr(message, field.name, _decoded(value))
+                found = True
+            elif field.type == field.TYPE_STRING and not isinstance(value, str):
+                for place, text in enumerate(value):
+                    if isinstance(text, bytes):
+                        value[place] = _decoded(text)
+                        found = True
+    return found
+
+
+def _decoded(text: bytes) -> str:
+    return text.decode("utf-8", "backslashreplace")
+
+
+def _name_standard_domain(proto: onnx.ModelProto) -> None:
     """Give the domain of the standard operators its short name everywhere; runtimes take both for one."""
     for holder in (proto, *proto.functions):
         named = [entry for entry in holder.opset_import if entry.domain in ("", _STANDARD)]

@@ -1,7 +1,7 @@
 """A folder of results stands under its name only when it is whole; an old one is swapped for it, never mixed with it.
 
-While it is made it lies beside, as `.NAME.onnxmint-new`, which nobody else can make at the same time; in the moment of
-the swap the old one is `.NAME.onnxmint-old`. What is worth keeping whatever happens lies in `NAME.unfinished`.
+It is made in the folder `.NAME.onnxmint` beside, which one process at a time can have; in the moment of the swap the
+old one is in there too. What is worth keeping whatever happens lies in `NAME.unfinished`.
 """
 
 import contextlib
@@ -9,14 +9,16 @@ import itertools
 import os
 import re
 import shutil
+import stat
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from onnxmint.errors import OnnxmintError, UsageError
 from onnxmint.writing.files import atomic_write, cannot_write, free_name, make_folder, sync_folder, write_whole
 from onnxmint.writing.inputs import Inputs, refuse_inputs
-from onnxmint.writing.leftovers import clear, is_mine, is_own, own_folder
+from onnxmint.writing.leftovers import clear, is_own, own_folder
 
 RUN_FILES = frozenset(
     {"report.html", "report.json", "scores.parquet", "auditor.onnx", "run.toml", "evaluation.html", "evaluation.json"}
@@ -24,7 +26,8 @@ RUN_FILES = frozenset(
 """All that a folder of results may hold; one that holds anything else is somebody's, and is left alone."""
 _WHOLE = frozenset({"run.toml", "evaluation.json"})  # written last: a folder with one of them was finished
 _OF_THE_SYSTEM = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
-_BESIDE = re.compile(r"\.(.+)\.onnxmint-(?:new|old)")
+_BESIDE = re.compile(r"\.(.+)\.onnxmint")
+_NEW, _OLD = "new", "old"  # in the folder beside
 
 
 class _TakenError(UsageError):
@@ -34,11 +37,11 @@ class _TakenError(UsageError):
 class NewFolder:
     """A folder of results that is being made."""
 
-    def __init__(self, place: Path, made: Path, *, overwrite: bool) -> None:
-        """Fill the folder `made`, which will stand at `place`."""
+    def __init__(self, place: Path, beside: Path, *, overwrite: bool) -> None:
+        """Make in `beside` what will stand at `place`."""
         self.place = place
         self.kept: list[Path] = []
-        self._made = made
+        self._made, self._old = beside / _NEW, beside / _OLD
         self._target = _target(place)
         self._overwrite = overwrite
 
@@ -60,6 +63,7 @@ class NewFolder:
             OnnxmintError: a file cannot be written, or somebody else took the place.
         """
         try:
+            self._made.mkdir()
             for name, content in files.items():
                 with (self._made / name).open("xb") as file:
                     write_whole(file, content)
@@ -76,19 +80,19 @@ class NewFolder:
 
     def _swap(self) -> None:
         """Put the new folder in the place of the old one, which stands aside until then."""
-        target, aside = self._target, _aside(self._target)
+        target = self._target
         if target.exists():
             shutil.copymode(target, self._made)
         swaps = self._overwrite and target.is_dir() and _listed(target) and _why_not_ours(target) is None
         if swaps:
-            target.rename(aside)
+            target.rename(self._old)
         elif os.name == "nt" and target.is_dir() and not _listed(target):
             target.rmdir()  # elsewhere a rename takes the place of an empty folder
         try:
             self._made.rename(target)
         except OSError:
             if swaps:
-                aside.rename(target)
+                self._old.rename(target)
                 raise
             kept = free_name(target)
             self._made.rename(kept)
@@ -96,7 +100,6 @@ class NewFolder:
                 f"{self.place} was made by somebody else meanwhile and left alone; the results are in {kept}"
             ) from None
         sync_folder(target.parent)
-        shutil.rmtree(aside, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -120,12 +123,16 @@ def new_folder(
         OnnxmintError: it cannot be written.
     """
     target = _target(place)
+
+    def look() -> None:
+        _require_free(place, target, overwrite=overwrite, keeps=keeps, inputs=inputs)
+
     clear_beside(target.parent)
-    _require_free(place, target, overwrite=overwrite, keeps=keeps, inputs=inputs)
+    look()
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(_parents_of(target))
-            made = stack.enter_context(_claimed(target))
+            beside = stack.enter_context(_claimed(target))
         except FileExistsError:
             raise _TakenError(
                 f"{place} is just being made by another onnxmint: wait for it, or choose another folder with -o (if "
@@ -133,7 +140,8 @@ def new_folder(
             ) from None
         except OSError as problem:
             raise cannot_write(place, problem) from None
-        folder = NewFolder(place, made, overwrite=overwrite)
+        look()  # again: somebody may have finished it before it was ours
+        folder = NewFolder(place, beside, overwrite=overwrite)
         try:
             yield folder
         except BaseException as problem:
@@ -165,6 +173,8 @@ def _require_free(place: Path, target: Path, *, overwrite: bool, keeps: bool, in
         refuse_inputs(place, inputs())
         try:
             why, found = _why_not_ours(target), target.is_dir() and _listed(target)
+        except FileNotFoundError:  # another run is just swapping it, and has it
+            why, found = None, False
         except OSError as problem:
             raise cannot_write(place, problem) from None
         if why is not None:
@@ -185,7 +195,7 @@ def _require_free(place: Path, target: Path, *, overwrite: bool, keeps: bool, in
 
 def _why_not_ours(target: Path) -> str | None:
     """Return why what stands there is not replaced, None for results and for an empty folder."""
-    if not target.is_dir():
+    if not stat.S_ISDIR(target.stat().st_mode):
         return "is a file, and results are a folder: choose another name with -o"
     here = Path.cwd()
     if target == here or target in here.parents or target.is_mount():
@@ -218,11 +228,7 @@ def _target(place: Path) -> Path:
 
 
 def _beside(target: Path) -> Path:
-    return target.with_name(f".{target.name}.onnxmint-new")
-
-
-def _aside(target: Path) -> Path:
-    return target.with_name(f".{target.name}.onnxmint-old")
+    return target.with_name(f".{target.name}.onnxmint")
 
 
 def _unfinished(place: Path) -> Path:
@@ -231,31 +237,23 @@ def _unfinished(place: Path) -> Path:
     return near.with_name(f"{near.name}.unfinished")
 
 
-@contextlib.contextmanager
-def _claimed(target: Path) -> Iterator[Path]:
-    """Make the folder beside, as the only one who does, and bring to an end what a killed run left half swapped.
+def _claimed(target: Path) -> AbstractContextManager[Path]:
+    """Make the folder beside, as the only one who does; what a killed run left half swapped is brought to an end.
 
     Raises:
-        FileExistsError: somebody else is making it.
+        FileExistsError: somebody else has it.
         OSError: it cannot be made.
     """
-    with own_folder(_beside(target)) as made:
-        try:
-            _settle(target)
-            yield made
-        finally:
-            _settle(target)
+    beside = _beside(target)
 
+    def give_back() -> bool:
+        if (beside / _OLD).exists() and not os.path.lexists(target):
+            with contextlib.suppress(OSError):
+                (beside / _OLD).rename(target)
+            return os.path.lexists(target)
+        return True
 
-def _settle(target: Path) -> None:
-    """Give an old folder its name back if the new one has not taken it; else remove it."""
-    aside = _aside(target)
-    with contextlib.suppress(OSError):
-        if aside.is_dir() and is_mine(aside):
-            if os.path.lexists(target):
-                shutil.rmtree(aside, ignore_errors=True)
-            else:
-                aside.rename(target)
+    return own_folder(beside, rescue=give_back)
 
 
 def clear_beside(folder: Path) -> None:

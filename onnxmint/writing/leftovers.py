@@ -5,13 +5,14 @@ not share them. Where nothing can be locked (Windows, some network disks), nothi
 """
 
 import contextlib
+import errno
 import os
 import re
 import secrets
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,6 +22,7 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 _OURS = re.compile(r"\.?onnxmint-\d+-[0-9a-f]{12}")
+Rescue = Callable[[], bool]
 _TRIES = (True, True, True, False)  # whether there is another one
 _PEEK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # neither links nor a pipe that would block
 
@@ -75,10 +77,13 @@ def temporary_folder() -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def own_folder(path: Path, *, mode: int = 0o777) -> Iterator[Path]:
-    """Make a folder of this name, as the only one who does; gone at the end unless it was renamed.
+def own_folder(path: Path, *, mode: int = 0o777, rescue: Rescue | None = None) -> Iterator[Path]:
+    """Make a folder of this name, as the only one who does; gone at the end. An abandoned one is removed first.
 
-    An abandoned one of that name is removed first.
+    Args:
+        path: its name.
+        mode: who may do what with it, less the user's umask.
+        rescue: called before this one or an abandoned one is removed, by nobody else meanwhile; False if it must stay.
 
     Raises:
         FileExistsError: there is one, and it is not known to be abandoned.
@@ -88,41 +93,41 @@ def own_folder(path: Path, *, mode: int = 0o777) -> Iterator[Path]:
         try:
             path.mkdir(mode)
         except FileExistsError:
-            if not again or not remove_abandoned(path):
+            if not again or not remove_abandoned(path, rescue):
                 raise
             continue
         with _opened(path) as handle:
-            if handle is not None and not _locked(path, handle) and again:
+            if not (fcntl is None if handle is None else _locked(path, handle)):
                 continue
-            made = path.lstat()
             try:
                 yield path
             finally:
-                with contextlib.suppress(FileNotFoundError):
-                    if os.path.samestat(made, path.lstat()):  # renamed, its name may be another's by now
-                        shutil.rmtree(path, ignore_errors=True)
+                _remove(path, rescue)
             return
+    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
 
 
-def remove_abandoned(path: Path) -> bool:
-    """Remove a file or folder whose process is gone, and say whether it is gone now."""
+def remove_abandoned(path: Path, rescue: Rescue | None = None) -> bool:
+    """Remove a file or folder whose process is gone, after the rescue, and say whether it is gone now."""
     with _opened(path) as handle:
-        if handle is not None and _is(path, handle) and _abandoned(handle):
-            if stat.S_ISDIR(os.fstat(handle).st_mode):
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
+        # First the lock, then the name: only who has the lock may change what the name means.
+        if handle is not None and _abandoned(handle) and _is(path, handle):
+            _remove(path, rescue)
     return not os.path.lexists(path)
+
+
+def _remove(path: Path, rescue: Rescue | None) -> None:
+    if rescue is not None and not rescue():
+        return
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def is_own(name: str) -> bool:
     """Say whether a name is of the kind that temporary files and folders get here."""
     return _OURS.fullmatch(name) is not None
-
-
-def is_mine(path: Path) -> bool:
-    """Say whether a file or folder belongs to this user, where files belong to users."""
-    return fcntl is None or path.lstat().st_uid == os.geteuid()
 
 
 def _own_name() -> str:
@@ -144,11 +149,15 @@ def _opened(path: Path) -> Iterator[int | None]:
 
 
 def _locked(path: Path, handle: int) -> bool:
-    """Lock something new until the handle is closed; False when it was taken for a left-over in the moment before."""
+    """Lock something new until the handle is closed; False when somebody took it for a left-over just before."""
     if fcntl is None:
         return True
-    with contextlib.suppress(OSError):
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a disk without locks
+        return True
     return _is(path, handle)
 
 

@@ -130,3 +130,28 @@ def test_a_compiled_node_in_a_function_is_refused(tmp_path: Path) -> None:
     )
     (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
     assert "compiled EPContext node" in _refused(tmp_path / "m.onnx")
+
+
+def test_weights_of_one_axis_are_no_convolution(tmp_path: Path) -> None:
+    model = onnx.load(cnn(tmp_path / "m.onnx"))
+    model.graph.initializer[0].dims[:] = [5 * 3 * 3 * 3]
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+    assert "onnxruntime cannot run it" in _refused(tmp_path / "m.onnx")
+
+
+def test_an_image_of_which_only_the_size_is_read_has_one_layer(tmp_path: Path) -> None:
+    text = """
+    <ir_version: 8, opset_import: ["" : 17]>
+    size (float[N,3,8,8] image) => (float[N,4] logits) <float[4,4] w>
+    { s = Shape (image)  z = ConstantOfShape (s)  m = ReduceMean <axes=[2,3], keepdims=0> (z)
+      n = Slice (s, start, end)  four = Concat <axis=0> (n, last)  e = ConstantOfShape (four)  logits = MatMul (e, w) }
+    """
+    text = text.replace("<float[4,4] w>", "<float[4,4] w, int64[1] start={0}, int64[1] end={1}, int64[1] last={4}>")
+    assert "no tensor between image and answer" in _unlisted(cnn(tmp_path / "m.onnx", text))
+
+
+def _unlisted(path: Path) -> str:
+    target = load_target(path)
+    with pytest.raises(ModelError) as caught:
+        list_layers(target)
+    return str(caught.value)

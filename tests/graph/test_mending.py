@@ -200,10 +200,33 @@ def test_weights_that_are_there_twice_and_differ_are_refused(tmp_path: Path) -> 
         load_target(_edited(tmp_path / "m.onnx", edit))
 
 
+def test_names_in_another_encoding_are_read(tmp_path: Path) -> None:
+    """Protobuf hands them over as bytes, and onnxruntime never looks at them."""
+    path = cnn(tmp_path / "m.onnx", CNN.replace("relu1", "xxxxx").replace("cnn (", "yyy ("))
+    path.write_bytes(path.read_bytes().replace(b"xxxxx", b"\xc4\xfcxxx").replace(b"yyy", b"\xfeyy"))
+    target = load_target(path)
+    assert target.notes == ("Some names in the file are no UTF-8: their bytes were written out.",)
+    assert any("\\xc4\\xfcxxx" in (value.name or "") for node in target.model.graph for value in node.outputs)
+    _as_good_as_any(target, _runtime(path))
+
+
 def test_nodes_in_a_circle_are_refused(tmp_path: Path) -> None:
     path = _edited(tmp_path / "m.onnx", lambda model: model.graph.node[0].input.__setitem__(0, "relu2"))
     with pytest.raises(ModelError, match="is not a valid ONNX model: Nodes in a graph must be topologically sorted"):
         load_target(path)
+
+
+def test_a_constant_that_reads_what_it_makes_is_refused(tmp_path: Path) -> None:
+    """Onnxruntime takes a Constant for what it holds, and never looks at what it reads."""
+
+    def edit(model: onnx.ModelProto) -> None:
+        weight = model.graph.initializer[2]
+        node = helper.make_node("Constant", ["conv2"], ["w2"], value=weight)
+        model.graph.initializer.remove(weight)
+        model.graph.node.insert(0, node)
+
+    with pytest.raises(ModelError, match=r"is not a valid ONNX model: Value .*conv2.* is an outer-scope value"):
+        load_target(_edited(tmp_path / "m.onnx", edit))
 
 
 def test_a_function_whose_operators_changed_is_refused(tmp_path: Path) -> None:
