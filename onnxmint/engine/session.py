@@ -101,14 +101,18 @@ def open_session(model: bytes | Path, device: Device, *, threads: int | None = N
     return session
 
 
-def share_cores(device: Device) -> tuple[int, int]:
+def share_cores(device: Device, *, cores: int | None = None) -> tuple[int, int]:
     """Return how many workers take batches side by side, and how many threads each has within an operator.
 
     On a CPU a worker a core, one thread each: threads within an operator wait for each other at the end of every one.
     With more than `_MOST_WORKERS` cores each worker gets several, since every further worker takes memory. On CUDA the
     workers decode, and run in turn.
+
+    Args:
+        device: where the model runs.
+        cores: to share; None takes those that this process may use.
     """
-    cores = usable_cores()
+    cores = cores or usable_cores()
     threads = -(-cores // _MOST_WORKERS)
     return (cores // threads, threads) if device.kind == "cpu" else (min(cores, _MOST_WORKERS), 1)
 
