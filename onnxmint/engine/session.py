@@ -7,6 +7,7 @@ device is probed with a session of one node before it is chosen, and each sessio
 
 import contextlib
 import functools
+import importlib.util
 import io
 import re
 from collections.abc import Iterator
@@ -124,6 +125,8 @@ def cuda_failure() -> str | None:
         return "this onnxruntime was built without CUDA; install onnxruntime-gpu (Linux, Windows) in its place"
     if not _driver_present():
         return "no NVIDIA driver was found; CUDA 13 needs a GPU with driver 580 or newer"
+    if importlib.util.find_spec("torch") is None:
+        return "PyTorch, which takes images to the GPU and brings CUDA's libraries, is not installed; pip install torch"
     with _quiet_stdout():
         _preload_libraries(ort)
         ort.set_default_logger_severity(_SILENT)
