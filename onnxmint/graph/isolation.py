@@ -21,6 +21,7 @@ from typing import Any, BinaryIO, cast
 from numpy.typing import NDArray
 
 from onnxmint.errors import ModelError, OnnxmintError
+from onnxmint.graph.runtime import broken_runtime, installed_runtime
 from onnxmint.graph.wire import Arrays, receive, send
 
 _START, _END = 60.0, 2.0  # seconds that a process may take to come up on a busy machine, and to go
@@ -189,9 +190,19 @@ class _Child:
             if not self.alive:
                 raise TimeoutError if self._late else EOFError("it is gone")
             if not self._ready:
-                self._exchange(None, _START)
-                self._ready = True
+                self._get_ready()
             return self._exchange(request, seconds)
+
+    def _get_ready(self) -> None:
+        """Wait until it is ready; if it ends instead, it is because of onnxruntime, which is all that it loads."""
+        try:
+            self._exchange(None, _START)
+        except EOFError as end:
+            if "signal" in str(end):
+                raise broken_runtime(f"it crashes when it is loaded, {end}") from None
+            installed_runtime()
+            raise
+        self._ready = True
 
     def end(self) -> int:
         """Let it go, or make it; return its exit code."""
