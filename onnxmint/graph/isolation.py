@@ -24,12 +24,12 @@ from onnxmint.errors import ModelError, OnnxmintError
 from onnxmint.graph.wire import Arrays, receive, send
 
 _START, _END = 60.0, 2.0  # seconds that a process may take to come up on a busy machine, and to go
-_LARGEST = 400_000_000  # bytes that one run may give out
+_LARGEST = 150_000_000  # bytes that one run may give out
 _SECONDS, _BYTES_A_SECOND = (
     8.0,
     5_000_000,
 )  # that all trial runs of a file may take, and more by the size of its weights
-_MEMORY, _TIMES_WEIGHTS = 1_000_000_000, 4  # bytes that each may take, and more by the size of its weights
+_MEMORY, _TIMES_WEIGHTS = 800_000_000, 4  # bytes that each may take, and more by the size of its weights
 MORE_SECONDS, MORE_MEMORY = "ONNXMINT_TRIAL_SECONDS", "ONNXMINT_TRIAL_GB"
 """Variables of the environment that allow trial runs more."""
 _PROGRAM = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from onnxmint.graph.isolated import main; main()"
