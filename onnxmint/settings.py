@@ -16,6 +16,7 @@ DeviceChoice = Literal["auto", DeviceKind]
 ModuleName = str  # of one of MODULES: an open set, to which a row and a file add
 FalseDiscovery = Literal["bh", "storey"]
 PValues = Literal["conservative", "smoothed"]
+Guarantee = Literal["each", "average"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +171,7 @@ class AuditSettings(ImageSettings):
     alpha: Annotated[float, Within(low=0, high=0.5, above=True)] = 0.05
     false_discovery: FalseDiscovery = "bh"
     p_values: PValues = "conservative"
+    guarantee: Guarantee = "each"  # the level of the set test holds for each of 95% of auditors, or on average
     per_class: bool = False  # p-values against non-members of the same class
     # probability of membership before the score is seen; None takes the estimated share
     prior: Annotated[float, Within(low=0, high=1, above=True, below=True)] | None = None

@@ -11,28 +11,25 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from onnxmint.cli.main import COMMANDS, cli, run
+from onnxmint.cli.main import COMMANDS, cli
 from tests.conftest import DEMO, ROOT
 
 
+@pytest.mark.slow
 def test_audit_from_python(capsys: pytest.CaptureFixture[str]) -> None:
     runpy.run_path(str(ROOT / "examples" / "audit_from_python.py"))
     assert "members-found" in capsys.readouterr().out
 
 
 def test_score_with_onnxruntime(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    phi_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    auditor = tmp_path / "auditor.onnx"
-    words = ["train", str(DEMO / "target.onnx"), "--preprocess", "0-1", "--limit", "60", "-q", "-o", str(auditor)]
-    evidence = ["--members", str(DEMO / "members.parquet"), "--nonmembers", str(DEMO / "nonmembers.parquet")]
-    assert run([*words, *evidence]) == 0
     row = pq.read_table(DEMO / "questioned.parquet")["image"][0].as_py()
     Image.open(io.BytesIO(row["bytes"])).save(tmp_path / "image.png")
-    monkeypatch.setattr(sys, "argv", ["score", str(auditor), f"{tmp_path / 'image.png'}=3"])
+    monkeypatch.setattr(sys, "argv", ["score", str(phi_file), f"{tmp_path / 'image.png'}=3"])
     runpy.run_path(str(ROOT / "examples" / "score_with_onnxruntime.py"))
     assert re.search(r"image.png: score -?\d+\.\d+, p-value [01]\.\d+, predicted class \d", capsys.readouterr().out)
-    for words, said in (([str(auditor)], "usage: "), ([str(auditor), "image.png"], "asks for a class: image.png=3")):
+    for words, said in (([str(phi_file)], "usage: "), ([str(phi_file), "image.png"], "asks for a class: image.png=3")):
         monkeypatch.setattr(sys, "argv", ["score", *words])
         with pytest.raises(SystemExit, match=said):
             runpy.run_path(str(ROOT / "examples" / "score_with_onnxruntime.py"))

@@ -21,6 +21,7 @@ from tests.models.trial import MODELS, Evidence, Refused, Trial, ask, entries, e
 LARGEST, LARGEST_OF_ALL = 300_000, 3_000_000  # bytes
 ENTRIES = entries()
 KNOWN = 60  # of each kind: enough to fit, calibrate and test on, and quick
+LONG = {"int8-dynamic-vit", "torch-dynamo-vit", "ort-fused-vit"}  # torch-script-vit has as many layers, and is quicker
 Given = Callable[[int], Evidence]
 # Models that differ from another here only in what layers and surgery see: input, answer, batch, and the way the module
 # is exported for their opset are the same. Training an auditor of these too would say little that is new, and takes two
@@ -34,17 +35,27 @@ ALIKE = {
     *("keras-tensorflow", "keras-torch", "tf2onnx-nchw", "tf2onnx-batch1", "tf2onnx-rescaling", "jax-cnn-nchw"),
     *("paddle-batch1", "paddle-opset11", "sklearn-mlp-nozipmap", "sklearn-boosting-nozipmap", "sklearn-forest"),
 }
+# One for each way that a model takes through the package; the others prove the same of their exporter, once a day.
+QUICK = {
+    *("torch-dynamo-opset25", "torch-dynamo-float16", "torch-script-batch1", "tf2onnx-nhwc", "if-loop"),
+    *("sklearn-mlp", "xgboost", "int8-qdq", "int8-dynamic-cnn"),
+}
 
 
-def _cases(step: str, *, refused: bool = False, without: Set[str] = frozenset()) -> list[Any]:
-    """Return the names of models that work, or of those that are to be refused; without some."""
+def _cases(
+    step: str, *, refused: bool = False, without: Set[str] = frozenset(), quick: Set[str] = ENTRIES.keys()
+) -> list[Any]:
+    """Return the names of models that work, or of those that are to be refused; without some; all but some are slow."""
     return [
-        pytest.param(name, marks=pytest.mark.xfail(reason=entry["pending"][step], strict=True))
-        if step in entry["pending"]
-        else name
+        pytest.param(name, marks=[*_pending(entry, step), *([] if name in quick else [pytest.mark.slow])])
         for name, entry in ENTRIES.items()
         if (entry["refused"] is not None) is refused and name not in without
     ]
+
+
+def _pending(entry: dict[str, Any], step: str) -> list[pytest.MarkDecorator]:
+    why = entry["pending"].get(step)
+    return [] if why is None else [pytest.mark.xfail(reason=why, strict=True)]
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +99,7 @@ def test_a_model_knows_its_training_images(name: str) -> None:
     assert right[0] > right[1]
 
 
-@pytest.mark.parametrize("name", _cases("layers"))
+@pytest.mark.parametrize("name", _cases("layers", quick=ENTRIES.keys() - LONG))
 def test_layers_are_exposed(name: str, trial: Callable[[str], Trial]) -> None:
     tried = trial(name)
     tensors = [layer["tensor"] for layer in tried.layers]
@@ -99,7 +110,7 @@ def test_layers_are_exposed(name: str, trial: Callable[[str], Trial]) -> None:
     tried.expose(*suggested, cut=True)
 
 
-@pytest.mark.parametrize("name", _cases("auditor", without=ALIKE))
+@pytest.mark.parametrize("name", _cases("auditor", without=ALIKE, quick=QUICK))
 def test_an_auditor_is_trained_and_used(name: str, trial: Callable[[str], Trial]) -> None:
     tried = trial(name)
     module = "auto" if mixes(ENTRIES[name]) else "views"

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from scipy.stats import binomtest
 
 from tests.conftest import ROOT
@@ -12,6 +13,7 @@ from tests.conftest import ROOT
 STUDY = ROOT / "tools" / "study" / "validity"
 
 
+@pytest.mark.slow
 def test_every_part_runs(shared: Path) -> None:
     done = subprocess.run(
         [sys.executable, str(STUDY / "validity.py"), "--shared", str(shared), "--quick"],

@@ -10,7 +10,9 @@ from onnxmint.cli.options import (
     device_option,
     json_option,
     module_options,
+    overwrite_option,
     quiet_option,
+    run_option,
     seed_option,
     setting,
     settings_of,
@@ -31,10 +33,8 @@ GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
 @click.option("--auditor", "auditor_file", type=click.Path(path_type=Path), help="An auditor of MODEL, from train.")
 @click.option("--members", metavar="SRC", help="Images known to be in the training set, to train an auditor on.")
 @click.option("--nonmembers", metavar="SRC", help="Images known not to be in it.")
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), default=Path("onnxmint-run"), show_default=True,
-    metavar="RUN", help="Folder for report.html, report.json, scores.parquet, auditor.onnx, run.toml.",
-)  # fmt: skip
+@run_option("onnxmint-run", "report.html, report.json, scores.parquet, auditor.onnx, run.toml")
+@overwrite_option
 @setting(AuditSettings, "alpha", help="False-discovery rate among flagged images, and level of the test for the set.")
 @setting(
     AuditSettings, "relevant_share", metavar="S",
@@ -51,6 +51,10 @@ GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
 @setting(
     AuditSettings, "p_values",
     help="How ties count: all against membership, or with a random weight, so that p-values are exactly uniform.",
+)  # fmt: skip
+@setting(
+    AuditSettings, "guarantee",
+    help="The level of the test holds for each of 95% of auditors, or, with more power, on average over auditors only.",
 )  # fmt: skip
 @click.option("--per-class", is_flag=True, help="P-values against non-members of the same class (100 or more of them).")
 @click.option("--gate", is_flag=True, help="Exit 3 when members are found and 4 when inconclusive, for use in CI.")
@@ -80,28 +84,28 @@ def audit_command(ctx: click.Context, /, model: Path, images: str, **options: An
     """
     from rich.console import Console
 
+    from onnxmint.cli.outputs import inputs_of, results_folder
     from onnxmint.cli.progress import stage_on_stderr
-    from onnxmint.report.files import write_run
+    from onnxmint.report.files import run_files
     from onnxmint.report.terminal import print_summary
     from onnxmint.results.audit import AUDIT
     from onnxmint.workflows.auditing import Known, audit
-    from onnxmint.writing import atomic_write, make_folder, require_writable
 
-    run: Path = options["output"]
+    output, overwrite = options.pop("output"), options.pop("overwrite")
     as_json, gate = options.pop("as_json"), options.pop("gate")
     stage = stage_on_stderr(silent=options.pop("quiet"))
-    require_writable(run)
-    settings = settings_of(AuditSettings, options)
-    known, kept = _known(ctx, options), list["Auditor"]()
+    settings, known = settings_of(AuditSettings, options), _known(ctx, options)
+    inputs, keeps, kept = inputs_of(model, options | {"images": images}), isinstance(known, Known), list["Auditor"]()
+    with results_folder(output, "onnxmint-run", overwrite=overwrite, inputs=inputs, keeps=keeps) as folder:
 
-    def keep(auditor: "Auditor") -> None:
-        make_folder(run)
-        atomic_write(run / "auditor.onnx", auditor.model)
-        kept.append(auditor)
+        def keep(auditor: "Auditor") -> None:
+            folder.keep("auditor.onnx", auditor.model)
+            kept.append(auditor)
 
-    result = audit(model, images, known, settings=settings, stage=stage, keep=keep)
-    auditor = kept[0] if isinstance(known, Known) else known
-    files = write_run(result, run, run_settings=_words(model, images, options), auditor=auditor.model)
+        result = audit(model, images, known, settings=settings, stage=stage, keep=keep)
+        auditor = kept[0] if isinstance(known, Known) else known
+        words = _words(model, images, options | {"output": folder.place})
+        files = folder.finish(run_files(result, run_settings=words, auditor=auditor.model))
     if as_json:
         click.echo(AUDIT.write(result))
     else:

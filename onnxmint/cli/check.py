@@ -13,6 +13,7 @@ from onnxmint.cli.options import (
     device_option,
     json_option,
     labels_option,
+    overwrite_option,
     quiet_option,
     seed_option,
 )
@@ -39,13 +40,14 @@ if TYPE_CHECKING:
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
     help="Write what fits best as a TOML file for --preprocess.",
 )  # fmt: skip
+@overwrite_option
 @labels_option
 @device_option
 @batch_option
 @seed_option
 @quiet_option
 @json_option
-def check_command(model: Path, images: str, output: Path | None, **options: Any) -> None:
+def check_command(model: Path, images: str, output: Path | None, overwrite: bool, **options: Any) -> None:
     """Try the known preprocessings of MODEL on some images of SRC and rank them.
 
     An audit with other pixels than the model was trained on finds nothing. This command shows the model a sample
@@ -59,38 +61,40 @@ def check_command(model: Path, images: str, output: Path | None, **options: Any)
     """
     from rich.console import Console
 
+    from onnxmint.cli.outputs import inputs_of
     from onnxmint.cli.progress import stage_on_stderr
+    from onnxmint.report.names import visible
     from onnxmint.results.check import CHECK
     from onnxmint.settings import EvidenceSettings
     from onnxmint.workflows.checking import check
-    from onnxmint.writing import require_writable
+    from onnxmint.writing.inputs import require_free
 
     as_json, stage = options.pop("as_json"), stage_on_stderr(silent=options.pop("quiet"))
     sample = options.pop("sample")
     if output is not None:
-        require_writable(output.parent)
+        require_free(output, inputs=inputs_of(model, options | {"images": images}), overwrite=overwrite)
     settings = EvidenceSettings(**options)
     found = check(model, images, settings=settings, sample=sample, stage=stage)
-    written = output is not None and _write(found, output)
+    written = output is not None and _write(found, output, overwrite=overwrite)
     if as_json:
         facts = CHECK.facts(found) | {"file": str(output) if written else None}
         click.echo(json.dumps(facts, indent=1, allow_nan=False))
         return
     _print(found, Console())
     if output is not None:
-        click.echo(output if written else f"{output} was not written: no preparation fits")
+        click.echo(visible(str(output) if written else f"{output} was not written: no preparation fits"))
 
 
-def _write(found: "CheckResult", output: Path) -> bool:
+def _write(found: "CheckResult", output: Path, *, overwrite: bool) -> bool:
     """Write the preparation that fits best, and return whether one fits."""
     from onnxmint.errors import ModelError
-    from onnxmint.writing import atomic_write
+    from onnxmint.writing.files import atomic_write
 
     best = found.best
     if best.skipped is not None:
         raise ModelError(f"no preparation gave an answer ({best.skipped}), so {output} was not written")
     if found.fits:
-        atomic_write(output, _toml(found).encode())
+        atomic_write(output, _toml(found).encode(), overwrite=overwrite)
     return found.fits
 
 

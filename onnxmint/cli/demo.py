@@ -1,12 +1,13 @@
 """onnxmint demo: a whole audit on bundled data, which ends by holding the verdict against the known truth."""
 
+import contextlib
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from onnxmint.cli.options import device_option, json_option, quiet_option, seed_option
+from onnxmint.cli.options import device_option, json_option, overwrite_option, quiet_option, run_option, seed_option
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,15 +18,15 @@ if TYPE_CHECKING:
 
 
 @click.command("demo")
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), default=Path("onnxmint-demo"), show_default=True, metavar="RUN",
-    help="Folder for the results.",
-)  # fmt: skip
+@run_option("onnxmint-demo", "the results")
+@overwrite_option
 @device_option
 @seed_option
 @quiet_option
 @json_option
-def demo_command(output: Path, device: "DeviceChoice", seed: int, quiet: bool, as_json: bool) -> None:
+def demo_command(
+    output: Path | None, overwrite: bool, device: "DeviceChoice", seed: int, quiet: bool, as_json: bool
+) -> None:
     """Run a whole audit on bundled data, offline, in about a minute.
 
     A small classifier of clothes was trained on part of Fashion-MNIST. From images that are known to be or not
@@ -34,28 +35,27 @@ def demo_command(output: Path, device: "DeviceChoice", seed: int, quiet: bool, a
     """
     from rich.console import Console
 
+    from onnxmint.cli.outputs import inputs_of, results_folder
     from onnxmint.cli.progress import stage_on_stderr
-    from onnxmint.report.files import write_run
+    from onnxmint.report.files import run_files
     from onnxmint.report.terminal import print_summary
     from onnxmint.results.audit import AUDIT
     from onnxmint.settings import AuditSettings, TrainSettings
     from onnxmint.workflows.auditing import Known, audit
-    from onnxmint.writing import require_writable
 
-    require_writable(output)
-    stage = stage_on_stderr(silent=quiet)
-    with resources.as_file(resources.files("onnxmint.demo")) as data:
+    stage, kept = stage_on_stderr(silent=quiet), list["Auditor"]()
+    training = TrainSettings(preprocess="0-1", device=device, seed=seed)
+    with contextlib.ExitStack() as stack:
+        data = stack.enter_context(resources.as_file(resources.files("onnxmint.demo")))
         model, questioned = data / "target.onnx", data / "questioned.parquet"
-        known = Known(
-            members=data / "members.parquet",
-            nonmembers=data / "nonmembers.parquet",
-            training=TrainSettings(preprocess="0-1", device=device, seed=seed),
-        )
+        known = Known(members=data / "members.parquet", nonmembers=data / "nonmembers.parquet", training=training)
+        inputs = inputs_of(model, {"images": questioned, "members": known.members, "nonmembers": known.nonmembers})
+        folder = stack.enter_context(results_folder(output, "onnxmint-demo", overwrite=overwrite, inputs=inputs))
         settings = AuditSettings(device=device, seed=seed)
-        kept: list[Auditor] = []
         result = audit(model, questioned, known, settings=settings, stage=stage, keep=kept.append)
         truth = _truth(questioned)
-    files = write_run(result, output, run_settings={"command": "demo", "seed": seed}, auditor=kept[0].model)
+        words = {"command": "demo", "seed": seed}
+        files = folder.finish(run_files(result, run_settings=words, auditor=kept[0].model))
     if as_json:
         click.echo(AUDIT.write(result))
         return

@@ -10,7 +10,9 @@ from onnxmint.cli.options import (
     device_option,
     json_option,
     known_image_options,
+    overwrite_option,
     quiet_option,
+    run_option,
     seed_option,
     setting,
     settings_of,
@@ -27,10 +29,8 @@ def _listed(_: click.Context, __: click.Parameter, words: str) -> tuple[str, ...
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--members", required=True, metavar="SRC", help="Images known to be in the training set.")
 @click.option("--nonmembers", required=True, metavar="SRC", help="Images known not to be in it.")
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), default=Path("onnxmint-evaluation"), show_default=True,
-    metavar="RUN", help="Folder for evaluation.html and evaluation.json.",
-)  # fmt: skip
+@run_option("onnxmint-evaluation", "evaluation.html and evaluation.json")
+@overwrite_option
 @click.option(
     "--layers", default="auto", show_default=True, metavar="A,B,...|all", callback=_listed,
     help="Layers that cnn and vanilla read: names or indices of onnxmint layers, auto, penultimate, logits, or all.",
@@ -50,7 +50,7 @@ def _listed(_: click.Context, __: click.Parameter, words: str) -> tuple[str, ...
 @seed_option
 @quiet_option
 @json_option
-def evaluate_command(model: Path, members: str, nonmembers: str, output: Path, **options: Any) -> None:
+def evaluate_command(model: Path, output: Path | None, overwrite: bool, **options: Any) -> None:
     """Measure all that can tell members of MODEL's training set from non-members, on the same held-out images.
 
     Shows the model every known image once, fits the modules on half of them, and reports for every closed-form
@@ -65,17 +65,18 @@ def evaluate_command(model: Path, members: str, nonmembers: str, output: Path, *
     """
     from rich.console import Console
 
+    from onnxmint.cli.outputs import inputs_of, results_folder
     from onnxmint.cli.progress import stage_on_stderr
-    from onnxmint.report.evaluation import print_evaluation, write_evaluation
+    from onnxmint.report.evaluation import evaluation_files, print_evaluation
     from onnxmint.results.evaluation import EVALUATION
     from onnxmint.workflows.evaluating import evaluate
-    from onnxmint.writing import require_writable
 
-    as_json = options.pop("as_json")
-    stage = stage_on_stderr(silent=options.pop("quiet"))
-    require_writable(output)
-    found = evaluate(model, members, nonmembers, settings=settings_of(EvaluateSettings, options), stage=stage)
-    files = write_evaluation(found, output)
+    as_json, members, nonmembers = options.pop("as_json"), options["members"], options["nonmembers"]
+    stage, settings = stage_on_stderr(silent=options.pop("quiet")), settings_of(EvaluateSettings, options)
+    inputs = inputs_of(model, options)
+    with results_folder(output, "onnxmint-evaluation", overwrite=overwrite, inputs=inputs) as folder:
+        found = evaluate(model, members, nonmembers, settings=settings, stage=stage)
+        files = folder.finish(evaluation_files(found))
     if as_json:
         click.echo(EVALUATION.write(found))
         return

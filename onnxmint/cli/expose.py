@@ -3,39 +3,31 @@
 import re
 import textwrap
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import click
 
-from onnxmint.cli.options import answer_option, json_option
+from onnxmint.cli.options import answer_option, json_option, overwrite_option
 from onnxmint.errors import UsageError
 
 
 @click.command("expose-layer")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option(
-    "--layer", "wanted", multiple=True, default=("auto",), show_default="auto", metavar="LAYER",
+    "--layer", "layers", multiple=True, default=("auto",), show_default="auto", metavar="LAYER",
     help="Layer to expose: a name, exact tensor name or index of those that onnxmint layers lists, auto, penultimate, "
     "logits. May be given several times.",
 )  # fmt: skip
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The ONNX file to write.",
 )  # fmt: skip
+@overwrite_option
 @click.option("--cut", is_flag=True, help="Keep only what the layers need; otherwise the original outputs stay.")
 @click.option("--pool", metavar="HxW", help="Average maps to this size inside the graph, as adaptive pooling does.")
 @click.option("--dtype", type=click.Choice(["float16", "float32"]), help="Type of the exposed values.")
 @answer_option
 @json_option
-def expose_command(
-    model: Path,
-    wanted: tuple[str, ...],
-    output: Path,
-    cut: bool,
-    pool: str | None,
-    dtype: Literal["float16", "float32"] | None,
-    answer: str | None,
-    as_json: bool,
-) -> None:
+def expose_command(model: Path, output: Path, pool: str | None, as_json: bool, **options: Any) -> None:
     """Write a copy of MODEL that also gives out the activations of a layer (graph surgery).
 
     The result is checked before it is written: by the ONNX checker, and by running it: kept outputs must equal the
@@ -50,12 +42,12 @@ def expose_command(
     from onnxmint.results.layers import EXPOSED
     from onnxmint.workflows.exposing import expose
 
-    found = expose(model, output, layers=wanted, cut=cut, pool=_size(pool), dtype=dtype, answer=answer)
+    found = expose(model, output, pool=_size(pool), **options)
     if as_json:
         click.echo(EXPOSED.write(found))
         return
     named = ", ".join(layer.name for layer in found.layers)
-    click.echo(visible(f"{output}: {'cut at' if cut else 'tapped at'} {named}"))
+    click.echo(visible(f"{output}: {'cut at' if found.cut else 'tapped at'} {named}"))
     click.echo(visible(f"outputs: {', '.join(found.outputs)}"))
     for word, texts in (("note", found.notes), ("checked", found.checks)):
         for text in texts:

@@ -1,18 +1,23 @@
 """The onnxmint command: finds the sub-command, and turns our errors into one line and an exit code."""
 
+import contextlib
 import importlib
 import re
+import signal
 import sys
 from typing import Any, NoReturn
 
 import click
 
 from onnxmint import __version__
+from onnxmint.cli.process import Stopped, broken_output, set_up
 from onnxmint.errors import OnnxmintError
+from onnxmint.report.names import shortened, visible
+from onnxmint.writing.leftovers import clear_temporary
 
 _LONG_NAME = re.compile(r"""(?<!\S)'[^']{201,}'|(?<!\S)"[^"]{201,}"|\S{201,}""")  # in quotes, or one word
-_NAME_START, _NAME_END = 150, 47
-_LONGEST, _END = 2000, 500  # letters of a message, and of its end
+_LONGEST = 2000  # letters of a message
+
 # In the order of use. A command's module is imported only when it is called: --help must stay quick.
 COMMANDS = {
     "demo": ("onnxmint.cli.demo", "demo_command", "Run a whole audit on bundled data, offline."),
@@ -60,51 +65,92 @@ def cli(debug: bool) -> None:
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """Run the command line and leave with its exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
-    sys.exit(run(arguments))
+    """Run the command line and leave with its exit code.
+
+    0 done, 1 failed, 2 wrong usage, 130 interrupted, 143 or 129 ended by SIGTERM or SIGHUP.
+    """
+    words = sys.argv[1:] if arguments is None else arguments
+    set_up(debug="--debug" in words)
+    sys.exit(run(words))
 
 
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code; errors become one line on stderr."""
     words = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in words
-    words = [word for word in words if word != "--debug"]
+    clear_temporary()
     try:
-        outcome: Any = cli.main(args=words, prog_name="onnxmint", standalone_mode=False)
+        outcome: Any = cli.main(
+            args=[word for word in words if word != "--debug"], prog_name="onnxmint", standalone_mode=False
+        )
     except click.ClickException as problem:
-        problem.show()
-        return problem.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("\nStopped by the user; nothing half-written was left behind.", err=True)
-        return 130
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output left; Python would complain again at exit
-        return 1
+        return _explain_usage(problem)
+    except click.Abort as problem:  # click ends the line in which a terminal shows ^C
+        return _stopped(problem.__cause__ or problem)
+    except KeyboardInterrupt as problem:
+        return _stopped(problem)
     except Exception as problem:
-        if debug:
+        broken = broken_output(problem)
+        if broken is None and debug:
             raise
-        return explain(problem)
+        return explain(problem) if broken is None else _no_output(broken)
+    broken = broken_output()
+    if broken is not None:
+        return _no_output(broken)
     return outcome if isinstance(outcome, int) else 0
 
 
 def explain(problem: Exception) -> int:
     """Print an error as one line and return its exit code; an unforeseen one asks to be reported."""
     if isinstance(problem, OnnxmintError):
-        click.echo(f"Error: {one_line(str(problem))}", err=True)
+        _say(f"Error: {one_line(_with_notes(problem))}")
         return problem.exit_code
     kind = type(problem).__name__
-    text = f"unexpected {kind}: {one_line(str(problem))}. This is a defect: run again with --debug and report it."
-    click.echo(f"Error: {text}", err=True)
+    text = (
+        f"unexpected {kind}: {one_line(_with_notes(problem))}. This is a defect: run again with --debug and report it."
+    )
+    _say(f"Error: {text}")
     return 1
 
 
 def one_line(text: str) -> str:
-    """Fold a message into one printable line; names from files may hold control characters, and be of any length."""
-    folded = _LONG_NAME.sub(_shortened, " ".join(text.split()))
-    if len(folded) > _LONGEST:
-        folded = f"{folded[: _LONGEST - _END]} ... {folded[-_END:]}"  # the end says what to do
-    return "".join(letter if letter.isprintable() else "?" for letter in folded)
+    """Fold a message into one printable line of bounded length; names from files may hold anything."""
+    folded = visible(" ".join(text.split()))
+    return shortened(_LONG_NAME.sub(lambda name: shortened(name[0]), folded), _LONGEST)
 
 
-def _shortened(name: re.Match[str]) -> str:
-    return f"{name[0][:_NAME_START]}...{name[0][-_NAME_END:]}"
+def _with_notes(problem: BaseException) -> str:
+    return "; ".join([str(problem), *_notes(problem)])
+
+
+def _notes(problem: BaseException) -> list[str]:
+    return [one_line(note) for note in getattr(problem, "__notes__", [])]
+
+
+def _explain_usage(problem: click.ClickException) -> int:
+    """Print what click has to say, which holds words of the user: file names too."""
+    context = getattr(problem, "ctx", None)
+    if context is not None:
+        _say(f"{context.get_usage()}\nTry '{context.command_path} --help' for help.\n")
+    _say(f"Error: {one_line(problem.format_message())}")
+    return problem.exit_code
+
+
+def _stopped(problem: BaseException) -> int:
+    """Say that the work was stopped, and where what was kept is; return the exit code that shells give a signal."""
+    number = problem.number if isinstance(problem, Stopped) else signal.SIGINT
+    who = "the user" if number == signal.SIGINT else signal.Signals(number).name
+    _say("; ".join([f"Stopped by {who}", "nothing half-written was left behind", *_notes(problem)]) + ".")
+    return 128 + number
+
+
+def _no_output(problem: OSError) -> int:
+    """Return the exit code for an output that nobody takes; that a reader has left is told to nobody."""
+    if not isinstance(problem, BrokenPipeError):
+        _say(f"Error: cannot write the output: {problem.strerror or problem}; see where it goes")
+    return 1
+
+
+def _say(text: str) -> None:
+    with contextlib.suppress(OSError):  # nobody listens
+        click.echo(text, err=True)

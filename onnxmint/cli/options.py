@@ -66,6 +66,7 @@ def turned_off(field: str, words: str, help: str) -> Callable[[Command], Command
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout, nothing else.")
+overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what stands at -o already.")
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
 device_option = setting(
     ImageSettings,
@@ -158,6 +159,18 @@ _MODULE = (
     ),
     turned_off("controls", "--no-controls", "Skip the controls; a verdict is weaker without them."),
 )
+
+
+def run_option(stem: str, files: str) -> Callable[[Command], Command]:
+    """Return the option for the folder of results, which without it is a new one named by date and time."""
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Path(path_type=Path),
+        show_default=f"{stem}-DATE-TIME",
+        metavar="RUN",
+        help=f"Folder for {files}.",
+    )
 
 
 def known_image_options(command: Command) -> Command:

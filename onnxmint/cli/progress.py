@@ -8,6 +8,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from onnxmint.progress import Advance, Stage, quiet
+from onnxmint.report.names import shortened, visible
+
+_LONGEST = 60  # letters of the name of a stage
 
 
 def stage_on_stderr(*, silent: bool) -> Stage:
@@ -33,7 +36,7 @@ class _Bars:
             TimeElapsedColumn(),
         )
         with Progress(*columns, console=self._console) as progress:
-            task = progress.add_task(name, total=total)
+            task = progress.add_task(_shown(name), total=total)
             yield lambda steps: progress.advance(task, steps)
             progress.update(task, total=progress.tasks[0].completed)
 
@@ -53,4 +56,11 @@ class _Lines:
             done += steps
 
         yield advance
-        self._console.print(f"{name}: {done} in {time.monotonic() - start:.1f} s", markup=False, highlight=False)
+        with contextlib.suppress(OSError):  # that nobody listens is no reason to stop
+            words = f"{_shown(name)}: {done} in {time.monotonic() - start:.1f} s"
+            self._console.print(words, markup=False, highlight=False)
+
+
+def _shown(name: str) -> str:
+    """Return the name of a stage, which may hold that of a file, for the terminal."""
+    return shortened(visible(name), _LONGEST)

@@ -15,17 +15,22 @@ def report_command(run: Path, as_json: bool) -> None:
 
     \b
     Example:
-      onnxmint report onnxmint-run
+      onnxmint report run
     """
     from onnxmint.report.files import load_run
     from onnxmint.report.html import render_html
+    from onnxmint.report.names import visible
     from onnxmint.results.audit import AUDIT
-    from onnxmint.writing import atomic_write
+    from onnxmint.writing.files import atomic_write
+    from onnxmint.writing.folders import clear_beside
+    from onnxmint.writing.leftovers import clear
 
+    clear_beside(run.absolute().parent)
+    clear(run)
     result = load_run(run)
     page = run / "report.html"
     atomic_write(page, render_html(result).encode())
     if as_json:
         click.echo(AUDIT.write(result))
     else:
-        click.echo(page)
+        click.echo(visible(str(page)))

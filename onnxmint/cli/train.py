@@ -10,6 +10,7 @@ from onnxmint.cli.options import (
     device_option,
     json_option,
     module_options,
+    overwrite_option,
     quiet_option,
     seed_option,
     settings_of,
@@ -25,13 +26,14 @@ from onnxmint.settings import TrainSettings
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), default=Path("auditor.onnx"), show_default=True,
     help="The auditor to write.",
 )  # fmt: skip
+@overwrite_option
 @module_options
 @device_option
 @batch_option
 @seed_option
 @quiet_option
 @json_option
-def train_command(model: Path, members: str, nonmembers: str, output: Path, **options: Any) -> None:
+def train_command(model: Path, output: Path, overwrite: bool, **options: Any) -> None:
     """Train an auditor of MODEL on known members and non-members.
 
     Shows the model the known images, trains a MINT module on part of what it says, calibrates p-values and a
@@ -48,18 +50,20 @@ def train_command(model: Path, members: str, nonmembers: str, output: Path, **op
     """
     from rich.console import Console
 
+    from onnxmint.cli.outputs import inputs_of
     from onnxmint.cli.progress import stage_on_stderr
     from onnxmint.report.terminal import print_auditor
     from onnxmint.results.auditor import AUDITOR_FACTS
     from onnxmint.workflows.training import train
-    from onnxmint.writing import atomic_write, make_folder, require_writable
+    from onnxmint.writing.files import atomic_write, make_folder
+    from onnxmint.writing.inputs import require_free
 
-    as_json = options.pop("as_json")
+    as_json, members, nonmembers = options.pop("as_json"), options["members"], options["nonmembers"]
     stage = stage_on_stderr(silent=options.pop("quiet"))
-    require_writable(output.parent)
+    require_free(output, inputs=inputs_of(model, options), overwrite=overwrite)
     auditor = train(model, members, nonmembers, settings=settings_of(TrainSettings, options), stage=stage)
     make_folder(output.parent)
-    atomic_write(output, auditor.model)
+    atomic_write(output, auditor.model, overwrite=overwrite)
     if as_json:
         click.echo(AUDITOR_FACTS.write(auditor))
         return

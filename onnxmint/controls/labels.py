@@ -9,9 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxmint.controls.seen import Asked
 from onnxmint.results.facts import Agreement, Control, LabelFacts
 from onnxmint.stats.two_sample import SHARED
 from onnxmint.stats.units import representatives
+from onnxmint.verdict.yardstick import Yardstick
 
 SEEN = 0.95
 """How surely a control must notice labels of which half are wrong to be called passed."""
@@ -80,6 +82,32 @@ def labels_control(facts: LabelFacts | None) -> Control:
         text = "No labels are told, the model's own top class stands in their place, so that none can mislead."
         return Control(name="labels", passed=True, text=text)
     return Control(name="labels", passed=_passed(facts), text=_words(facts), labels=facts)
+
+
+def question_the_labels(_: Control | None, asked: Asked, __: np.random.Generator) -> Control:
+    """Compare how often the target agrees with the labels of questioned and of known images."""
+    labels, known = asked.questioned.labels, asked.yardstick
+    if not asked.told or labels is None or known.right is None:
+        return labels_control(None)
+    questioned = Labelled(
+        label=labels[asked.scored],
+        predicted=asked.predicted,
+        group=asked.questioned.groups(asked.scored),
+        digest=asked.questioned.digest(asked.scored),
+    )
+    sides = [_known(known.take(known.is_member == member)) for member in (True, False)]
+    return labels_control(compare_labels(questioned, *sides))
+
+
+def _known(side: Yardstick) -> Labelled:
+    """Return held-out known images by whether the target is right on them."""
+    right = np.zeros(0, np.int64) if side.right is None else side.right.astype(np.int64)
+    return Labelled(
+        label=np.ones(len(right), np.int64),
+        predicted=right,
+        group=None if side.group is None else side.group.astype(np.int64),
+        digest=side.number.astype(np.uint64),
+    )
 
 
 def _passed(facts: LabelFacts) -> bool | None:

@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from onnxmint.controls.alignment import alignment_control
 from onnxmint.controls.duplicates import duplicates_control
 from onnxmint.controls.exchangeability import exchangeability_control
+from onnxmint.controls.labels import question_the_labels
 from onnxmint.controls.placebo import placebo_control
 from onnxmint.controls.plausibility import plausibility_control
 from onnxmint.controls.reference import question_the_reference, reference_control
@@ -29,6 +31,7 @@ class Row:
         of_question: judges the questioned images too, given what was found before; None where it does not need them.
         needs_module: whether it compares with a fitted module.
         stops: whether no verdict is reached when it fails.
+        hides: whether members could go unnoticed when it fails.
         optional: whether --no-controls leaves it out.
     """
 
@@ -37,6 +40,7 @@ class Row:
     of_question: OfQuestion | None = None
     needs_module: bool = False
     stops: bool = True
+    hides: bool = False
     optional: bool = True
 
 
@@ -47,6 +51,8 @@ PANEL = (
     Row(name="pixels", of_evidence=pixels_control),
     Row(name="duplicates", of_evidence=duplicates_control, stops=False, optional=False),
     Row(name="exchangeability", of_question=exchangeability_control),
+    Row(name="labels", of_question=question_the_labels, optional=False),
+    Row(name="alignment", of_question=alignment_control, stops=False, hides=True),
     Row(name="plausibility", of_evidence=plausibility_control, stops=False, optional=False),
 )
 """Every control, strongest first, as reports list them."""
@@ -97,5 +103,5 @@ def _off(row: Row) -> Control:
 
 def _marked(controls: Sequence[Control]) -> tuple[Control, ...]:
     """Return the controls with what the panel says of them."""
-    stops = {row.name: row.stops for row in PANEL}
-    return tuple(replace(control, stops=stops[control.name]) for control in controls)
+    of = {row.name: row for row in PANEL}
+    return tuple(replace(control, stops=of[control.name].stops, hides=of[control.name].hides) for control in controls)

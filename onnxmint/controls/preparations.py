@@ -3,7 +3,6 @@
 The one control that shows images to a model: what it judges is how they are shown.
 """
 
-import io
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -12,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.controls.advice import Tried, advised, measure, ranked
-from onnxmint.engine.local import in_order
 from onnxmint.engine.observations import Engine
 from onnxmint.engine.probe import ANSWER, expose
 from onnxmint.engine.session import choose_device
@@ -22,15 +20,18 @@ from onnxmint.evidence.table import labels_of
 from onnxmint.graph.load import TargetModel
 from onnxmint.images.chosen import Decoded, Images
 from onnxmint.images.cores import usable_cores
-from onnxmint.images.entries import EncodedImage, ImageSource
+from onnxmint.images.entries import EncodedImage, ImageSource, size_of
+from onnxmint.images.flight import in_order
+from onnxmint.images.opening import Stored, stored
 from onnxmint.preprocess.declaring import Declarations, declarations, resolved_for
-from onnxmint.preprocess.decoding import FORMATS, decode, final_size
+from onnxmint.preprocess.decoding import decode, final_size
 from onnxmint.preprocess.spec import PreprocessSpec, Size
 from onnxmint.preprocess.variants import (
     Variant,
     declared_variant,
     geometry_of,
     variants_of_filtering,
+    variants_of_orientation,
     variants_of_pixels,
     variants_of_resizing,
     variants_of_rows,
@@ -84,6 +85,11 @@ def check_source(
     declared, classes = said.meant, target.answer.classes
     scalings = _scalings(said, target)
     tried = trial.run(scalings, "trying scalings")
+    if trial.turned:
+        scalings = (*scalings, *(other for one in scalings for other in variants_of_orientation(one)))
+        tried += trial.run(scalings, "trying orientations")
+        best_way = ranked(tried, classes, trial.rng)[0][0].variant
+        scalings = tuple(one for one in scalings if one.spec.orientation == best_way.spec.orientation)
     if (size := trial.needs_resizing()) is not None:
         likely = [row.variant for row in ranked(tried, classes, trial.rng)[0][:_RESIZED]]
         tried += trial.run(_resizings(likely, size), "trying ways to resize")
@@ -137,6 +143,7 @@ class _Trial:
         self.entries = [entries[number] for number in np.sort(drawn)]
         self.labels = labels_of(self.entries) if settings.labels else None
         self.unreadable: list[Skipped] = []
+        self.turned = False  # whether an image of the sample says that it is to be shown turned
         self._decoded: list[_Pixels] = []
         self._place: dict[PreprocessSpec, int] = {}
         self._tried: set[object] = set()
@@ -181,23 +188,24 @@ class _Trial:
     def _decode(self, geometry: PreprocessSpec) -> _Pixels:
         index, pixels, sizes, skipped = [], [], set(), []
 
-        def decode_one(image: EncodedImage, _: threading.Event) -> tuple[NDArray[np.uint8], Size] | str:
+        def decode_one(image: EncodedImage, _: threading.Event) -> tuple[int, NDArray[np.uint8], Stored] | Skipped:
             if image.data is None:
-                return image.error or "unreadable"
+                return Skipped(path=image.path, reason=image.error or "unreadable")
             try:
-                return decode(image.data, geometry), _stored_size(image.data)
+                return image.index, decode(image.data, geometry), stored(image.data)
             except ImagesError as problem:
-                return str(problem)
+                return Skipped(path=image.path, reason=str(problem))
 
-        images = list(self.source.read({entry.index for entry in self.entries}))
-        with self.engine.stage("reading the sample", len(images)) as advance:
-            for image, found in zip(images, in_order(images, decode_one, workers=usable_cores()), strict=True):
-                if isinstance(found, str):
-                    skipped.append(Skipped(path=image.path, reason=found))
+        images = self.source.read({entry.index for entry in self.entries})
+        with self.engine.stage("reading the sample", len(self.entries)) as advance:
+            for found in in_order(images, decode_one, workers=usable_cores(), size=size_of):
+                if isinstance(found, Skipped):
+                    skipped.append(found)
                 else:
-                    index.append(image.index)
-                    pixels.append(found[0])
-                    sizes.add(found[1])
+                    index.append(found[0])
+                    pixels.append(found[1])
+                    sizes.add((found[2].height, found[2].width))
+                    self.turned |= found[2].orientation != 1
                 advance(1)
         if not pixels:
             raise ImagesError(
@@ -227,14 +235,6 @@ class _Trial:
             labels=labels,
             predicted=answer.argmax(axis=1),
         )
-
-
-def _stored_size(data: bytes) -> Size:
-    """Return the (height, width) of an encoded image that was decoded before."""
-    from PIL import Image
-
-    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-        return image.height, image.width
 
 
 def _scalings(said: Declarations, target: TargetModel) -> tuple[Variant, ...]:

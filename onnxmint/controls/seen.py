@@ -94,6 +94,10 @@ class Asked:
         row: (k,) rows that the twin described.
         features: (k, d) float64 pixel statistics and features of the twin; why not, where there are none.
         easy: (n,) how easy they are for the references, NaN where unknown; why not, where they were not asked.
+        aligned: (k, readings) log-odds of images shown moved and mirrored; None where it is not needed.
+        scored: (n,) rows that were scored, ascending.
+        predicted: (n,) the target's top classes of them.
+        told: whether the auditor is told labels.
         seed: of the audit.
     """
 
@@ -104,4 +108,8 @@ class Asked:
     row: Rows
     features: FloatArray | Missing
     easy: FloatArray | Missing | None
+    aligned: FloatArray | Missing | None
+    scored: Rows
+    predicted: Rows
+    told: bool
     seed: int

@@ -4,15 +4,12 @@
 
 Each worker takes a batch through decoding and inference, so that no core waits for a neighbour: not for decoders when
 images are large, nor at the end of every operator as threads within one session do. Reading stays at most
-`_BATCHES_AHEAD` batches a worker ahead of what is gathered, whatever the number of images.
+two batches a worker ahead of what is gathered, whatever the number of images, and stops while these hold many bytes.
 """
 
 import contextlib
-import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -20,15 +17,13 @@ from onnxmint.engine.observations import Observations
 from onnxmint.engine.probe import Probe
 from onnxmint.engine.session import share_cores
 from onnxmint.engine.worker import Encoded, Told, Worker, to_numpy
+from onnxmint.images import flight
 from onnxmint.images.chosen import Decoded, Images, Part
-from onnxmint.images.entries import EncodedImage
+from onnxmint.images.entries import size_of
+from onnxmint.images.flight import in_order
 from onnxmint.progress import Stage, quiet
 
-_BATCHES_AHEAD = 2
 _SAMPLE = 64  # pixels of at most so many images are kept to hold another graph against
-
-_In = TypeVar("_In")
-_Out = TypeVar("_Out")
 
 
 class Local:
@@ -62,7 +57,7 @@ def _name(part: Part | Decoded) -> str:
 
 def _told(worker: Worker, part: Part | Decoded, batch_size: int, workers: int) -> Iterator[Told]:
     if isinstance(part, Part):
-        return in_order(in_batches(part, batch_size), worker, workers=workers)
+        return in_order(in_batches(part, batch_size), worker, workers=workers, size=_bytes)
     return in_order(_decoded(part, batch_size), lambda batch, _: _show(worker, batch), workers=workers)
 
 
@@ -71,22 +66,16 @@ def _show(worker: Worker, batch: Decoded) -> Told:
 
 
 def in_batches(part: Part, size: int) -> Iterator[Encoded]:
-    """Yield the images of a source in batches of `size`, the last one smaller."""
+    """Yield the images of a source in batches of `size`, the last one smaller, and those of large images."""
     place_of = {index: place for place, index in enumerate(part.index.tolist())}
-    batch: list[EncodedImage] = []
-
-    def made() -> Encoded:
-        place = [place_of[image.index] for image in batch]
+    for images in flight.in_batches(part.source.read(place_of.keys()), size, size=size_of):
+        place = [place_of[image.index] for image in images]
         label = None if part.label is None else part.label[place]
-        return Encoded(images=tuple(batch), row=part.row[place], label=label)
+        yield Encoded(images=tuple(images), row=part.row[place], label=label)
 
-    for image in part.source.read(place_of.keys()):
-        batch.append(image)
-        if len(batch) == size:
-            yield made()
-            batch = []
-    if batch:
-        yield made()
+
+def _bytes(batch: Encoded) -> int:
+    return sum(map(size_of, batch.images))
 
 
 def _decoded(part: Decoded, size: int) -> Iterator[Decoded]:
@@ -94,31 +83,6 @@ def _decoded(part: Decoded, size: int) -> Iterator[Decoded]:
         rows = slice(start, start + size)
         label = None if part.label is None else part.label[rows]
         yield Decoded(pixels=part.pixels[rows], row=part.row[rows], label=label)
-
-
-def in_order(items: Iterable[_In], work: Callable[[_In, threading.Event], _Out], *, workers: int) -> Iterator[_Out]:
-    """Yield what comes of each item, in order, by several threads, a bounded number of items ahead.
-
-    An error in a worker, a consumer that stops early and Ctrl-C all end the threads before this generator returns.
-
-    Args:
-        items: taken in the consumer's thread.
-        work: called by several threads at once; is to return soon when the event is set.
-        workers: threads.
-    """
-    stop = threading.Event()
-    waiting: deque[Future[_Out]] = deque()
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="onnxmint-worker")
-    try:
-        for item in items:
-            waiting.append(pool.submit(work, item, stop))
-            if len(waiting) > _BATCHES_AHEAD * workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        stop.set()
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 class _Gathered:

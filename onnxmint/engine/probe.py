@@ -25,8 +25,8 @@ _AT_ONCE = {"cpu": (16, 64), "cuda": (64, 512)}
 On a CPU a small batch stays in the caches (tools/bench/scale.py); a GPU wants a large one.
 """
 
-ANSWER, ODDS, ACTIVATION = "answer", "odds", "activation"
-"""Columns of an exposed target: its class scores, log-odds in every view, one layer or several read as one."""
+ANSWER, ODDS, FREE, ACTIVATION = "answer", "odds", "free", "activation"
+"""Columns of an exposed target: class scores, log-odds in every view, those without labels, layers read as one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,8 +98,9 @@ class Exposed:
     @property
     def columns(self) -> dict[str, str]:
         """Return the outputs of the graph by column: the answer, each layer by its name, and with views the odds."""
-        odds = {ODDS: self.graph.odds} if self.graph.odds else {}
-        return {**self.graph.activations, ANSWER: self.graph.answer, **odds}
+        found = {**self.graph.activations, ANSWER: self.graph.answer}
+        free = {FREE: self.graph.free} if self.graph.free else {}
+        return found | ({ODDS: self.graph.odds, **free} if self.graph.odds else {})
 
     def probe(
         self,

@@ -90,7 +90,10 @@ def look_at_known(
             pixel_facts=set(drawn.tolist()),
         )
         if not len(facts.index):
-            raise EvidenceError(f"none of the known {words} in {source.location} can be decoded; give images that open")
+            first = facts.unreadable[0]
+            raise EvidenceError(
+                f"none of the known {words} in {source.location} can be decoded; the first: {first.path} {first.reason}"
+            )
         row_of = dict(zip(table.index[mine].tolist(), mine.tolist(), strict=True))
         missing = sorted(set(row_of) - set(facts.index.tolist()))
         both = ImageFacts.joined([facts, *([_unseen(np.array(missing, np.int64), facts, rng)] if missing else [])])

@@ -61,6 +61,11 @@ class Questioned:
         seen = np.searchsorted(self.facts.index, index)
         return group_copies(self.facts.take(seen), groups_of(entries))
 
+    def digest(self, rows: Rows) -> NDArray[np.uint64]:
+        """Return (n,) digests of the pixels of some rows that can be decoded."""
+        index = np.array([self.entries[row].index for row in rows.tolist()], np.int64)
+        return self.facts.digest[np.searchsorted(self.facts.index, index)]
+
     def row_of(self, index: Rows) -> Rows:
         """Return the rows of some positions in the source."""
         of = {entry.index: row for row, entry in enumerate(self.entries)}

@@ -32,7 +32,9 @@ class Instrumented:
         answer: output name of the (N, classes) answer.
         classes: how many classes, or labels, it tells apart.
         odds: output name of the (N, views) log-odds of one class, None without views.
+        free: the same of the target's own top class, whatever the label; None without a label input.
         label: name of the optional (N,) int64 input, None when the graph takes no labels.
+        views: how many; 0 without log-odds.
         seconds: what an image took in the trial run, on a few cores; see `patience`.
     """
 
@@ -43,7 +45,9 @@ class Instrumented:
     answer: str
     classes: int
     odds: str | None = None
+    free: str | None = None
     label: str | None = None
+    views: int = 0
     seconds: float = 0.0
 
 
@@ -85,7 +89,7 @@ def instrument(
     read |= {layer.name: _as_read(writer, values, layer, pool, target) for layer in others}
     shown = _shown(writer, values, target, read, len(views))
     pixels = prepend_pixels(model, writer, target, preprocess, views)
-    found = _extracted(model, pixels, shown, target.answer.classes)
+    found = replace(_extracted(model, pixels, shown, target.answer.classes), views=len(views))
     return _check_shapes(found, (preprocess.height, preprocess.width, preprocess.channels), target)
 
 
@@ -107,6 +111,7 @@ class _Shown:
     shapes: dict[str, tuple[int, ...]]
     answer: ir.Value
     odds: ir.Value | None
+    free: ir.Value | None
     label: ir.Value | None  # so far a constant
 
 
@@ -118,9 +123,9 @@ def _shown(
     activations = {name: _given_out(writer, one, count, "activation") for name, one in read.items()}
     said = answer_rows(writer, values[target.answer.tensor], target.answer)
     answer = _given_out(writer, (said, (target.answer.classes,)), count, "answer")
-    odds, label = _log_odds(writer, values, target, (said, answer), views) if views else (None, None)
+    odds, free, label = _log_odds(writer, values, target, (said, answer), views) if views else (None, None, None)
     shapes = {name: shape for name, (_, shape) in read.items()}
-    return _Shown(activations=activations, shapes=shapes, answer=answer, odds=odds, label=label)
+    return _Shown(activations=activations, shapes=shapes, answer=answer, odds=odds, free=free, label=label)
 
 
 def _given_out(writer: Writer, readout: Readout, count: int, name: str) -> ir.Value:
@@ -133,7 +138,7 @@ def _given_out(writer: Writer, readout: Readout, count: int, name: str) -> ir.Va
 
 def _extracted(model: ir.Model, pixels: ir.Value, shown: _Shown, classes: int) -> Instrumented:
     """Return what the outputs need; the label, so far a constant, becomes an optional input."""
-    odds = [] if shown.odds is None else [shown.odds]
+    odds = [value for value in (shown.odds, shown.free) if value is not None]
     part = extract(model, [*shown.activations.values(), shown.answer, *odds])
     part.graph.name = "onnxmint"
     if shown.label is not None:  # an input with an initialiser of its name is optional
@@ -148,24 +153,28 @@ def _extracted(model: ir.Model, pixels: ir.Value, shown: _Shown, classes: int) -
         answer=shown.answer.name or "",
         classes=classes,
         odds=None if shown.odds is None else shown.odds.name,
+        free=None if shown.free is None else shown.free.name,
         label=None if shown.label is None else shown.label.name,
     )
 
 
 def _log_odds(
     writer: Writer, values: Mapping[str, ir.Value], target: TargetModel, said: tuple[ir.Value, ir.Value], count: int
-) -> tuple[ir.Value, ir.Value]:
+) -> tuple[ir.Value, ir.Value, ir.Value]:
     """Write the (N, V) log-odds of one class; `said` are the answers to all views and to the images themselves.
 
     Returns:
-        The log-odds and the label, so far a constant.
+        The log-odds of the label, those of the target's own top class, and the label, so far a constant.
     """
     if LABEL in values:
         writer.release(values[LABEL])
     label = writer.constant(np.array([-1]), LABEL, prefix="")
-    odds = writer.identity(scaled_confidence(writer, *said, label, answer=target.answer, count=count), "odds")
-    declare(odds, ir.DataType.FLOAT, ("N", count))
-    return odds, label
+    found = []
+    for name, of in (("odds", label), ("free", writer.constant(np.array([-1]), "unlabelled"))):
+        odds = writer.identity(scaled_confidence(writer, *said, of, answer=target.answer, count=count), name)
+        declare(odds, ir.DataType.FLOAT, ("N", count))
+        found.append(odds)
+    return found[0], found[1], label
 
 
 def settle_label(found: Instrumented, *, given: bool) -> Instrumented:
@@ -182,7 +191,8 @@ def settle_label(found: Instrumented, *, given: bool) -> Instrumented:
     label = graph.initializers[name]
     if not given:
         graph.inputs.remove(label)
-        return replace(found, label=None)
+        graph.outputs.remove(next(value for value in graph.outputs if value.name == found.free))  # the same as odds
+        return replace(found, label=None, free=None)
     del graph.initializers[name]
     label.const_value = None
     return found

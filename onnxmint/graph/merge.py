@@ -19,7 +19,8 @@ from onnxmint.graph.standard import new_objection
 from onnxmint.graph.surgery import declare
 
 _PREFIX = "mint/"
-_AXES = {"score": 1, "p_value": 1, "answer": 2, "scores": 2}  # of the outputs; the last is there after cross-fitting
+_AXES = {"score": 1, "p_value": 1, "answer": 2, "scores": 2, "level": 1, "free": 2}  # of the outputs
+_SOMETIMES = ("scores", "level", "free")  # after cross-fitting; with several views; with labels
 
 
 def append_module(
@@ -32,7 +33,9 @@ def append_module(
 ) -> ir.Model:
     """Return the auditor: raw pixels in; "score" (N,), "p_value" (N,) and "answer" (N, classes) out, all float32.
 
-    With more than one network (cross-fitting) "scores" (N, K) are given too, and "score" is their mean.
+    With more than one network (cross-fitting) "scores" (N, K) are given too, and "score" is their mean. Where the
+    target sees several views, "level" (N,) is its mean log-odds over them; where labels are told, "free" (N, K) are the
+    scores that the model's own top class would have got.
 
     Args:
         instrumented: the prepared target.
@@ -48,7 +51,11 @@ def append_module(
     model = instrumented.model.clone()
     head = _read_module(module, model.graph.opset_imports.get(""))
     values = ir.convenience.create_value_mapping(model.graph, include_subgraphs=False)
-    given = _adopt(model, head, values[activation])
+    given = _adopt(model, head, values[activation], _PREFIX)
+    free = None
+    if instrumented.free is not None and activation == instrumented.odds:
+        again = _read_module(module, model.graph.opset_imports.get(""))
+        free = _adopt(model, again, values[instrumented.free], f"{_PREFIX}free/")
     writer = Writer(model, taken=ir.convenience.create_value_mapping(model.graph, include_subgraphs=False))
     outputs = {
         "score": writer.op("Identity", [given], name="score") if len(known) == 1 else _mean(writer, given, len(known)),
@@ -56,7 +63,12 @@ def append_module(
         "answer": writer.op("Identity", [values[instrumented.answer]], name="answer"),
         **({"scores": writer.op("Identity", [given], name="scores")} if len(known) > 1 else {}),
     }
-    shapes = {"answer": ("N", instrumented.classes), "scores": ("N", len(known))}
+    if instrumented.odds is not None and instrumented.views > 1:
+        outputs["level"] = _level(writer, values[instrumented.odds], instrumented.views)
+    if free is not None:
+        flat = writer.constant(np.array([-1, len(known)]), "beside")
+        outputs["free"] = writer.op("Reshape", [free, flat], name="free")
+    shapes = {"answer": ("N", instrumented.classes), "scores": ("N", len(known)), "free": ("N", len(known))}
     model.graph.outputs.clear()
     for name, value in outputs.items():
         declare(value, ir.DataType.FLOAT, shapes.get(name, ("N",)))
@@ -110,7 +122,7 @@ def try_auditor(proto: onnx.ModelProto, path: Path, size: tuple[int, int, int]) 
         names = [name for name in _AXES if name in trial.types]
         given = trial.run({value.name: array for value, array in zip(inputs, blank, strict=False)}, names)
     for name, axes in _AXES.items():
-        if name not in given and name == "scores":
+        if name not in given and name in _SOMETIMES:
             continue
         shape = given[name].shape if name in given and given[name].dtype.kind == "f" else ()
         if len(shape) != axes or shape[0] != count:
@@ -121,31 +133,38 @@ def try_auditor(proto: onnx.ModelProto, path: Path, size: tuple[int, int, int]) 
     return trial.seconds / count
 
 
-def _adopt(model: ir.Model, head: ir.Model, activation: ir.Value) -> ir.Value:
+def _adopt(model: ir.Model, head: ir.Model, activation: ir.Value, prefix: str) -> ir.Value:
     """Move the module's nodes behind the activation, under prefixed names; return its score."""
     graph, module = model.graph, head.graph
     (entry,), (score,) = module.inputs, module.outputs
     for node in ir.traversal.RecursiveGraphIterator(module):
-        node.name = f"{_PREFIX}{node.name}"
+        node.name = f"{prefix}{node.name}"
         for value in node.outputs:
             if value.name:
-                value.name = f"{_PREFIX}{value.name}"
+                value.name = f"{prefix}{value.name}"
     ir.convenience.replace_all_uses_with(entry, activation)
     module.outputs.clear()
     for name in list(module.initializers):
         value = module.initializers.pop(name)
-        value.name = f"{_PREFIX}{name}"
+        value.name = f"{prefix}{name}"
         graph.register_initializer(value)
     nodes = list(module)
     module.remove(nodes)
     graph.extend(nodes)
     for key, function in head.functions.items():
-        if key in model.functions:
+        if key in model.functions and prefix == _PREFIX:
             raise ModelError(f"target and module both define a function {key}; report this with the model")
         model.functions[key] = function
     for domain, version in module.opset_imports.items():
         graph.opset_imports.setdefault(domain, version)
     return score
+
+
+def _level(writer: Writer, odds: ir.Value, views: int) -> ir.Value:
+    """Write the mean over the views of (N, V)."""
+    weights = writer.constant(np.full((views, 1), 1 / views, np.float32), "weights")
+    flat = writer.constant(np.array([-1]), "flat")
+    return writer.op("Reshape", [writer.op("MatMul", [odds, weights]), flat], name="level")
 
 
 def _mean(writer: Writer, scores: ir.Value, count: int) -> ir.Value:

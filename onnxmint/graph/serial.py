@@ -10,7 +10,8 @@ import onnx
 import onnx_ir as ir
 
 from onnxmint.errors import ModelError
-from onnxmint.writing import atomic_write, no_room_for
+from onnxmint.writing.files import atomic_write, no_room_for
+from onnxmint.writing.leftovers import temporary_folder
 
 NEWEST_IR = 10
 """The newest IR version that we write, and that every supported runtime loads (onnxruntime-gpu 1.31 takes 13)."""
@@ -111,8 +112,7 @@ def session_source(model: ir.Model) -> Iterator[bytes | Path]:
 
 def _written(model: ir.Model, inside: int, stack: contextlib.ExitStack) -> Path:
     """Write a model, of which `inside` bytes are not in files yet, into a folder that goes when the stack does."""
-    temporary = tempfile.TemporaryDirectory(prefix="onnxmint-", ignore_cleanup_errors=True)
-    folder = Path(stack.enter_context(temporary))
+    folder = stack.enter_context(temporary_folder())
     file = folder / "model.onnx"
     linked = _linked(model, folder) if inside <= _LARGEST else None
     if linked is not None:

@@ -2,15 +2,55 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from onnxmint.errors import ImagesError
+from onnxmint.images.pages import Chunk, chunks_of, rows_at_once
 
 _LONGEST = 200  # letters of pyarrow's own words
 
 
-def opened(file: Path) -> Any:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """A row group.
+
+    Attributes:
+        rows: how many it holds.
+        chunks: its columns.
+    """
+
+    rows: int
+    chunks: list[Chunk]
+
+    def at_once(self, file: Path, names: list[str]) -> int | str:
+        """Return how many rows of some columns (`image.path`: a leaf of one) are read at once, or why none can be."""
+        leaves = [leaf for leaf in self.chunks if any(f"{leaf.path}.".startswith(f"{name}.") for name in names)]
+        return rows_at_once(file, leaves or self.chunks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """An open Parquet file.
+
+    Attributes:
+        file: where it is.
+        handle: pyarrow's.
+        groups: its row groups.
+    """
+
+    file: Path
+    handle: Any
+    groups: tuple[Group, ...]
+
+    @property
+    def schema(self) -> Any:
+        """Return pyarrow's schema of its columns."""
+        return self.handle.schema_arrow
+
+
+def opened(file: Path) -> Opened:
     """Return an open Parquet file.
 
     Raises:
@@ -21,21 +61,13 @@ def opened(file: Path) -> Any:
     with arrow_errors(file):
         # A buffered stream: a row group would be read into memory whole, compressed, before the first page is used.
         handle = pq.ParquetFile(file, page_checksum_verification=True, buffer_size=1 << 20)
-    if sum(group.num_rows for group in groups_of(handle)) != handle.metadata.num_rows:
+        facts = [handle.metadata.row_group(number) for number in range(handle.num_row_groups)]
+        rows, sizes = [group.num_rows for group in facts], [group.total_byte_size for group in facts]
+    if sum(rows) != handle.metadata.num_rows or min(rows, default=0) < 0:
         raise ImagesError(f"{file} is no readable Parquet file: its row groups do not hold the rows that it claims")
-    return handle
-
-
-def groups_of(handle: Any) -> Iterator[Any]:
-    """Yield what the footer says of each row group."""
-    for number in range(handle.num_row_groups):
-        yield handle.metadata.row_group(number)
-
-
-def leaves_of(group: Any, names: list[str]) -> list[Any]:
-    """Return the column chunks of a row group that make up some columns (`image.path`: a leaf of one)."""
-    leaves = [group.column(place) for place in range(group.num_columns)]
-    return [leaf for leaf in leaves if any(f"{leaf.path_in_schema}.".startswith(f"{name}.") for name in names)]
+    chunks = chunks_of(file, sizes)
+    groups = tuple(Group(rows=count, chunks=columns) for count, columns in zip(rows, chunks, strict=True))
+    return Opened(file=file, handle=handle, groups=groups)
 
 
 def bytes_of(column: Any) -> Any:

@@ -23,7 +23,9 @@ def exact(digest: NDArray[np.uint64]) -> Numbers:
     return np.unique(digest, return_inverse=True)[1].astype(np.int64)
 
 
-def copies(digest: NDArray[np.uint64], phash: NDArray[np.uint64], thumb: NDArray[np.uint8]) -> Numbers:
+def copies(
+    digest: NDArray[np.uint64], phash: NDArray[np.uint64], thumb: NDArray[np.uint8], *, at_once: int = _PAIRS
+) -> Numbers:
     """Return (n,) numbers of clusters: images that are exact or near copies share a number, transitively.
 
     Two images are near copies when their hashes differ in at most NEAR_BITS bits and their thumbnails by at most
@@ -34,12 +36,13 @@ def copies(digest: NDArray[np.uint64], phash: NDArray[np.uint64], thumb: NDArray
         digest: (n,) hash of the pixels.
         phash: (n,) perceptual hash.
         thumb: (n, 192) thumbnail.
+        at_once: pairs of thumbnails compared at once.
     """
     _, first, number = np.unique(digest, return_index=True, return_inverse=True)
-    return _near(phash[first], thumb[first])[number]
+    return _near(phash[first], thumb[first], at_once)[number]
 
 
-def _near(phash: NDArray[np.uint64], thumb: NDArray[np.uint8]) -> Numbers:
+def _near(phash: NDArray[np.uint64], thumb: NDArray[np.uint8], at_once: int) -> Numbers:
     """Return numbers of clusters of near copies among images that are all different."""
     numbers = np.arange(len(phash))
     colour = thumb.reshape(len(thumb), thumb.shape[1] // 3, 3).sum(axis=1, dtype=np.int32)
@@ -54,7 +57,7 @@ def _near(phash: NDArray[np.uint64], thumb: NDArray[np.uint8]) -> Numbers:
         order = np.argsort(place, kind="stable")
         end = np.searchsorted(place[order], place[order] + NEAR_LEVELS * thumb.shape[1], side="right")
         reach = np.minimum(end - 1 - np.arange(len(order)), _REACH)
-        numbers = _sweep(order, reach, _Looks(phash, colour, thumb, bits), numbers)
+        numbers = _sweep(order, reach, _Looks(phash, colour, thumb, bits, at_once), numbers)
     return numbers
 
 
@@ -70,6 +73,7 @@ class _Looks(NamedTuple):
     colour: NDArray[np.int32]  # (n, 3) sums of the thumbnail: if they are far apart, so is the thumbnail
     thumb: NDArray[np.uint8]  # (n, 192)
     bits: range  # of which the hashes may differ
+    at_once: int  # pairs of thumbnails
 
     def copies_among(self, left: Numbers, right: Numbers) -> tuple[Numbers, Numbers]:
         """Return those of some pairs that are near copies."""
@@ -80,8 +84,8 @@ class _Looks(NamedTuple):
         alike = np.abs(self.colour[left] - self.colour[right]).sum(axis=1) <= most
         left, right = left[alike], right[alike]
         near = np.zeros(len(left), bool)
-        for start in range(0, len(left), _PAIRS):
-            part = slice(start, start + _PAIRS)
+        for start in range(0, len(left), self.at_once):
+            part = slice(start, start + self.at_once)
             apart = np.abs(self.thumb[left[part]].astype(np.int16) - self.thumb[right[part]])
             near[part] = apart.sum(axis=1, dtype=np.int64) <= most
         return left[near], right[near]

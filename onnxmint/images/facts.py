@@ -157,8 +157,7 @@ def look_at(
                 unreadable.append(seen)
                 continue
             if seen.pixel is not None:
-                room.statistics[described] = seen.pixel
-                room.place[filled] = described
+                room.statistics[described], room.place[filled] = seen.pixel, described
                 described += 1
             room.index[filled], room.file[filled] = seen.at, seen.file
             room.digest[filled], room.phash[filled], room.thumb[filled] = seen.digest, seen.phash, seen.thumb

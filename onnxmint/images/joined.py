@@ -66,18 +66,18 @@ def open_joined(places: Sequence[str], opener: Opener, classes: Numbering | None
     sources = [opener(place, classes) for place in places]
     if len(sources) == 1:
         return sources[0]
-    common = _common(sources) if classes is None else None
-    if common is None:
+    meant = common(sources) if classes is None else None
+    if meant is None:
         return JoinedSource(sources)
     return JoinedSource(
         [
-            source if source.numbering in (None, common) else opener(place, common)
+            source if source.numbering in (None, meant) else opener(place, meant)
             for place, source in zip(places, sources, strict=True)
         ]
     )
 
 
-def _common(sources: Sequence[ImageSource]) -> Numbering | None:
+def common(sources: Sequence[ImageSource]) -> Numbering | None:
     """Return what the class names of all places mean, None when none has names: a declared order, or that of folders.
 
     Raises:

@@ -3,6 +3,7 @@
 import ctypes
 import functools
 import io
+import logging
 import struct
 import threading
 import warnings
@@ -147,8 +148,8 @@ def _opened(data: bytes) -> Any:
 
 @functools.cache
 def _readable_formats() -> tuple[str, ...]:
-    """Return the formats that can be read here; take libtiff's own lines off stderr. Once in a process."""
-    from PIL import Image
+    """Return the formats that can be read here; take the decoders' own lines off stderr. Once in a process."""
+    from PIL import Image, features
 
     try:
         import pillow_heif  # type: ignore[import-not-found, unused-ignore]  # an extra
@@ -158,7 +159,10 @@ def _readable_formats() -> tuple[str, ...]:
         pillow_heif.register_heif_opener()
     Image.init()
     _silence_libtiff()
-    return tuple(name for name in FORMATS if name in Image.OPEN)
+    logging.getLogger("PIL").addHandler(logging.NullHandler())  # or Python writes what nobody handles to stderr
+    # Pillow knows the name of what it was built without; before 11.3 not even that.
+    missing = () if "avif" in features.modules and features.check_module("avif") else ("AVIF",)
+    return tuple(name for name in FORMATS if name in Image.OPEN and name not in missing)
 
 
 def _silence_libtiff() -> None:
@@ -175,29 +179,31 @@ def _silence_libtiff() -> None:
         pass
 
 
-# How files of other forms begin: (place, bytes, what the reader is told).
-_OTHER_FORMS: tuple[tuple[int, bytes, str], ...] = (
-    (4, b"ftypavif", "is an AVIF image, which this Pillow does not read: update it (pip install 'pillow>=11.3')"),
-    (4, b"ftypavis", "is an AVIF sequence, which this Pillow does not read: update it (pip install 'pillow>=11.3')"),
+# How files of other forms begin: place, bytes, what the reader is told, and the format that some Pillows read.
+_OTHER_FORMS: tuple[tuple[int, bytes, str, str], ...] = (
     *(
-        (4, b"ftyp" + brand, "is a HEIC image, which needs pillow-heif: pip install pillow-heif, or convert it")
+        (4, b"ftyp" + brand, "is an AVIF image, which this Pillow does not read: pip install 'pillow>=11.3'", "AVIF")
+        for brand in (b"avif", b"avis")
+    ),
+    *(
+        (4, b"ftyp" + brand, "is a HEIC image, which needs pillow-heif: pip install pillow-heif, or convert it", "HEIF")
         for brand in (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
     ),
-    (0, b"version https://git-lfs", "is a Git LFS pointer, not the image itself: fetch it with git lfs pull"),
-    (0, b"\xff\x0a", "is a JPEG XL image: convert it to PNG"),
-    (4, b"JXL \r\n", "is a JPEG XL image: convert it to PNG"),
-    (4, b"jP  \r\n", "is a JPEG 2000 image: convert it to PNG"),
-    (0, b"<", "is text (HTML or XML), not an image"),
-    (0, b"http", "is an address, not an image: download it first"),
+    (0, b"version https://git-lfs", "is a Git LFS pointer, not the image itself: fetch it with git lfs pull", ""),
+    (0, b"\xff\x0a", "is a JPEG XL image: convert it to PNG", ""),
+    (4, b"JXL \r\n", "is a JPEG XL image: convert it to PNG", ""),
+    (4, b"jP  \r\n", "is a JPEG 2000 image: convert it to PNG", ""),
+    (0, b"<", "is text (HTML or XML), not an image", ""),
+    (0, b"http", "is an address, not an image: download it first", ""),
 )
 
 
 def _other_form(data: bytes) -> str:
     """Return why a file that Pillow does not know is none of its images."""
-    for place, start, words in _OTHER_FORMS:
-        if data[place : place + len(start)].lower() == start.lower():
+    for place, start, words, form in _OTHER_FORMS:
+        if data[place : place + len(start)].lower() == start.lower() and form not in _readable_formats():
             return words
-    return f"is not an image in {', '.join(FORMATS)}"
+    return f"is not an image in {', '.join(_readable_formats())}"
 
 
 def _words(problem: BaseException) -> str:

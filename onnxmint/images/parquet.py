@@ -11,11 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.errors import ImagesError
-from onnxmint.images.arrow import arrow_exception, bytes_of, first_line, groups_of, leaves_of, opened
+from onnxmint.images.arrow import arrow_exception, bytes_of, first_line, opened
 from onnxmint.images.columns import find_columns
 from onnxmint.images.entries import EncodedImage, ImageEntry
 from onnxmint.images.labels import unlabelled_note
-from onnxmint.images.pages import rows_at_once
 from onnxmint.images.passed import count_beside, note_of
 from onnxmint.images.rows import Row, RowLister
 from onnxmint.images.selection import Reading, Selection
@@ -80,24 +79,24 @@ class ParquetSource:
 
     def _read_file(self, file: Path, rows: dict[int, int]) -> Iterator[EncodedImage]:
         try:
-            handle = opened(file)
-            data = find_columns(file, handle.schema_arrow, Selection(words=str(file), path=file), _ONLY_IMAGES).data
+            table = opened(file)
+            data = find_columns(file, table.schema, Selection(words=str(file), path=file), _ONLY_IMAGES).data
         except ImagesError as problem:  # it was there when the rows were listed
             yield from self._failed(rows, range(max(rows) + 1), f"cannot be read: {problem}")
             return
         ascending = np.fromiter(rows, np.int64, len(rows))
         start = 0
-        for number, group in enumerate(groups_of(handle)):
-            span = range(start, start + group.num_rows)
+        for number, group in enumerate(table.groups):
+            span = range(start, start + group.rows)
             start = span.stop
             first, end = np.searchsorted(ascending, (span.start, span.stop))
             if first == end:
                 continue
-            many = rows_at_once(file, leaves_of(group, [data]))
+            many = group.at_once(file, [data])
             if isinstance(many, str):
                 yield from self._failed(rows, span, many)
             else:
-                batches = handle.iter_batches(many, row_groups=[number], columns=[data])
+                batches = table.handle.iter_batches(many, row_groups=[number], columns=[data])
                 yield from self._read_group(batches, span, rows)
         yield from self._failed(rows, range(start, max(rows) + 1), "is no longer in the Parquet file")
 

@@ -3,16 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from onnxmint.errors import ImagesError
-from onnxmint.images.arrow import arrow_errors, groups_of, leaves_of, opened
+from onnxmint.images.arrow import Opened, arrow_errors, opened
 from onnxmint.images.classes import Numbering, number_by
 from onnxmint.images.columns import Columns, find_columns, shown_name
 from onnxmint.images.entries import require_countable
 from onnxmint.images.filters import Filters
 from onnxmint.images.labels import Faults, LabelReader
-from onnxmint.images.pages import rows_at_once
 from onnxmint.images.passed import Tally
 from onnxmint.images.selection import Reading, Selection
 
@@ -55,13 +53,14 @@ class RowLister:
             ImagesError: it cannot be read, or its columns do not serve.
             UsageError: a filter, label or group column that it lacks.
         """
-        handle = opened(file)
-        names = handle.schema_arrow.names
+        table = opened(file)
+        with arrow_errors(file):
+            names = table.schema.names
         chosen = self._chosen.for_table(names)
         self._filters = self._filters or Filters(chosen.equals)
-        columns = find_columns(file, handle.schema_arrow, chosen, self._reading)
+        columns = find_columns(file, table.schema, chosen, self._reading)
         self._learn_classes(file, columns)
-        for row in self._read(file, handle, columns, self._filters):
+        for row in self._read(table, columns, self._filters):
             self._count += 1
             require_countable(self._count, self._chosen.words)
             yield row
@@ -93,11 +92,12 @@ class RowLister:
             )
         self.numbering = said or self.numbering
 
-    def _read(self, file: Path, handle: Any, columns: Columns, filters: Filters) -> Iterator[Row]:
+    def _read(self, table: Opened, columns: Columns, filters: Filters) -> Iterator[Row]:
+        file = table.file
         path = [columns.path] if columns.path else []  # a leaf of the struct: no bytes are read with it
         others = [name for name in (columns.label, columns.group) if name is not None]
         wanted = [*path, *dict.fromkeys((*others, *filters.columns))]
-        total = handle.metadata.num_rows
+        total = sum(group.rows for group in table.groups)
         require_countable(total, str(file))
         if not wanted:
             yield from (Row(number=row, name=f"{file.name}:{row}", label=None, group=None) for row in range(total))
@@ -105,10 +105,10 @@ class RowLister:
         names = _names_said(columns.numbering) if self._reading.classes is not None else {}
         row = 0
         with arrow_errors(file):
-            for table in handle.iter_batches(_many(file, handle, wanted), columns=wanted):
-                values = {name: table[name].to_pylist() for name in wanted if name not in path}
-                shown = table[columns.image].field("path").to_pylist() if path else [None] * len(table)
-                for place in range(len(table)):
+            for batch in table.handle.iter_batches(_many(table, wanted), columns=wanted):
+                values = {name: batch[name].to_pylist() for name in wanted if name not in path}
+                shown = batch[columns.image].field("path").to_pylist() if path else [None] * len(batch)
+                for place in range(len(batch)):
                     if filters.keeps([values[column][place] for column in filters.columns]):
                         where = f"{file}, row {row + place}"
                         label = self._labels.number(values[columns.label][place], where) if columns.label else None
@@ -118,7 +118,7 @@ class RowLister:
                             label=self._as_known(label, names, file),
                             group=shown_name(values[columns.group][place]) if columns.group else None,
                         )
-                row += len(table)
+                row += len(batch)
 
     def _as_known(self, label: int | None, names: dict[int, str], file: Path) -> int | None:
         """Return the known number of the class that a file calls by another, by its name."""
@@ -134,10 +134,10 @@ def _names_said(numbering: Numbering | None) -> dict[int, str]:
     return {} if numbering is None else dict(zip(numbering.numbers, numbering.names, strict=True))
 
 
-def _many(file: Path, handle: Any, wanted: list[str]) -> int:
+def _many(table: Opened, wanted: list[str]) -> int:
     """Return how many rows of some columns are read together."""
-    found = [rows_at_once(file, leaves_of(group, wanted)) for group in groups_of(handle)]
+    found = [group.at_once(table.file, wanted) for group in table.groups]
     for many in found:
         if isinstance(many, str):
-            raise ImagesError(f"a column beside the images of {file} {many}")
+            raise ImagesError(f"a column beside the images of {table.file} {many}")
     return min((many for many in found if isinstance(many, int)), default=1)

@@ -86,6 +86,8 @@ def _impossible(found: Auditor, outputs: Set[str]) -> Iterator[str]:
         if why is not None:
             yield f"preprocessing {spec.name!r} cannot be done: {why}"
     wanted = {"scores" if method.folds > 1 else "score", "answer"}
+    wanted |= {"free"} if found.yardstick.free is not None else set()
+    wanted |= {"level"} if found.yardstick.level is not None else set()
     if not wanted <= outputs:
         yield f"its graph does not give {', '.join(sorted(wanted - outputs))}"
     if method.views not in (0, *VIEW_SETS) or method.seed < 0:

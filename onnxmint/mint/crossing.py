@@ -10,7 +10,7 @@ from onnxmint.engine.store import choose
 from onnxmint.evidence.table import FIT, EvidenceTable
 from onnxmint.methods.measuring import KnownScores, check_left
 from onnxmint.mint.fit import FittedModule, fit_on
-from onnxmint.mint.fitted import Fitted, finite, sample_of, signals_of
+from onnxmint.mint.fitted import LEVEL, Fitted, finite, sample_of, signals_of
 from onnxmint.mint.modules.ensembles import Beside
 from onnxmint.mint.reading import Reading
 from onnxmint.progress import Stage
@@ -48,6 +48,9 @@ def fit_in_folds(
         reading=reading,
         held=held,
         score=finite(score, seen.row),
+        free=_by_folds(made, seen, reading.free, table) if reading.free else None,
+        level=seen.full(LEVEL) if LEVEL in seen.columns else None,
+        gate=None,
         sample=sample_of(seen, reading, table, first),
         skipped=seen.skipped,
     )
@@ -70,6 +73,17 @@ def _fit_folds(
         score[seen.row[~learn]] = found.score(unseen)
         made.append(found)
     return made, score
+
+
+def _by_folds(
+    made: Sequence[FittedModule], seen: Observations, column: str, table: EvidenceTable
+) -> NDArray[np.float64]:
+    """Return (n,) scores of what a stored column holds, each by the module of its fold."""
+    values, score = seen.activations(column), np.full(len(table.index), np.nan)
+    for number, module in enumerate(made):
+        mine = table.fold[seen.row] == number
+        score[seen.row[mine]] = module.score(choose(values, np.flatnonzero(mine)))
+    return score
 
 
 def _inner_folds(table: EvidenceTable, seed: int) -> NDArray[np.int8]:

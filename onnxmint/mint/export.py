@@ -3,10 +3,8 @@
 import contextlib
 import copy
 import logging
-import tempfile
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
 
 import onnx
 import torch
@@ -14,6 +12,7 @@ from onnx import version_converter
 from torch import nn
 
 from onnxmint.errors import ModelError
+from onnxmint.writing.leftovers import temporary_folder
 
 _DYNAMO_FLOOR = 18  # asked for less, the dynamo exporter silently gives opset 18
 _DYNAMO_CEILING = 23  # above, other versions of torch give another opset than they were asked for; onnx converts
@@ -99,8 +98,8 @@ def _dynamo(network: nn.Module, example: torch.Tensor, opset: int) -> bytes:
 
 
 def _torchscript(network: nn.Module, example: torch.Tensor, opset: int) -> bytes:
-    with tempfile.TemporaryDirectory(prefix="onnxmint-") as folder:
-        file = Path(folder) / "module.onnx"
+    with temporary_folder() as folder:
+        file = folder / "module.onnx"
         torch.onnx.export(
             network,
             (example,),

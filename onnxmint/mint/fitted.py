@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from onnxmint.engine.observations import Observations
 from onnxmint.engine.probe import ODDS, Shown
+from onnxmint.engine.worker import to_numpy
 from onnxmint.errors import EvidenceError
 from onnxmint.evidence.table import TEST, EvidenceTable
 from onnxmint.methods.measuring import COMPARED, KnownScores, Signals
@@ -16,11 +17,13 @@ from onnxmint.mint.fit import FittedModule, as_tensor
 from onnxmint.mint.reading import Reading
 from onnxmint.results.facts import Skipped
 from onnxmint.settings import ModuleName
+from onnxmint.stats.gate import Gate, gate_of
+from onnxmint.stats.heldout import HeldOut, cross_fitting_inflation, group_means
 from onnxmint.verdict.yardstick import Scored, Yardstick
 
 NOT_FINITE = "the target's activations hold NaN or infinity at this layer; check --preprocess, or take another --layer"
 
-SCORE = "score"
+SCORE, LABEL_FREE, LEVEL = "score", "label-free score", "level"
 
 Rows = NDArray[np.int64]
 
@@ -53,6 +56,9 @@ class Fitted:
         reading: what it reads.
         held: signals of the held-out rows; with one network the fold of every row of its table is 0.
         score: (n,) NaN where not held out or not read.
+        free: (n,) the scores that the target's own top classes would have got; None where no labels are told.
+        level: (n,) mean log-odds over the views; None with fewer than two.
+        gate: whether members can be told at all, by scores that no verdict rests on; None where all are held out.
         sample: to check an exported file against.
         skipped: images that could not be read.
     """
@@ -65,6 +71,9 @@ class Fitted:
     reading: Reading
     held: KnownScores
     score: NDArray[np.float64]
+    free: NDArray[np.float64] | None
+    level: NDArray[np.float64] | None
+    gate: Gate | None
     sample: Sample
     skipped: tuple[Skipped, ...]
 
@@ -90,13 +99,14 @@ class Scoring:
 
     signals: Signals
     modules: Mapping[str, tuple[str, FittedModule]]  # name of the score -> what it reads, module
+    level: bool = False  # keep the mean log-odds over the views too
 
     def __call__(self, shown: Shown) -> dict[str, NDArray[Any]]:
         """Return (b,) columns."""
         scores = {
             name: module.score(as_tensor(shown.outputs[column])) for name, (column, module) in self.modules.items()
         }
-        return {**self.signals(shown), **scores}
+        return {**self.signals(shown), **scores, **(level_of(shown) if self.level else {})}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,10 +115,46 @@ class Keeping:
 
     signals: Signals
     columns: tuple[str, ...]
+    level: bool = False
 
     def __call__(self, shown: Shown) -> dict[str, Any]:
         """Return (b, ...) columns."""
-        return {**self.signals(shown), **{name: shown.outputs[name] for name in self.columns}}
+        kept = {name: shown.outputs[name] for name in self.columns}
+        return {**self.signals(shown), **kept, **(level_of(shown) if self.level else {})}
+
+
+def gate_from(found: FittedModule, table: EvidenceTable) -> Gate | None:
+    """Return whether members can be told at all, by the scores of images that a network did not learn from.
+
+    Args:
+        found: a module that was fitted.
+        table: the images that it was fitted on, in order.
+    """
+    seen = np.flatnonzero(np.isfinite(found.unseen))
+    sides = []
+    for member in (True, False):
+        rows = seen[table.is_member[seen] == member]
+        score, fold = found.unseen[rows], table.part[rows].astype(np.int64)
+        if table.groups is not None:
+            score, place = group_means(score, table.groups[rows])
+            of_group = np.zeros(len(score), np.int64)
+            of_group[place] = fold
+            fold = of_group
+        sides.append((score, fold))
+    (member, member_fold), (nonmember, nonmember_fold) = sides
+    held = HeldOut(
+        member=member,
+        nonmember=nonmember,
+        member_fold=member_fold,
+        nonmember_fold=nonmember_fold,
+        inflation=cross_fitting_inflation(max(1, len(found.best_epochs))),
+    )
+    return gate_of(held)
+
+
+def level_of(shown: Shown) -> dict[str, NDArray[np.float64]]:
+    """Return (b,) mean log-odds over all views: how sure the target is of the picture, wherever it lies."""
+    return {LEVEL: to_numpy(shown.outputs[ODDS]).astype(np.float64).mean(axis=1)}
 
 
 def yardstick_of(fitted: Fitted) -> Yardstick:
@@ -119,6 +165,9 @@ def yardstick_of(fitted: Fitted) -> Yardstick:
     told = table.labels if fitted.reading.exposed.with_labels else None
     return Yardstick(
         score=fitted.score[rows].astype(np.float32),
+        free=None if fitted.free is None else fitted.free[rows].astype(np.float32),
+        level=None if fitted.level is None else fitted.level[rows].astype(np.float32),
+        right=None if table.labels is None else fitted.held.predicted[rows] == table.labels[rows],
         is_member=table.is_member[rows],
         is_test=table.part[rows] == TEST,
         fold=table.fold[rows].astype(np.int8),

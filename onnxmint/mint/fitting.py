@@ -3,7 +3,7 @@
 One way serves the target and its placebo twin: `fit_and_score`.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,13 +21,26 @@ from onnxmint.graph.layers import Layer
 from onnxmint.methods.measuring import KnownScores, check_left
 from onnxmint.mint.crossing import fit_in_folds
 from onnxmint.mint.fit import FitSettings, FittedModule, fit_module, fit_on, module_for
-from onnxmint.mint.fitted import SCORE, Fitted, Keeping, Scoring, finite, sample_of, signals_of
+from onnxmint.mint.fitted import (
+    LABEL_FREE,
+    LEVEL,
+    SCORE,
+    Fitted,
+    Keeping,
+    Scoring,
+    finite,
+    gate_from,
+    sample_of,
+    signals_of,
+)
 from onnxmint.mint.reading import Reading, open_reading
 from onnxmint.progress import Stage
 from onnxmint.results.facts import Skipped
 from onnxmint.settings import TrainSettings, module_kind
 from onnxmint.stats.compare import compare_auc
+from onnxmint.stats.gate import Gate
 
+FEWEST_VIEWS = 2  # an image and its mirror image: what is needed to tell how sure the target is of a picture
 _ERRORS_WIDE = 2 * 1.96  # standard errors in a 95% interval
 
 Rows = NDArray[np.int64]
@@ -50,19 +63,21 @@ def fit_and_score(
         EvidenceError: too little could be read, or a score is not finite.
     """
     labels = evidence.table.labels is not None and not layers
-    reading = open_reading(target, layers, views=settings.views if _several_views(settings) else 1, labels=labels)
+    reading = open_reading(target, layers, views=_views(target, settings), labels=labels)
     _require_module(reading, settings)
     if settings.folds is not None and not _is_free(settings.module):
         name = _module(reading, settings)
-        keep = Keeping(signals=signals_of(reading, evidence.table), columns=(reading.column,))
+        keep = Keeping(
+            signals=signals_of(reading, evidence.table), columns=tuple(reading.read), level=reading.has_level
+        )
         probe = reading.probe(settings.batch_size, also=(ANSWER,), reduce=keep, stored=True)
         with engine.observe(probe, evidence.images(TEST), name="in folds") as seen:
             return fit_in_folds(name, seen, reading, evidence.table, settings, engine.stage)
-    found, skipped = _fit(evidence, reading, settings, engine) if settings.folds is None else (_free(settings), ())
-    if reading.exposed.views > 1 and not module_kind(found.name).views:  # one view is enough, at a fraction of the cost
-        reading = open_reading(target, layers, views=1, labels=labels)
+    learnt = _fit(evidence, reading, settings, engine) if settings.folds is None else _Learnt(module=_free(settings))
+    if reading.exposed.views > FEWEST_VIEWS and not module_kind(learnt.module.name).views:  # at a fraction of the cost
+        reading = open_reading(target, layers, views=FEWEST_VIEWS, labels=labels)
     table = replace(evidence.table, fold=np.zeros(len(evidence.table.index), np.int8))
-    return _scored(replace(evidence, table=table), reading, found, settings, engine, skipped)
+    return _scored(replace(evidence, table=table), reading, learnt, settings, engine)
 
 
 def fit_seen(
@@ -103,6 +118,9 @@ def fit_seen(
         reading=reading,
         held=held,
         score=finite(score, rows),
+        free=None,
+        level=None,
+        gate=None,
         sample=sample_of(seen, reading, table, found.score(values[: len(seen.sample)])),
         skipped=seen.skipped,
     )
@@ -141,22 +159,33 @@ def _is_free(name: str) -> bool:
     return name != "auto" and module_kind(name).fitted == "none"
 
 
-def _several_views(settings: TrainSettings) -> bool:
-    return settings.module == "auto" or module_kind(settings.module).views
+def _views(target: Target, settings: TrainSettings) -> int:
+    """Return how many views the target is shown: those asked for where the module reads them, else the fewest."""
+    if settings.module == "auto" or module_kind(settings.module).views:
+        return settings.views
+    return 1 if target.model.input.mixes else FEWEST_VIEWS
 
 
-def _fit(
-    evidence: Evidence, reading: Reading, settings: TrainSettings, engine: Engine
-) -> tuple[FittedModule, tuple[Skipped, ...]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Learnt:
+    """A module, what tells whether it tells members at all, and the images that it could not be fitted on."""
+
+    module: FittedModule
+    gate: Gate | None = None
+    skipped: tuple[Skipped, ...] = ()
+
+
+def _fit(evidence: Evidence, reading: Reading, settings: TrainSettings, engine: Engine) -> _Learnt:
     """Observe the fit part and fit a module on it; "auto" takes the better of `views` and `phi`."""
     probe = reading.probe(settings.batch_size, stored=True)
     with engine.observe(probe, evidence.images(*FIT), name="to fit on") as seen:
         require_readable_parts(evidence.table, seen, "to fit on")
         table, values = evidence.table.take(seen.row), seen.activations(reading.column)
         if settings.module == "auto" and not reading.layers:
-            return _better_of_views_and_phi(values, table, settings.seed, engine.stage), seen.skipped
-        name = _module(reading, settings)
-        return fit_on(name, values, table, table.part, settings.seed, engine.stage), seen.skipped
+            found = _better_of_views_and_phi(values, table, settings.seed, engine.stage)
+        else:
+            found = fit_on(_module(reading, settings), values, table, table.part, settings.seed, engine.stage)
+        return _Learnt(module=found, gate=gate_from(found, table), skipped=seen.skipped)
 
 
 def _free(settings: TrainSettings) -> FittedModule:
@@ -187,14 +216,15 @@ def _better_of_views_and_phi(odds: Any, table: EvidenceTable, seed: int, stage: 
 def _scored(
     evidence: Evidence,
     reading: Reading,
-    found: FittedModule,
+    learnt: _Learnt,
     settings: TrainSettings,
     engine: Engine,
-    skipped: tuple[Skipped, ...],
 ) -> Fitted:
     """Observe the held-out parts as scores and signals."""
+    found = learnt.module
     table, signals = evidence.table, signals_of(reading, evidence.table)
-    keep = Scoring(signals=signals, modules={SCORE: (reading.column, found)})
+    modules = {SCORE: (reading.column, found), **({LABEL_FREE: (reading.free, found)} if reading.free else {})}
+    keep = Scoring(signals=signals, modules=modules, level=reading.has_level)
     probe = reading.probe(settings.batch_size, also=(ANSWER,), reduce=keep)
     seen = engine.observe(probe, evidence.images(CALIBRATE, TEST), name="held out")
     held = KnownScores.of(table, signals, seen)
@@ -209,6 +239,9 @@ def _scored(
         reading=reading,
         held=held,
         score=finite(score, seen.row),
+        free=seen.full(LABEL_FREE) if LABEL_FREE in seen.columns else None,
+        level=seen.full(LEVEL) if LEVEL in seen.columns else None,
+        gate=learnt.gate,
         sample=sample_of(seen, reading, table, score[seen.row]),
-        skipped=(*skipped, *seen.skipped),
+        skipped=(*learnt.skipped, *seen.skipped),
     )

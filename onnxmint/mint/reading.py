@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from onnxmint.engine.probe import ACTIVATION, ODDS, Exposed, Probe, Reduce, expose
+from onnxmint.engine.probe import ACTIVATION, FREE, ODDS, Exposed, Probe, Reduce, expose
 from onnxmint.engine.target import Target
 from onnxmint.errors import UsageError
 from onnxmint.graph.instrument import joined_name
@@ -32,6 +32,21 @@ class Reading:
         graph = self.exposed.graph
         return graph.activations[joined_name(self.layers)] if self.layers else graph.odds or ""
 
+    @property
+    def has_level(self) -> bool:
+        """Say whether the target is shown several views, over which its log-odds can be averaged."""
+        return self.exposed.views > 1
+
+    @property
+    def free(self) -> str | None:
+        """Return the column of what the module would read without labels, None where it reads none."""
+        return FREE if self.column == ODDS and self.exposed.graph.free else None
+
+    @property
+    def read(self) -> dict[str, tuple[int, ...]]:
+        """Return the columns that modules are fitted on or score, with their shapes per image."""
+        return {self.column: self.shape, **({self.free: self.shape} if self.free else {})}
+
     def probe(
         self, batch_size: int | None, *, also: tuple[str, ...] = (), reduce: Reduce | None = None, stored: bool = False
     ) -> Probe:
@@ -43,12 +58,12 @@ class Reading:
             reduce: what is kept.
             stored: keep what is read for fitting.
         """
-        shown = self.exposed.columns
+        shown, others = self.exposed.columns, [self.free] if self.free else []
         return self.exposed.probe(
             batch_size=batch_size,
-            columns={self.column: self.output, **{name: shown[name] for name in also}},
+            columns={self.column: self.output, **{name: shown[name] for name in (*others, *also)}},
             reduce=reduce,
-            stored={self.column: self.shape} if stored else None,
+            stored=self.read if stored else None,
         )
 
 
@@ -94,4 +109,4 @@ def title(name: str, layers: tuple[Layer, ...], views: int) -> str:
     """Return what a reader calls a module: its name and what it reads."""
     if layers:
         return f"{name} on {joined_name(layers)}"
-    return f"{name} on {views} views" if views > 1 else f"{name}, one view"
+    return f"{name} on {views} views" if module_kind(name).views else f"{name}, one view"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 from onnxmint.results.audit import Histogram
-from onnxmint.stats.estimates import Estimate, Performance
+from onnxmint.stats.estimates import Estimate, Performance, Rate
 
 _WIDTH, _HEIGHT = 470, 330
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 16, 12, 48
@@ -91,14 +91,14 @@ def _thin_region(frame: _Frame, nonmembers: int) -> list[str]:
     return parts
 
 
-def _whisker(frame: _Frame, fpr: float, rate: Estimate) -> list[str]:
-    at, low, high = frame.x(fpr), frame.y(rate.low), frame.y(rate.high)
-    kind = "dot hollow" if rate.thin else "dot"
+def _whisker(frame: _Frame, fpr: float, rate: Rate) -> list[str]:
+    at, kind = frame.x(fpr), "dot hollow" if rate.thin else "dot"
+    dot = f'<circle class="{kind}" cx="{at:.1f}" cy="{frame.y(rate.value):.1f}" r="3.6"/>'
+    if rate.low is None or rate.high is None:
+        return [dot]
+    low, high = frame.y(rate.low), frame.y(rate.high)
     ends = "".join(f"M{at - 4:.1f},{end:.1f}h8" for end in (low, high))
-    return [
-        f'<path class="whisker" d="M{at:.1f},{low:.1f}V{high:.1f}{ends}"/>',
-        f'<circle class="{kind}" cx="{at:.1f}" cy="{frame.y(rate.value):.1f}" r="3.6"/>',
-    ]
+    return [f'<path class="whisker" d="M{at:.1f},{low:.1f}V{high:.1f}{ends}"/>', dot]
 
 
 def _steps(found: Performance) -> list[tuple[float, float]]:

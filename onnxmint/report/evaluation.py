@@ -19,7 +19,7 @@ from onnxmint.report.terminal import (
 )
 from onnxmint.results.evaluation import EVALUATION, Evaluation, Method, MethodKind
 from onnxmint.stats.estimates import Estimate, Performance
-from onnxmint.writing import atomic_write, make_folder
+from onnxmint.writing.folders import new_folder
 
 _KINDS: dict[MethodKind, str] = {
     "signal": "closed-form signals",
@@ -34,17 +34,21 @@ Measured = tuple[Method, Performance]
 """A method with what was measured of it."""
 
 
-def write_evaluation(found: Evaluation, folder: Path) -> list[Path]:
-    """Write evaluation.html and evaluation.json; return their paths.
+def evaluation_files(found: Evaluation) -> dict[str, bytes]:
+    """Return evaluation.html and evaluation.json by name."""
+    files = {"evaluation.html": render_evaluation(found), "evaluation.json": EVALUATION.write(found) + "\n"}
+    return {name: content.encode() for name, content in files.items()}
+
+
+def write_evaluation(found: Evaluation, folder: Path, *, overwrite: bool = False) -> list[Path]:
+    """Write evaluation.html and evaluation.json into a new folder; return their paths.
 
     Raises:
-        OnnxmintError: a file cannot be written.
+        UsageError: there is something in the folder; results are replaced if `overwrite` says so.
+        OnnxmintError: it cannot be written.
     """
-    make_folder(folder)
-    files = {"evaluation.html": render_evaluation(found), "evaluation.json": EVALUATION.write(found) + "\n"}
-    for name, content in files.items():
-        atomic_write(folder / name, content.encode())
-    return [folder / name for name in files]
+    with new_folder(folder, overwrite=overwrite) as made:
+        return made.finish(evaluation_files(found))
 
 
 def print_evaluation(found: Evaluation, console: Console, *, files: Sequence[Path] = ()) -> None:

@@ -1,4 +1,4 @@
-"""The folder of a run: every file appears under its name only when it is whole, and run.toml says which belong."""
+"""The files of a run: made all at once, and run.toml says which belong together."""
 
 import contextlib
 import hashlib
@@ -15,32 +15,24 @@ from onnxmint.report.html import render_html
 from onnxmint.report.names import storable
 from onnxmint.results.audit import AUDIT, AuditResult, ScoreTable
 from onnxmint.results.json import plain
-from onnxmint.writing import atomic_write, make_folder
+from onnxmint.writing.folders import new_folder
 
 _PACKAGES = ("numpy", "onnx", "onnx-ir", "onnxruntime", "onnxruntime-gpu", "torch", "pillow", "pyarrow", "scipy")
 _SHARES = ("p_value", "q_value", "probability")  # columns between 0 and 1
 
 
-def write_run(
-    result: AuditResult, folder: Path, *, run_settings: Mapping[str, object], auditor: bytes | None = None
-) -> list[Path]:
-    """Write a run: report.html, report.json, scores.parquet, auditor.onnx and, last, run.toml with their hashes.
+def run_files(
+    result: AuditResult, *, run_settings: Mapping[str, object], auditor: bytes | None = None
+) -> dict[str, bytes]:
+    """Return the files of a run by name: report.html, report.json, scores.parquet, auditor.onnx, run.toml with hashes.
 
     Args:
         result: the audit.
-        folder: made when missing.
         run_settings: the words of the command, for run.toml.
         auditor: the auditor file, None leaves it out.
-
-    Returns:
-        The files, the page first.
-
-    Raises:
-        OnnxmintError: a file cannot be written.
     """
     import tomli_w
 
-    make_folder(folder)
     files = {
         "report.html": render_html(result).encode(),
         "report.json": (AUDIT.write(result) + "\n").encode(),
@@ -50,10 +42,28 @@ def write_run(
         files["auditor.onnx"] = auditor
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     facts = _run_facts(result, run_settings) | {"sha256": hashes}
-    files["run.toml"] = tomli_w.dumps(_holdable(facts)).encode()
-    for name, content in files.items():
-        atomic_write(folder / name, content)
-    return [folder / name for name in files]
+    return files | {"run.toml": tomli_w.dumps(_holdable(facts)).encode()}
+
+
+def write_run(
+    result: AuditResult,
+    folder: Path,
+    *,
+    run_settings: Mapping[str, object],
+    auditor: bytes | None = None,
+    overwrite: bool = False,
+) -> list[Path]:
+    """Write a run, see `run_files`, into a new folder, which stands under its name when all of it is there.
+
+    Returns:
+        The files, the page first.
+
+    Raises:
+        UsageError: there is something in the folder; a run is replaced if `overwrite` says so.
+        OnnxmintError: it cannot be written.
+    """
+    with new_folder(folder, overwrite=overwrite) as made:
+        return made.finish(run_files(result, run_settings=run_settings, auditor=auditor))
 
 
 def _run_facts(result: AuditResult, run_settings: Mapping[str, object]) -> dict[str, object]:
@@ -67,7 +77,7 @@ def _run_facts(result: AuditResult, run_settings: Mapping[str, object]) -> dict[
             versions[name] = metadata.version(name)
     return {
         "created": result.created,
-        "platform": platform.platform(),
+        "platform": f"{platform.system()} {platform.release()} {platform.machine()}",  # platform.platform() runs uname
         "command": dict(run_settings),
         "target": {
             "path": result.target.path,
@@ -176,10 +186,15 @@ def _scores(content: bytes) -> ScoreTable:
 
 
 def _require_same(folder: Path, content: Mapping[str, bytes], hashes: Mapping[str, str]) -> None:
-    """Refuse files that are not the ones the run ended with: changed by hand, or half of a later, broken run."""
-    for name, data in content.items():
-        if hashlib.sha256(data).hexdigest() != hashes[name]:
+    """Refuse files that are not the ones the run ended with: changed by hand, or put there from another run."""
+    found = {name: hashlib.sha256(data).hexdigest() for name, data in content.items()}
+    auditor = folder / "auditor.onnx"
+    if "auditor.onnx" in hashes and auditor.is_file():  # as large as a model: some will have moved it elsewhere
+        with auditor.open("rb") as file:
+            found["auditor.onnx"] = hashlib.file_digest(file, "sha256").hexdigest()
+    for name, digest in found.items():
+        if digest != hashes[name]:
             raise OnnxmintError(
                 f"{folder / name} is not the file that {folder.name}/run.toml names (its SHA-256 differs): it was "
-                "changed, or a later run was stopped; run onnxmint audit again"
+                "changed, or is of another run; run onnxmint audit again"
             )

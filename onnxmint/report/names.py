@@ -2,6 +2,8 @@
 
 import unicodedata
 
+LONGEST = 200
+"""Letters of a name in a message; an ONNX file may hold names of megabytes."""
 # Controls, direction and invisible marks, surrogates of undecodable bytes, unassigned, line and paragraph separators.
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"})
 
@@ -15,6 +17,14 @@ def visible(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(_written_out(letter) if unicodedata.category(letter) in _HIDDEN else letter for letter in text)
+
+
+def shortened(text: str, most: int = LONGEST) -> str:
+    """Return text of at most so many letters, what is left out being in the middle: ends tell more."""
+    if len(text) <= most:
+        return text
+    tail = most // 3
+    return f"{text[: most - tail - 3]}...{text[-tail:]}"
 
 
 def storable(text: str) -> str:

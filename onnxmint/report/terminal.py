@@ -164,7 +164,7 @@ def _print_row(name: str, cells: Sequence[str], room: int, console: Console, *, 
 def _cells(found: Performance) -> list[str]:
     tpr = found.tpr_at_fpr["0.01"]
     star = "*" if tpr.thin else ""
-    interval = f"{100 * tpr.low:.1f} - {tpr.high:.1%}"
+    interval = "none" if tpr.low is None or tpr.high is None else f"{100 * tpr.low:.1f} - {tpr.high:.1%}"
     return [f"{found.auc.value:.3f}", _interval(found.auc), f"{tpr.value:.1%}{star}", interval]
 
 

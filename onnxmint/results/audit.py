@@ -13,6 +13,7 @@ from onnxmint.results.facts import (
     ControlName,
     EvidenceFacts,
     MethodFacts,
+    OpinionFacts,
     Skipped,
     StatisticsFacts,
     TargetFacts,
@@ -20,6 +21,7 @@ from onnxmint.results.facts import (
 )
 from onnxmint.results.json import Document
 from onnxmint.stats.estimates import Estimate, FloatArray, Performance
+from onnxmint.stats.guarantee import Guarantee
 
 VerdictKind = Literal["members-found", "no-evidence", "inconclusive"]
 
@@ -69,6 +71,10 @@ class Verdict:
     detectable_share: float | None = None  # smallest share found with 95% probability; None when not even all would be
     units: Units = "images"  # what is counted
     stopped_by: tuple[ControlName, ...] = ()  # failed ones, for which the numbers must not be read as membership
+    guarantee: Guarantee | None = None  # of which auditors the level of the test holds: "each" of 95%, or on "average"
+    average_p_value: float | None = None  # that holds on average over auditors; never larger
+    opinions: tuple[OpinionFacts, ...] = ()
+    preference: float | None = None  # so many times as likely must easy images have been chosen to explain the finding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from onnxmint.preprocess.spec import PreprocessSpec
 from onnxmint.results.facts import Baseline, Control, EvidenceFacts, MethodFacts
 from onnxmint.results.json import Document
 from onnxmint.stats.estimates import Performance
+from onnxmint.stats.gate import Gate
 
 SCHEMA = "onnxmint.auditor/4"
 
@@ -25,6 +26,7 @@ class AuditorFacts:
         performance: of its score on the test part.
         baselines: simple scores on the same test part.
         controls: tests of the evidence for other explanations than membership.
+        gate: whether members can be told at all, by known images that no verdict rests on; None where there are none.
         warnings: what a reader of any audit with this auditor has to know.
     """
 
@@ -37,6 +39,7 @@ class AuditorFacts:
     performance: Performance
     baselines: tuple[Baseline, ...]
     controls: tuple[Control, ...]
+    gate: Gate | None = None
     warnings: tuple[str, ...] = ()
 
 

@@ -198,6 +198,22 @@ class LabelFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OpinionFacts:
+    """What a second test of the set says: members are found only where all of them find some.
+
+    Attributes:
+        name: "without labels" takes the model's own top class in the label's place; "equal confidence" compares only
+            images that the model is equally sure of, averaged over all views.
+        p_value: one-sided, on average over auditors.
+        finds: whether it is at most the level of the audit.
+    """
+
+    name: Literal["without labels", "equal confidence"]
+    p_value: float
+    finds: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
     """A test for another explanation than membership.
 
@@ -206,6 +222,7 @@ class Control:
         passed: None when it was not run; the text says why.
         text: what was found, in one or two sentences.
         stops: whether it leaves another explanation than membership when it fails, so that no verdict is reached.
+        hides: whether members could go unnoticed when it fails, so that "no-evidence" is not said.
         auc: how well it tells the two sides apart without membership, with its interval; None where it does not.
         difficulty: of `reference`.
         target_minus_placebo: of `placebo`, AUC of the target minus that of its twin.
@@ -218,6 +235,7 @@ class Control:
     passed: bool | None
     text: str
     stops: bool = False
+    hides: bool = False
     auc: Estimate | None = None
     difficulty: DifficultyFacts | None = None
     target_minus_placebo: Difference | None = None

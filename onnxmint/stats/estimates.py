@@ -19,14 +19,35 @@ class Estimate:
         value: point estimate.
         low: lower end of the 95% interval.
         high: upper end of the 95% interval.
-        thin: true when the value rests on so few observations (fewer than 10 expected
-            false alarms) that it must not be used as a headline.
     """
 
     value: float
     low: float
     high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """A true-positive rate at a low false-positive rate.
+
+    Attributes:
+        value: point estimate.
+        low, high: ends of the 95% interval; None where none can be given.
+        no_interval: why none can be given, None where there is one.
+        thin: true when the value rests on so few observations (fewer than 10 expected false alarms) that it must not be
+            used as a headline.
+    """
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    no_interval: str | None = None
     thin: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse an interval that is missing without a reason, or half there."""
+        if (self.low is None) != (self.high is None) or (self.low is None) != (self.no_interval is not None):
+            raise ValueError("need both ends of the interval, or the reason why there is none")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +67,7 @@ class Performance:
     auc: Estimate
     balanced_accuracy: Estimate
     precision: Estimate
-    tpr_at_fpr: dict[str, Estimate]
+    tpr_at_fpr: dict[str, Rate]
     threshold: float
     roc_fpr: FloatArray
     roc_tpr: FloatArray

@@ -94,17 +94,10 @@ class HeldOut:
         Raises:
             ValueError: another number of columns than networks, strata on one side only, or NaN.
         """
-        columns = self.columns(scores)
-        asked, known = self.strata(stratum, len(columns))
-        below, count = np.zeros(len(columns)), np.zeros(len(columns))
-        for number in range(self.networks):
-            mine = self.nonmember_fold == number
-            low, high, total = _counts(columns[:, number], asked, self.nonmember[mine], known[mine])
-            below, count = below + (low + high) / 2, count + total
-        return np.where(count > 0, below / np.maximum(count, 1), 0.5)
+        return self.standing(scores, stratum)[0]
 
-    def reached(self, scores: FloatArray, stratum: Numbers | None = None) -> FloatArray:
-        """Return (q,) shares of the non-members that score as high as each image or higher; 1 where none is known.
+    def standing(self, scores: FloatArray, stratum: Numbers | None = None) -> tuple[FloatArray, FloatArray]:
+        """Return `placements`, and (q,) shares of the non-members that score as high or higher; 1 where none is known.
 
         Args:
             scores: as in `placements`.
@@ -112,12 +105,13 @@ class HeldOut:
         """
         columns = self.columns(scores)
         asked, known = self.strata(stratum, len(columns))
-        above, count = np.zeros(len(columns)), np.zeros(len(columns))
+        below, above, count = np.zeros((3, len(columns)))
         for number in range(self.networks):
             mine = self.nonmember_fold == number
-            low, _, total = _counts(columns[:, number], asked, self.nonmember[mine], known[mine])
-            above, count = above + total - low, count + total
-        return np.where(count > 0, above / np.maximum(count, 1), 1.0)
+            low, high, total = _counts(columns[:, number], asked, self.nonmember[mine], known[mine])
+            below, above, count = below + (low + high) / 2, above + total - low, count + total
+        met, among = count > 0, np.maximum(count, 1)
+        return np.where(met, below / among, 0.5), np.where(met, above / among, 1.0)
 
     def member_placements(self) -> FloatArray:
         """Return (m,) shares of the non-members of the same fold and stratum below each member, ties half."""

@@ -8,14 +8,15 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxmint.stats.estimates import FPRS, Estimate, FloatArray, Performance
+from onnxmint.stats.estimates import FPRS, Estimate, FloatArray, Performance, Rate
 
 INTERVAL_METHOD = (
     "95% percentile bootstrap, members and non-members resampled apart, whole groups when there are groups, 1,000 "
-    "resamples; around 0 and 1 the exact binomial limit"
+    "resamples; around 0 and 1 the exact binomial limit; none where fewer than five false alarms are expected"
 )
 _TAIL = 0.025  # left out on each side of an interval
 _THIN = 10  # expected false alarms below which a rate must not be a headline
+_FEWEST = 5  # expected false alarms below which no interval of a rate covers
 _POINTS = 200  # of the ROC curve kept on each of a linear and a logarithmic grid
 
 
@@ -136,14 +137,14 @@ def evaluate(
     wider, at = np.sqrt(inflation), np.array(values)
     low, high = np.maximum(at - wider * (at - low), 0.0), np.minimum(at + wider * (high - at), 1.0)
     units = min(_units(member, member_groups), _units(nonmember, nonmember_groups))
-    thin = [False] * 3 + [fpr * len(nonmember) < _THIN for fpr in FPRS]
-    found = [_estimate(*row, units) for row in zip(values, low.tolist(), high.tolist(), thin, strict=True)]
+    found = [_estimate(*row, units) for row in zip(values, low.tolist(), high.tolist(), strict=True)]
+    outside = _units(nonmember, nonmember_groups)
     roc_fpr, roc_tpr = _thinned(*roc_curve(member, nonmember))
     return Performance(
         auc=found[0],
         balanced_accuracy=found[1],
         precision=found[2],
-        tpr_at_fpr={str(fpr): rate for fpr, rate in zip(FPRS, found[3:], strict=True)},
+        tpr_at_fpr={str(fpr): _rate(rate, fpr, outside) for fpr, rate in zip(FPRS, found[3:], strict=True)},
         threshold=float(threshold),
         roc_fpr=roc_fpr,
         roc_tpr=roc_tpr,
@@ -161,7 +162,20 @@ def _measure(member: FloatArray, nonmember: FloatArray, threshold: float) -> lis
     return [_auc(member, nonmember), (called + 1 - false) / 2, precision, *rates]
 
 
-def _estimate(value: float, low: float, high: float, thin: bool, units: int) -> Estimate:
+def _rate(found: Estimate, fpr: float, nonmembers: int) -> Rate:
+    """Return a rate with its interval, or without where the threshold is hardly more than the largest non-member.
+
+    The bootstrap of a maximum is inconsistent: with less than one expected false alarm its intervals covered 53 to 56%.
+    """
+    expected = fpr * nonmembers
+    thin = expected < _THIN
+    if expected >= _FEWEST:
+        return Rate(value=found.value, low=found.low, high=found.high, thin=thin)
+    why = f"fewer than {_FEWEST} false alarms are expected among {nonmembers:,} non-members"
+    return Rate(value=found.value, no_interval=why, thin=thin)
+
+
+def _estimate(value: float, low: float, high: float, units: int) -> Estimate:
     """Join a value and its interval.
 
     A value of 0 or 1 is the same in every resample, so the bootstrap would claim certainty from any number of images;
@@ -172,7 +186,7 @@ def _estimate(value: float, low: float, high: float, thin: bool, units: int) -> 
         high = max(high, 1 - limit)
     if value == 1:
         low = min(low, limit)
-    return Estimate(value=value, low=low, high=high, thin=thin)
+    return Estimate(value=value, low=low, high=high)
 
 
 def _units(scores: FloatArray, groups: NDArray[np.int64] | None) -> int:

@@ -5,18 +5,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from onnxmint.stats.estimates import FloatArray
-from onnxmint.stats.guarantee import AUDITORS, DEFAULT, GUARANTEES, Guarantee, Luck
+from onnxmint.stats.guarantee import AUDITORS, DEFAULT, GUARANTEES, UNLUCKY, Guarantee, Luck
 from onnxmint.stats.heldout import HeldOut, Numbers
 from onnxmint.stats.orders import Side, p_value_by_orders
 from onnxmint.stats.strata import UNIFORM, Cells
 
-METHOD = {
+METHOD: dict[Guarantee, str] = {
     "average": "one-sided Mann-Whitney test with ties, by strata where there are any (van Elteren 1960)",
     "each": (
         "one-sided Mann-Whitney test with ties, by strata where there are any (van Elteren 1960), against a threshold "
         "that lets 95% of auditors keep the level each (calibration-conditional, Bates et al. 2023)"
     ),
 }
+AT_LEAST = "closed testing with local tests of the same kind (Goeman and Solari 2011)"
 _FEW = 8  # units of a side up to which no sum of placements is taken to be normal
 _LARGEST = 200  # known units that are put in random orders; among more the few asked ones are nearly independent
 _PAIR = 2
@@ -75,9 +76,9 @@ def compare_sets(
     cells = Cells.of(questioned, known, strata)
     if not cells.compared:
         return SetTest(p_value=1.0, average=1.0, effect=0.5, needed=1.0, at_least=0, compared=0, guarantee=guarantee)
-    placed, reached = known.placements(questioned, strata), known.reached(questioned, strata)
+    placed, reached = known.standing(questioned, strata)
     luck = luck_of(cells)
-    excess = float(((placed - 0.5) * (cells.portion / np.maximum(cells.asked, 1))[cells.cell]).sum())
+    excess = float(((placed - 0.5) * cells.each).sum())
     normal = {kind: float(luck.p_values(excess, kind)) for kind in GUARANTEES}
     bounded = {kind: _of_few(reached, cells, kind).get(cells.compared, normal[kind]) for kind in GUARANTEES}
     average = _average(questioned, known, cells, bounded["average"])
@@ -180,16 +181,9 @@ def _of_few(reached: FloatArray, cells: Cells, guarantee: Guarantee) -> dict[int
     if len(known) >= _PAIR:
         left = above / known + 0.5 / known
         if guarantee == "each":
-            left = left + _unlucky(known, cells.inflation)
+            left = left + UNLUCKY * np.sqrt(cells.inflation * UNIFORM / known)
         pair = float(np.sort(left)[-_PAIR:].sum())
         found[_PAIR] = pair**2 / 2 if pair <= 1 else 1 - max(_PAIR - pair, 0.0) ** 2 / 2
-    return found
-
-
-def _unlucky(known: FloatArray, inflation: float) -> FloatArray:
-    from scipy.stats import norm
-
-    found: FloatArray = float(norm.isf(1 - AUDITORS)) * np.sqrt(inflation * UNIFORM / known)
     return found
 
 

@@ -110,6 +110,18 @@ def _untied(scores: FloatArray) -> float:
     return 1 - float((same**3 - same).sum()) / max(count**3 - count, 1)
 
 
+def strength_for(questioned: FloatArray, known: HeldOut, strata: Numbers | None = None) -> tuple[Strength, float]:
+    """Return how well known members stand out where the questioned images lie, and what number these are worth.
+
+    Args:
+        questioned: (q,) or (q, K) scores of independent units.
+        known: held-out scores of known ones, with at least two members.
+        strata: (q,) of the questioned, where the known ones have strata.
+    """
+    cells = Cells.of(questioned, known, strata)
+    return Strength.measured(known, cells), cells.worth
+
+
 def share_of_members(questioned: FloatArray, known: HeldOut, strata: Numbers | None = None) -> Estimate:
     """Return the share of members among questioned images with its 95% interval.
 
@@ -128,10 +140,9 @@ def share_of_members(questioned: FloatArray, known: HeldOut, strata: Numbers | N
     cells = Cells.of(questioned, known, strata)
     if min(cells.compared, len(known.member), int(cells.known.sum())) < 2:  # noqa: PLR2004 - a variance needs two
         raise ValueError("need at least two units on each side")
-    asked, strength = known.placements(questioned, strata), Strength.measured(known, cells)
-    each = (cells.portion / np.maximum(cells.asked, 1))[cells.cell]
-    effect = float((each * (asked - 0.5)).sum())
-    error = np.sqrt(_variance(strength, 1 / float((each**2).sum()), _GRID))
+    strength = Strength.measured(known, cells)
+    effect = float((cells.each * (known.placements(questioned, strata) - 0.5)).sum())
+    error = np.sqrt(_variance(strength, cells.worth, _GRID))
     distance = effect - _GRID * strength.effect
     reach = max(strength.effect, _NO_EFFECT)
     p_value = _bounded_p(distance / error, -_GRID * reach / error, (1 - _GRID) * reach / error)

@@ -148,6 +148,18 @@ class Cells:
         total = float(share.sum())
         return share / total if total else share
 
+    @property
+    def each(self) -> FloatArray:
+        """Return (q,) what the placement of each unit counts in the weighted mean; they add up to 1, or are all 0."""
+        found: FloatArray = (self.portion / np.maximum(self.asked, 1))[self.cell]
+        return found
+
+    @property
+    def worth(self) -> float:
+        """Return how many equal units the questioned ones are worth, as strata weigh differently."""
+        total = float((self.each**2).sum())
+        return 1 / total if total else 0.0
+
     def untied(self, size: int | None = None) -> FloatArray:
         """Return (h,) the share of the variance that ties leave: 1 - sum(t^3 - t) / (N^3 - N).
 

@@ -11,7 +11,7 @@ from onnxmint.evidence.questioned import Questioned
 from onnxmint.results.audit import Histogram, ScoreTable
 from onnxmint.results.facts import Control, Skipped, StatisticsFacts
 from onnxmint.settings import AuditSettings
-from onnxmint.stats import conformal, likelihood, share
+from onnxmint.stats import conformal, likelihood, set_test, share
 from onnxmint.stats.estimates import Estimate, FloatArray, Performance
 from onnxmint.verdict.answer import CHANCE, stopped_by
 from onnxmint.verdict.units import Units
@@ -32,12 +32,16 @@ class Scored:
         score: (n, K) by each network.
         predicted: (n,) the target's top classes.
         skipped: the others.
+        free: (n, K) label-free scores; None where the auditor is told no labels.
+        level: (n,) mean log-odds over all views; None with fewer than two.
     """
 
     row: Rows
     score: FloatArray
     predicted: Rows
     skipped: tuple[Skipped, ...]
+    free: FloatArray | None = None
+    level: FloatArray | None = None
 
 
 def prior_of(settings: AuditSettings, found: Estimate | None, count: int) -> tuple[float, str]:
@@ -76,19 +80,29 @@ def judge(
     )
 
 
+def classes_of(scored: Scored, units: Units, labels: Rows | None) -> Rows:
+    """Return (u,) classes of units, that of `Yardstick.category`: labels where these are told, else top classes.
+
+    Raises:
+        UsageError: units are made of several images.
+    """
+    if units.size > 1:
+        raise UsageError("--per-class judges single images, but these come in groups: leave it out")
+    top = dict(zip(scored.row.tolist(), scored.predicted.tolist(), strict=True))
+    category = np.array([top[row] for row in units.row.tolist()], np.int64) if labels is None else labels[units.row]
+    return units.of_units(category)
+
+
 def _p_values(
     scored: Scored, units: Units, settings: AuditSettings, labels: Rows | None, rng: np.random.Generator
 ) -> FloatArray:
     """Return the p-value of every unit against held-out non-members of the same kind."""
     smooth = rng if settings.p_values == "smoothed" else None
     if settings.per_class:
-        if units.size > 1:
-            raise UsageError("--per-class judges single images, but these come in groups: leave it out")
-        outside, top = units.known.nonmembers, dict(zip(scored.row.tolist(), scored.predicted.tolist(), strict=True))
-        category = np.array([top[row] for row in units.row.tolist()]) if labels is None else labels[units.row]
+        outside = units.known.nonmembers
         return conformal.p_values_by_class(
             units.score,
-            category[np.argsort(units.place)],
+            classes_of(scored, units, labels),
             outside.score.astype(np.float64),
             outside.category.astype(np.int64),
             outside.fold,
@@ -105,8 +119,8 @@ def statistics(folds: int, settings: AuditSettings, units: Units, prior_words: s
     return StatisticsFacts(
         p_values=f"conformal, {settings.p_values} at ties, against held-out non-members{of_class}{crossed}",
         false_discovery=conformal.FALSE_DISCOVERY[settings.false_discovery],
-        set_test="one-sided Mann-Whitney, questioned images against held-out non-members",
-        at_least="closed testing with Mann-Whitney local tests (Goeman and Solari 2011)",
+        set_test=set_test.METHOD[settings.guarantee],
+        at_least=set_test.AT_LEAST,
         share_of_members=share.METHOD,
         likelihood_ratio=likelihood.METHOD,
         prior=prior_words,

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from onnxmint.stats.estimates import FloatArray
 from onnxmint.stats.heldout import group_means
-from onnxmint.verdict.yardstick import Yardstick, places_in_group
+from onnxmint.stats.units import common_size, places_in_group
+from onnxmint.verdict.yardstick import Yardstick
 
 Rows = NDArray[np.int64]
 
@@ -21,8 +22,8 @@ class Units:
         unit: (n,) unit of each scored image.
         row: (r,) rows of the source's entries that the units are made of; n or fewer.
         place: (r,) unit of each of them.
-        size: images of which a unit is made at most; 1 when every unit is a single image.
-        known: what they are measured by, at most as many images a group.
+        size: images of which every unit is made.
+        known: what they are measured by, as many images of every group.
     """
 
     score: FloatArray
@@ -32,6 +33,16 @@ class Units:
     size: int
     known: Yardstick
 
+    def of_units(self, values: Rows) -> Rows:
+        """Return (u,) the value of each unit, of several images that of the last one.
+
+        Args:
+            values: (r,) of the rows that units are made of, as `row` has them.
+        """
+        found = np.zeros(len(self.score), np.int64)
+        found[self.place] = values
+        return found
+
     @property
     def grouped(self) -> bool:
         """Return whether some images count together."""
@@ -39,29 +50,32 @@ class Units:
 
 
 def as_units(
-    score: FloatArray, row: Rows, groups: Rows | None, yardstick: Yardstick, rng: np.random.Generator
+    score: FloatArray,
+    row: Rows,
+    groups: Rows | None,
+    yardstick: Yardstick,
+    *,
+    digest: NDArray[np.uint64],
+    known_digest: NDArray[np.uint64],
 ) -> Units:
-    """Make units of scored images.
+    """Make units of scored images, all of one size, and of known images of the same size.
 
-    Means of few and of many images do not spread alike, so that questioned and known groups are thinned to the same
-    size: the smaller of their typical sizes, which is 1 where one of the two knows no groups.
+    Means of few and of many images do not spread alike, so units are single images, one a group, unless the groups of
+    both sides are large enough for more (`common_size`). Of a group the images of the smallest digests stay.
 
     Args:
         score: (n, K) by each network.
         row: (n,) rows of the source's entries.
         groups: (n,) what belongs together; None when images stand for themselves.
         yardstick: held-out known images.
-        rng: draws the images that stay.
+        digest: (n,) of the pixels of the scored images.
+        known_digest: (h,) of those of the yardstick.
     """
     unit = np.arange(len(row)) if groups is None else np.unique(groups, return_inverse=True)[1].astype(np.int64)
-    size = min(_typical(unit), 1 if yardstick.group is None else _typical(yardstick.nonmembers.group))
-    kept = np.flatnonzero(places_in_group(unit, rng) < size)
+    size = 1
+    if yardstick.group is not None and groups is not None:
+        size = common_size(unit, *(yardstick.group[yardstick.is_member == member] for member in (True, False)))
+    kept = np.flatnonzero(places_in_group(unit, digest) < size)
     means, place = group_means(score[kept], unit[kept])
-    return Units(score=means, unit=unit, row=row[kept], place=place, size=size, known=yardstick.thinned(size, rng))
-
-
-def _typical(groups: NDArray[np.integer] | None) -> int:
-    """Return the median size of groups, rounded up."""
-    if groups is None or not len(groups):
-        return 1
-    return int(np.ceil(np.median(np.unique(groups, return_counts=True)[1])))
+    known = yardstick.thinned(size, known_digest)
+    return Units(score=means, unit=unit, row=row[kept], place=place, size=size, known=known)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from onnxmint.evidence.table import EvidenceTable
 from onnxmint.stats.estimates import FloatArray
 from onnxmint.stats.heldout import HeldOut, cross_fitting_inflation, group_means
+from onnxmint.stats.units import places_in_group
 
 Rows = NDArray[np.int64]
 
@@ -43,6 +44,9 @@ class Yardstick:
         category: (h,) int32, class of the image: its label where labels are told, else the target's top class.
         group: (h,) int32, what belongs together; None when images stand for themselves.
         number: (h,) int32, number of the known image, by which other facts of it are found.
+        free: (h,) float32, the score that the target's own top class would have got; None where no labels are told.
+        level: (h,) float32, mean log-odds over all views; None with fewer than two.
+        right: (h,) bool, whether the target's top class is the image's label; None without labels.
     """
 
     score: NDArray[np.float32]
@@ -52,6 +56,9 @@ class Yardstick:
     category: NDArray[np.int32]
     group: NDArray[np.int32] | None
     number: NDArray[np.int32]
+    free: NDArray[np.float32] | None = None
+    level: NDArray[np.float32] | None = None
+    right: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         """Refuse columns of several lengths."""
@@ -71,6 +78,9 @@ class Yardstick:
             category=self.category[rows],
             group=None if self.group is None else self.group[rows],
             number=self.number[rows],
+            free=None if self.free is None else self.free[rows],
+            level=None if self.level is None else self.level[rows],
+            right=None if self.right is None else self.right[rows],
         )
 
     @property
@@ -87,10 +97,16 @@ class Yardstick:
         """Return all members and only these non-members."""
         return self.take(self.is_member | np.isin(self.number, numbers))
 
-    def images(self) -> HeldOut:
-        """Return every image as a unit."""
+    def images(self, stratum: Rows | None = None) -> HeldOut:
+        """Return every image as a unit.
+
+        Args:
+            stratum: (h,) of each row; None compares all with all.
+        """
         score, side = self.score.astype(np.float64), self.is_member
         return HeldOut(
+            member_stratum=None if stratum is None else stratum[side],
+            nonmember_stratum=None if stratum is None else stratum[~side],
             member=score[side],
             nonmember=score[~side],
             member_fold=self.fold[side],
@@ -102,46 +118,51 @@ class Yardstick:
     def _networks(self) -> int:
         return int(self.fold.max(initial=0)) + 1
 
-    def groups(self) -> HeldOut:
-        """Return every group as a unit, by its mean score; images where there are no groups."""
+    def groups(self, stratum: Rows | None = None) -> HeldOut:
+        """Return every group as a unit, by its mean score; images where there are no groups.
+
+        Args:
+            stratum: (h,) of each row, of a group that of its last row; None compares all with all.
+        """
         if self.group is None:
-            return self.images()
-        sides = [self._means(member) for member in (True, False)]
+            return self.images(stratum)
+        sides = [self._means(member, stratum) for member in (True, False)]
         return HeldOut(
             member=sides[0][0],
             nonmember=sides[1][0],
             member_fold=sides[0][1],
             nonmember_fold=sides[1][1],
             inflation=cross_fitting_inflation(self._networks),
+            member_stratum=None if stratum is None else sides[0][2],
+            nonmember_stratum=None if stratum is None else sides[1][2],
         )
 
-    def thinned(self, size: int, rng: np.random.Generator) -> "Yardstick":
-        """Return at most `size` images of every group: means of few and of many images do not spread alike.
+    def thinned(self, size: int, digest: NDArray[np.uint64]) -> "Yardstick":
+        """Return so many images of every group, those of the smallest digests; smaller groups are left out.
 
         With 1 it is what a questioned image that stands for itself is exchangeable with.
+
+        Args:
+            size: images of a group that stay.
+            digest: (h,) of the pixels.
         """
         if self.group is None:
             return self
-        return self.take(places_in_group(self.group.astype(np.int64) * 2 + self.is_member, rng) < size)
+        key = self.group.astype(np.int64) * 2 + self.is_member
+        _, of, count = np.unique(key, return_inverse=True, return_counts=True)
+        return self.take((places_in_group(key, digest) < size) & (count[of] >= size))
 
-    def _means(self, member: bool) -> tuple[FloatArray, NDArray[np.int8]]:
-        side = self.take(self.is_member == member)
+    def _means(self, member: bool, stratum: Rows | None) -> tuple[FloatArray, NDArray[np.int8], Rows]:
+        mine = self.is_member == member
+        side = self.take(mine)
         if side.group is None:
             raise ValueError("there are no groups")
         means, place = group_means(side.score.astype(np.float64), side.group)
-        fold = np.zeros(len(means), np.int8)
+        fold, of = np.zeros(len(means), np.int8), np.zeros(len(means), np.int64)
         fold[place] = side.fold  # a group is never divided between folds
-        return means, fold
-
-
-def places_in_group(groups: NDArray[np.integer], rng: np.random.Generator) -> NDArray[np.int64]:
-    """Return (n,) the place of each row in a random order of its group, from 0."""
-    order = rng.permutation(len(groups))
-    order = order[np.argsort(groups[order], kind="stable")]
-    first = np.flatnonzero(np.diff(groups[order], prepend=groups[order][:1] - 1))
-    found = np.empty(len(groups), np.int64)
-    found[order] = np.arange(len(groups)) - np.repeat(first, np.diff(np.append(first, len(groups))))
-    return found
+        if stratum is not None:
+            of[place] = stratum[mine]
+        return means, fold, of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

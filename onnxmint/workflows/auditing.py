@@ -16,8 +16,11 @@ from onnxmint.progress import Stage, quiet
 from onnxmint.results.audit import AuditResult, QuestionedFacts
 from onnxmint.results.facts import now
 from onnxmint.settings import AuditSettings
-from onnxmint.verdict.answer import Question, reach_verdict
-from onnxmint.verdict.scores import Scored, flag_warnings, histogram, judge, prior_of, statistics
+from onnxmint.verdict.answer import reach_verdict
+from onnxmint.verdict.findings import Question
+from onnxmint.verdict.gating import gate_and_yardstick
+from onnxmint.verdict.opinions import asked_of
+from onnxmint.verdict.scores import Scored, classes_of, flag_warnings, histogram, judge, prior_of, statistics
 from onnxmint.verdict.units import Units, as_units
 from onnxmint.workflows.opening import Known, Ready, open_by_training, open_with_auditor
 from onnxmint.workflows.questioning import score, what_was_seen
@@ -60,12 +63,21 @@ def audit(
 def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult:
     """Score the questioned images, control them, and reach a verdict."""
     auditor, target, rng = ready.auditor, ready.target, np.random.default_rng(settings.seed)
-    traces, yardstick = auditor.traces, auditor.yardstick
+    traces, (gate, yardstick) = auditor.traces, gate_and_yardstick(auditor.gate, auditor.yardstick)
     asked = look_at_questioned(ready.source, traces.digest, traces.is_member, rng=rng, stage=engine.stage)
     scored = score(ready, asked, settings, engine)
-    units = as_units(scored.score, scored.row, asked.groups(scored.row), yardstick, rng)
-    seen = what_was_seen(ready, asked, units, settings, engine)
+    units = as_units(
+        scored.score,
+        scored.row,
+        asked.groups(scored.row),
+        yardstick,
+        digest=asked.digest(scored.row),
+        known_digest=traces.digest[yardstick.number],
+    )
+    seen = what_was_seen(ready, asked, scored, units, settings, engine)
     controls = control_question(auditor.controls, seen, rng, wanted=settings.controls)
+    told = asked.labels if auditor.method.labels else None
+    classes = classes_of(scored, units, told) if settings.per_class else None
     verdict = reach_verdict(
         Question(
             scores=units.score,
@@ -73,13 +85,16 @@ def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult
             grouped=units.grouped,
             alpha=settings.alpha,
             relevant_share=settings.relevant_share,
+            guarantee=settings.guarantee,
+            strata=classes,
+            like="" if classes is None else "of the same class",
         ),
-        units.known.groups(),
-        performance=auditor.performance,
+        units.known.groups(None if classes is None else units.known.category.astype(np.int64)),
+        auc=auditor.performance.auc if gate is None else gate.auc,
         controls=controls,
+        asked=asked_of(units, scored.row, scored.free, scored.level),
     )
     prior, prior_words = prior_of(settings, verdict.share_of_members, len(scored.row))
-    told = asked.labels if auditor.method.labels else None
     scores = judge(scored, asked, units, settings, prior, told, rng)
     return AuditResult(
         version=__version__,
@@ -101,7 +116,7 @@ def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult
         controls=controls,
         scores=scores,
         verdict=verdict,
-        histogram=histogram(yardstick, scores.score),
+        histogram=histogram(auditor.yardstick, scores.score),
         warnings=(
             *auditor.warnings,
             *_warnings(ready, asked, scored, units, settings),
@@ -126,8 +141,8 @@ def _warnings(ready: Ready, asked: Questioned, scored: Scored, units: Units, set
         )
     if settings.group is not None and yardstick.group is None:
         found.append(
-            "The questioned images have groups but the evidence has none: one image of each group was taken, drawn at "
-            "random, to be measured by single known images; with groups in the evidence all would count."
+            "The questioned images have groups but the evidence has none: one image of each group was taken, that of "
+            "the smallest digest, to be measured by single known images; with groups in the evidence more may count."
         )
     if settings.device == "auto" and device.kind == "cpu" and "driver" not in device.reason:
         found.append(f"Ran on the CPU: {device.reason}.")

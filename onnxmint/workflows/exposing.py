@@ -1,18 +1,21 @@
 """A model's layers listed, and a copy of it written that gives some of them out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
-from onnxmint.errors import UsageError
+import onnx_ir as ir
+
 from onnxmint.graph.layer import choose_layers
 from onnxmint.graph.layers import list_layers
 from onnxmint.graph.load import TargetModel, load_target
 from onnxmint.graph.normalisation import find_normalisation
-from onnxmint.graph.serial import save_model
+from onnxmint.graph.serial import serialize
 from onnxmint.graph.surgery import expose as expose_graph
 from onnxmint.graph.verify import verify_exposed
 from onnxmint.results.layers import ExposedLayer, ExposedModel, LayerList, NormalisationFacts
+from onnxmint.writing.files import atomic_write
+from onnxmint.writing.inputs import Input, refuse_inputs, require_free
 
 
 def layers(model: str | Path, *, answer: str | None = None) -> LayerList:
@@ -55,6 +58,7 @@ def expose(
     pool: tuple[int, int] | None = None,
     dtype: Literal["float16", "float32"] | None = None,
     answer: str | None = None,
+    overwrite: bool = False,
 ) -> ExposedModel:
     """Write a copy of a model that also gives out the activations of some layers, proved by running both.
 
@@ -66,19 +70,20 @@ def expose(
         pool: average maps to this height and width.
         dtype: of the exposed values; None leaves them as they are.
         answer: the output that holds the class scores; None finds it.
+        overwrite: replace a file that is there.
 
     Raises:
         ModelError: the file is no classifier, cannot be run, or the copy differs from it.
-        UsageError: there is no such layer, or the output would overwrite the model.
+        UsageError: there is no such layer, or the output would overwrite the model, or a file unasked.
     """
     path, written = Path(model), Path(output)
-    if written.resolve() == path.resolve():
-        raise UsageError(f"-o {written} would overwrite the model; choose another name")
+    require_free(written, inputs=lambda: [Input(name="the model", path=path)], overwrite=overwrite)
     target = load_target(path, answer=answer)
+    refuse_inputs(written, _weights(target))
     chosen = choose_layers(list_layers(target), layers)
     exposed = expose_graph(target, chosen, cut=cut, pool=pool, dtype=dtype)
     checks = verify_exposed(target, exposed, chosen, cut=cut, pool=pool, dtype=dtype)
-    save_model(exposed, written)
+    atomic_write(written, serialize(exposed), overwrite=overwrite)
     return ExposedModel(
         file=str(written),
         cut=cut,
@@ -87,6 +92,14 @@ def expose(
         checks=tuple(checks),
         notes=target.notes,
     )
+
+
+def _weights(target: TargetModel) -> Iterator[Input]:
+    """Yield the files beside a model that hold weights of it."""
+    for graph in target.model.graphs():
+        for value in graph.initializers.values():
+            if isinstance(value.const_value, ir.ExternalTensor):
+                yield Input(name="weights of the model", path=Path(value.const_value.path))
 
 
 def _normalisation(target: TargetModel) -> NormalisationFacts | None:

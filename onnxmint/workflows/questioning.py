@@ -17,8 +17,10 @@ from onnxmint.mint.describing import FEATURES, features_probe, telling_layer
 from onnxmint.results.facts import Skipped
 from onnxmint.settings import AuditSettings
 from onnxmint.stats.estimates import FloatArray
+from onnxmint.stats.set_test import compare_sets
 from onnxmint.verdict.scores import Scored
 from onnxmint.verdict.units import Units
+from onnxmint.workflows.aligning import read_displaced
 from onnxmint.workflows.opening import Ready
 
 Rows = NDArray[np.int64]
@@ -27,7 +29,11 @@ Rows = NDArray[np.int64]
 def _scoring(shown: Shown) -> dict[str, NDArray[Any]]:
     """Return (b, K) scores by each network, and the target's top class."""
     score = to_numpy(shown.outputs["score"]).astype(np.float64)
+    found = {
+        name: to_numpy(shown.outputs[name]).astype(np.float64) for name in ("free", "level") if name in shown.outputs
+    }
     return {
+        **found,
         "score": score.reshape(len(score), -1),
         "predicted": to_numpy(shown.outputs["answer"]).argmax(axis=1).astype(np.int64),
     }
@@ -36,10 +42,12 @@ def _scoring(shown: Shown) -> dict[str, NDArray[Any]]:
 def score(ready: Ready, asked: Questioned, settings: AuditSettings, engine: Engine) -> Scored:
     """Run the auditor over the questioned images that are not known already."""
     auditor, target = ready.auditor, ready.target
-    several = auditor.method.folds > 1
+    columns = {"score": "scores" if auditor.method.folds > 1 else "score", "answer": "answer"}
+    columns |= {"level": "level"} if auditor.yardstick.level is not None else {}
+    columns |= {"free": "free"} if auditor.yardstick.free is not None else {}
     probe = Probe(
         model=auditor.model,
-        columns=(("score", "scores" if several else "score"), ("answer", "answer")),
+        columns=tuple(columns.items()),
         spec=target.spec,
         device=target.device,
         batch_size=batch_for(settings.batch_size, auditor.method.views, target),
@@ -49,14 +57,16 @@ def score(ready: Ready, asked: Questioned, settings: AuditSettings, engine: Engi
     seen = engine.observe(probe, asked.images(asked.to_judge), name="scored")
     if not len(seen.row):
         _refuse_nothing(asked, seen.skipped)
-    score = seen.columns["score"]
-    finite = np.isfinite(score).all(axis=1)
+    free, level = (seen.columns.get(name) for name in ("free", "level"))
+    finite = np.isfinite(seen.columns["score"]).all(axis=1)
     odd = [asked.entries[row].path for row in seen.row[~finite].tolist()]
     return Scored(
         row=seen.row[finite],
-        score=score[finite],
+        score=seen.columns["score"][finite],
         predicted=seen.columns["predicted"][finite],
         skipped=(*seen.skipped, *(Skipped(path=path, reason="the target gives NaN or infinity") for path in odd)),
+        free=None if free is None else free[finite],
+        level=None if level is None else level[finite],
     )
 
 
@@ -75,7 +85,9 @@ def _refuse_nothing(asked: Questioned, skipped: Sequence[Skipped]) -> None:
     )
 
 
-def what_was_seen(ready: Ready, asked: Questioned, units: Units, settings: AuditSettings, engine: Engine) -> Asked:
+def what_was_seen(
+    ready: Ready, asked: Questioned, scored: Scored, units: Units, settings: AuditSettings, engine: Engine
+) -> Asked:
     """Observe of the questioned images what controls look at."""
     row, features = _described(ready, asked, settings, engine)
     return Asked(
@@ -86,8 +98,24 @@ def what_was_seen(ready: Ready, asked: Questioned, units: Units, settings: Audit
         row=row,
         features=features,
         easy=_ease(ready, asked, units, settings, engine),
+        aligned=_aligned(ready, asked, scored, units, settings, engine),
+        scored=scored.row,
+        predicted=scored.predicted,
+        told=ready.auditor.method.labels,
         seed=ready.auditor.method.seed,
     )
+
+
+def _aligned(
+    ready: Ready, asked: Questioned, scored: Scored, units: Units, settings: AuditSettings, engine: Engine
+) -> FloatArray | Missing | None:
+    """Show the images moved and mirrored where the set test finds nothing, for members may hide behind that."""
+    if not settings.controls:
+        return Missing(why="switched off with --no-controls")
+    if ready.target.model.input.mixes:
+        return Missing(why="the target answers an image otherwise beside others")
+    test = compare_sets(units.score, units.known.groups(), alpha=settings.alpha, guarantee=settings.guarantee)
+    return None if test.p_value <= settings.alpha else read_displaced(ready, asked, scored.row, settings, engine)
 
 
 def _described(

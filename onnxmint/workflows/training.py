@@ -139,6 +139,7 @@ def _auditor(
         evidence=seen.facts,
         performance=measure(fitted.score, held, rng, folds=fitted.folds),
         baselines=tuple(measure_baselines(held, rng)),
+        gate=fitted.gate,
         yardstick=yardstick_of(fitted),
         controls=controls,
         traces=Traces(

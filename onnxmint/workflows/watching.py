@@ -57,17 +57,18 @@ class Watching:
 
     Attributes:
         signals: made of the answers.
-        column: what the module reads.
+        columns: what the module reads.
         describing: makes the descriptions.
     """
 
     signals: Signals
-    column: str
+    columns: tuple[str, ...]
     describing: Describing
 
     def __call__(self, shown: Shown) -> dict[str, Any]:
         """Return (b, ...) columns."""
-        return {**self.signals(shown), **self.describing(shown), self.column: shown.outputs[self.column]}
+        read = {name: shown.outputs[name] for name in self.columns}
+        return {**self.signals(shown), **self.describing(shown), **read}
 
 
 def watch(
@@ -97,7 +98,7 @@ def watch(
     reading = open_reading(twin, fitted.reading.layers, views=views, labels=labels, beside=(layer,))
     keep = Watching(
         signals=signals_of(reading, some.table),
-        column=reading.column,
+        columns=tuple(reading.read),
         describing=Describing(layer=layer.name, small=not references),
     )
     probe = reading.probe(settings.batch_size, also=(ANSWER, layer.name), reduce=keep, stored=True)

@@ -12,30 +12,27 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from onnxmint.cli.main import COMMANDS, run
+from onnxmint.cli.main import COMMANDS
+from onnxmint.graph.load import load_target
 from tests.cli.conftest import Run
-from tests.conftest import DEMO
+from tests.conftest import DEMO, KNOWN
+from tests.patches import everywhere
 
 MODEL = str(DEMO / "target.onnx")
-EVIDENCE = ["--members", str(DEMO / "members.parquet"), "--nonmembers", str(DEMO / "nonmembers.parquet")]
+EVIDENCE = ["--members", str(KNOWN[0]), "--nonmembers", str(KNOWN[1])]
+FEW = ["--members", f"{KNOWN[0]}?rows=0:60", "--nonmembers", f"{KNOWN[1]}?rows=0:60"]
+PLAIN = [*FEW, "--no-controls"]
 DECLARED = ["--preprocess", "0-1"]
 
 
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
-    """A folder of twelve questioned images."""
+    """A folder of twelve questioned images, in folders of their class."""
     folder = tmp_path / "asked"
-    folder.mkdir()
-    for number, row in enumerate(pq.read_table(DEMO / "questioned.parquet")["image"].to_pylist()[:12]):
-        (folder / f"{number}.png").write_bytes(row["bytes"])
+    for number, row in enumerate(pq.read_table(DEMO / "questioned.parquet").slice(0, 12).to_pylist()):
+        (folder / str(row["label"])).mkdir(parents=True, exist_ok=True)
+        (folder / str(row["label"]) / f"{number}.png").write_bytes(row["image"]["bytes"])
     return folder
-
-
-@pytest.fixture(scope="module")
-def auditor(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("auditor") / "auditor.onnx"
-    assert run(["train", MODEL, *EVIDENCE, *DECLARED, "--layer", "logits", "-q", "-o", str(file)]) == 0
-    return file
 
 
 def test_help_lists_the_commands_in_the_order_of_use(call: Run) -> None:
@@ -102,8 +99,8 @@ def test_expose_layer_writes_a_checked_model(call: Run, tmp_path: Path) -> None:
     assert len(graph.node) < len(onnx.load(MODEL).graph.node)
 
 
-def test_audit_with_an_auditor_writes_a_run(call: Run, images: Path, auditor: Path, tmp_path: Path) -> None:
-    code, out, err = call("audit", MODEL, images, "--auditor", auditor, "-o", "run")
+def test_audit_with_an_auditor_writes_a_run(call: Run, images: Path, phi_file: Path, tmp_path: Path) -> None:
+    code, out, err = call("audit", MODEL, images, "--auditor", phi_file, "-o", "run")
     assert code == 0
     assert "report.html" in out
     assert "questioned, scored: 12" in err
@@ -114,8 +111,8 @@ def test_audit_with_an_auditor_writes_a_run(call: Run, images: Path, auditor: Pa
     assert (tmp_path / "run" / "report.html").read_text() == page
 
 
-def test_json_is_alone_on_stdout(call: Run, images: Path, auditor: Path) -> None:
-    code, out, err = call("audit", MODEL, images, "--auditor", auditor, "--json", "-q", "-o", "run")
+def test_json_is_alone_on_stdout(call: Run, images: Path, phi_file: Path) -> None:
+    code, out, err = call("audit", MODEL, images, "--auditor", phi_file, "--json", "-q", "-o", "run")
     report = json.loads(out)
     assert (code, err) == (0, "")
     keys = [
@@ -126,12 +123,12 @@ def test_json_is_alone_on_stdout(call: Run, images: Path, auditor: Path) -> None
     assert set(report["performance"]["tpr_at_fpr"]) == {"0.1", "0.01", "0.001"}
 
 
-def test_the_gate_says_inconclusive_for_too_few_images(call: Run, images: Path, auditor: Path) -> None:
-    assert call("audit", MODEL, images, "--auditor", auditor, "--gate", "-q", "-o", "run")[0] in (3, 4)
+def test_the_gate_says_inconclusive_for_too_few_images(call: Run, images: Path, phi_file: Path) -> None:
+    assert call("audit", MODEL, images, "--auditor", phi_file, "--gate", "-q", "-o", "run")[0] in (3, 4)
 
 
 def test_train_as_json(call: Run, tmp_path: Path) -> None:
-    words = ["train", MODEL, *EVIDENCE, *DECLARED, "--limit", "60", "--layer", "penultimate", "--json", "-q"]
+    words = ["train", MODEL, *PLAIN, *DECLARED, "--layer", "penultimate", "--json", "-q"]
     code, out, _ = call(*words)
     facts = json.loads(out)
     assert code == 0
@@ -140,7 +137,7 @@ def test_train_as_json(call: Run, tmp_path: Path) -> None:
 
 
 def test_an_evaluation_is_a_table_and_two_files(call: Run, tmp_path: Path) -> None:
-    words = ["evaluate", MODEL, *EVIDENCE, *DECLARED, "--limit", "100", "--views", "2", "--layers", "relu,penultimate"]
+    words = ["evaluate", MODEL, *FEW, *DECLARED, "--views", "2", "--layers", "relu,penultimate"]
     code, out, _ = call(*words, "-o", "compared")
     assert code == 0
     assert max(map(len, out.splitlines())) <= 80
@@ -208,7 +205,7 @@ def test_no_auditor_and_no_evidence_explains_what_is_missing(call: Run, images: 
         (["train", MODEL, *EVIDENCE, "--preprocess", "imagnet"], 2, "is neither a preset"),
         (["train", MODEL, *EVIDENCE, "--preprocess", "imagenet"], 2, "mean and std of 3 channels"),
         (
-            ["train", MODEL, *EVIDENCE, *DECLARED, "--layer", "logits", "--module", "cnn"],
+            ["train", MODEL, *FEW, *DECLARED, "--layer", "logits", "--module", "cnn"],
             2,
             "'classes' (10) is none",
         ),
@@ -232,7 +229,7 @@ def test_no_auditor_and_no_evidence_explains_what_is_missing(call: Run, images: 
             "'nn' is not one of 'views', 'cnn', 'vanilla'",
         ),
         (["evaluate", MODEL, *EVIDENCE, *DECLARED, "--layers", "relu_9"], 2, "no layer 'relu_9'; closest:"),
-        (["evaluate", MODEL, *EVIDENCE, *DECLARED, "--reference", "none"], 2, "--reference none is not a folder"),
+        (["evaluate", MODEL, *FEW, *DECLARED, "--reference", "none"], 2, "--reference none is not a folder"),
         (["evaluate", MODEL, *EVIDENCE, *DECLARED, "-o", "/proc/x"], 1, "cannot write /proc/x"),
         (["evaluate", MODEL], 2, "Missing option '--members'"),
         (["report", "."], 1, "is no finished run"),
@@ -281,7 +278,7 @@ def test_a_baseline_of_answers_that_are_not_numbers_is_a_row_with_its_reason(cal
           none = Mul (flat, zero)  odd = Div (none, zero)  logits = Add (odd, flat) }
     """
     onnx.save(onnx.parser.parse_model(text), tmp_path / "half.onnx")
-    words = ["train", "half.onnx", *EVIDENCE, *DECLARED, "--no-labels", "--limit", "60", "--layer", "active", "-q"]
+    words = ["train", "half.onnx", *PLAIN, *DECLARED, "--no-labels", "--layer", "active", "-q"]
     code, out, _ = call(*words, "--json")
     assert code == 0
     row = next(row for row in json.loads(out)["baselines"] if row["name"] == "max_probability")
@@ -297,7 +294,7 @@ def test_a_model_that_prepares_its_pixels_itself_needs_no_preprocessing(call: Ru
           active = Relu (maps)  mean = GlobalAveragePool (active)  logits = Flatten (mean) }
     """
     onnx.save(onnx.parser.parse_model(text), tmp_path / "raw.onnx")
-    words = ["train", "raw.onnx", *EVIDENCE, "--limit", "60", "-q", "--no-labels"]
+    words = ["train", "raw.onnx", *PLAIN, "-q", "--no-labels"]
     code, _, err = call(*words, *DECLARED)
     assert code == 2
     assert "takes raw uint8 pixels and prepares them itself" in _message(err)
@@ -312,7 +309,7 @@ def test_missing_external_weights_are_named(call: Run, tmp_path: Path) -> None:
 
 def test_activations_that_are_not_numbers_are_refused(call: Run, tmp_path: Path) -> None:
     onnx.save(_nan_model(), tmp_path / "nan.onnx")
-    code, _, err = call("train", "nan.onnx", *EVIDENCE, *DECLARED, "--limit", "50", "-q")
+    code, _, err = call("train", "nan.onnx", *PLAIN, *DECLARED, "-q")
     assert code == 1
     assert "NaN or infinity" in _message(err)
 
@@ -327,30 +324,30 @@ def test_labels_outside_the_outputs_are_refused(call: Run, tmp_path: Path) -> No
     code, _, err = call(*words)
     assert code == 1
     assert "label 60, but the target has outputs 0 to 9" in _message(err)
-    assert call(*words, "--no-labels")[0] == 0
+    assert call(*words, "--no-labels", "--no-controls")[0] == 0
 
 
-def test_a_folder_without_images_is_refused(call: Run, auditor: Path, tmp_path: Path) -> None:
+def test_a_folder_without_images_is_refused(call: Run, phi_file: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    code, _, err = call("audit", MODEL, "empty", "--auditor", auditor)
+    code, _, err = call("audit", MODEL, "empty", "--auditor", phi_file)
     assert code == 1
     assert "holds no images" in _message(err)
 
 
-def test_images_that_are_all_broken_are_refused(call: Run, auditor: Path, tmp_path: Path) -> None:
-    (tmp_path / "bad").mkdir()
-    (tmp_path / "bad" / "a.png").write_bytes(b"nothing")
-    code, _, err = call("audit", MODEL, "bad", "--auditor", auditor, "-q")
+def test_images_that_are_all_broken_are_refused(call: Run, phi_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad" / "0").mkdir(parents=True)
+    (tmp_path / "bad" / "0" / "a.png").write_bytes(b"nothing")
+    code, _, err = call("audit", MODEL, "bad", "--auditor", phi_file, "-q")
     assert code == 1
     assert "none of the 1 questioned images in bad could be read" in _message(err)
 
 
-def test_cuda_that_is_not_there_fails_with_the_mend(call: Run, images: Path, auditor: Path) -> None:
+def test_cuda_that_is_not_there_fails_with_the_mend(call: Run, images: Path, phi_file: Path) -> None:
     from onnxmint.engine.session import cuda_failure
 
     if cuda_failure() is None:
         pytest.skip("CUDA works here")
-    code, out, err = call("audit", MODEL, images, "--auditor", auditor, "--device", "cuda", "-q")
+    code, out, err = call("audit", MODEL, images, "--auditor", phi_file, "--device", "cuda", "-q")
     assert (code, out) == (1, "")
     assert "--device cuda: " in _message(err)
 
@@ -379,9 +376,10 @@ def test_what_is_wrong_with_questioned_images_is_said_before_training(call: Run,
 
 def test_a_trained_auditor_is_kept_when_the_audit_fails(call: Run, tmp_path: Path) -> None:
     known = f"{EVIDENCE[1]}?rows=0:5"
-    code, _, err = call("audit", MODEL, known, *EVIDENCE, *DECLARED, "--views", "2", "-q", "-o", "run")
+    code, _, err = call("audit", MODEL, known, *PLAIN, *DECLARED, "--views", "2", "-q", "-o", "run")
     assert code == 1, err
-    assert [file.name for file in (tmp_path / "run").iterdir()] == ["auditor.onnx"]
+    assert not (tmp_path / "run").exists()
+    assert [file.name for file in (tmp_path / "run.unfinished").iterdir()] == ["auditor.onnx"]
 
 
 def test_a_model_of_any_image_size_is_audited_at_the_declared_one(call: Run, tmp_path: Path) -> None:
@@ -392,7 +390,7 @@ def test_a_model_of_any_image_size_is_audited_at_the_declared_one(call: Run, tmp
         { maps = Conv (image, w)  active = Relu (maps)  mean = GlobalAveragePool (active)  logits = Flatten (mean) }
     """
     onnx.save(onnx.parser.parse_model(text), tmp_path / "free.onnx")
-    words = ["train", "free.onnx", *EVIDENCE, "--limit", "60", "-q", "--no-labels", "--layer", "active"]
+    words = ["train", "free.onnx", *PLAIN, "-q", "--no-labels", "--layer", "active"]
     code, _, err = call(*words, *DECLARED)
     assert code == 2
     assert "does not say which: set size" in _message(err)
@@ -401,24 +399,20 @@ def test_a_model_of_any_image_size_is_audited_at_the_declared_one(call: Run, tmp
 
 
 def test_ctrl_c_is_one_line(call: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    import onnxmint.graph.load
-
     def interrupted(path: Path, **options: str) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(onnxmint.graph.load, "load_target", interrupted)
+    everywhere(monkeypatch, load_target, interrupted)
     code, _, err = call("layers", MODEL)
     assert code == 130
     assert "Stopped by the user" in err
 
 
 def test_a_defect_of_ours_is_one_line_without_debug(call: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    import onnxmint.graph.load
-
     def broken(path: Path, **options: object) -> None:
         raise ZeroDivisionError("boom")
 
-    monkeypatch.setattr(onnxmint.graph.load, "load_target", broken)
+    everywhere(monkeypatch, load_target, broken)
     code, _, err = call("layers", MODEL)
     assert code == 1
     assert "unexpected ZeroDivisionError: boom" in _message(err)
@@ -426,34 +420,34 @@ def test_a_defect_of_ours_is_one_line_without_debug(call: Run, monkeypatch: pyte
         call("--debug", "layers", MODEL)
 
 
-def test_hostile_file_names_are_harmless_in_terminal_and_page(call: Run, auditor: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "[bold]evil"
-    folder.mkdir()
+def test_hostile_file_names_are_harmless_in_terminal_and_page(call: Run, phi_file: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "[bold]evil" / "3"
+    folder.mkdir(parents=True)
     buffer = io.BytesIO()
     Image.new("L", (28, 28), 80).save(buffer, "PNG")
     (folder / "<script>alert(1)</script>.png".replace("/", "_")).write_bytes(buffer.getvalue())
     (folder / "[red]x[.png").write_bytes(buffer.getvalue())
-    code, _, _ = call("audit", MODEL, folder, "--auditor", auditor, "-q", "-o", "[b]run")
+    code, _, _ = call("audit", MODEL, folder.parent, "--auditor", phi_file, "-q", "-o", "[b]run")
     assert code == 0
     page = (tmp_path / "[b]run" / "report.html").read_text()
     assert "<script" not in page
     assert "&lt;script&gt;" in page
 
 
-def test_class_folders_are_labels(call: Run, auditor: Path, tmp_path: Path) -> None:
+def test_class_folders_are_labels(call: Run, phi_file: Path, tmp_path: Path) -> None:
     for label in ("0", "7"):
         (tmp_path / "asked" / label).mkdir(parents=True)
         buffer = io.BytesIO()
         Image.new("L", (28, 28), 10 * int(label)).save(buffer, "PNG")
         (tmp_path / "asked" / label / "a.png").write_bytes(buffer.getvalue())
-    assert call("audit", MODEL, "asked", "--auditor", auditor, "-q", "-o", "run")[0] == 0
+    assert call("audit", MODEL, "asked", "--auditor", phi_file, "-q", "-o", "run")[0] == 0
     assert pq.read_table(tmp_path / "run" / "scores.parquet")["label"].to_pylist() == [0, 7]
 
 
-def test_an_old_run_is_kept_when_the_new_one_fails(call: Run, images: Path, auditor: Path, tmp_path: Path) -> None:
-    assert call("audit", MODEL, images, "--auditor", auditor, "-q", "-o", "run")[0] == 0
+def test_an_old_run_is_kept_when_the_new_one_fails(call: Run, images: Path, phi_file: Path, tmp_path: Path) -> None:
+    assert call("audit", MODEL, images, "--auditor", phi_file, "-q", "-o", "run")[0] == 0
     before = (tmp_path / "run" / "report.json").read_bytes()
     shutil.rmtree(images)
     images.mkdir()
-    assert call("audit", MODEL, images, "--auditor", auditor, "-q", "-o", "run")[0] == 1
+    assert call("audit", MODEL, images, "--auditor", phi_file, "-q", "-o", "run", "--overwrite")[0] == 1
     assert (tmp_path / "run" / "report.json").read_bytes() == before

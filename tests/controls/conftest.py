@@ -80,7 +80,10 @@ def asked(
             source=source, entries=names, labels=None, facts=looks, described=looks.described,
             known=(), known_row=np.empty(0, np.int64),
         ),
-        units=as_units(rng.normal(size=(count, 1)), np.arange(count), groups, measured, rng),
+        units=as_units(
+            rng.normal(size=(count, 1)), np.arange(count), groups, measured, digest=looks.digest,
+            known_digest=evidence.facts.digest,
+        ),
         yardstick=measured,
         traces=Traces(
             digest=evidence.facts.digest,
@@ -93,6 +96,10 @@ def asked(
         row=np.arange(count),
         features=features[0],
         easy=easy,
+        aligned=None,
+        scored=np.arange(count),
+        predicted=np.zeros(count, np.int64),
+        told=False,
         seed=0,
     )  # fmt: skip
 

@@ -8,12 +8,13 @@ from collections.abc import Set as AbstractSet
 import numpy as np
 import pytest
 
-from onnxmint.engine.local import Local, in_order
+from onnxmint.engine.local import Local
 from onnxmint.engine.observations import Observations
 from onnxmint.engine.probe import Shown
 from onnxmint.engine.worker import Encoded, Worker
 from onnxmint.images.chosen import Decoded, Images, Part
 from onnxmint.images.entries import EncodedImage
+from onnxmint.images.flight import in_order
 from onnxmint.results.facts import Skipped
 from tests.engine.conftest import DAMAGED, Numbers, all_of, picture, probe
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from onnxmint.evidence.known import Evidence
 from onnxmint.evidence.table import CALIBRATE, FIT, TEST
-from onnxmint.images.rows import Part
+from onnxmint.images.chosen import Part
 from tests.known import known
 
 

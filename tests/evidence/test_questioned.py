@@ -3,8 +3,8 @@
 import numpy as np
 
 from onnxmint.evidence.questioned import Questioned, look_at_questioned
+from onnxmint.images.chosen import Part
 from onnxmint.images.facts import look_at
-from onnxmint.images.rows import Part
 from onnxmint.progress import quiet
 from tests.sources import InMemory, pictures
 

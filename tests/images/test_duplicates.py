@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 
-from onnxmint.images import duplicates
 from onnxmint.images.duplicates import NEAR_BITS, NEAR_LEVELS, copies, exact
 from onnxmint.images.facts import look_at
 from onnxmint.images.sources import open_source
@@ -54,10 +53,9 @@ def test_copies_are_those_of_all_pairs(seed: int, count: int, families: int) -> 
     assert _same_clusters(copies(*facts), _slow(*facts))
 
 
-def test_copies_do_not_depend_on_when_pairs_are_joined(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(duplicates, "_PAIRS", 7)
+def test_copies_do_not_depend_on_how_many_pairs_are_compared_at_once() -> None:
     facts = _related(np.random.default_rng(0), 300, 5)
-    assert _same_clusters(copies(*facts), _slow(*facts))
+    assert _same_clusters(copies(*facts, at_once=7), _slow(*facts))
 
 
 def test_hashes_may_differ_in_any_bits() -> None:

@@ -283,10 +283,8 @@ def test_images_that_cannot_be_decoded_are_absent_and_progress_still_ends() -> N
     assert facts.index.tolist() == list(range(0, 120, 6))
     assert sum(steps) == 120
     assert [one.index for one in facts.unreadable] == [place for place in range(120) if place % 6]
-    assert [one.reason.partition(":")[0].partition(" (")[0] for one in facts.unreadable[:5]] == [
-        "is empty", "gone", "is not an image in JPEG, PNG, WEBP, BMP, GIF, TIFF, PPM, AVIF, HEIF", "is broken",
-        "has more than 8 bits a channel",
-    ]  # fmt: skip
+    starts = ("is empty", "gone", "is not an image in JPEG", "is broken: ", "has more than 8 bits a channel")
+    assert [one.reason[: len(start)] for one, start in zip(facts.unreadable, starts, strict=False)] == list(starts)
     assert [one.path for one in facts.unreadable[:2]] == ["1", "2"]
 
 

@@ -117,8 +117,17 @@ def test_an_error_of_whoever_uses_the_image_is_not_called_the_images() -> None:
         raise ValueError("ours")
 
 
+@pytest.mark.skipif("avif" not in features.modules or not features.check("avif"), reason="this Pillow has no AVIF")
+def test_a_damaged_image_is_not_called_one_that_cannot_be_read_here() -> None:
+    assert _reason(_encode("AVIF")[:60]).startswith("is not an image in JPEG")
+
+
 def test_damaged_tiffs_say_nothing_on_stderr(tmp_path: Path) -> None:
-    """libtiff writes to the file descriptor itself, so another process has to look."""
+    """libtiff writes to the file descriptor itself, and Pillow to a log that nobody handles: another process looks."""
+    plain = _encode("TIFF", _picture(64, 64))
+    samples = b"\x15\x01\x03\x00\x01\x00\x00\x00"  # the tag, its type and count; then how many a pixel has
+    assert samples + b"\x03" in plain
+    (tmp_path / "samples.tif").write_bytes(plain.replace(samples + b"\x03", samples + b"\xff"))
     for number, form in enumerate(("jpeg", "tiff_lzw", "tiff_deflate", "packbits")):
         whole = _encode("TIFF", _picture(64, 64), compression=form)
         for cut in range(20):

@@ -24,7 +24,7 @@ EVIDENCE = (DEMO / "members.parquet", DEMO / "nonmembers.parquet")
 
 def _evaluate(folder: Path, **options: object) -> Evaluation:
     settings = EvaluateSettings(
-        preprocess="0-1", modules=(), views=2, limit=100, device="cpu", reference=folder, **options
+        preprocess="0-1", modules=(), views=2, limit=60, device="cpu", reference=folder, **options
     )
     return evaluate(DEMO / "target.onnx", *EVIDENCE, settings=settings)
 
@@ -103,7 +103,7 @@ def test_an_image_that_cannot_be_read_spoils_no_other(folder: Path, tmp_path: Pa
     column = table.schema.get_field_index("image")
     broken = table.set_column(column, "image", pa.array(images, table.schema.field("image").type))
     pq.write_table(broken, tmp_path / "members.parquet")
-    settings = EvaluateSettings(preprocess="0-1", modules=(), views=2, limit=100, device="cpu", reference=folder)
+    settings = EvaluateSettings(preprocess="0-1", modules=(), views=2, limit=60, device="cpu", reference=folder)
     found = evaluate(DEMO / "target.onnx", tmp_path / "members.parquet", EVIDENCE[1], settings=settings)
     assert len(found.evidence.skipped) == 1
     for name in ("lira_offline_fixed", "lira_offline", "rmia", "phi_calibrated"):

@@ -105,12 +105,18 @@ def test_the_module_goes_by_the_rank() -> None:
         module_for("cnn", (17, 24), "norm")
 
 
-@pytest.mark.parametrize("opset", [9, 11, 17, 18, 20])
+@pytest.mark.parametrize(
+    ("opset", "networks"),
+    [
+        pytest.param(opset, networks, marks=[] if (opset, networks) in ((9, 1), (18, 3)) else pytest.mark.slow)
+        for opset in (9, 11, 17, 18, 20)
+        for networks in (1, 3)
+    ],
+)
 @pytest.mark.parametrize(
     ("kind", "shape"),
     [("cnn", (5, 6, 4)), ("vanilla", (5,)), ("vanilla", (7, 5)), ("views", (26,)), ("phi", (1,))],
 )
-@pytest.mark.parametrize("networks", [1, 3])
 def test_the_exported_module_is_the_same_function(opset: int, kind: str, shape: tuple[int, ...], networks: int) -> None:
     torch.manual_seed(0)
     made_of = network_of(kind)

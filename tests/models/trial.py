@@ -109,7 +109,15 @@ class Trial:
     def expose(self, *tensors: str, cut: bool) -> None:
         """Tap or cut at layers; the command itself compares all values with the original's."""
         wanted = [word for tensor in tensors for word in ("--layer", tensor)]
-        ask("expose-layer", self.path, *wanted, *(["--cut"] if cut else []), "-o", self.folder / "exposed.onnx")
+        ask(
+            "expose-layer",
+            self.path,
+            *wanted,
+            *(["--cut"] if cut else []),
+            "-o",
+            self.folder / "exposed.onnx",
+            "--overwrite",
+        )
 
     def check(self) -> int:
         """Rank the known preprocessings; return the place of the declared one, from 1 on; 0 without one."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from onnxmint.report.charts import histogram_chart, interval_bar, roc_chart
 from onnxmint.results.audit import AuditResult, Histogram
-from onnxmint.stats.estimates import Estimate, Performance
+from onnxmint.stats.estimates import Estimate, Performance, Rate
 
 LEFT, RIGHT, TOP, BASE = 62, 454, 12, 282
 
@@ -26,11 +26,11 @@ def points(path: ET.Element) -> list[tuple[float, float]]:
 
 
 def performance(members: int = 100, nonmembers: int = 100) -> Performance:
-    rate = Estimate(value=0.1, low=0.05, high=0.2)
+    estimate, rate = Estimate(value=0.1, low=0.05, high=0.2), Rate(value=0.1, low=0.05, high=0.2)
     return Performance(
         auc=Estimate(value=0.8, low=0.7, high=0.9),
-        balanced_accuracy=rate,
-        precision=rate,
+        balanced_accuracy=estimate,
+        precision=estimate,
         tpr_at_fpr={"0.1": rate, "0.01": rate, "0.001": replace(rate, thin=True)},
         threshold=0.0,
         roc_fpr=np.array([0, 0, 0.01, 0.1, 1]),

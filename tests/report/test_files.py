@@ -17,11 +17,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from onnxmint.errors import OnnxmintError
+from onnxmint.errors import OnnxmintError, UsageError
 from onnxmint.report.files import load_run, write_run
 from onnxmint.report.html import render_html
 from onnxmint.results.audit import AUDIT, AuditResult, ScoreTable
-from onnxmint.writing import atomic_write, make_folder, require_writable
+from onnxmint.writing.files import atomic_write, make_folder, require_writable
 
 NAMES = ["report.html", "report.json", "scores.parquet", "auditor.onnx", "run.toml"]
 
@@ -100,8 +100,11 @@ def test_names_that_are_no_utf8_survive(result: AuditResult, tmp_path: Path) -> 
     assert load_run(tmp_path).scores.path[:2] == ("caf\\udce9.png", "<script>.png")
 
 
-def test_writing_again_replaces(run: Path, result: AuditResult) -> None:
-    write_run(replace(result, questioned=replace(result.questioned, alpha=0.01)), run, run_settings={})
+def test_writing_again_replaces_where_that_was_asked_for(run: Path, result: AuditResult) -> None:
+    other = replace(result, questioned=replace(result.questioned, alpha=0.01))
+    with pytest.raises(UsageError, match="holds results already: choose another folder with -o, or replace them with"):
+        write_run(other, run, run_settings={})
+    write_run(other, run, run_settings={}, overwrite=True)
     assert load_run(run).questioned.alpha == 0.01
 
 
@@ -218,7 +221,7 @@ def test_a_full_disk_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"old")
     code = (
         "import resource, signal, sys; from pathlib import Path\n"
-        "from onnxmint.errors import OnnxmintError; from onnxmint.writing import atomic_write\n"
+        "from onnxmint.errors import OnnxmintError; from onnxmint.writing.files import atomic_write\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
         "try: atomic_write(Path(sys.argv[1]), bytes(5000))\n"
         "except OnnxmintError as problem: print(problem)"

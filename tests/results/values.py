@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from onnxmint.preprocess.spec import PreprocessSpec
 from onnxmint.results.audit import Histogram, ScoreTable
-from onnxmint.stats.estimates import FPRS, Performance
+from onnxmint.stats.estimates import FPRS, Performance, Rate
 from onnxmint.verdict.yardstick import Traces, Yardstick
 
 Strategy = st.SearchStrategy[Any]
@@ -100,7 +100,9 @@ def _histogram(kind: type) -> Strategy:
 
 def _performance(kind: type) -> Strategy:
     hints = get_type_hints(kind)
-    rates = st.fixed_dictionaries({str(fpr): values(hints["auc"]) for fpr in FPRS})
+    ends, reason = {"low": values(float), "high": values(float)}, {"no_interval": st.text()}
+    rate = st.one_of(*(st.builds(Rate, value=values(float), thin=st.booleans(), **more) for more in (ends, reason)))
+    rates = st.fixed_dictionaries({str(fpr): rate for fpr in FPRS})
     return st.builds(kind, **{name: values(hint) for name, hint in hints.items()} | {"tpr_at_fpr": rates})
 
 

@@ -126,8 +126,7 @@ def test_the_short_cut_is_closed_testing_over_all_subsets(
         return
     cells = Cells.of(asked.astype(float), known, stratum)
     part = np.flatnonzero(cells.known[cells.cell] > 0)
-    placed = known.placements(asked.astype(float), stratum)
-    reached = known.reached(asked.astype(float), stratum)
+    placed, reached = known.standing(asked.astype(float), stratum)
 
     def rejected(rows: tuple[int, ...]) -> bool:
         chosen, size = part[list(rows)], len(rows)

@@ -1,5 +1,7 @@
 """Verdicts: every kind for its reason, in words that carry the numbers; tiny sets do not fail."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import norm
@@ -9,14 +11,9 @@ from onnxmint.results.facts import Control, DifficultyFacts
 from onnxmint.stats.estimates import Estimate, Performance
 from onnxmint.stats.heldout import HeldOut
 from onnxmint.stats.metrics import evaluate
-from onnxmint.verdict.answer import (
-    ASSUMPTION,
-    LEARNED_REFERENCE,
-    NO_REFERENCE,
-    SHARE_ASSUMPTION,
-    Question,
-    reach_verdict,
-)
+from onnxmint.verdict.answer import ASSUMPTION, LEARNED_REFERENCE, NO_REFERENCE, SHARE_ASSUMPTION, reach_verdict
+from onnxmint.verdict.findings import Question
+from onnxmint.verdict.opinions import Asked
 
 
 def difficulty(*, learned: bool) -> DifficultyFacts:
@@ -24,8 +21,10 @@ def difficulty(*, learned: bool) -> DifficultyFacts:
     return DifficultyFacts(by="models", learned=learned, labels=True, before=auc, after=auc)
 
 
-GIVEN = Control(name="reference", passed=True, text="", difficulty=difficulty(learned=False))
-OTHERS = tuple(Control(name=name, passed=True, text="") for name in ("placebo", "files", "pixels", "exchangeability"))
+GIVEN = Control(name="reference", passed=True, text="", stops=True, difficulty=difficulty(learned=False))
+OTHERS = tuple(
+    Control(name=name, passed=True, text="", stops=True) for name in ("placebo", "files", "pixels", "exchangeability")
+)
 
 
 def scores(mean: float, count: int) -> np.ndarray:
@@ -44,10 +43,14 @@ def verdict(
     controls: tuple[Control, ...] = (GIVEN, *OTHERS),
     relevant: float = 0.5,
     known: int = 500,
+    views: bool = True,
 ) -> Verdict:
     question = Question(scores=asked, images=len(asked), grouped=False, alpha=0.05, relevant_share=relevant)
     held = HeldOut.of(scores(distance, known), scores(0, known))
-    return reach_verdict(question, held, performance=performance(distance), controls=controls)
+    rng = np.random.default_rng(0)  # how sure the model is of a picture tells nothing here
+    level, known_level = rng.normal(size=len(asked)), (rng.normal(size=known), rng.normal(size=known))
+    others = Asked(level=level, known_level=known_level) if views else Asked()
+    return reach_verdict(question, held, auc=performance(distance).auc, controls=controls, asked=others)
 
 
 def test_members_are_found_with_their_share_and_number() -> None:
@@ -66,7 +69,7 @@ def test_nothing_is_no_evidence_where_it_would_have_been_seen() -> None:
     assert found.kind == "no-evidence"
     assert found.detectable_share is not None
     assert found.detectable_share < 0.5
-    assert "this audit would have found it in 95% of cases" in found.text
+    assert "this audit would have noticed in 95% of cases" in found.text
 
 
 def test_nothing_is_inconclusive_where_it_would_not_have_been_seen() -> None:
@@ -87,7 +90,7 @@ def test_an_audit_that_sees_nothing_says_so() -> None:
 
 @pytest.mark.parametrize("name", ["reference", "placebo", "files", "pixels", "exchangeability"])
 def test_a_failed_control_stops_every_verdict(name: str) -> None:
-    failed = Control(name=name, passed=False, text="It was the weather.")
+    failed = Control(name=name, passed=False, text="It was the weather.", stops=True)
     for asked in (scores(1.5, 200), scores(0, 200)):
         found = verdict(asked, controls=(failed,))
         assert (found.kind, found.stopped_by) == ("inconclusive", (name,))
@@ -107,14 +110,88 @@ def test_what_was_not_excluded_is_said() -> None:
     assert NO_REFERENCE in verdict(scores(1.5, 100), controls=()).text
     assert LEARNED_REFERENCE in verdict(scores(1.5, 100), controls=(learned, *OTHERS)).text
     assert "could exclude nothing" not in verdict(scores(1.5, 100)).text
-    text = verdict(scores(1.5, 100), controls=(GIVEN, *OTHERS[:2])).text
+    idle = tuple(replace(control, passed=None) for control in OTHERS[2:])
+    text = verdict(scores(1.5, 100), controls=(GIVEN, *OTHERS[:2], *idle)).text
     assert "Controls that were not run could exclude nothing: pixels, exchangeability." in text
+
+
+def test_a_finding_is_none_where_images_may_have_been_chosen_for_being_easy() -> None:
+    """They score high only as far as the model is surer of these pictures wherever they lie."""
+    rng = np.random.default_rng(0)
+    level, known_level = scores(0.5, 300), (scores(0, 500), scores(0, 500))
+    held = HeldOut.of(known_level[0] + rng.normal(1.5, 1.0, 500), known_level[1] + rng.normal(0, 1.0, 500))
+    question = Question(
+        scores=level + rng.normal(0, 1.0, 300), images=300, grouped=False, alpha=0.05, relevant_share=0.5
+    )
+    easy = Asked(level=level, known_level=known_level)
+    found = reach_verdict(question, held, auc=performance(1.5).auc, controls=(GIVEN, *OTHERS), asked=easy)
+    assert found.kind == "inconclusive"
+    assert "Images that were chosen because they are clear, or easy, would look the same" in found.text
+    assert [(one.name, one.finds) for one in found.opinions] == [("equal confidence", False)]
+
+
+def test_one_view_finds_members_only_with_a_given_reference_that_saw_the_images() -> None:
+    asked, learned = scores(1.5, 200), Control(name="reference", passed=True, text="")
+    blind = verdict(asked, controls=(learned, *OTHERS), views=False)
+    assert blind.kind == "inconclusive"
+    assert "this module is shown one view of an image" in blind.text
+    auc = Estimate(value=0.5, low=0.45, high=0.55)
+    shown = replace(GIVEN, difficulty=replace(difficulty(learned=False), questioned=auc))
+    assert verdict(asked, controls=(shown, *OTHERS), views=False).kind == "members-found"
+
+
+def test_labels_that_the_model_may_have_given_are_doubted() -> None:
+    """Scores with labels are high, without them like those of non-members."""
+    held = HeldOut.of(scores(1.5, 500), scores(0, 500))
+    question = Question(scores=scores(1.5, 300), images=300, grouped=False, alpha=0.05, relevant_share=0.5)
+    rng = np.random.default_rng(0)
+    level = {"level": rng.normal(size=300), "known_level": (rng.normal(size=500), rng.normal(size=500))}
+    own = Asked(free=rng.permutation(scores(0, 300))[:, None], known_free=held, **level)
+    found = reach_verdict(question, held, auc=performance(1.5).auc, controls=(GIVEN, *OTHERS), asked=own)
+    assert found.kind == "inconclusive"
+    assert "Labels that the model itself has given would look the same" in found.text
+    true = Asked(free=question.scores[:, None], known_free=held, **level)
+    found = reach_verdict(question, held, auc=performance(1.5).auc, controls=(GIVEN, *OTHERS), asked=true)
+    assert found.kind == "members-found"
+    assert "so they do without their labels and beside images that the model is equally sure of" in found.text
+    assert found.preference is not None
+    assert found.preference > 1
+    assert f"chosen {found.preference:.1f} times as often as hard ones" in found.text
+
+
+def test_wrong_labels_do_not_acquit() -> None:
+    held = HeldOut.of(scores(1.5, 500), scores(0, 500))
+    question = Question(scores=scores(0, 300), images=300, grouped=False, alpha=0.05, relevant_share=0.5)
+    wrong = Asked(free=scores(1.5, 300)[:, None], known_free=held)
+    found = reach_verdict(question, held, auc=performance(1.5).auc, controls=(GIVEN, *OTHERS), asked=wrong)
+    assert found.kind == "inconclusive"
+    assert "wrong labels hide members" in found.text
+
+
+def test_what_could_hide_members_leaves_the_answer_open() -> None:
+    moved = Control(name="alignment", passed=False, text="They are surer mirrored.", hides=True)
+    found = verdict(scores(0, 300), controls=(GIVEN, *OTHERS, moved))
+    assert found.kind == "inconclusive"
+    assert "members could go unnoticed. They are surer mirrored." in found.text
+    assert verdict(scores(1.5, 200), controls=(GIVEN, *OTHERS, moved)).kind == "members-found"
+
+
+def test_the_old_rule_says_for_whom_it_holds() -> None:
+    held = HeldOut.of(scores(1.5, 500), scores(0, 500))
+    rng = np.random.default_rng(0)
+    level = Asked(level=rng.normal(size=300), known_level=(rng.normal(size=500), rng.normal(size=500)))
+    question = Question(
+        scores=scores(1.5, 300), images=300, grouped=False, alpha=0.05, relevant_share=0.5, guarantee="average"
+    )
+    found = reach_verdict(question, held, auc=performance(1.5).auc, controls=(GIVEN, *OTHERS), asked=level)
+    assert "on average over auditors" in found.text
+    assert found.guarantee == "average"
 
 
 def test_a_sign_below_the_level_is_not_called_none() -> None:
     question = Question(scores=scores(0.25, 300), images=300, grouped=False, alpha=0.0001, relevant_share=0.5)
     held = HeldOut.of(scores(1.5, 500), scores(0, 500))
-    found = reach_verdict(question, held, performance=performance(1.5), controls=(GIVEN, *OTHERS))
+    found = reach_verdict(question, held, auc=performance(1.5).auc, controls=(GIVEN, *OTHERS))
     assert found.kind == "inconclusive"
     assert "There is a sign that some of the 300 questioned images" in found.text
 
@@ -138,4 +215,76 @@ def test_a_target_on_wrong_pixels_is_said_before_anything_else() -> None:
 def test_no_share_is_spoken_of_where_none_is_stated() -> None:
     found = verdict(scores(0, 300), distance=0.0)
     assert (found.share_of_members, found.detectable_share) == (None, None)
+    assert found.text.endswith(ASSUMPTION)
+
+
+def test_strata_reach_the_whole_verdict() -> None:
+    """All questioned images are of the class that scores high: without strata that is a finding."""
+    stratum = np.arange(400) % 2
+    nonmember = scores(0, 400) + 3 * stratum
+    known = HeldOut(
+        member=nonmember + 1.5,
+        nonmember=nonmember,
+        member_fold=np.zeros(400, np.int8),
+        nonmember_fold=np.zeros(400, np.int8),
+        member_stratum=stratum,
+        nonmember_stratum=stratum,
+    )
+    rng = np.random.default_rng(0)
+    level = Asked(level=rng.normal(size=200), known_level=(rng.normal(size=400), rng.normal(size=400)))
+    asked, one = scores(3, 200), np.ones(200, np.int64)
+    within, across = (
+        reach_verdict(
+            Question(
+                scores=asked, images=200, grouped=False, alpha=0.05, relevant_share=0.5, strata=strata,
+                like="" if strata is None else "of the same class",
+            ),
+            held, auc=performance(1.5).auc, controls=(GIVEN, *OTHERS), asked=level,
+        )
+        for strata, held in ((one, known), (None, HeldOut.of(known.member, known.nonmember)))
+    )  # fmt: skip
+    assert (within.kind, across.kind) == ("no-evidence", "members-found")
+    assert within.share_of_members is not None
+    assert within.share_of_members.low == 0
+    assert "against held-out non-members of the same class, p" in within.text
+
+
+def test_strata_reach_the_second_opinions() -> None:
+    """Label-free scores of the high class are no second finding either."""
+    stratum = np.arange(400) % 2
+    nonmember = scores(0, 400) + 3 * stratum
+    known = HeldOut(
+        member=nonmember + 1.5,
+        nonmember=nonmember,
+        member_fold=np.zeros(400, np.int8),
+        nonmember_fold=np.zeros(400, np.int8),
+        member_stratum=stratum,
+        nonmember_stratum=stratum,
+    )
+    free = HeldOut.of(known.member, known.nonmember)
+    question = Question(
+        scores=scores(4.5, 200), images=200, grouped=False, alpha=0.05, relevant_share=0.5,
+        strata=np.ones(200, np.int64), like="of the same class",
+    )  # fmt: skip
+    asked = Asked(free=scores(3, 200)[:, None], known_free=free)
+    found = reach_verdict(question, known, auc=performance(1.5).auc, controls=(GIVEN, *OTHERS), asked=asked)
+    assert found.kind == "inconclusive"
+    assert [(one.name, one.finds) for one in found.opinions] == [("without labels", False)]
+
+
+def test_without_known_members_nothing_is_excluded() -> None:
+    known, rng = HeldOut.of(np.empty(0), scores(0, 500)), np.random.default_rng(0)
+    level = Asked(level=rng.normal(size=200), known_level=(np.empty(0), rng.normal(size=500)))
+    found, none = (
+        reach_verdict(
+            Question(scores=asked, images=len(asked), grouped=False, alpha=0.05, relevant_share=0.5),
+            known, auc=None, controls=(GIVEN, *OTHERS), asked=level,
+        )
+        for asked in (rng.permutation(scores(0.8, 200)), rng.permutation(scores(0, 200)))
+    )  # fmt: skip
+    assert (found.kind, none.kind) == ("members-found", "inconclusive")
+    assert (found.at_least or 0) > 10
+    assert (found.share_of_members, none.detectable_share) == (None, None)
+    assert "that members are among them is not excluded, whatever their share" in none.text
+    assert "no member is known" in found.text
     assert found.text.endswith(ASSUMPTION)

@@ -79,7 +79,10 @@ def test_the_right_preset_of_real_models_ranks_first(shared: Path, name: str, da
     assert f"The declared {right} is plausible" in found.advice
 
 
-@pytest.mark.parametrize(("name", "data", "right"), REAL)
+@pytest.mark.parametrize(
+    ("name", "data", "right"),
+    [pytest.param(*real, marks=pytest.mark.slow if real in REAL[:3] else []) for real in REAL],
+)
 def test_without_labels_the_right_preset_is_not_contradicted(shared: Path, name: str, data: str, right: str) -> None:
     images = f"{shared / 'data' / data}.parquet?split=test&rows=0:256"
     found = check(shared / "models" / f"{name}.onnx", images, settings=_declaring(right, labels=False))
@@ -261,3 +264,27 @@ def test_the_same_seed_draws_the_same_images(demo: Path) -> None:
 
     assert once(1) == once(1)
     assert once(1) != once(2)
+
+
+def _held_upright(demo: Path, place: Path) -> Path:
+    """Write known members of the demo as a camera held upright stores them: on their side, with a tag that says so."""
+    table = pq.read_table(demo / "members.parquet").slice(0, 200)
+    exif, stored = Image.Exif(), []
+    exif[0x0112] = 6
+    for image in table["image"].to_pylist():
+        buffer = io.BytesIO()
+        upright = Image.open(io.BytesIO(image["bytes"] if isinstance(image, dict) else image))
+        upright.transpose(Image.Transpose.ROTATE_90).save(buffer, "PNG", exif=exif)
+        stored.append({"bytes": buffer.getvalue(), "path": None})
+    pq.write_table(pa.table({"image": stored, "label": table["label"]}), place)
+    return place
+
+
+def test_images_that_say_they_are_turned_are_tried_both_ways(demo: Path, tmp_path: Path) -> None:
+    found = check(demo / "target.onnx", _held_upright(demo, tmp_path / "m.parquet"), settings=_declaring("0-1"))
+    assert found.best.name == "0-1, turned by EXIF"
+    assert 'orientation = "apply"' in (found.best.toml or "")
+    accuracy = {row.name: row.accuracy or 0 for row in found.variants}
+    assert accuracy["0-1, turned by EXIF"] > accuracy["0-1"] + 0.3
+    plain = check(demo / "target.onnx", demo / "members.parquet", settings=_declaring("0-1"), sample=64)
+    assert not [row for row in plain.variants if "EXIF" in row.name]

@@ -95,7 +95,8 @@ def auc(found: Row) -> str:
 
 def tpr(found: Row, fpr: str) -> str:
     rate = found["tpr_at_fpr"][fpr]
-    return f"{rate['value']:.3f} ({rate['low']:.3f} to {rate['high']:.3f}){'*' if rate.get('thin') else ''}"
+    interval = "no interval" if rate["low"] is None else f"{rate['low']:.3f} to {rate['high']:.3f}"
+    return f"{rate['value']:.3f} ({interval}){'*' if rate.get('thin') else ''}"
 
 
 def _lines(heads: Sequence[str], cells: Sequence[Sequence[str]]) -> list[str]:

@@ -1,11 +1,11 @@
 """Class names that are declared of a model: in its metadata, or in the config.json beside it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from onnxmint.errors import UsageError
 from onnxmint.images.classes import Numbering, names_said
+from onnxmint.images.together import Declared
 from onnxmint.preprocess.declared.metadata import parsed
 from onnxmint.preprocess.declared.values import read_json
 
@@ -14,29 +14,21 @@ _CONFIG = "config.json"  # Hugging Face's and timm's
 _SUBFOLDER = "onnx"  # of a Hugging Face repository: its config.json lies one folder up
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeclaredNames:
-    """Class names with the place that says them."""
-
-    place: str
-    numbering: Numbering
-
-
-def declared_names(model: Path, metadata: Mapping[str, str]) -> tuple[DeclaredNames, ...]:
+def declared_names(model: Path, metadata: Mapping[str, str]) -> tuple[Declared, ...]:
     """Return the class names that are declared inside a model, then beside it; those that say the same are one.
 
     Args:
         model: its file.
         metadata: its metadata_props.
     """
-    found: list[DeclaredNames] = []
+    found: list[Declared] = []
     for key in _KEYS:
         said = names_said(parsed(metadata[key])) if key in metadata else None
-        found += [DeclaredNames(place=f"{model}, metadata {key}", numbering=said)] if said is not None else []
+        found += [Declared(place=f"{model}, metadata {key}", numbering=said)] if said is not None else []
     for folder in _folders(model):
         said = _in_config(folder / _CONFIG)
-        found += [DeclaredNames(place=str(folder / _CONFIG), numbering=said)] if said is not None else []
-    distinct: dict[Numbering, DeclaredNames] = {}
+        found += [Declared(place=str(folder / _CONFIG), numbering=said)] if said is not None else []
+    distinct: dict[Numbering, Declared] = {}
     for one in found:
         distinct.setdefault(one.numbering, one)
     return tuple(distinct.values())

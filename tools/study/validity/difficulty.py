@@ -16,7 +16,8 @@ from onnxmint.results.audit import Control
 from onnxmint.stats import metrics
 from onnxmint.stats.heldout import HeldOut
 from onnxmint.stats.two_sample import auc_of
-from onnxmint.verdict.answer import Question, reach_verdict
+from onnxmint.verdict.answer import reach_verdict
+from onnxmint.verdict.findings import Question
 
 THIRD, REFERENCES = "cifar10-small", ("cifar10-small-augment", "cifar10-small-nodropout")
 _HALF = 0.5
@@ -91,4 +92,4 @@ def _verdict(
     half = len(inside) // 2
     performance = metrics.evaluate(inside[:half], outside[:half], threshold=0.0, rng=rng, resamples=60)
     question = Question(scores=phi[asked], images=len(asked), grouped=False, alpha=0.05, relevant_share=0.5)
-    return reach_verdict(question, HeldOut.of(inside, outside), performance=performance, controls=controls).kind
+    return reach_verdict(question, HeldOut.of(inside, outside), auc=performance.auc, controls=controls).kind

@@ -14,7 +14,8 @@ from onnxmint.stats import conformal, metrics
 from onnxmint.stats.heldout import HeldOut, cross_fitting_inflation
 from onnxmint.stats.set_test import compare_sets
 from onnxmint.stats.share import Strength, detectable_share, share_of_members
-from onnxmint.verdict.answer import Question, reach_verdict
+from onnxmint.verdict.answer import reach_verdict
+from onnxmint.verdict.findings import Question
 
 ALPHA = 0.05
 
@@ -82,7 +83,7 @@ def _verdict(asked: np.ndarray, inside: np.ndarray, outside: np.ndarray, rng: np
     half = len(inside) // 2
     performance = metrics.evaluate(inside[:half], outside[:half], threshold=0.0, rng=rng, resamples=60)
     question = Question(scores=asked, images=len(asked), grouped=False, alpha=ALPHA, relevant_share=0.5)
-    return reach_verdict(question, HeldOut.of(inside, outside), performance=performance, controls=())
+    return reach_verdict(question, HeldOut.of(inside, outside), auc=performance.auc, controls=())
 
 
 def cross_fitted_audits(*, evidence: int, questioned: int, features: int, shift: float, runs: int, seed: int) -> dict:

@@ -1,0 +1,50 @@
+"""Questioned images that are near copies of known ones: they are known already, and their score proves nothing new."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxmint.images.duplicates import copies
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looks:
+    """What copies are told by.
+
+    Attributes:
+        digest: (n,) uint64 hash of the pixels.
+        phash: (n,) uint64 perceptual hash.
+        thumb: (n, 192) uint8 thumbnail.
+    """
+
+    digest: NDArray[np.uint64]
+    phash: NDArray[np.uint64]
+    thumb: NDArray[np.uint8]
+
+
+def known_already(asked: Looks, known: Looks) -> Rows:
+    """Return (q,) the row of a known image that each questioned one is an exact or near copy of, -1 where of none.
+
+    The rule is that by which known non-members that are near copies of known members are left out, copies of copies
+    included: a yardstick without them and a questioned set with them are not exchangeable, and bursts and re-posts are
+    common. Of several known ones it is the first.
+
+    Args:
+        asked: the questioned images.
+        known: known images, of one side or of both.
+    """
+    count = len(asked.digest)
+    found = np.full(count, -1, np.int64)
+    if not count or not len(known.digest):
+        return found
+    cluster = copies(
+        np.concatenate([asked.digest, known.digest]),
+        np.concatenate([asked.phash, known.phash]),
+        np.concatenate([asked.thumb, known.thumb]),
+    )
+    numbers, first = np.unique(cluster[count:], return_index=True)
+    place = np.minimum(np.searchsorted(numbers, cluster[:count]), len(numbers) - 1)
+    return np.where(numbers[place] == cluster[:count], first[place], found)

@@ -1,0 +1,216 @@
+"""The sentences of a verdict: what was found, what speaks against it, and what would settle it."""
+
+from collections.abc import Sequence
+
+from onnxmint.results.facts import Control
+from onnxmint.stats.estimates import Estimate
+from onnxmint.stats.sensitivity import sensitivity
+from onnxmint.stats.share import CONFIDENCE, questioned_needed
+from onnxmint.verdict.findings import Findings, Question
+
+
+def doubt(found: Findings, question: Question, controls: Sequence[Control]) -> str | None:
+    """Return why a finding is none: a second opinion does not share it, or none could be asked."""
+    labels, equal = found.opinions.labels, found.opinions.equal
+    start = f"The {question.words} score higher than images that were not trained on ({tested(found, question)}), but"
+    if labels is not None and labels.kind == "only-labelled":
+        return (
+            f"{start} not when the model's own top class stands in the place of their labels (p "
+            f"{_p(labels.free.average)})"
+            ". Labels that the model itself has given would look the same, so their labels have to be checked first; "
+            "--no-labels asks without them."
+        )
+    if labels is not None and labels.kind == "labels-raise":
+        return (
+            f"{start} their labels add more to it than membership does, as labels that the model itself has given "
+            "would: "
+            "check where they come from, or ask with --no-labels."
+        )
+    if equal is not None and equal.average > question.alpha:
+        return (
+            f"{start} not more than those of them that the model is equally sure of (p {_p(equal.average)}). Images "
+            "that "
+            "were chosen because they are clear, or easy, would look the same. More questioned images, more evidence, "
+            "or "
+            "--reference models that were not trained on them would settle it."
+        )
+    if equal is None and not _referenced(controls):
+        return (
+            f"{start} easy images do that too, and this module is shown one view of an image, by which the two cannot "
+            "be "
+            "told apart: --module views, or --reference models that were not trained on them, would settle it."
+        )
+    return None
+
+
+def _referenced(controls: Sequence[Control]) -> bool:
+    """Say whether given models that were not trained on them were shown the questioned images."""
+    facts = [one.difficulty for one in controls if one.name == "reference" and one.difficulty is not None]
+    return any(not fact.learned and fact.questioned is not None for fact in facts)
+
+
+def hidden(found: Findings, question: Question, controls: Sequence[Control]) -> str | None:
+    """Return how members may be among the images although the test finds none; None where nothing speaks for it."""
+    labels, equal = found.opinions.labels, found.opinions.equal
+    start = (
+        f"The {question.words} do not score higher than images that were not trained on ({tested(found, question)}), "
+        "but"
+    )
+    if labels is not None and labels.kind in ("only-free", "labels-lower"):
+        said = "they do" if labels.kind == "only-free" else "they come nearer to it"
+        return (
+            f"{start} {said} when the model's own top class stands in the place of their labels (p "
+            f"{_p(labels.free.p_value)}): wrong labels hide members. Check them, or ask with --no-labels."
+        )
+    if equal is not None and equal.average <= question.alpha:
+        return (
+            f"{start} they do beside those that the model is equally sure of (p {_p(equal.average)}): harder images "
+            "than "
+            "the known non-members, or changed ones, can hide members. Known non-members like them would settle it."
+        )
+    failed = [control for control in controls if control.hides and control.passed is False]
+    return f"{start} members could go unnoticed. {' '.join(one.text for one in failed)}" if failed else None
+
+
+def at_least(found: Findings) -> int:
+    """Return a lower bound on the members: the most careful one of the tests that found them."""
+    tests = [found.test, *([found.opinions.equal] if found.opinions.equal is not None else [])]
+    tests += [found.opinions.labels.free] if found.opinions.labels is not None else []
+    return min(max(test.at_least, 1) for test in tests)
+
+
+def preference(found: Findings) -> float | None:
+    """Return how many times as likely easy images must have been chosen to explain the finding."""
+    stands = sensitivity(found.test.effect, found.test.needed)
+    return None if stands is None else stands.preference
+
+
+def found_words(found: Findings, question: Question) -> str:
+    """Say that members were found, and what that rests on."""
+    units = "groups" if question.grouped else "images"
+    what = "The" if len(question.scores) == 1 else "Some of the"
+    share = "" if found.share is None else f" {share_words(found.share)}.".replace(" the share", " The share", 1)
+    least = f" With {1 - question.alpha:.0%} confidence at least {at_least(found):,} of the {units} were."
+    return (
+        f"{what} {question.words} {'was' if question.images == 1 else 'were'} in the model's training set: as a set "
+        f"they score higher than images that were not trained on ({tested(found, question)}){_shared(found)}. Were "
+        f"none of them trained on, {_rate(question)}.{share}{least}{_stands(found)} Which ones is another question: "
+        f"{_alone(found)}."
+    )
+
+
+def _alone(found: Findings) -> str:
+    """Return what is known of single images."""
+    if found.auc is None:
+        return "no member is known, so nothing is known of how well single images can be told apart"
+    return f"single images can be told apart only as well as {measured(found.auc)}"
+
+
+def _shared(found: Findings) -> str:
+    """Return which second opinions share the finding."""
+    said = []
+    if found.opinions.labels is not None:
+        said.append("without their labels")
+    if found.opinions.equal is not None:
+        said.append("beside images that the model is equally sure of")
+    return f"; so they do {' and '.join(said)}" if said else ""
+
+
+def _rate(question: Question) -> str:
+    """Return how often an innocent set would be called members."""
+    if question.guarantee == "average":
+        return (
+            f"a set would be called so in at most {question.alpha:.0%} of audits, on average over auditors: one "
+            "auditor "
+            "that judges many sets can be wrong more often"
+        )
+    return f"95 of 100 auditors like this one would call a set so in at most {question.alpha:.0%} of audits each"
+
+
+def _stands(found: Findings) -> str:
+    """Return how strong a hidden choice of images could explain the finding."""
+    times = preference(found)
+    if times is None:
+        return ""
+    return (
+        f" To explain it otherwise, images that the model finds easy would have to have been chosen {times:.1f} "
+        "times as often as hard ones."
+    )
+
+
+def share_words(share: Estimate) -> str:
+    """Return the estimated share of members with its interval."""
+    return (
+        f"the share of members is estimated at {percent(share.value)}, 95% interval {percent(share.low)} to "
+        f"{percent(share.high)}"
+    )
+
+
+def confounded(failed: Sequence[Control], question: Question) -> str:
+    """Say which controls leave another explanation."""
+    reasons = " ".join(control.text for control in failed)
+    return (
+        f"Scores of the {question.words} cannot be read as membership, because something else can explain them too. "
+        f"{reasons} Known non-members of the same origin, difficulty and preparation as the members and the questioned "
+        "images would settle it."
+    )
+
+
+def blind(found: Findings, question: Question) -> str:
+    """Say that the audit could not have seen what matters, and what would let it."""
+    seen = (
+        "even if all of them had been trained on, that would have been found in fewer than 95% of cases"
+        if found.detectable is None
+        else f"only a share of {percent(found.detectable)} or more would have been found in 95% of cases"
+    )
+    needed = found.strength and questioned_needed(
+        found.strength, question.relevant_share, alpha=question.alpha, guarantee=question.guarantee
+    )
+    units = "groups" if question.grouped else "images"
+    known = "" if found.auc is None else f" ({measured(found.auc)})"
+    mend = (
+        f"With about {needed:,} questioned {units} a share of {percent(question.relevant_share)} would be found in "
+        f"{CONFIDENCE:.0%} of cases."
+        if needed
+        else "No number of questioned images would do with this evidence: more known members and non-members are "
+        "needed (onnxmint plan says how many)."
+    )
+    return f"{_no_higher(found, question)}, but {seen}{known}. {mend}"
+
+
+def nobody_known(found: Findings, question: Question) -> str:
+    """Say that without known members nothing can be excluded."""
+    return (
+        f"{_no_higher(found, question)}. No members are known, so nothing is known of how far they would stand out: "
+        "that members are among them is not excluded, whatever their share."
+    )
+
+
+def _no_higher(found: Findings, question: Question) -> str:
+    do = "does" if question.images == 1 else "do"
+    return (
+        f"The {question.words} {do} not score significantly higher than images that were not trained on "
+        f"({tested(found, question)})"
+    )
+
+
+def measured(auc: Estimate) -> str:
+    """Return an AUC with its interval."""
+    return f"AUC {auc.value:.3f}, 95% interval {auc.low:.3f} to {auc.high:.3f}"
+
+
+def tested(found: Findings, question: Question) -> str:
+    """Name the test and its p-value."""
+    like = f" {question.like}" if question.like else ""
+    return f"one-sided Mann-Whitney test against held-out non-members{like}, p {_p(found.test.p_value)}"
+
+
+def _p(value: float) -> str:
+    floor = 1e-4
+    return "< 0.0001" if value < floor else f"= {value:.4f}"
+
+
+def percent(share: float) -> str:
+    """Return a share in percent."""
+    tenth = 0.1
+    return f"{share:.1%}" if 0 < share < tenth else f"{share:.0%}"
