@@ -418,6 +418,8 @@ while True:
 
 def test_runs_that_replace_each_other_and_are_killed_never_mix(tmp_path: Path) -> None:
     chance = random.Random(0)
+    with new_folder(tmp_path / "run") as made:
+        made.finish({"report.json": b"0", "report.html": b"0" * 1000, "run.toml": b"0"})
     words = [sys.executable, "-c", _AGAIN_AND_AGAIN, str(tmp_path / "run")]
     for _ in range(12):
         runs = [subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]

@@ -105,6 +105,10 @@ def explain(problem: Exception) -> int:
     if isinstance(problem, OnnxmintError):
         _say(f"Error: {one_line(_with_notes(problem))}")
         return problem.exit_code
+    if isinstance(problem, ModuleNotFoundError) and problem.name and not problem.name.startswith("onnxmint"):
+        name = problem.name.split(".")[0]
+        _say(f"Error: this needs {name}, which is not installed; pip install onnxmint brings all that it needs")
+        return 1
     kind = type(problem).__name__
     text = (
         f"unexpected {kind}: {one_line(_with_notes(problem))}. This is a defect: run again with --debug and report it."

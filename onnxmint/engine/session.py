@@ -7,16 +7,16 @@ device is probed with a session of one node before it is chosen, and each sessio
 
 import contextlib
 import functools
+import importlib.util
 import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from onnxmint.errors import DeviceError, ModelError
-from onnxmint.graph.runtime import LARGEST_FOLDED, first_line, runtime_errors
+from onnxmint.graph.runtime import LARGEST_FOLDED, first_line, installed_runtime, runtime_errors, several_runtimes
 from onnxmint.images.cores import usable_cores
 from onnxmint.settings import DeviceKind
 
@@ -52,17 +52,20 @@ def choose_device(wanted: str) -> Device:
         wanted: "cpu", "cuda", or "auto" (CUDA when it works, else the CPU).
 
     Raises:
-        DeviceError: "cuda" was asked for and cannot be had; the message says why and how to mend it.
+        DeviceError: onnxruntime cannot be used, or "cuda" was asked for and cannot be had; why, and how to mend it.
     """
-    _refuse_two_runtimes()
+    installed_runtime()
+    several = several_runtimes()
+    taken = "" if several is None else f"; {several}"
     if wanted == "cpu":
-        return Device(kind="cpu", provider=CPU, reason="--device cpu")
+        return Device(kind="cpu", provider=CPU, reason=f"--device cpu{taken}")
     failure = cuda_failure()
     if failure is None:
-        return Device(kind="cuda", provider=CUDA, reason="--device cuda" if wanted == "cuda" else "CUDA works here")
+        why = "--device cuda" if wanted == "cuda" else "CUDA works here"
+        return Device(kind="cuda", provider=CUDA, reason=f"{why}{taken}")
     if wanted == "cuda":
-        raise DeviceError(f"--device cuda: {failure}")
-    return Device(kind="cpu", provider=CPU, reason=f"no CUDA: {failure}")
+        raise DeviceError(f"--device cuda: {failure}{taken}")
+    return Device(kind="cpu", provider=CPU, reason=f"no CUDA: {failure}{taken}")
 
 
 def open_session(model: bytes | Path, device: Device, *, threads: int | None = None, optimise: bool = True) -> Any:
@@ -101,14 +104,18 @@ def open_session(model: bytes | Path, device: Device, *, threads: int | None = N
     return session
 
 
-def share_cores(device: Device) -> tuple[int, int]:
+def share_cores(device: Device, *, cores: int | None = None) -> tuple[int, int]:
     """Return how many workers take batches side by side, and how many threads each has within an operator.
 
     On a CPU a worker a core, one thread each: threads within an operator wait for each other at the end of every one.
     With more than `_MOST_WORKERS` cores each worker gets several, since every further worker takes memory. On CUDA the
     workers decode, and run in turn.
+
+    Args:
+        device: where the model runs.
+        cores: to share; None takes those that this process may use.
     """
-    cores = usable_cores()
+    cores = cores or usable_cores()
     threads = -(-cores // _MOST_WORKERS)
     return (cores // threads, threads) if device.kind == "cpu" else (min(cores, _MOST_WORKERS), 1)
 
@@ -122,6 +129,8 @@ def cuda_failure() -> str | None:
         return "this onnxruntime was built without CUDA; install onnxruntime-gpu (Linux, Windows) in its place"
     if not _driver_present():
         return "no NVIDIA driver was found; CUDA 13 needs a GPU with driver 580 or newer"
+    if importlib.util.find_spec("torch") is None:
+        return "PyTorch, which takes images to the GPU and brings CUDA's libraries, is not installed; pip install torch"
     with _quiet_stdout():
         _preload_libraries(ort)
         ort.set_default_logger_severity(_SILENT)
@@ -169,19 +178,6 @@ def _probe_model() -> bytes:
     text = '<ir_version: 8, opset_import: ["" : 17]> probe (float[1] x) => (float[1] y) { y = Relu (x) }'
     model: bytes = parser.parse_model(text).SerializeToString()
     return model
-
-
-def _refuse_two_runtimes() -> None:
-    found = {
-        dist.metadata["Name"]: dist.version
-        for dist in metadata.distributions()
-        if str(dist.metadata["Name"]).lower() in {"onnxruntime", "onnxruntime-gpu"}
-    }
-    if len(found) > 1:
-        names = " and ".join(f"{name} {version}" for name, version in sorted(found.items()))
-        raise DeviceError(
-            f"{names} are both installed and overwrite each other; pip uninstall both, then pip install onnxruntime-gpu"
-        )
 
 
 @contextlib.contextmanager

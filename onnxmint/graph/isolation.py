@@ -21,6 +21,7 @@ from typing import Any, BinaryIO, cast
 from numpy.typing import NDArray
 
 from onnxmint.errors import ModelError, OnnxmintError
+from onnxmint.graph.runtime import broken_runtime, installed_runtime
 from onnxmint.graph.wire import Arrays, receive, send
 
 _START, _END = 60.0, 2.0  # seconds that a process may take to come up on a busy machine, and to go
@@ -196,6 +197,9 @@ class _Child:
         except TimeoutError:
             raise _cannot_start(f"not ready in {_START:.0f} s") from None
         except EOFError as end:
+            if "signal" in str(end):
+                raise broken_runtime(f"it crashes when it is loaded, {end}") from None
+            installed_runtime()
             raise _cannot_start(str(end)) from None
         self._ready = True
 

@@ -4,6 +4,7 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
@@ -16,10 +17,26 @@ from onnxmint.writing.leftovers import temporary_folder
 NEWEST_IR = 10
 """The newest IR version that we write, and that every supported runtime loads (onnxruntime-gpu 1.31 takes 13)."""
 _OLDEST_IR = 8
-_LARGEST = 1_800_000_000  # bytes of weights; protobuf ends at 2 GiB
-_COPIED = 256_000_000  # bytes of weights in files beside the model, up to which they are read into memory
 _WEIGHTS = "weights.bin"
 _MAP_TYPE = "onnxmint.map_type"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How a model reaches the runtime.
+
+    Attributes:
+        one_file: bytes of weights that one ONNX file can hold; protobuf ends at 2 GiB.
+        held: bytes of weights in files beside the model, up to which they are read into memory.
+        links: whether the weights of larger ones are linked to where the file system allows it.
+    """
+
+    one_file: int = 1_800_000_000
+    held: int = 256_000_000
+    links: bool = True
+
+
+_LIMITS = Limits()
 
 
 def require_one_file(model: ir.Model, path: Path) -> None:
@@ -29,10 +46,10 @@ def require_one_file(model: ir.Model, path: Path) -> None:
         ModelError: saying how large.
     """
     size = weights_size(model)
-    if size > _LARGEST:
+    if size > _LIMITS.one_file:
         raise ModelError(
             f"{path} has {size / 1e9:.1f} GB of weights, and an auditor, which holds the model, can have "
-            f"{_LARGEST / 1e9:.1f} GB: convert it to float16, or compare modules on it with onnxmint evaluate"
+            f"{_LIMITS.one_file / 1e9:.1f} GB: convert it to float16, or compare modules on it with onnxmint evaluate"
         )
 
 
@@ -43,10 +60,10 @@ def serialize(model: ir.Model) -> bytes:
         ModelError: its weights exceed what one ONNX file can hold.
     """
     size = weights_size(model)
-    if size > _LARGEST:
+    if size > _LIMITS.one_file:
         raise ModelError(
-            f"the graph holds {size / 1e9:.1f} GB of weights; one ONNX file can hold {_LARGEST / 1e9:.1f} GB: take an "
-            "earlier layer, or a model in float16"
+            f"the graph holds {size / 1e9:.1f} GB of weights; one ONNX file can hold {_LIMITS.one_file / 1e9:.1f} GB: "
+            "take an earlier layer, or a model in float16"
         )
     clamp_ir_version(model)
     whole = ir.external_data.load_to_model(model)
@@ -85,23 +102,27 @@ def is_map(value: ir.Value) -> bool:
 
 
 @contextlib.contextmanager
-def session_source(model: ir.Model) -> Iterator[bytes | Path]:
+def session_source(model: ir.Model, *, limits: Limits = _LIMITS) -> Iterator[bytes | Path]:
     """Give what a session is opened from: bytes or, for large models, a file that is gone afterwards.
 
     Weights that lie in files beside the original are linked to where the file system allows it, and mapped by the
     runtime: they are neither copied nor read before they are used.
 
+    Args:
+        model: what is to run.
+        limits: from which sizes on it is large.
+
     Raises:
         ModelError: the disk for temporary files has no room for a copy, or cannot be written.
     """
-    inside, small = _sizes(model)
+    inside, small = _sizes(model, limits)
     if small:
         yield serialize(model)
         return
     clamp_ir_version(model)
     with contextlib.ExitStack() as stack:
         try:
-            file = _written(model, inside, stack)
+            file = _written(model, inside, stack, limits)
         except OSError as problem:
             raise ModelError(
                 f"cannot write the model into {tempfile.gettempdir()}, for the runtime to read it from there: "
@@ -110,11 +131,11 @@ def session_source(model: ir.Model) -> Iterator[bytes | Path]:
         yield file
 
 
-def _written(model: ir.Model, inside: int, stack: contextlib.ExitStack) -> Path:
+def _written(model: ir.Model, inside: int, stack: contextlib.ExitStack, limits: Limits) -> Path:
     """Write a model, of which `inside` bytes are not in files yet, into a folder that goes when the stack does."""
     folder = stack.enter_context(temporary_folder())
     file = folder / "model.onnx"
-    linked = _linked(model, folder) if inside <= _LARGEST else None
+    linked = _linked(model, folder) if limits.links and inside <= limits.one_file else None
     if linked is not None:
         _require_disk(inside)
         ir.save(linked, file)
@@ -134,7 +155,7 @@ def _require_disk(size: int) -> None:
 
 def structure(model: ir.Model) -> bytes:
     """Return a model for the checker: of large ones the weights are declared as inputs, so that none is read."""
-    if _sizes(model)[1]:
+    if _sizes(model, _LIMITS)[1]:
         return serialize(model)
     copy = model.clone()
     clamp_ir_version(copy)
@@ -150,11 +171,11 @@ def structure(model: ir.Model) -> bytes:
     return data
 
 
-def _sizes(model: ir.Model) -> tuple[int, bool]:
+def _sizes(model: ir.Model, limits: Limits) -> tuple[int, bool]:
     """Return the bytes of weights that are not in files, and whether all weights are few enough to be held at once."""
     outside = sum(tensor.nbytes for tensor in _weights(model) if isinstance(tensor, ir.ExternalTensor))
     inside = weights_size(model) - outside
-    return inside, outside <= _COPIED and inside + outside <= _LARGEST
+    return inside, outside <= limits.held and inside + outside <= limits.one_file
 
 
 def _linked(model: ir.Model, folder: Path) -> ir.Model | None:

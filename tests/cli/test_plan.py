@@ -107,11 +107,11 @@ def test_a_share_that_could_not_be_seen_is_inconclusive_and_says_what_would_do(
 ) -> None:
     member = pq.read_table(DEMO / "questioned.parquet")["member"].to_numpy(zero_copy_only=False)
     pq.write_table(pq.read_table(DEMO / "questioned.parquet").filter(~member), tmp_path / "innocent.parquet")
-    words = ["audit", MODEL, tmp_path / "innocent.parquet", "--auditor", phi_file, "--json", "-q", "-o", "run"]
-    strict = json.loads(call(*words, "--relevant-share", "0.01")[1])["verdict"]
+    words = ["audit", MODEL, tmp_path / "innocent.parquet", "--auditor", phi_file, "--json", "-q"]
+    strict = json.loads(call(*words, "--relevant-share", "0.01", "-o", "strict")[1])["verdict"]
     assert strict["kind"] == "inconclusive"
     assert "a share of 1.0% would be found" in strict["text"] or "more known members" in strict["text"]
-    lenient = json.loads(call(*words, "--relevant-share", "1")[1])["verdict"]
+    lenient = json.loads(call(*words, "--relevant-share", "1", "-o", "lenient")[1])["verdict"]
     assert lenient["kind"] == "no-evidence"
     assert "The share of members among them is at most" in lenient["text"]
     assert lenient["detectable_share"] < 1

@@ -50,7 +50,7 @@ def test_workers_and_batch_sizes_do_not_change_what_is_observed(target: Target, 
     first = _observed(target, damaged, 1, 16)
     assert len(first.skipped) == 3
     assert len(first.row) == first.count - 3
-    assert first.columns.keys() == {ANSWER, ODDS}
+    assert first.columns.keys() >= {ANSWER, ODDS}
     (stored,) = first.stored
     for workers in WORKERS:
         for size in SIZES:

@@ -85,9 +85,8 @@ def test_onnxruntime_reports_to_nobody(tmp_path: Path, demo: Path) -> None:
 @pytest.mark.parametrize(
     ("cores", "workers", "threads"), [(1, 1, 1), (2, 2, 1), (8, 8, 1), (12, 6, 2), (16, 8, 2), (64, 8, 8)]
 )
-def test_all_cores_are_shared_out(monkeypatch: pytest.MonkeyPatch, cores: int, workers: int, threads: int) -> None:
-    monkeypatch.setattr(session, "usable_cores", lambda: cores)
-    assert session.share_cores(session.choose_device("cpu")) == (workers, threads)
+def test_all_cores_are_shared_out(cores: int, workers: int, threads: int) -> None:
+    assert session.share_cores(session.choose_device("cpu"), cores=cores) == (workers, threads)
 
 
 def test_onnxruntime_writes_nothing_by_itself(capfd: pytest.CaptureFixture[str]) -> None:

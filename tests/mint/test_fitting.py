@@ -15,7 +15,7 @@ from onnxmint.evidence.table import CALIBRATE, FIT, TEST, divided
 from onnxmint.graph.layers import Layer, choose_layers
 from onnxmint.mint.fitted import Fitted, Keeping, Sample, signals_of, yardstick_of
 from onnxmint.mint.fitting import fit_and_score, fit_seen
-from onnxmint.mint.reading import Reading, open_reading
+from onnxmint.mint.reading import Reading
 from onnxmint.progress import quiet
 from onnxmint.settings import TrainSettings
 from tests.sources import InMemory
@@ -36,13 +36,11 @@ def _folded(few: Evidence, folds: int | None) -> Evidence:
     return few if folds is None else replace(few, table=divided(few.table, np.random.default_rng(1), folds=folds))
 
 
-def _all_at_once(target: Target, few: Evidence, settings: TrainSettings) -> tuple[Observations, Reading]:
-    layers = _layers(target, settings.module)
-    views = 1 if settings.module == "phi" else 2
-    reading = open_reading(target, layers, views=views, labels=not layers)
-    keep = Keeping(signals=signals_of(reading, few.table), columns=(reading.column,))
+def _all_at_once(evidence: Evidence, reading: Reading) -> Observations:
+    """Show all known images what a module reads, as the twin is shown them."""
+    keep = Keeping(signals=signals_of(reading, evidence.table), columns=tuple(reading.read), level=reading.has_level)
     probe = reading.probe(None, also=(ANSWER,), reduce=keep, stored=True)
-    return Local().observe(probe, few.images(*FIT, CALIBRATE, TEST), name=""), reading
+    return Local().observe(probe, evidence.images(*FIT, CALIBRATE, TEST), name="")
 
 
 @pytest.mark.parametrize(
@@ -55,9 +53,8 @@ def test_fitting_on_what_was_seen_at_once_gives_the_same(
     """The target is shown its fit part and its held-out part one after the other, the twin all images at once."""
     settings, evidence = _settings(module, folds), _folded(few, folds)
     first = fit_and_score(target, evidence, _layers(target, module), settings, Local())
-    seen, reading = _all_at_once(target, evidence, settings)
-    with seen:
-        second = fit_seen(module, seen, reading, evidence.table, settings, quiet)
+    with _all_at_once(evidence, first.reading) as seen:
+        second = fit_seen(module, seen, first.reading, evidence.table, settings, quiet)
     assert first.name == second.name == module
     assert (first.folds, first.best_epochs) == (second.folds, second.best_epochs)
     np.testing.assert_array_equal(first.score, second.score)
