@@ -229,12 +229,12 @@ def test_more_views_are_an_option_and_recorded() -> None:
     assert made.method.title == "views on 14 views"
 
 
-def test_one_view_is_taken_where_views_add_nothing(tmp_path: Path) -> None:
-    """Two halves of the same non-members: nothing to find, so the simple and cheap module is taken."""
+def test_phi_is_taken_where_views_add_nothing(tmp_path: Path) -> None:
+    """Two halves of the same non-members: nothing to find, so the simple module is taken; views say how sure it is."""
     members, others = (f"{KNOWN[1]}?rows={rows}" for rows in ("0:500", "500:1000"))
     made = train(MODEL, members, others, settings=replace(SETTINGS, views=2, seed=1, controls=False))
     assert made.method.name == "phi"
-    assert made.method.views == 1
+    assert made.method.views == 2
     phi = next(row for row in made.baselines if row.name == "phi")
     assert phi.performance is not None
     assert made.performance.auc.value == pytest.approx(phi.performance.auc.value, abs=1e-6)

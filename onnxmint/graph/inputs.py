@@ -26,7 +26,7 @@ _TYPES = {
     ir.DataType.INT32: "int32",
     ir.DataType.INT64: "int64",
 }
-_MOST_NUMBERS = 256 * 256 * 256 * 3  # in a trial batch: 256 colour images of 256 x 256; 0.2 GB of float32
+_MOST_BYTES = 256 * 256 * 256 * 3 * 4  # of a trial batch: 256 colour images of 256 x 256 in float32
 _CHANNELS = (1, 3)
 _TAKEN_FOR_CHANNELS = (1, 3, 4)  # sizes that say on which axis the channels are; four of them are refused
 _IMAGE_RANK, _ROW_RANK = 4, 2
@@ -115,7 +115,12 @@ class ImageInput:
 
 def fits_trial(image: ImageInput, batch: int) -> bool:
     """Say whether a trial batch is small enough to be made, whatever the file declares."""
-    return math.prod(image.trial_shape(batch)) <= _MOST_NUMBERS
+    return _trial_bytes(image, batch) <= _MOST_BYTES
+
+
+def _trial_bytes(image: ImageInput, batch: int) -> int:
+    """Return the memory of a trial batch; noise is made in float32, whatever it becomes."""
+    return math.prod(image.trial_shape(batch)) * max(np.dtype(image.dtype).itemsize, 4)
 
 
 def require_trial(image: ImageInput, batch: int, path: Path) -> None:
@@ -127,8 +132,8 @@ def require_trial(image: ImageInput, batch: int, path: Path) -> None:
     if not fits_trial(image, batch):
         listed = " x ".join(map(str, image.trial_shape(batch)))
         raise ModelError(
-            f"{path} takes batches of {listed} numbers, and no more than {_MOST_NUMBERS:,} are tried: export it with a "
-            "smaller batch or image"
+            f"{path} takes batches of {listed} numbers ({_trial_bytes(image, batch) / 1e9:.4g} GB), and no more than "
+            f"{_MOST_BYTES / 1e9:.1f} GB are tried: export it with a smaller batch or image"
         )
 
 

@@ -19,7 +19,7 @@ from onnxmint.graph.runtime import LARGEST_FOLDED, first_line, runtime_errors
 from onnxmint.graph.wire import Arrays, receive, send
 
 _LIMITED = sys.platform.startswith("linux")
-_FOR_RUNNING = 500_000_000  # bytes of what a graph may take that only a run may
+_FOR_RUNNING = 400_000_000  # bytes of what a graph may take that only a run may
 _THREADS = 4  # within an operator
 _GRACE = 5.0  # seconds behind the parent's own limit, should the parent be gone
 _FAILURES: tuple[type[Exception], ...] = (*runtime_errors(), MemoryError)

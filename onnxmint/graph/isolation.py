@@ -25,12 +25,12 @@ from onnxmint.graph.runtime import broken_runtime, installed_runtime
 from onnxmint.graph.wire import Arrays, receive, send
 
 _START, _END = 60.0, 2.0  # seconds that a process may take to come up on a busy machine, and to go
-_LARGEST = 400_000_000  # bytes that one run may give out
+_LARGEST = 150_000_000  # bytes that one run may give out
 _SECONDS, _BYTES_A_SECOND = (
     8.0,
     5_000_000,
 )  # that all trial runs of a file may take, and more by the size of its weights
-_MEMORY, _TIMES_WEIGHTS = 1_000_000_000, 4  # bytes that each may take, and more by the size of its weights
+_MEMORY, _TIMES_WEIGHTS = 800_000_000, 4  # bytes that each may take, and more by the size of its weights
 MORE_SECONDS, MORE_MEMORY = "ONNXMINT_TRIAL_SECONDS", "ONNXMINT_TRIAL_GB"
 """Variables of the environment that allow trial runs more."""
 _PROGRAM = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from onnxmint.graph.isolated import main; main()"
@@ -164,13 +164,10 @@ class _Child:
         kept = {key: value for key, value in os.environ.items() if key != "ORT_LOAD_CONFIG_FROM_MODEL"}
         try:
             self._process = subprocess.Popen(
-                words, env=kept, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+                words, env=kept, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
             )
         except OSError as problem:
-            raise OnnxmintError(
-                f"cannot start {sys.executable!r}, in which models are tried first: {problem.strerror or problem}; "
-                "run onnxmint with a whole Python"
-            ) from None
+            raise _cannot_start(problem.strerror or str(problem)) from None
         self._owner = os.getpid()
         self._ready = self._late = False
 
@@ -187,41 +184,44 @@ class _Child:
             EOFError: the process ended by itself; how is its text.
         """
         with _LOCK:
+            if not self._ready and self._owner == os.getpid():
+                self._get_ready()
             if not self.alive:
                 raise TimeoutError if self._late else EOFError("it is gone")
-            if not self._ready:
-                self._get_ready()
             return self._exchange(request, seconds)
 
     def _get_ready(self) -> None:
-        """Wait until it is ready; if it ends instead, it is because of onnxruntime, which is all that it loads."""
+        """Wait until it has loaded what it needs; what it says on stderr up to then is why it cannot."""
         try:
             self._exchange(None, _START)
+        except TimeoutError:
+            raise _cannot_start(f"not ready in {_START:.0f} s") from None
         except EOFError as end:
             if "signal" in str(end):
                 raise broken_runtime(f"it crashes when it is loaded, {end}") from None
             installed_runtime()
-            raise
+            raise _cannot_start(str(end)) from None
         self._ready = True
 
     def end(self) -> int:
         """Let it go, or make it; return its exit code."""
         if self._owner != os.getpid():
             return 0
-        requests, replies = self._pipes()
+        pipes = (self._process.stdin, self._process.stdout, self._process.stderr)
         with contextlib.suppress(OSError):
-            requests.close()
+            self._pipes()[0].close()
         try:
             return self._process.wait(_END)
         except subprocess.TimeoutExpired:
             self._process.kill()
             return self._process.wait()
         finally:
-            replies.close()
+            for pipe in pipes:
+                cast("BinaryIO", pipe).close()
 
     def _exchange(self, request: _Request | None, seconds: float) -> tuple[dict[str, Any], Arrays]:
         requests, replies = self._pipes()
-        timer = threading.Timer(seconds, self._stop)
+        timer = threading.Timer(seconds, self._expire)
         timer.daemon = True
         timer.start()
         try:
@@ -231,24 +231,38 @@ class _Child:
         except (OSError, ValueError, KeyError, TypeError):  # it ended, or what it says is not ours
             reply = None
         except BaseException:  # Ctrl-C: what it says next would be the answer to this
-            self._stop()
-            self.end()
+            self.stop()
             raise
         finally:
             timer.cancel()
         if reply is not None:
             return reply[0], reply[1]
+        said = b"" if self._ready else cast("BinaryIO", self._process.stderr).read()
         code = self.end()
         if self._late:
             raise TimeoutError
-        raise EOFError(f"signal {-code}" if code < 0 else f"exit code {code}")
+        last = said.decode("utf-8", "replace").strip().splitlines()[-1:]
+        raise EOFError(last[0] if last else f"signal {-code}" if code < 0 else f"exit code {code}")
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """Make it go at once."""
+        self._late = True
+        if self._owner == os.getpid():
+            self._process.kill()
+            self.end()
+
+    def _expire(self) -> None:
         self._late = True
         self._process.kill()
 
     def _pipes(self) -> tuple[BinaryIO, BinaryIO]:
         return cast("BinaryIO", self._process.stdin), cast("BinaryIO", self._process.stdout)
+
+
+def _cannot_start(reason: str) -> OnnxmintError:
+    return OnnxmintError(
+        f"cannot start {sys.executable!r}, where models are tried first: {reason}; see that it imports onnxruntime"
+    )
 
 
 _LOCK = threading.RLock()
@@ -273,5 +287,5 @@ def _running_child() -> _Child:
 
 @atexit.register
 def _end_child() -> None:
-    if _children and _children[0].alive:
-        _children[0].end()
+    for child in _children:
+        child.stop()

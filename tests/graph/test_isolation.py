@@ -128,6 +128,37 @@ def test_a_limit_that_is_no_number_is_named(tmp_path: Path, monkeypatch: pytest.
 
 
 @on_posix
+@pytest.mark.parametrize(
+    ("python", "reason"), [("/bin/false", "exit code 1"), ("/nowhere", "No such file or directory")]
+)
+def test_a_python_that_does_not_start_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, python: str, reason: str
+) -> None:
+    path = cnn(tmp_path / "m.onnx")
+    for child in isolation._children:
+        child.stop()
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "executable", python)
+        with pytest.raises(
+            OnnxmintError, match=f"cannot start '{python}', where models are tried first: {reason}; see"
+        ):
+            load_target(path)
+    assert load_target(path).answer.classes == 4
+
+
+@on_posix
+def test_a_library_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for child in isolation._children:
+        child.stop()
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "path", [place for place in sys.path if "site-packages" not in place])
+        isolation.start()
+    with pytest.raises(OnnxmintError, match="ModuleNotFoundError: No module named 'numpy'; see that it imports onnx"):
+        load_target(cnn(tmp_path / "m.onnx"))
+    assert load_target(cnn(tmp_path / "m.onnx")).answer.classes == 4
+
+
+@on_posix
 def test_a_crash_is_one_line_and_the_next_file_is_read(tmp_path: Path) -> None:
     isolation.start()
     process = isolation._children[0]._process
