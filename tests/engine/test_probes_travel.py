@@ -72,7 +72,7 @@ def recording(target: Target, phi: Auditor, tmp_path_factory: pytest.TempPathFac
     """An engine that every workflow has asked: training with each kind of module, auditing, evaluating, checking."""
     engine, folder = Recording(), tmp_path_factory.mktemp("references")
     other = templates(folder / "other.onnx")
-    sources = open_evidence(*KNOWN, SETTINGS).sources
+    sources = open_evidence(*KNOWN, SETTINGS)
     for options in (
         {"reference": (other,)},
         {"folds": 2, "module": "views"},
