@@ -67,6 +67,7 @@ class Probe:
         with_labels: whether the graph is told the labels.
         reduce: what is kept of the columns; None keeps them as they are.
         stored: names of columns that fitting reads, with their shape per image: kept where there is room.
+        seconds: that an image took in a trial run, of which a batch may take a multiple; None sets no limit.
     """
 
     model: bytes | Path
@@ -77,6 +78,7 @@ class Probe:
     with_labels: bool = False
     reduce: Reduce | None = None
     stored: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +130,7 @@ class Exposed:
             with_labels=self.with_labels,
             reduce=reduce,
             stored=tuple((stored or {}).items()),
+            seconds=self.graph.seconds or None,
         )
         weakref.finalize(made, held.close)  # a large model lies in a file until nobody asks of it any more
         return made

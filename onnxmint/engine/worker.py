@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from onnxmint.engine.probe import Probe, Shown
 from onnxmint.engine.session import open_session
 from onnxmint.errors import ImagesError, ModelError
-from onnxmint.graph.running import first_line, runtime_errors
+from onnxmint.graph.running import first_line, patience, run_within, runtime_errors
 from onnxmint.graph.views import LABEL
 from onnxmint.images.chosen import Rows
 from onnxmint.images.entries import EncodedImage
@@ -86,7 +86,7 @@ class Worker:
         """Return the columns of (b, H, W, C) uint8 pixels.
 
         Raises:
-            ModelError: onnxruntime failed while running (out of memory, an operator that refuses its input).
+            ModelError: onnxruntime failed while running (out of memory, an operator that refuses its input) or was late.
         """
         probe = self._probe
         told = {LABEL: labels} if probe.with_labels and labels is not None else {}
@@ -96,13 +96,20 @@ class Worker:
                 with self._turn:
                     values = self._run_bound(pixels, told, outputs)
             else:
-                values = self._session.run(outputs, {self._input: pixels, **told})
+                values = self._run(pixels, told, outputs)
         except runtime_errors() as problem:
             raise ModelError(
                 f"the model fails on a batch of {len(pixels)}: {first_line(problem)}; try a smaller --batch-size"
             ) from None
         found = {name: value for (name, _), value in zip(probe.columns, values, strict=True)}
         return found if probe.reduce is None else probe.reduce(Shown(pixels=pixels, outputs=found, labels=labels))
+
+    def _run(self, pixels: Pixels, told: Mapping[str, Rows], outputs: list[str]) -> list[Any]:
+        feeds: dict[str, NDArray[Any]] = {self._input: pixels, **told}
+        if self._probe.seconds is None:
+            found: list[Any] = self._session.run(outputs, feeds)
+            return found
+        return run_within(self._session, outputs, feeds, patience(self._probe.seconds, len(pixels)))
 
     def _run_bound(self, pixels: Pixels, told: Mapping[str, Rows], outputs: list[str]) -> list[Any]:
         """Run by IO binding: one upload of uint8 pixels, outputs stay on the GPU as torch tensors."""

@@ -56,7 +56,7 @@ def load_auditor(path: Path) -> Auditor:
     import onnx
     from google.protobuf.message import DecodeError
 
-    from onnxmint.graph.guard import check_proto
+    from onnxmint.graph.guard import check_proto, refuse_external_data
 
     try:
         model = path.read_bytes()
@@ -69,6 +69,7 @@ def load_auditor(path: Path) -> Auditor:
             f"{path} is not an ONNX file, or incomplete; give the auditor.onnx that onnxmint train wrote"
         ) from None
     check_proto(proto, path)
+    refuse_external_data(proto, path)
     found = {entry.key: entry.value for entry in proto.metadata_props}
     if METADATA_KEY not in found:
         raise ModelError(f"{path} is an ONNX file but no auditor; make one with: onnxmint train")

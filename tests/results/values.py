@@ -8,6 +8,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import numpy as np
 from hypothesis import strategies as st
 
+from onnxmint.images.classes import Numbering
 from onnxmint.preprocess.spec import PreprocessSpec
 from onnxmint.results.audit import Histogram, ScoreTable
 from onnxmint.stats.estimates import FPRS, Performance, Rate
@@ -132,10 +133,24 @@ def _traces(kind: type) -> Strategy:
     return st.builds(kind, **table | {"features": columns(hints["features"], FEW, 2)})
 
 
+def _numbering(kind: type) -> Strategy:
+    """Return names that are all different, with ascending numbers."""
+    order = values(get_type_hints(kind)["order"])
+    names = st.dictionaries(st.text(max_size=8), st.integers(0, 999), max_size=FEW)
+    return st.builds(
+        lambda found, by: Numbering(
+            names=tuple(found), numbers=tuple(sorted({*found.values()})) if len({*found.values()}) == len(found)
+            else tuple(range(len(found))), order=by,
+        ),
+        names, order,
+    )  # fmt: skip
+
+
 _OF: dict[type, Callable[[type], Strategy]] = {
     Histogram: _histogram,
     Performance: _performance,
     PreprocessSpec: _spec,
+    Numbering: _numbering,
     ScoreTable: _scores,
     Traces: _traces,
     Yardstick: _table,
