@@ -86,7 +86,7 @@ class Worker:
         """Return the columns of (b, H, W, C) uint8 pixels.
 
         Raises:
-            ModelError: onnxruntime failed while running (out of memory, an operator that refuses its input) or was late.
+            ModelError: onnxruntime failed (out of memory, an operator that refuses its input) or was late.
         """
         probe = self._probe
         told = {LABEL: labels} if probe.with_labels and labels is not None else {}

@@ -24,7 +24,8 @@ from onnxmint.images.sources import open_source
 from onnxmint.settings import EvidenceSettings
 
 DEMO = Path(onnxmint.__file__).parent / "demo"
-KNOWN = ["--members", f"{DEMO}/members.parquet", "--nonmembers", f"{DEMO}/nonmembers.parquet", "--preprocess", "0-1"]
+SIDES = [f"{DEMO}/{side}.parquet?rows=0:150" for side in ("members", "nonmembers")]
+KNOWN = ["--members", SIDES[0], "--nonmembers", SIDES[1], "--preprocess", "0-1"]
 COUNT, BAD = 3000, 1234
 
 
@@ -117,23 +118,8 @@ def test_ctrl_c_ends_an_audit_promptly_in_one_line_and_leaves_no_file(many: Path
 def test_json_stays_alone_on_stdout_when_an_image_is_broken(many: Path, tmp_path: Path) -> None:
     some = tmp_path / "some.csv"
     some.write_text("path\n" + "".join(f"{many}/{number:05}.png\n" for number in range(BAD - 30, BAD + 30)))
-    words = [sys.executable, "-m", "onnxmint", "audit", f"{DEMO}/target.onnx", str(some), *KNOWN, "--views", "2"]
-    found = subprocess.run(
-        [
-            *words,
-            "--module",
-            "views",
-            "--no-controls",
-            "--no-labels",
-            "--limit",
-            "150",
-            "--json",
-            "-o",
-            str(tmp_path / "run"),
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    words = [sys.executable, "-m", "onnxmint", "audit", f"{DEMO}/target.onnx", str(some), *KNOWN, "--module", "phi"]
+    words += ["--no-controls", "--no-labels", "--json", "-o", str(tmp_path / "run")]
+    found = subprocess.run(words, capture_output=True, text=True, check=True)
     result = json.loads(found.stdout)
     assert [Path(image["path"]).name for image in result["questioned"]["skipped"]] == [f"{BAD:05}.png"]

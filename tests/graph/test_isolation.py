@@ -100,6 +100,7 @@ def test_constants_in_a_branch_that_is_not_taken_do_not_either(tmp_path: Path, m
         run_once(path, {"image": np.zeros((1, 3, 8, 8), np.float32)}, ["logits"], "m", optimise=True)
 
 
+@pytest.mark.slow
 def test_a_loop_without_end_is_one_line_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the size is free many are tried: the time is for all of them."""
     monkeypatch.setenv(MORE_SECONDS, "1")

@@ -51,6 +51,7 @@ def test_files_that_claim_much_and_hold_little(tmp_path: Path) -> None:
     assert _looked_at(tmp_path) == (0, 8)
 
 
+@pytest.mark.slow
 def test_images_of_as_many_pixels_as_are_allowed(tmp_path: Path) -> None:
     data = _large("PNG")
     for number in range(4):
@@ -58,6 +59,7 @@ def test_images_of_as_many_pixels_as_are_allowed(tmp_path: Path) -> None:
     assert _looked_at(tmp_path) == (4, 0)
 
 
+@pytest.mark.slow
 def test_tables_whose_rows_are_a_hundred_megabytes_each(tmp_path: Path) -> None:
     buffer = io.BytesIO()
     Image.new("RGB", (5900, 5900)).save(buffer, "BMP")

@@ -142,6 +142,7 @@ def test_few_rows_are_read_at_once_where_they_are_large(tmp_path: Path) -> None:
     assert [rows_at_once(file, *chunks_of(file, [0])) for file in (small, large)] == [256, 1]
 
 
+@pytest.mark.slow
 def test_a_page_that_would_fill_the_memory_is_a_reason(tmp_path: Path) -> None:
     """A few kB of file that hold 600 MB a page; the others of the file are read, in little memory."""
     schema = pa.schema([("image", pa.large_binary())])

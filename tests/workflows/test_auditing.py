@@ -97,7 +97,7 @@ def test_a_trained_auditor_is_handed_out_before_the_audit() -> None:
 @pytest.mark.parametrize("module", ["views", "cnn"])
 def test_the_same_training_gives_the_same_file_but_for_the_time(module: str) -> None:
     layers = ("relu",) if module == "cnn" else ("auto",)
-    settings = replace(SETTINGS, module=module, layers=layers)
+    settings = replace(SETTINGS, module=module, layers=layers, controls=module == "views")
     files = []
     for _ in range(2):
         made = train(MODEL, *KNOWN, settings=settings)

@@ -93,7 +93,7 @@ def test_differences_are_against_the_best_signal(found: Evaluation) -> None:
 
 def test_views_score_as_in_an_auditor(found: Evaluation) -> None:
     """The same seed, images and views: train and evaluate fit the same module and measure the same."""
-    settings = TrainSettings(preprocess="0-1", module="views", views=2, limit=300, device="cpu")
+    settings = TrainSettings(preprocess="0-1", module="views", views=2, limit=300, device="cpu", controls=False)
     auditor = train(DEMO / "target.onnx", *EVIDENCE, settings=settings)
     views = next(method for method in found.methods if method.name == "views")
     assert views.performance is not None
