@@ -259,6 +259,14 @@ def test_what_no_run_wrote_is_never_replaced(tmp_path: Path, run: Path, overwrit
     assert {path: path.is_dir() or path.read_bytes() for path in tmp_path.rglob("*")} == before
 
 
+def test_a_file_above_the_folder_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    for place in (tmp_path / "file" / "run", tmp_path / "file" / "deep" / "run"):
+        with pytest.raises(OnnxmintError, match=r"cannot write .*run: .*; choose another place"), new_folder(place):
+            pass
+    assert _in(tmp_path) == {"file": b""}
+
+
 def test_what_systems_put_into_folders_is_no_obstacle(run: Path) -> None:
     (run / ".DS_Store").write_bytes(b"")
     with new_folder(run, overwrite=True) as made:

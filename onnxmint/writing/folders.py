@@ -5,7 +5,6 @@ old one is in there too. What is worth keeping whatever happens lies in `NAME.un
 """
 
 import contextlib
-import itertools
 import os
 import re
 import shutil
@@ -27,6 +26,7 @@ RUN_FILES = frozenset(
 _WHOLE = frozenset({"run.toml", "evaluation.json"})  # written last: a folder with one of them was finished
 _OF_THE_SYSTEM = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 _BESIDE = re.compile(r"\.(.+)\.onnxmint")
+_MOST = 1000  # runs begun in one second
 _NEW, _OLD = "new", "old"  # in the folder beside
 
 
@@ -133,12 +133,12 @@ def new_folder(
         try:
             stack.enter_context(_parents_of(target))
             beside = stack.enter_context(_claimed(target))
-        except FileExistsError:
-            raise _TakenError(
-                f"{place} is just being made by another onnxmint: wait for it, or choose another folder with -o (if "
-                f"none runs, remove {_beside(target)})"
-            ) from None
         except OSError as problem:
+            if isinstance(problem, FileExistsError) and Path(problem.filename) == _beside(target):
+                raise _TakenError(
+                    f"{place} is just being made by another onnxmint: wait for it, or choose another folder with -o "
+                    f"(if none runs, remove {_beside(target)})"
+                ) from None
             raise cannot_write(place, problem) from None
         look()  # again: somebody may have finished it before it was ours
         folder = NewFolder(place, beside, overwrite=overwrite)
@@ -159,11 +159,14 @@ def dated_folder(stem: str, *, keeps: bool = False) -> Iterator[NewFolder]:
     """
     name = f"{stem}-{time.strftime('%Y%m%d-%H%M%S')}"
     with contextlib.ExitStack() as stack:
-        for number in itertools.count(1):
+        for number in range(1, _MOST + 1):
             place = Path(name if number == 1 else f"{name}-{number}")
-            with contextlib.suppress(_TakenError):
+            try:
                 folder = stack.enter_context(new_folder(place, keeps=keeps))
                 break
+            except _TakenError:
+                if number == _MOST:
+                    raise
         yield folder
 
 
