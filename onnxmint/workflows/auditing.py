@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from onnxmint import __version__
 from onnxmint.controls.panel import control_question
@@ -14,9 +15,10 @@ from onnxmint.evidence.questioned import Questioned, look_at_questioned
 from onnxmint.mint.auditor import Auditor
 from onnxmint.preprocess.declaring import orientation_note
 from onnxmint.progress import Stage, quiet
-from onnxmint.results.audit import AuditResult, QuestionedFacts
-from onnxmint.results.facts import now
+from onnxmint.results.audit import AuditResult, QuestionedFacts, Verdict
+from onnxmint.results.facts import Control, now
 from onnxmint.settings import AuditSettings
+from onnxmint.stats.estimates import Estimate
 from onnxmint.verdict.answer import reach_verdict
 from onnxmint.verdict.findings import Question
 from onnxmint.verdict.gating import gate_and_yardstick
@@ -27,6 +29,8 @@ from onnxmint.workflows.opening import Known, Ready, open_by_training, open_with
 from onnxmint.workflows.questioning import score, what_was_seen
 
 __all__ = ["Known", "audit"]
+
+Rows = NDArray[np.int64]
 
 
 def audit(
@@ -78,23 +82,8 @@ def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult
     seen = what_was_seen(ready, asked, scored, units, settings, engine)
     controls = control_question(auditor.controls, seen, rng, wanted=settings.controls)
     told = asked.labels if auditor.method.labels else None
-    classes = classes_of(scored, units, told) if settings.per_class else None
-    verdict = reach_verdict(
-        Question(
-            scores=units.score,
-            images=len(scored.row),
-            grouped=units.grouped,
-            alpha=settings.alpha,
-            relevant_share=settings.relevant_share,
-            guarantee=settings.guarantee,
-            strata=classes,
-            like="" if classes is None else "of the same class",
-        ),
-        units.known.groups(None if classes is None else units.known.category.astype(np.int64)),
-        auc=auditor.performance.auc if gate is None else gate.auc,
-        controls=controls,
-        asked=asked_of(units, scored.row, scored.free, scored.level),
-    )
+    auc = auditor.performance.auc if gate is None else gate.auc
+    verdict = _answer(scored, units, told, settings, auc, controls)
     prior, prior_words = prior_of(settings, verdict.share_of_members, len(scored.row))
     scores = judge(scored, asked, units, settings, prior, told, rng)
     return AuditResult(
@@ -123,6 +112,34 @@ def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult
             *_warnings(ready, asked, scored, units, settings),
             *flag_warnings(auditor.performance, scores, units, controls),
         ),
+    )
+
+
+def _answer(
+    scored: Scored,
+    units: Units,
+    told: Rows | None,
+    settings: AuditSettings,
+    auc: Estimate,
+    controls: tuple[Control, ...],
+) -> Verdict:
+    """Ask of the whole set what the settings ask, within classes where they say so."""
+    classes = classes_of(scored, units, told) if settings.per_class else None
+    return reach_verdict(
+        Question(
+            scores=units.score,
+            images=len(scored.row),
+            grouped=units.grouped,
+            alpha=settings.alpha,
+            relevant_share=settings.relevant_share,
+            guarantee=settings.guarantee,
+            strata=classes,
+            like="" if classes is None else "of the same class",
+        ),
+        units.known.groups(None if classes is None else units.known.category.astype(np.int64)),
+        auc=auc,
+        controls=controls,
+        asked=asked_of(units, scored.row, scored.free, scored.level),
     )
 
 

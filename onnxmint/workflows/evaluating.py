@@ -86,13 +86,7 @@ def evaluate(
         ),
         methods=tuple(method for method, _ in found),
         seconds={name: round(spent, 2) for name, spent in clock.seconds.items()},
-        warnings=(
-            *target.notes,
-            *known.notes,
-            *evidence_warnings(facts),
-            *target_warnings(target.model),
-            *_warnings(evidence),
-        ),
+        warnings=(*target.notes, *known.notes, *evidence_warnings(facts), *_warnings(target, evidence)),
     )
 
 
@@ -234,7 +228,10 @@ def _settings(settings: EvaluateSettings, references: list[Reference]) -> Evalua
     )
 
 
-def _warnings(evidence: Evidence) -> list[str]:
+def _warnings(target: Target, evidence: Evidence) -> list[str]:
+    found = list(target_warnings(target.model))
     if evidence.table.labels is None:
-        return ["Without labels, log-odds are of the target's own top class, and signals that need labels are missing."]
-    return []
+        found.append(
+            "Without labels, log-odds are of the target's own top class, and signals that need labels are missing."
+        )
+    return found
