@@ -40,6 +40,10 @@ MB in all.
 
 Wanted: .3 s for --help, 1.5 s for layers on 1,000 nodes, 2.5 s for an audit of 10 images with all controls.
 """,
+    "demo": """## demo: what each step of `onnxmint demo` costs
+
+Wanted: under 35 s on two quiet cores, all controls included. Stages are those that the command shows.
+""",
     "fit": """## fit: a module on 10,000 activations
 
 Wanted: under 30 s. "Steps alone" is forward, backward and optimiser step on one batch in memory, as often. On maps of

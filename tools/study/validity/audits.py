@@ -6,7 +6,7 @@ Each auditor is trained on its own 1,000 + 1,000 known images of a target, with 
 twin's module, learned difficulty, files, pixels, copies, exchangeability, labels, alignment); then every row's set of
 questioned images, drawn anew and disjoint from the evidence, is judged. The module is fitted, the controls and the
 verdict are those of the package; only showing images to models is replaced by columns of `bank.py`. One line of JSON an
-auditor; what is there is not done again. `--tables` only renders. Fifty further readings of every image make the
+auditor; what is there is not done again. Tables: `validity.py --tables`. Fifty further readings of every image make the
 alignment control slow, and it can only turn "no evidence" into "inconclusive": of the innocent sets it is asked of
 "plain" alone, and the table's "no-evidence" of the others is before it.
 """
@@ -22,6 +22,7 @@ import bank
 import numpy as np
 import torch
 from bank import Pool, log_odds
+from validity_tables import read_lines
 
 from onnxmint.controls.alignment import READINGS
 from onnxmint.controls.panel import control_evidence, control_question
@@ -364,24 +365,6 @@ def run(here: World, seed: int) -> dict[str, Any]:
     return {"target": here.name, "seed": seed, "auc": auditor.performance, "failed": stopped, "sets": judged}
 
 
-def table(lines: list[dict[str, Any]]) -> str:
-    """Return the table of README.md: what was said in every row, over all auditors."""
-    kinds = ("members-found", "no-evidence", "inconclusive")
-    said: dict[str, list[dict[str, Any]]] = {}
-    for line in lines:
-        for name, found in line["sets"].items():
-            said.setdefault(name.removesuffix(" 0").removesuffix(" 1").removesuffix(" 2"), []).append(found)
-    rows = [
-        "| questioned images | audits | members-found | no-evidence | inconclusive | the set test alone finds |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
-    for name, found in said.items():
-        share = [sum(one["kind"] == kind for one in found) / len(found) for kind in kinds]
-        alone = sum(one["average"] <= ALPHA for one in found) / len(found)
-        rows.append(f"| {name} | {len(found)} | {share[0]:.1%} | {share[1]:.1%} | {share[2]:.1%} | {alone:.1%} |")
-    return "\n".join(rows)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shared", type=Path)
@@ -389,26 +372,18 @@ def main() -> None:
     parser.add_argument("--auditors", type=int, default=34)
     parser.add_argument("--views", type=int, default=2, choices=(2, 14, 26))
     parser.add_argument("--part", type=int, nargs=2, default=(0, 1), help="this process's share of the seeds")
-    parser.add_argument("--tables", action="store_true")
     options = parser.parse_args()
     file = RESULTS / f"audits_{options.views}views.jsonl"
-    if not options.tables:
-        torch.set_num_threads(1)
-        part, parts = options.part
-        mine = file if parts == 1 else file.with_suffix(f".{part}.jsonl")
-        done = {(line["target"], line["seed"]) for line in read(file)}
-        worlds = {name: world(name, options.shared, options.bank, options.views) for name in TARGETS}
-        for seed in range(part, options.auditors, parts):
-            for name, here in worlds.items():
-                if (name, seed) not in done:
-                    with mine.open("a") as room:
-                        room.write(json.dumps(run(here, seed)) + "\n")
-    print(table(read(file)))
-
-
-def read(file: Path) -> list[dict[str, Any]]:
-    files = sorted(file.parent.glob(f"{file.stem}*.jsonl"))
-    return [json.loads(line) for one in files for line in one.read_text().splitlines()]
+    torch.set_num_threads(1)
+    part, parts = options.part
+    mine = file if parts == 1 else file.with_suffix(f".{part}.jsonl")
+    done = {(line["target"], line["seed"]) for line in read_lines(RESULTS, file.stem)}
+    worlds = {name: world(name, options.shared, options.bank, options.views) for name in TARGETS}
+    for seed in range(part, options.auditors, parts):
+        for name, here in worlds.items():
+            if (name, seed) not in done:
+                with mine.open("a") as room:
+                    room.write(json.dumps(run(here, seed)) + "\n")
 
 
 if __name__ == "__main__":

@@ -8,12 +8,14 @@ from typing import Any
 from scipy.stats import binomtest
 
 Row = dict[str, Any]
+ALPHA = 0.05
 
 HEAD = """# Validity: do the error rates hold?
 
 Made by `python tools/study/validity/validity.py --shared ../shared` from `results/`; do not edit. "Evidence" is the
 number of known members and of known non-members, half of which is held out and serves as the yardstick. Levels are 5 %.
-With 1,000 simulated audits a true rate of 5 % is measured as 3.6 to 6.4 %.
+With 1,000 simulated audits a true rate of 5 % is measured as 3.6 to 6.4 %. All but "Innocent sets that look guilty" was
+measured while a finding took one test, the set test with its level on average over auditors (`--guarantee average`).
 """
 
 
@@ -24,7 +26,16 @@ def write_tables(results: Path, file: Path) -> None:
         path = results / f"{name}.json"
         if path.exists():
             parts.append(render(json.loads(path.read_text())))
+    if judged := read_lines(results, "audits_2views"):
+        parts.append(_audits(judged))
     file.write_text("\n".join(parts))
+
+
+def read_lines(results: Path, stem: str) -> list[Row]:
+    """Return all lines of the files whose names begin so."""
+    return [
+        json.loads(line) for file in sorted(results.glob(f"{stem}*.jsonl")) for line in file.read_text().splitlines()
+    ]
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -190,6 +201,29 @@ In brackets 95 % intervals: so few audits check the whole path, but neither show
             body,
         )
     )
+
+
+def _audits(lines: list[Row]) -> str:
+    text = f"""## Innocent sets that look guilty, and guilty ones that look innocent
+
+`audits.py`: {len(lines)} auditors so far, each of its own 1,000 + 1,000 known images of one of
+{", ".join(sorted({line["target"] for line in lines}))}, on 2 views, with every control; 300 questioned images a set,
+drawn anew. "Easiest 80 %": of non-members, those that another classifier is surest of. "By the target": its own top
+class is told as the label. Copies are of members that are not among the known. Intervals are exact (Clopper-Pearson).
+Of innocent sets only "plain" was asked for alignment, which can only turn `no-evidence` into `inconclusive`.
+"""
+    said: dict[str, list[Row]] = {}
+    for line in lines:
+        for name, found in line["sets"].items():
+            said.setdefault(name.rstrip(" 012") if ", plain" in name else name, []).append(found)
+    kinds = ("members-found", "no-evidence", "inconclusive")
+    rows = []
+    for name, found in said.items():
+        share = [sum(one["kind"] == kind for one in found) / len(found) for kind in kinds]
+        alone = sum(one["average"] <= ALPHA for one in found) / len(found)
+        first = _with_interval(share[0], len(found))
+        rows.append((name, str(len(found)), first, _percent(share[1]), _percent(share[2]), _percent(alone)))
+    return text + "\n" + _table(("questioned", "audits", *kinds, "one test, on average, would find"), rows)
 
 
 def _cross_tool(found: Row) -> str:
