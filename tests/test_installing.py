@@ -65,7 +65,7 @@ def test_a_worker_that_is_to_fit_says_what_it_lacks(
     known = ["--members", KNOWN[0], "--nonmembers", KNOWN[1], "--preprocess", "0-1"]
     done = run([command, TARGET, *known], worker[1], tmp_path)
     assert done.returncode == 1
-    said = "Error: this needs torch, which is not installed; pip install onnxmint brings all that it needs\n"
+    said = "Error: this needs torch, which is not installed; install onnxmint again, with what it depends on\n"
     assert done.stderr == said
     assert not list(tmp_path.iterdir())
 

@@ -107,7 +107,7 @@ def explain(problem: Exception) -> int:
         return problem.exit_code
     if isinstance(problem, ModuleNotFoundError) and problem.name and not problem.name.startswith("onnxmint"):
         name = problem.name.split(".")[0]
-        _say(f"Error: this needs {name}, which is not installed; pip install onnxmint brings all that it needs")
+        _say(f"Error: this needs {name}, which is not installed; install onnxmint again, with what it depends on")
         return 1
     kind = type(problem).__name__
     text = (

@@ -83,7 +83,7 @@ def control_question(
         before: from `control_evidence`.
         asked: what is known of the questioned images.
         rng: of the draws.
-        wanted: false leaves out those that are optional, and says so.
+        wanted: false leaves out optional ones that were not run on the evidence, and says so.
     """
     of, found = {control.name: control for control in before}, []
     for row in PANEL:

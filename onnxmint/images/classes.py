@@ -105,7 +105,7 @@ def number_by(names: Iterable[str], known: Numbering, place: str) -> dict[str, i
         if number is None:
             raise ImagesError(
                 f"{place} has the class {_shown(name)!r}, which the known classes lack{_nearest(name, known)}: rename "
-                "it, give the classes in order with --classes FILE, or use --no-labels"
+                "it, or give the classes in order with --classes FILE when an auditor is trained"
             )
         found[name] = number
     return found

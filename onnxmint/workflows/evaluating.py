@@ -11,6 +11,7 @@ from onnxmint import __version__
 from onnxmint.controls.panel import control_evidence
 from onnxmint.controls.seen import Seen
 from onnxmint.engine.local import Local
+from onnxmint.engine.observations import Engine
 from onnxmint.engine.probe import expose
 from onnxmint.engine.target import MIXES, Target, make_ready, target_facts, target_warnings
 from onnxmint.errors import UsageError
@@ -95,7 +96,7 @@ def _ground(
     evidence: Evidence,
     layers: list[Layer],
     settings: EvaluateSettings,
-    engine: Local,
+    engine: Engine,
     clock: "_Clock",
 ) -> tuple[list[Layer], Ground]:
     """Expose all that is read, and say what else is kept of the answers."""
