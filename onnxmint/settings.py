@@ -139,6 +139,7 @@ class EvidenceSettings(ImageSettings):
 
     answer: str | None = None  # output of the target that holds the class scores; None finds it
     preprocess: str | None = None  # preset, file or folder; None takes what is declared beside the target
+    classes: Path | None = None  # file that names the classes in the order of the target's outputs
     views: Literal[2, 14, 26] = 26  # how many views the module `views` sees
     limit: Annotated[int, Within(low=1)] | None = None  # at most so many members and non-members
 

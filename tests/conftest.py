@@ -108,5 +108,5 @@ def few() -> "Evidence":
     from onnxmint.settings import EvidenceSettings
 
     settings = EvidenceSettings(limit=80)
-    sources = open_evidence(*KNOWN, settings)
+    sources = open_evidence(*KNOWN, settings).sources
     return gather(sources, 10, settings, rng=np.random.default_rng(0), stage=quiet)[0]

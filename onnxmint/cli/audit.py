@@ -144,7 +144,7 @@ def _known(ctx: click.Context, options: dict[str, Any]) -> "Auditor | Known":
 
 def _refuse_training_options(ctx: click.Context) -> None:
     """An option that would be ignored is a misunderstanding: say so."""
-    fixed = ("preprocess", "answer", "layers", "module", "views", "limit", "folds")
+    fixed = ("preprocess", "answer", "classes", "layers", "module", "views", "limit", "folds")
     for name in fixed:
         if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
             option = {"layers": "layer"}.get(name, name)

@@ -10,6 +10,7 @@ from onnxmint.cli.options import (
     PREPROCESS,
     answer_option,
     batch_option,
+    classes_option,
     device_option,
     json_option,
     labels_option,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     help="Try at most N images, drawn at random with --seed.",
 )  # fmt: skip
 @answer_option
+@classes_option
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
     help="Write what fits best as a TOML file for --preprocess.",

@@ -93,8 +93,17 @@ PREPROCESS = (
     "preprocessor_config.json, timm's config.json, or a folder with one"
 )
 
+classes_option = setting(
+    EvidenceSettings,
+    "classes",
+    metavar="FILE",
+    help="Class names in the order of the model's outputs, one a line (or id2label in JSON), where class folders or "
+    "names in tables are not in that order.",
+)
+
 _KNOWN_IMAGES = (
     answer_option,
+    classes_option,
     setting(
         EvidenceSettings,
         "preprocess",

@@ -11,7 +11,7 @@ from onnxmint.evidence.table import EvidenceTable
 from onnxmint.results.facts import Control, DifficultyFacts
 from onnxmint.stats.estimates import FloatArray
 from onnxmint.stats.heldout import HeldOut, cross_fitting_inflation, group_means
-from onnxmint.stats.two_sample import auc_of
+from onnxmint.stats.two_sample import SHARED, auc_of
 
 LEARNED = "small classifiers learned from the known images"
 
@@ -22,12 +22,12 @@ def reference_control(seen: Seen, _: np.random.Generator) -> Control:
     if target is None or not isinstance(found, Difficulty):
         return _not_possible(found.why if isinstance(found, Missing) else "no module was fitted")
     table, score = target.table, target.score
-    easy = auc_of(_units(found.score, found.fold, table, np.isfinite(found.score)))
+    easy = auc_of(_units(found.score, found.fold, table, np.isfinite(found.score)), SHARED)
     both = np.isfinite(found.score) & np.isfinite(score)
     before = auc_of(_units(score, table.fold, table, both, target.folds))
     after = auc_of(_units(_less_difficulty(score, found, table, both), table.fold, table, both, target.folds))
     passed = easy.low <= CHANCE
-    shown = numbers(easy)
+    shown = numbers(easy, SHARED)
     change = f"the audit's AUC is {before.value:.3f}, and {after.value:.3f} once difficulty is taken off"
     if passed:
         text = (
@@ -107,15 +107,15 @@ def question_the_reference(control: Control | None, asked: Asked, _: np.random.G
     known = asked.units.known.nonmembers
     theirs = np.array([of_known.get(number, np.nan) for number in known.number.tolist()])
     mine = _means(asked.easy[asked.units.row], asked.units.place)
-    auc = auc_of(HeldOut.of(mine, _means(theirs, known.group)))
+    auc = auc_of(HeldOut.of(mine, _means(theirs, known.group)), SHARED)
     if auc.low > CHANCE:
         text = (
             f"Questioned images are easier than known non-members for models not trained on either "
-            f"({numbers(auc)}), so that they score higher without having been trained on."
+            f"({numbers(auc, SHARED)}), so that they score higher without having been trained on."
         )
         passed: bool | None = False
     else:
-        text, passed = f"Nor are questioned images easier ({numbers(auc)}).", control.passed
+        text, passed = f"Nor are questioned images easier ({numbers(auc, SHARED)}).", control.passed
     difficulty = None if control.difficulty is None else replace(control.difficulty, questioned=auc)
     return replace(control, passed=passed, text=f"{control.text} {text}", difficulty=difficulty)
 

@@ -32,7 +32,7 @@ class Target:
         model: the classifier.
         spec: how images become its pixels, settled.
         device: where it runs.
-        notes: what a reader has to know of its preprocessing.
+        notes: what a reader has to know of its file and its preprocessing.
     """
 
     model: TargetModel
@@ -56,7 +56,10 @@ def make_ready(model: str | Path, settings: EvidenceSettings) -> Target:
     declared, notes = declared_spec(settings.preprocess, loaded)
     spec = settle(declared, loaded)
     target = target_with(loaded, spec, choose_device(settings.device))
-    return replace(target, notes=(*notes, *row_warnings(declared, spec, loaded), *normalisation_warnings(spec, loaded)))
+    return replace(
+        target,
+        notes=(*loaded.notes, *notes, *row_warnings(declared, spec, loaded), *normalisation_warnings(spec, loaded)),
+    )
 
 
 def target_with(model: TargetModel, spec: PreprocessSpec, device: Device) -> Target:

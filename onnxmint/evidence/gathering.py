@@ -10,25 +10,39 @@ from onnxmint.errors import EvidenceError
 from onnxmint.evidence.copies import Copies, settle_copies
 from onnxmint.evidence.known import SIDES, Evidence
 from onnxmint.evidence.table import EvidenceTable, check_labels, divided, list_evidence
+from onnxmint.graph.load import TargetModel
+from onnxmint.images.classes import Numbering, read_names
 from onnxmint.images.cores import usable_cores
 from onnxmint.images.entries import ImageSource
 from onnxmint.images.facts import ImageFacts, look_at
-from onnxmint.images.sources import open_source
+from onnxmint.images.together import Together, open_together
+from onnxmint.preprocess.declared.names import declared_names
 from onnxmint.progress import Stage
 from onnxmint.settings import EvidenceSettings
 
 _LOOKED_INTO = 2000  # images of a side whose pixels are described; the classifiers take no more
 
 Rows = NDArray[np.int64]
-Sources = tuple[ImageSource, ImageSource]
+Sources = tuple[ImageSource, ...]
 
 
-def open_evidence(members: str | Path, nonmembers: str | Path, settings: EvidenceSettings) -> Sources:
-    """Open the sources of known members and of known non-members."""
-    first, second = (
-        open_source(place, group=settings.group, labels=settings.labels) for place in (members, nonmembers)
+def open_evidence(
+    members: str | Path, nonmembers: str | Path, settings: EvidenceSettings, target: TargetModel | None = None
+) -> Together:
+    """Open the sources of known members and of known non-members, in which a class has one number: its output's."""
+    return open_together(
+        (members, nonmembers),
+        group=settings.group,
+        labels=settings.labels,
+        classes=given_classes(settings),
+        declared=() if target is None else declared_names(target.path, target.model.metadata_props),
+        outputs=None if target is None else target.answer.classes,
     )
-    return first, second
+
+
+def given_classes(settings: EvidenceSettings) -> Numbering | None:
+    """Read the class names that the user gave in the order of the target's outputs."""
+    return None if settings.classes is None else read_names(settings.classes)
 
 
 def gather(
@@ -43,7 +57,7 @@ def gather(
     """List and look at the known images, settle copies among them, and divide what is left.
 
     Args:
-        sources: of members and of non-members.
+        sources: of members and of non-members, in this order, with one numbering of classes.
         classes: outputs of the target, None when unknown.
         settings: limit.
         rng: source of all draws.
@@ -63,9 +77,7 @@ def gather(
     return replace(evidence, table=divided(evidence.table, rng, folds=folds)), settled
 
 
-def look_at_known(
-    table: EvidenceTable, sources: tuple[ImageSource, ImageSource], *, rng: np.random.Generator, stage: Stage
-) -> ImageFacts:
+def look_at_known(table: EvidenceTable, sources: Sources, *, rng: np.random.Generator, stage: Stage) -> ImageFacts:
     """Return what all known images look like without a model, row by row.
 
     Args:

@@ -26,7 +26,7 @@ class Evidence:
     """
 
     table: EvidenceTable
-    sources: tuple[ImageSource, ImageSource]
+    sources: tuple[ImageSource, ...]
     facts: ImageFacts
 
     def take(self, rows: Rows) -> "Evidence":
@@ -60,7 +60,7 @@ class Evidence:
         return names_of(self.table, self.sources)
 
 
-def names_of(table: EvidenceTable, sources: tuple[ImageSource, ImageSource]) -> list[str]:
+def names_of(table: EvidenceTable, sources: tuple[ImageSource, ...]) -> list[str]:
     """Return (n,) names of the images of a table, as reports name them."""
     names = [{entry.index: entry.path for entry in source.entries()} for source in sources]
     sides = np.where(table.is_member, 0, 1).tolist()

@@ -80,11 +80,9 @@ def list_evidence(
 
     Raises:
         EvidenceError: too few images, or both sides are the same place.
-        ImagesError: the two sides number their classes differently.
     """
     if members.location == nonmembers.location:
         raise EvidenceError(f"members and non-members are both {members.location}: an image cannot be both")
-    check_classes(members, nonmembers)
     kept = [_draw(source.entries(), limit, rng) for source in (members, nonmembers)]
     entries = [*kept[0], *kept[1]]
     is_member = np.arange(len(entries)) < len(kept[0])
@@ -125,21 +123,6 @@ def _check_enough(is_member: NDArray[np.bool_]) -> None:
                 f"{count} known {name} are too few to fit, calibrate and test on: give at least {MINIMUM}, "
                 "better 1,000 or more"
             )
-
-
-def check_classes(first: ImageSource, second: ImageSource) -> None:
-    """Refuse two sources whose class names differ: the same number would mean two classes.
-
-    Raises:
-        ImagesError: naming both and a class that only one has.
-    """
-    if first.classes is None or second.classes is None or first.classes == second.classes:
-        return
-    odd = sorted(set(first.classes) ^ set(second.classes)) or ["(same names, other order)"]
-    raise ImagesError(
-        f"{first.location} and {second.location} do not have the same classes (for example {odd[0]}), so their "
-        "labels do not agree: give both the same class folders, or use --no-labels"
-    )
 
 
 def _draw(entries: Sequence[ImageEntry], limit: int | None, rng: np.random.Generator) -> list[ImageEntry]:

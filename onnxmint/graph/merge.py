@@ -56,7 +56,24 @@ def append_module(
     if instrumented.free is not None and activation == instrumented.odds:
         again = _read_module(module, model.graph.opset_imports.get(""))
         free = _adopt(model, again, values[instrumented.free], f"{_PREFIX}free/")
-    writer = Writer(model, taken=ir.convenience.create_value_mapping(model.graph, include_subgraphs=False))
+    model.graph.outputs.clear()
+    for name, value in _outputs(model, instrumented, given, free, known).items():
+        last = {"answer": (instrumented.classes,), "scores": (len(known),), "free": (len(known),)}.get(name, ())
+        declare(value, ir.DataType.FLOAT, ("N", *last))
+        model.graph.outputs.append(value)
+    return _finished(model, instrumented.model, metadata)
+
+
+def _outputs(
+    model: ir.Model,
+    instrumented: Instrumented,
+    given: ir.Value,
+    free: ir.Value | None,
+    known: Sequence[NDArray[np.float32]],
+) -> dict[str, ir.Value]:
+    """Write what an auditor gives out, behind the module's score and, where there is one, the score free of labels."""
+    values = ir.convenience.create_value_mapping(model.graph, include_subgraphs=False)
+    writer = Writer(model, taken=values)
     outputs = {
         "score": writer.op("Identity", [given], name="score") if len(known) == 1 else _mean(writer, given, len(known)),
         "p_value": _p_value(writer, given, known),
@@ -68,12 +85,7 @@ def append_module(
     if free is not None:
         flat = writer.constant(np.array([-1, len(known)]), "beside")
         outputs["free"] = writer.op("Reshape", [free, flat], name="free")
-    shapes = {"answer": ("N", instrumented.classes), "scores": ("N", len(known)), "free": ("N", len(known))}
-    model.graph.outputs.clear()
-    for name, value in outputs.items():
-        declare(value, ir.DataType.FLOAT, shapes.get(name, ("N",)))
-        model.graph.outputs.append(value)
-    return _finished(model, instrumented.model, metadata)
+    return outputs
 
 
 def _read_module(module: bytes, wanted: int | None) -> ir.Model:

@@ -100,6 +100,8 @@ def number_by(names: Iterable[str], known: Numbering, place: str) -> dict[str, i
         number = numbers.get(name)
         if number is None and name.isdecimal():
             number = values.get(int(name))  # 07 and 7
+        if number is None and name.isdecimal() and not any(one.isdecimal() for one in known.names):
+            number = int(name) if int(name) in known.numbers else None  # among names, a number can only be an output
         if number is None:
             raise ImagesError(
                 f"{place} has the class {_shown(name)!r}, which the known classes lack{_nearest(name, known)}: rename "

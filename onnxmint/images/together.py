@@ -29,7 +29,7 @@ class Together:
     Attributes:
         sources: in the order of their places.
         numbering: of the classes of all of them, None when none has names; what a questioned set is numbered by.
-        notes: how the numbers were found where that was not given, and what contradicts them.
+        notes: how the numbers were found where that was not given, what contradicts them, and what each set has to say.
     """
 
     sources: tuple[ImageSource, ...]
@@ -63,7 +63,7 @@ def open_together(
     sources = [open_source(place, group=group, labels=labels, classes=classes) for place in places]
     if classes is not None or all(source.numbering is None for source in sources):
         numbering = classes if any(source.numbering is not None for source in sources) else None
-        return Together(sources=tuple(sources), numbering=numbering, notes=())
+        return Together(sources=tuple(sources), numbering=numbering, notes=_said(sources))
     numbering, notes = _found(sources, declared, outputs)
     opened = [
         source
@@ -71,8 +71,12 @@ def open_together(
         else open_source(place, group=group, labels=labels, classes=numbering)
         for place, source in zip(places, sources, strict=True)
     ]
-    notes = (*notes, *_against(numbering, declared), *_lacking(sources))
+    notes = (*notes, *_against(numbering, declared), *_lacking(sources), *_said(opened))
     return Together(sources=tuple(opened), numbering=numbering, notes=notes)
+
+
+def _said(sources: Sequence[ImageSource]) -> tuple[str, ...]:
+    return tuple(note for source in sources for note in source.notes)
 
 
 def _found(

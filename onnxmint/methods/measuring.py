@@ -225,6 +225,10 @@ def evidence_warnings(facts: EvidenceFacts) -> Iterator[str]:
     if fewest < few:
         yield f"Only {fewest} known images on one side: intervals are wide and small effects stay unseen."
     if facts.skipped:
-        yield f"{len(facts.skipped)} known images could not be read and were left out; the report names them."
+        first = facts.skipped[0]
+        yield (
+            f"{len(facts.skipped)} known images could not be used and were left out; the first: {first.path} "
+            f"({first.reason})."
+        )
     if facts.accuracy_members is None or facts.accuracy_nonmembers is None:
         yield "Not all known images have labels, so loss and correctness could not be compared as baselines."

@@ -12,6 +12,7 @@ import numpy as np
 
 from onnxmint.errors import ModelError
 from onnxmint.graph.views import VIEW_SETS
+from onnxmint.images.classes import Numbering
 from onnxmint.preprocess.decoding import final_size
 from onnxmint.preprocess.geometry import contradiction
 from onnxmint.results.auditor import SCHEMA, AuditorFacts
@@ -28,11 +29,13 @@ class Auditor(AuditorFacts):
 
     Attributes:
         model: the serialised ONNX file.
+        classes: the number of each class name, None where the known images have none: what questioned ones are read by.
         yardstick: held-out scores of known images: p-values, share, power and drawings come from these.
         traces: what later controls need of the known images.
     """
 
     model: bytes
+    classes: Numbering | None
     yardstick: Yardstick
     traces: Traces
 

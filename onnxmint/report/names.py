@@ -4,8 +4,8 @@ import unicodedata
 
 LONGEST = 200
 """Letters of a name in a message; an ONNX file may hold names of megabytes."""
-# Controls, direction and invisible marks, surrogates of undecodable bytes, unassigned, line and paragraph separators.
-_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"})
+# Controls, direction and invisible marks, surrogates of undecodable bytes, private, unassigned, separators of lines.
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def visible(text: str) -> str:

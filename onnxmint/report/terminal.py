@@ -64,11 +64,11 @@ def print_controls(controls: Sequence[Control], console: Console) -> None:
     for control in controls:
         word, style = _CONTROL_WORDS[control.passed]
         auc = control.auc
-        numbers = "" if auc is None else f"AUC {auc.value:.3f}, 98% interval {_interval(auc)}"
+        numbers = "" if auc is None else f"AUC {auc.value:.3f}, interval {_interval(auc)}"
         table.add_row(
             Text(control.name), Text(word, style), Text(visible(numbers if control.passed and auc else control.text))
         )
-    console.print(Text("controls: what else could explain a difference", "dim"))
+    console.print(Text("controls: what else could explain it (intervals of 98.4%, reference 99.2%)", "dim"))
     console.print(table, width=min(console.width, WIDEST))
     console.print()
 

@@ -12,6 +12,7 @@ from onnxmint.engine.observations import Engine
 from onnxmint.engine.target import target_facts
 from onnxmint.evidence.questioned import Questioned, look_at_questioned
 from onnxmint.mint.auditor import Auditor
+from onnxmint.preprocess.declaring import orientation_note
 from onnxmint.progress import Stage, quiet
 from onnxmint.results.audit import AuditResult, QuestionedFacts
 from onnxmint.results.facts import now
@@ -127,7 +128,10 @@ def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult
 
 def _warnings(ready: Ready, asked: Questioned, scored: Scored, units: Units, settings: AuditSettings) -> list[str]:
     yardstick, device = ready.auditor.yardstick, ready.target.device
-    found = []
+    found = [*ready.source.notes]
+    turned = orientation_note(asked.facts.turned, len(asked.facts.index), ready.target.spec, ready.source.location)
+    if turned is not None:
+        found.append(turned)
     if scored.skipped:
         found.append(
             f"{len(scored.skipped)} of {len(asked.entries)} questioned images were skipped; the report names them."

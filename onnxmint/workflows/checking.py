@@ -4,6 +4,7 @@ from pathlib import Path
 
 from onnxmint.controls.preparations import SAMPLE, check_source
 from onnxmint.engine.local import Local
+from onnxmint.evidence.gathering import given_classes
 from onnxmint.graph.load import load_target
 from onnxmint.images.sources import open_source
 from onnxmint.progress import Stage, quiet
@@ -33,5 +34,5 @@ def check(
     """
     settings = settings or EvidenceSettings()
     target = load_target(model, answer=settings.answer)
-    source = open_source(images, labels=settings.labels)
+    source = open_source(images, labels=settings.labels, classes=given_classes(settings))
     return check_source(target, source, settings, Local(stage), sample=sample)

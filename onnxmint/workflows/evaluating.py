@@ -61,8 +61,8 @@ def evaluate(
     target = make_ready(model, settings)
     layers = _wanted_layers(target.layers, settings)
     rivals = tuple(_rivals(target, layers, settings))
-    sources, classes = open_evidence(members, nonmembers, settings), target.model.answer.classes
-    evidence, copies = gather(sources, classes, settings, rng=rng, stage=stage)
+    known, classes = open_evidence(members, nonmembers, settings, target.model), target.model.answer.classes
+    evidence, copies = gather(known.sources, classes, settings, rng=rng, stage=stage)
     references = _references(target, evidence, settings)
     exposed, ground = _ground(target, evidence, layers, settings, engine, clock)
 
@@ -88,6 +88,7 @@ def evaluate(
         seconds={name: round(spent, 2) for name, spent in clock.seconds.items()},
         warnings=(
             *target.notes,
+            *known.notes,
             *evidence_warnings(facts),
             *target_warnings(target.model),
             *_warnings(evidence),

@@ -53,7 +53,7 @@ class Ready:
 def open_with_auditor(model: str | Path, images: str | Path, auditor: Auditor, settings: AuditSettings) -> Ready:
     """Open the target of an auditor and the questioned images."""
     target = _its_target(model, auditor, settings)
-    source = open_source(images, group=settings.group, labels=settings.labels)
+    source = open_source(images, group=settings.group, labels=settings.labels, classes=auditor.classes)
     _require_labels(auditor, labels_of(source.entries()), target, source.location)
     return Ready(
         auditor=auditor,
@@ -75,20 +75,20 @@ def open_by_training(
     """Train an auditor, having refused first what would be refused after the training."""
     from onnxmint.workflows.training import train_on
 
-    asked = open_source(images, group=settings.group, labels=settings.labels)
-    sources = open_evidence(known.members, known.nonmembers, known.training)
-    require_readable(asked)
     target = make_ready(model, known.training)
+    together = open_evidence(known.members, known.nonmembers, known.training, target.model)
+    asked = open_source(images, group=settings.group, labels=settings.labels, classes=together.numbering)
+    require_readable(asked)
     labels = labels_of(asked.entries())
     check_labels(labels, target.model.answer.classes, asked.location)
     module = known.training.module
     told = module == "auto" or module_kind(module).reads == "odds"
-    if told and labels is None and all(labels_of(one.entries()) is not None for one in sources):
+    if told and labels is None and all(labels_of(one.entries()) is not None for one in together.sources):
         raise UsageError(
             f"the known images have labels, but not all images in {asked.location} have one, so their scores would not "
             "compare: give labels, or use --no-labels"
         )
-    trained = train_on(target, sources, known.training, engine)
+    trained = train_on(target, together, known.training, engine)
     if keep is not None:
         keep(trained.auditor)
     return Ready(

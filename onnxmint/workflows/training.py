@@ -15,9 +15,10 @@ from onnxmint.engine.local import Local
 from onnxmint.engine.observations import Engine
 from onnxmint.engine.target import Target, make_ready, require_one_view, target_warnings, twin_of
 from onnxmint.errors import UsageError
-from onnxmint.evidence.gathering import Sources, gather, open_evidence
+from onnxmint.evidence.gathering import gather, open_evidence
 from onnxmint.graph.instrument import joined_name
 from onnxmint.graph.serial import require_one_file
+from onnxmint.images.together import Together
 from onnxmint.methods.given import given_references
 from onnxmint.methods.measuring import evidence_facts, evidence_warnings, measure, measure_baselines
 from onnxmint.methods.references import Reference
@@ -26,6 +27,7 @@ from onnxmint.mint.fitted import Fitted, yardstick_of
 from onnxmint.mint.fitting import fit_and_score
 from onnxmint.mint.merging import check_parity, merge
 from onnxmint.mint.reading import title, what_is_read
+from onnxmint.preprocess.declaring import orientation_note
 from onnxmint.progress import Stage, quiet
 from onnxmint.results.facts import Control, MethodFacts, ReferenceFacts, now
 from onnxmint.settings import TrainSettings, module_kind
@@ -69,10 +71,10 @@ def train(
     """
     settings = settings or TrainSettings()
     target = make_ready(model, settings)
-    return train_on(target, open_evidence(members, nonmembers, settings), settings, Local(stage)).auditor
+    return train_on(target, open_evidence(members, nonmembers, settings, target.model), settings, Local(stage)).auditor
 
 
-def train_on(target: Target, sources: Sources, settings: TrainSettings, engine: Engine) -> Trained:
+def train_on(target: Target, known: Together, settings: TrainSettings, engine: Engine) -> Trained:
     """Do what `train` does with a target and images that are open already.
 
     Raises:
@@ -85,7 +87,7 @@ def train_on(target: Target, sources: Sources, settings: TrainSettings, engine: 
     settings = _one_view_if_mixing(target, settings)
     read = what_is_read(target.layers, settings)
     classes = target.model.answer.classes
-    evidence, copies = gather(sources, classes, settings, rng=rng, stage=engine.stage, folds=settings.folds)
+    evidence, copies = gather(known.sources, classes, settings, rng=rng, stage=engine.stage, folds=settings.folds)
     references = given_references(settings.reference, target, evidence, settings, engine)
     fitted = fit_and_score(target, evidence, read, settings, engine)
     twin = twin_of(target, settings.seed) if settings.controls else None
@@ -96,7 +98,7 @@ def train_on(target: Target, sources: Sources, settings: TrainSettings, engine: 
         copies=copies,
         facts=facts,
         classes=classes,
-        advice=advice_for(target, sources[0], settings, engine) if is_implausible(facts, classes) else None,
+        advice=advice_for(target, known.sources[0], settings, engine) if is_implausible(facts, classes) else None,
         target=fitted.as_scored(),
         twin=watched.twin,
         difficulty=watched.difficulty,
@@ -104,6 +106,9 @@ def train_on(target: Target, sources: Sources, settings: TrainSettings, engine: 
     )
     controls = control_evidence(seen, rng, wanted=settings.controls)
     auditor = _auditor(fitted, seen, watched, controls, references, settings, rng)
+    turned = orientation_note(evidence.facts.turned, len(evidence.facts.index), target.spec, "the known images")
+    said = (*known.notes, *([turned] if turned else []), *auditor.warnings)
+    auditor = replace(auditor, classes=known.numbering, warnings=said)
     auditor = replace(auditor, model=merge(fitted, auditor))
     check_parity(auditor, fitted)
     return Trained(auditor=auditor, target=target, twin=twin, references=references)
@@ -133,6 +138,7 @@ def _auditor(
     held, target = fitted.held, fitted.reading.exposed.target
     return Auditor(
         model=b"",
+        classes=None,
         target_sha256=target.model.sha256,
         preprocess=target.spec,
         method=_method(fitted, references, settings),

@@ -434,14 +434,38 @@ def test_hostile_file_names_are_harmless_in_terminal_and_page(call: Run, phi_fil
     assert "&lt;script&gt;" in page
 
 
-def test_class_folders_are_labels(call: Run, phi_file: Path, tmp_path: Path) -> None:
-    for label in ("0", "7"):
-        (tmp_path / "asked" / label).mkdir(parents=True)
-        buffer = io.BytesIO()
-        Image.new("L", (28, 28), 10 * int(label)).save(buffer, "PNG")
-        (tmp_path / "asked" / label / "a.png").write_bytes(buffer.getvalue())
+def _picture(path: Path, level: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("L", (28, 28), level).save(path)
+
+
+@pytest.mark.parametrize(("first", "second"), [("0", "7"), ("Trouser", "Bag")])
+def test_class_folders_have_the_numbers_of_the_known_classes(
+    call: Run, phi_file: Path, tmp_path: Path, first: str, second: str
+) -> None:
+    """Some of the classes have the numbers that they have among the known images, not their own from 0 on."""
+    _picture(tmp_path / "asked" / first / "a.png", 0)
+    _picture(tmp_path / "asked" / second / "a.png", 70)
     assert call("audit", MODEL, "asked", "--auditor", phi_file, "-q", "-o", "run")[0] == 0
-    assert pq.read_table(tmp_path / "run" / "scores.parquet")["label"].to_pylist() == [0, 7]
+    found = pq.read_table(tmp_path / "run" / "scores.parquet")["label"].to_pylist()
+    assert sorted(found) == ([0, 7] if first == "0" else [1, 8])
+
+
+def test_a_class_that_is_not_known_is_named_with_the_nearest(call: Run, phi_file: Path, tmp_path: Path) -> None:
+    _picture(tmp_path / "asked" / "Trousers" / "a.png", 0)
+    code, _, err = call("audit", MODEL, "asked", "--auditor", phi_file, "-q")
+    assert code == 1
+    assert "has the class 'Trousers', which the known classes lack (closest: 'Trouser'" in _message(err)
+
+
+def test_a_file_of_names_numbers_the_classes(call: Run, tmp_path: Path) -> None:
+    _picture(tmp_path / "asked" / "cat" / "a.png", 0)
+    (tmp_path / "names.txt").write_text("dog\neel\n")
+    code, _, err = call("check", MODEL, "asked", "--classes", "names.txt", "-q")
+    assert code == 1
+    assert "has the class 'cat'" in _message(err)
+    (tmp_path / "names.txt").write_text("dog\ncat\n")
+    assert call("check", MODEL, "asked", "--classes", "names.txt", "-q", "--json")[0] == 0
 
 
 def test_an_old_run_is_kept_when_the_new_one_fails(call: Run, images: Path, phi_file: Path, tmp_path: Path) -> None:

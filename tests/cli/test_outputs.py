@@ -231,6 +231,19 @@ def test_a_mixed_or_edited_run_is_refused_in_one_line(call: Run, trained: Path, 
     assert _tree(tmp_path / "one") == before
 
 
+def test_a_training_names_an_image_that_it_left_out_itself_as_it_writes_no_report(call: Run, tmp_path: Path) -> None:
+    for side in ("members", "nonmembers"):
+        (tmp_path / side).mkdir()
+        for number, row in enumerate(pq.read_table(DEMO / f"{side}.parquet")["image"].to_pylist()[:60]):
+            (tmp_path / side / f"{number}.png").write_bytes(row["bytes"])
+    (tmp_path / "members" / "broken.png").write_bytes(b"no image")
+    words = ["train", DEMO / "target.onnx", "--members", "members", "--nonmembers", "nonmembers", "-q", *QUICK]
+    code, out, _ = call(*words)
+    assert code == 0
+    assert "1 known images could not be used and were left out; the first: broken.png (is no" in " ".join(out.split())
+    assert "the report" not in out
+
+
 # Signals and what is left
 
 
@@ -269,6 +282,22 @@ def test_a_signal_ends_a_run_in_one_line_with_nothing_left(tmp_path: Path, numbe
     assert process.returncode == code
     assert err.splitlines()[-1] == f"Stopped by {who}; nothing half-written was left behind."
     assert [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")] == ["tmp"]
+
+
+def test_a_signal_after_the_training_says_where_the_auditor_is(tmp_path: Path) -> None:
+    words = [word for word in (*AUDIT, *QUICK[2:]) if word not in ("-q", "--no-controls")]
+    with _start([*words, "-o", "run"], tmp_path) as process:
+        assert process.stderr is not None
+        while not process.stderr.readline().startswith("questioned"):
+            assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 143
+    kept = "run.unfinished/auditor.onnx"
+    said = "Stopped by SIGTERM; nothing half-written was left behind; what was made until then is kept"
+    assert err.splitlines()[-1] == f"{said}: {kept}."
+    onnx.load(tmp_path / kept)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run.unfinished", "tmp"]
 
 
 def test_a_signal_while_libraries_are_imported_ends_the_run_in_one_line_too(tmp_path: Path) -> None:

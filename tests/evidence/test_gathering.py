@@ -97,6 +97,6 @@ def test_the_same_place_twice_is_no_evidence(tmp_path: Path) -> None:
     for name in ("first", "second"):
         pq.write_table(pq.read_table(DEMO / "members.parquet").slice(0, 100), tmp_path / f"{name}.parquet")
     settings = EvidenceSettings()
-    sources = open_evidence(tmp_path / "first.parquet", tmp_path / "second.parquet", settings)
+    sources = open_evidence(tmp_path / "first.parquet", tmp_path / "second.parquet", settings).sources
     with pytest.raises(EvidenceError, match="100 of the known members are given as non-members too"):
         gather(sources, 10, settings, rng=np.random.default_rng(0), stage=quiet)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onnxmint.errors import EvidenceError, ImagesError
+from onnxmint.errors import EvidenceError
 from onnxmint.evidence.table import FIT, SHARES, TEST, EvidenceTable, divided, list_evidence
 from onnxmint.stats.partition import divide
 
@@ -101,16 +101,6 @@ def test_few_groups_are_few_however_many_images() -> None:
     frames = _Source("a", tuple(_Entry(index, group=f"track{index // 30}") for index in range(300)))
     with pytest.raises(EvidenceError, match="only 10 groups"):
         gather_evidence(frames, _source("b", 100), limit=None, rng=np.random.default_rng(0))
-
-
-def test_class_folders_that_differ_are_refused() -> None:
-    with pytest.raises(ImagesError, match="do not have the same classes"):
-        gather_evidence(
-            _source("a", 50, classes=("cat", "dog")),
-            _source("b", 50, classes=("cat", "eel")),
-            limit=None,
-            rng=np.random.default_rng(0),
-        )
 
 
 def test_one_missing_label_means_no_labels() -> None:

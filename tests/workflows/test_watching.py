@@ -97,7 +97,7 @@ def test_given_references_are_asked_instead(target: Target, few: Evidence, fitte
 def test_enough_images_teach_how_difficult_they_are(target: Target, folds: int | None, labels: bool) -> None:
     """By two classifiers, each of the images that the other learned from."""
     settings = replace(SETTINGS, limit=210, module="phi", folds=folds, labels=labels)
-    sources = open_evidence(*KNOWN, settings)
+    sources = open_evidence(*KNOWN, settings).sources
     evidence, _ = gather(sources, 10, settings, rng=np.random.default_rng(0), stage=quiet, folds=folds)
     fitted = fit_and_score(target, evidence, (), settings, Local())
     found = _watched(target, twin_of(target, 0), evidence, fitted, settings).difficulty

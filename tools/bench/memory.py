@@ -68,7 +68,8 @@ def measure(count: int, module: list[str], folder: Path, model: Path) -> dict[st
         "--members",
         places["members"],
     ]
-    words += ["--nonmembers", places["nonmembers"], "--preprocess", "imagenet", "-q", "-o", str(WORK / "memory-run")]
+    words += ["--nonmembers", places["nonmembers"], "--preprocess", "imagenet", "-q"]
+    words += ["--overwrite", "-o", str(WORK / "memory-run")]
     used, taken = peak([*words, *module])
     row = {"known": count, "questioned": count, "module": " ".join(module), "peak MB": used, "seconds": round(taken)}
     print(row, flush=True)

@@ -66,14 +66,13 @@ def main() -> None:
     about = machine()
     auditor = str(WORK / "demo-auditor.onnx")
     known = ["--members", f"{DEMO}/members.parquet", "--nonmembers", f"{DEMO}/nonmembers.parquet"]
-    command(["train", f"{DEMO}/target.onnx", *known, "--preprocess", "0-1", "-q", "-o", auditor])()
+    command(["train", f"{DEMO}/target.onnx", *known, "--preprocess", "0-1", "-q", "--overwrite", "-o", auditor])()
     ten = f"{DEMO}/questioned.parquet?rows=0:10"
+    into = ["--overwrite", "-o", str(WORK / "startup-run")]
     jobs = {
         "--help": command(["--help"]),
         "layers": command(["layers", deep_model()]),
-        "audit": command(
-            ["audit", f"{DEMO}/target.onnx", ten, "--auditor", auditor, "-q", "-o", str(WORK / "startup-run")]
-        ),
+        "audit": command(["audit", f"{DEMO}/target.onnx", ten, "--auditor", auditor, "-q", *into]),
     }
     bare = {f"{name}, bare": lambda code=code: _run([sys.executable, "-c", code]) for name, code in BARE.items()}
     taken = in_turn(jobs | bare, rounds)
