@@ -144,7 +144,7 @@ def test_a_run_holds_all_files_and_reads_back(views: Auditor, result: AuditResul
 
 def test_broken_images_are_skipped_counted_and_named(views: Auditor, tmp_path: Path) -> None:
     column = pq.read_table(QUESTIONED)["image"].to_pylist()
-    folder = tmp_path / "class"
+    folder = tmp_path / "Trouser"
     folder.mkdir()
     for number, row in enumerate(column[:30]):
         (folder / f"{number:02d}.png").write_bytes(row["bytes"])
@@ -152,7 +152,7 @@ def test_broken_images_are_skipped_counted_and_named(views: Auditor, tmp_path: P
     (folder / "04.png").write_bytes(b"not an image")
     found = audit(MODEL, tmp_path, views, settings=WITHOUT)
     assert len(found.scores.path) == 28
-    assert [row.path for row in found.questioned.skipped] == ["class/03.png", "class/04.png"]
+    assert [row.path for row in found.questioned.skipped] == ["Trouser/03.png", "Trouser/04.png"]
     assert any("2 of 30 questioned images were skipped" in warning for warning in found.warnings)
     assert found.questioned.skipped[1].reason.startswith("is not an image")
 

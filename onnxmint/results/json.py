@@ -19,6 +19,7 @@ _LISTS = {"f": list[float], "i": list[int], "u": list[int], "b": list[bool]}  # 
 Value = TypeVar("Value")
 Facts = dict[str, object]
 """A tree of what JSON knows."""
+_LONG_VERSION = 40  # letters; what is longer was not written by any version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +91,8 @@ class Document(Generic[Value]):
 
     def _other_schema(self, facts: Mapping[str, object], where: str) -> OnnxmintError:
         version = facts.get("version")
-        other = f" (onnxmint {version})" if isinstance(version, str) else ""
+        told = isinstance(version, str) and version.isascii() and version.isprintable() and len(version) < _LONG_VERSION
+        other = f" (onnxmint {version})" if told else ""
         return self.error(
             f"{where} has schema {facts.get('schema')!r}, this onnxmint reads {self.schema!r}: use the version that "
             f"wrote it{other}, or {self.mend}"

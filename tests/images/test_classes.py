@@ -50,8 +50,8 @@ def test_a_name_that_is_not_known_is_refused_with_the_nearest(tmp_path: Path) ->
     root = folder(tmp_path / "asked", {"cat/0.png": 1, "dgo/0.png": 2})
     said = message(ImagesError, root, classes=("bird", "cat", "dog"))
     assert said == (
-        f"{root} has the class 'dgo', which the known classes lack (closest: 'dog'): rename it, give the classes in "
-        "order with --classes FILE, or use --no-labels"
+        f"{root} has the class 'dgo', which the known classes lack (closest: 'dog'): rename it, or give the classes in "
+        "order with --classes FILE when an auditor is trained"
     )
     odd = folder(tmp_path / "odd", {"n01440764/0.png": 1})
     assert "lack (they are: 'bird', 'cat', 'dog' ...)" in message(

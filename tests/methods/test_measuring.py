@@ -148,5 +148,5 @@ def test_facts_count_parts_and_tell_how_right_and_sure_the_target_is() -> None:
     assert facts.confidence_members > facts.confidence_nonmembers
     said = list(evidence_warnings(facts))
     assert said[0].startswith("Only 100 known images on one side")
-    assert said[1].startswith("1 known images could not be read")
+    assert said[1].startswith("1 known images could not be used and were left out; the first: a (gone)")
     assert len(said) == 2
