@@ -1,4 +1,4 @@
-"""The one place where the sessions that images are streamed through are made, and where it is decided, honestly, on which device they run.
+"""Where the sessions that images are streamed through are made, and where it is decided, honestly, on which device.
 
 Asking onnxruntime for CUDA where CUDA cannot load prints an error and silently runs on the CPU
 (onnxruntime issue 23372), and its list of available providers tells what was built, not what works. So the

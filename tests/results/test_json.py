@@ -1,6 +1,7 @@
 """What is written comes back equal, and what is not as it was written is refused with its place."""
 
 import copy
+import functools
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -37,8 +38,9 @@ def leaves(tree: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple[str |
         yield place
 
 
+@functools.cache
 def example(document: Document[Any]) -> Any:
-    """Return one value of a document, the same at every run."""
+    """Return one value of a document, the same at every call."""
     found: list[Any] = []
 
     @settings(max_examples=20, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
