@@ -60,7 +60,9 @@ def made_up_control(monkeypatch: pytest.MonkeyPatch) -> None:
     def weekday_control(seen: Seen, _: np.random.Generator) -> Control:
         return Control(name="weekday", passed=False, text=f"All {seen.facts.members} members were taken on a Monday.")
 
-    monkeypatch.setattr(panel, "PANEL", (*panel.PANEL, panel.Row(name="weekday", of_evidence=weekday_control)))
+    monkeypatch.setattr(
+        panel, "PANEL", (*panel.PANEL, panel.Row(name="weekday", of_evidence=weekday_control, stops=True))
+    )
 
 
 @pytest.mark.usefixtures("made_up_module")

@@ -39,21 +39,27 @@ class Row:
     of_evidence: OfEvidence | None = None
     of_question: OfQuestion | None = None
     needs_module: bool = False
-    stops: bool = True
+    stops: bool = False
     hides: bool = False
     optional: bool = True
 
 
 PANEL = (
-    Row(name="reference", of_evidence=reference_control, of_question=question_the_reference, needs_module=True),
-    Row(name="placebo", of_evidence=placebo_control, needs_module=True),
-    Row(name="files", of_evidence=files_control),
-    Row(name="pixels", of_evidence=pixels_control),
-    Row(name="duplicates", of_evidence=duplicates_control, stops=False, optional=False),
-    Row(name="exchangeability", of_question=exchangeability_control),
-    Row(name="labels", of_question=question_the_labels, optional=False),
-    Row(name="alignment", of_question=alignment_control, stops=False, hides=True),
-    Row(name="plausibility", of_evidence=plausibility_control, stops=False, optional=False),
+    Row(
+        name="reference",
+        of_evidence=reference_control,
+        of_question=question_the_reference,
+        needs_module=True,
+        stops=True,
+    ),
+    Row(name="placebo", of_evidence=placebo_control, needs_module=True, stops=True),
+    Row(name="files", of_evidence=files_control, stops=True),
+    Row(name="pixels", of_evidence=pixels_control, stops=True),
+    Row(name="duplicates", of_evidence=duplicates_control, optional=False),
+    Row(name="exchangeability", of_question=exchangeability_control, stops=True),
+    Row(name="labels", of_question=question_the_labels, stops=True, optional=False),
+    Row(name="alignment", of_question=alignment_control, hides=True),
+    Row(name="plausibility", of_evidence=plausibility_control, optional=False),
 )
 """Every control, strongest first, as reports list them."""
 

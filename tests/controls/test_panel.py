@@ -7,6 +7,7 @@ import pytest
 
 from onnxmint.controls.panel import PANEL, control_evidence, control_question
 from onnxmint.controls.seen import Difficulty, Seen
+from onnxmint.stats.two_sample import LEVEL
 from tests.controls.conftest import asked, seen, twin
 from tests.known import known, noise, scored
 
@@ -59,3 +60,7 @@ def test_controls_that_are_switched_off_are_rows_that_say_so(all_seen: Seen) -> 
 def test_without_a_module_what_compares_with_it_is_left_out(all_seen: Seen) -> None:
     found = control_evidence(replace(all_seen, target=None), RNG(0), wanted=True)
     assert [control.name for control in found] == ["files", "pixels", "duplicates", "plausibility"]
+
+
+def test_controls_that_stop_a_verdict_flag_clean_evidence_once_in_twenty_audits_at_most() -> None:
+    assert sum(LEVEL for row in PANEL if row.stops) <= 0.05
