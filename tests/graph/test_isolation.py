@@ -173,7 +173,6 @@ def test_a_crash_is_one_line_and_the_next_file_is_read(tmp_path: Path) -> None:
 @on_posix
 def test_ctrl_c_ends_a_trial_and_the_next_answer_is_not_the_old_one(tmp_path: Path) -> None:
     path = _graph(tmp_path / "m.onnx", LOOP)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # other tests of this process run commands that take it
     isolation.start()
     threading.Timer(1.0, os.kill, [os.getpid(), signal.SIGINT]).start()
     with pytest.raises(KeyboardInterrupt):
