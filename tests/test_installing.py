@@ -31,6 +31,7 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, st
     return folder, environment(folder, names)
 
 
+@pytest.mark.slow
 def test_a_worker_without_pytorch_audits_with_all_controls(
     worker: tuple[Path, dict[str, str]], phi_file: Path, tmp_path: Path
 ) -> None:
@@ -43,6 +44,7 @@ def test_a_worker_without_pytorch_audits_with_all_controls(
     assert run(["report", "run"], worker[1], tmp_path).returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [
@@ -58,6 +60,7 @@ def test_a_worker_does_all_but_fit(worker: tuple[Path, dict[str, str]], words: l
     assert (done.returncode, "rror" in done.stderr) == (0, False), done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["train", "evaluate"])
 def test_a_worker_that_is_to_fit_says_what_it_lacks(
     worker: tuple[Path, dict[str, str]], command: str, tmp_path: Path

@@ -284,6 +284,7 @@ def test_a_signal_ends_a_run_in_one_line_with_nothing_left(tmp_path: Path, numbe
     assert [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")] == ["tmp"]
 
 
+@pytest.mark.slow
 def test_a_signal_after_the_training_says_where_the_auditor_is(tmp_path: Path) -> None:
     words = [word for word in (*AUDIT, *QUICK[2:]) if word not in ("-q", "--no-controls")]
     with _start([*words, "-o", "run"], tmp_path) as process:
@@ -300,6 +301,7 @@ def test_a_signal_after_the_training_says_where_the_auditor_is(tmp_path: Path) -
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run.unfinished", "tmp"]
 
 
+@pytest.mark.slow
 def test_a_signal_while_libraries_are_imported_ends_the_run_in_one_line_too(tmp_path: Path) -> None:
     for delay in (0.1, 0.8):
         with _start([*AUDIT, "-o", "run"], tmp_path) as process:
@@ -323,6 +325,7 @@ def test_a_run_that_is_to_outlive_its_terminal_does(tmp_path: Path) -> None:
         assert one.wait(timeout=60) == 0
 
 
+@pytest.mark.slow
 def test_what_a_killed_run_left_is_gone_after_the_next(call: Run, trained: Path, tmp_path: Path) -> None:
     with _start([*AUDIT, "-o", "run"], tmp_path) as process:
         assert process.stderr is not None

@@ -216,6 +216,7 @@ def crossed() -> Auditor:
     return train(MODEL, *KNOWN, settings=replace(UNCONTROLLED, module="views", views=2, folds=3))
 
 
+@pytest.mark.slow
 def test_cross_fitting_tests_every_image(crossed: Auditor) -> None:
     assert crossed.evidence.folds == 3
     assert crossed.performance.members == crossed.evidence.members

@@ -92,6 +92,7 @@ def recording(target: Target, phi: Auditor, tmp_path_factory: pytest.TempPathFac
     return engine
 
 
+@pytest.mark.slow
 def test_every_workflow_asked(recording: Recording) -> None:
     names = {name for name, _, _ in recording.asked}
     assert {
@@ -99,6 +100,7 @@ def test_every_workflow_asked(recording: Recording) -> None:
     } <= names  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_worker_made_of_a_copy_in_another_process_says_the_same(recording: Recording, tmp_path: Path) -> None:
     todo = [(probe, _sample(probe, images)) for _, probe, images in recording.asked if len(images)]
     given, taken = tmp_path / "given.pickle", tmp_path / "taken.pickle"

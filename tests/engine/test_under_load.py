@@ -60,6 +60,7 @@ def test_a_broken_image_among_thousands_is_named_and_the_others_are_read(many: P
     assert [(Path(image.path).name, "broken" in image.reason) for image in seen.skipped] == [(f"{BAD:05}.png", True)]
 
 
+@pytest.mark.slow
 def test_scores_do_not_depend_on_the_batch_size(many: Path) -> None:
     images = _all(many)
     found = [Local().observe(_probe(size), images, name="many").columns[ODDS] for size in (1, 7, 64, 1000)]
@@ -92,6 +93,7 @@ def test_an_early_end_is_prompt_and_leaves_no_thread_and_no_open_file(many: Path
     assert psutil.Process().num_fds() == files
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for another process")
 def test_ctrl_c_ends_an_audit_promptly_in_one_line_and_leaves_no_file(many: Path, tmp_path: Path) -> None:
     temporary, run = tmp_path / "tmp", tmp_path / "run"
@@ -115,6 +117,7 @@ def test_ctrl_c_ends_an_audit_promptly_in_one_line_and_leaves_no_file(many: Path
     assert not (run / "report.json").exists()
 
 
+@pytest.mark.slow
 def test_json_stays_alone_on_stdout_when_an_image_is_broken(many: Path, tmp_path: Path) -> None:
     some = tmp_path / "some.csv"
     some.write_text("path\n" + "".join(f"{many}/{number:05}.png\n" for number in range(BAD - 30, BAD + 30)))

@@ -180,6 +180,7 @@ def test_ctrl_c_ends_a_trial_and_the_next_answer_is_not_the_old_one(tmp_path: Pa
     assert load_target(cnn(tmp_path / "good.onnx")).answer.classes == 4
 
 
+@pytest.mark.slow
 @on_posix
 @pytest.mark.parametrize("busy", [False, True])
 def test_no_process_outlives_a_killed_one(tmp_path: Path, busy: bool) -> None:

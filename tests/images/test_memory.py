@@ -44,6 +44,7 @@ def _large(form: str) -> bytes:
     return buffer.getvalue()
 
 
+@pytest.mark.slow
 def test_files_that_claim_much_and_hold_little(tmp_path: Path) -> None:
     for number in range(8):
         with (tmp_path / f"{number}.png").open("wb") as file:

@@ -46,6 +46,7 @@ def test_known_numbers() -> None:
     assert epsilon_at_least(1000, 1000, 600, delta=1e-5) < epsilon_at_least(1000, 1000, 600, delta=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epsilon", [0.0, 0.5, 2.0])
 def test_a_mechanism_of_known_epsilon_is_not_called_leakier(epsilon: float) -> None:
     """Randomised response tells each coin with the chance that epsilon allows; how sure it is tells no more."""

@@ -39,6 +39,7 @@ def test_95_of_100_auditors_keep_the_level_each(nonmembers: int, questioned: int
     assert average.max() > 0.2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("count", "ties", "strata"), [(1, False, 1), (2, False, 1), (40, True, 1), (60, False, 5)])
 def test_the_test_itself_does_so_for_few_images_ties_and_strata(count: int, ties: bool, strata: int) -> None:
     rng, rates, sets = np.random.default_rng(count), [], 80

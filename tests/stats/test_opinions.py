@@ -33,6 +33,7 @@ def rate(kinds: set[Opinion], runs: int = 150, **how: float) -> float:
     return float(np.mean([audit(rng, **how).kind in kinds for _ in range(runs)]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 def test_effects_of_true_labels_keep_their_ratio_for_any_share(share: float) -> None:
     rng = np.random.default_rng(1)

@@ -68,6 +68,7 @@ def test_lower_and_equal_scores_are_no_evidence() -> None:
     assert found.p_value >= 0.4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alpha", [0.05, 0.2])
 @pytest.mark.parametrize("count", [1, 2, 3, 60, 400])
 def test_level_is_kept_and_no_member_is_invented(count: int, alpha: float) -> None:

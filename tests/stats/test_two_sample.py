@@ -18,6 +18,7 @@ def test_a_difference_is_found_and_the_scores_order_it() -> None:
     assert found.score[:300].mean() > found.score[300:].mean()
 
 
+@pytest.mark.slow
 def test_clean_sets_are_rarely_flagged() -> None:
     """Out-of-fold scores of noise spread one and a half times as wide as independent ones; measured 0.013."""
     rng = np.random.default_rng(1)

@@ -94,6 +94,7 @@ def test_a_trained_auditor_is_handed_out_before_the_audit() -> None:
     assert audit(MODEL, f"{QUESTIONED}?rows=0:60", auditor).verdict == found.verdict
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["views", "cnn"])
 def test_the_same_training_gives_the_same_file_but_for_the_time(module: str) -> None:
     layers = ("relu",) if module == "cnn" else ("auto",)

@@ -69,6 +69,7 @@ def _changed(demo: Path, place: Path, *, count: int = 300, label: Callable[[int]
     return place
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "data", "right"), REAL)
 def test_the_right_preset_of_real_models_ranks_first(shared: Path, name: str, data: str, right: str) -> None:
     images = f"{shared / 'data' / data}.parquet?split=test&rows=0:256"
