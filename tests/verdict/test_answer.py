@@ -11,9 +11,10 @@ from onnxmint.results.facts import Control, DifficultyFacts
 from onnxmint.stats.estimates import Estimate, Performance
 from onnxmint.stats.heldout import HeldOut
 from onnxmint.stats.metrics import evaluate
-from onnxmint.verdict.answer import ASSUMPTION, LEARNED_REFERENCE, NO_REFERENCE, SHARE_ASSUMPTION, reach_verdict
+from onnxmint.verdict.answer import reach_verdict
 from onnxmint.verdict.findings import Question
 from onnxmint.verdict.opinions import Asked
+from onnxmint.verdict.sentences import ASSUMPTION, LEARNED_REFERENCE, NO_REFERENCE, SHARE_ASSUMPTION
 
 
 def difficulty(*, learned: bool) -> DifficultyFacts:
