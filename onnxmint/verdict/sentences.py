@@ -21,6 +21,7 @@ NO_REFERENCE = (
     "No model that was not trained on these images was compared, so a mere difference in difficulty between members "
     "and non-members was not excluded."
 )
+WITHOUT_LABELS = "an auditor trained with --no-labels asks without them"
 LEARNED_REFERENCE = (
     "Only small classifiers learned from the known images looked for a difference in difficulty between members and "
     "non-members, and they see large ones only; --reference models would see more."
@@ -36,13 +37,12 @@ def doubt(found: Findings, question: Question, controls: Sequence[Control]) -> s
             f"{start} not when the model's own top class stands in the place of their labels (p "
             f"{_p(labels.free.average)})"
             ". Labels that the model itself has given would look the same, so their labels have to be checked first; "
-            "--no-labels asks without them."
+            f"{WITHOUT_LABELS}."
         )
     if labels is not None and labels.kind == "labels-raise":
         return (
             f"{start} their labels add more to it than membership does, as labels that the model itself has given "
-            "would: "
-            "check where they come from, or ask with --no-labels."
+            f"would: check where they come from; {WITHOUT_LABELS}."
         )
     if equal is not None and equal.average > question.alpha:
         return (
@@ -107,7 +107,7 @@ def hidden(found: Findings, question: Question, controls: Sequence[Control]) -> 
         said = "they do" if labels.kind == "only-free" else "they come nearer to it"
         return (
             f"{start} {said} when the model's own top class stands in the place of their labels (p "
-            f"{_p(labels.free.p_value)}): wrong labels hide members. Check them, or ask with --no-labels."
+            f"{_p(labels.free.p_value)}): wrong labels hide members. Check them; {WITHOUT_LABELS}."
         )
     if equal is not None and equal.average <= question.alpha:
         return (
