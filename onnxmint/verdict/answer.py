@@ -9,7 +9,7 @@ from onnxmint.stats.heldout import HeldOut
 from onnxmint.stats.set_test import compare_sets
 from onnxmint.stats.share import detectable_share, share_of_members, strength_for
 from onnxmint.verdict.findings import Findings, Question
-from onnxmint.verdict.opinions import Asked, second_opinions
+from onnxmint.verdict.opinions import SecondScores, second_opinions
 from onnxmint.verdict.sentences import (
     ASSUMPTION,
     LEARNED_REFERENCE,
@@ -39,7 +39,7 @@ def reach_verdict(
     *,
     auc: Estimate | None,
     controls: Sequence[Control],
-    asked: Asked | None = None,
+    asked: SecondScores | None = None,
 ) -> Verdict:
     """Say whether members are among the questioned images.
 
@@ -53,7 +53,7 @@ def reach_verdict(
     """
     if not len(question.scores):
         return Verdict(kind="inconclusive", text=NOTHING_READ)
-    found = _findings(question, known, auc, asked or Asked())
+    found = _findings(question, known, auc, asked or SecondScores())
     failed = stopped_by(controls)
     answer: tuple[VerdictKind, str]
     answer = ("inconclusive", confounded(failed, question)) if failed else _judge(found, question, controls)
@@ -74,7 +74,7 @@ def reach_verdict(
     )
 
 
-def _findings(question: Question, known: HeldOut, auc: Estimate | None, asked: Asked) -> Findings:
+def _findings(question: Question, known: HeldOut, auc: Estimate | None, asked: SecondScores) -> Findings:
     scores, strata, alpha, guarantee = question.scores, question.strata, question.alpha, question.guarantee
     test = compare_sets(scores, known, alpha=alpha, strata=strata, guarantee=guarantee)
     opinions = second_opinions(scores, known, test, asked, alpha=alpha, strata=strata)
