@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxmint.cores import usable_cores
 from onnxmint.evidence.copies import group_copies
 from onnxmint.evidence.table import groups_of, labels_of
 from onnxmint.images.chosen import Images, Part
-from onnxmint.images.cores import usable_cores
 from onnxmint.images.entries import ImageEntry, ImageSource
 from onnxmint.images.facts import ImageFacts, look_at
 from onnxmint.progress import Stage

@@ -9,7 +9,7 @@ from onnxmint.graph.merge import append_module
 from onnxmint.graph.serial import serialize
 from onnxmint.mint.auditor import Auditor
 from onnxmint.mint.export import export_module
-from onnxmint.mint.fitted import SCORE, Fitted
+from onnxmint.mint.outcome import SCORE, Fitted
 
 PARITY = 1e-4  # the file's score and torch's may differ by this much, relative to the larger of 1 and the score
 

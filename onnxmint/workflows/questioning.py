@@ -1,4 +1,4 @@
-"""Questioned images shown to the auditor, to the twin and to references: all that is observed of them."""
+"""A step of an audit: questioned images are shown to the auditor, the twin and references; all that is seen of them."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -23,9 +23,9 @@ from onnxmint.methods.given import given_references
 from onnxmint.methods.measuring import evidence_facts, evidence_warnings, measure, measure_baselines
 from onnxmint.methods.references import Reference
 from onnxmint.mint.auditor import Auditor
-from onnxmint.mint.fitted import Fitted, yardstick_of
-from onnxmint.mint.fitting import fit_and_score
+from onnxmint.mint.fit_and_score import fit_and_score
 from onnxmint.mint.merging import check_parity, merge
+from onnxmint.mint.outcome import Fitted, yardstick_of
 from onnxmint.mint.reading import title, what_is_read
 from onnxmint.preprocess.declaring import orientation_note
 from onnxmint.progress import Stage, quiet

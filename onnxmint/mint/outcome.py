@@ -13,8 +13,8 @@ from onnxmint.engine.worker import to_numpy
 from onnxmint.errors import EvidenceError
 from onnxmint.evidence.table import TEST, EvidenceTable
 from onnxmint.methods.measuring import COMPARED, KnownScores, Signals
-from onnxmint.mint.fit import FittedModule, as_tensor
 from onnxmint.mint.reading import Reading
+from onnxmint.mint.trainer import FittedModule, as_tensor
 from onnxmint.results.facts import Skipped
 from onnxmint.settings import ModuleName
 from onnxmint.stats.gate import Gate, gate_of
