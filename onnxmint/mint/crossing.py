@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 from onnxmint.engine.observations import Observations
 from onnxmint.engine.store import choose
 from onnxmint.evidence.table import FIT, EvidenceTable
+from onnxmint.graph.auditor_outputs import LEVEL
 from onnxmint.methods.measuring import KnownScores, check_left
 from onnxmint.mint.modules.ensembles import Beside
-from onnxmint.mint.outcome import LEVEL, Fitted, finite, sample_of, signals_of
+from onnxmint.mint.outcome import Fitted, finite, sample_of, signals_of
 from onnxmint.mint.reading import Reading
 from onnxmint.mint.trainer import FittedModule, fit_on
 from onnxmint.progress import Stage

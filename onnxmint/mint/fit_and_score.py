@@ -13,14 +13,13 @@ from onnxmint.engine.target import Target
 from onnxmint.errors import UsageError
 from onnxmint.evidence.known import Evidence
 from onnxmint.evidence.table import CALIBRATE, FIT, TEST, EvidenceTable
+from onnxmint.graph.auditor_outputs import LEVEL, SCORE
 from onnxmint.graph.instrument import joined_name
 from onnxmint.graph.layers import Layer
 from onnxmint.methods.measuring import KnownScores, check_left
 from onnxmint.mint.crossing import fit_in_folds
 from onnxmint.mint.outcome import (
     LABEL_FREE,
-    LEVEL,
-    SCORE,
     Fitted,
     Keeping,
     Scoring,

@@ -12,6 +12,7 @@ from onnxmint.engine.probe import ODDS, Shown
 from onnxmint.engine.worker import to_numpy
 from onnxmint.errors import EvidenceError
 from onnxmint.evidence.table import TEST, EvidenceTable
+from onnxmint.graph.auditor_outputs import LEVEL
 from onnxmint.methods.measuring import COMPARED, KnownScores, Signals
 from onnxmint.mint.reading import Reading
 from onnxmint.mint.trainer import FittedModule, as_tensor
@@ -23,7 +24,8 @@ from onnxmint.verdict.yardstick import HeldOutScores, Yardstick
 
 NOT_FINITE = "the target's activations hold NaN or infinity at this layer; check --preprocess, or take another --layer"
 
-SCORE, LABEL_FREE, LEVEL = "score", "label-free score", "level"
+LABEL_FREE = "label-free score"
+"""Column of scores that the target's own top classes would have got, beside SCORE and LEVEL."""
 
 Rows = NDArray[np.int64]
 

@@ -28,7 +28,7 @@ GRAPH = """<ir_version: 8, opset_import: ["" : 17]> auditor (uint8[N,8,8,3] imag
 def made(**changes: Any) -> Auditor:
     """Return an auditor of four held-out images that fits together."""
     count = 4
-    found = example(AUDITOR)
+    found = Auditor.of(example(AUDITOR), b"")
     yardstick = Yardstick(
         score=np.arange(count, dtype=np.float32),
         is_member=np.array([True, True, False, False]),
