@@ -53,6 +53,7 @@ def train(
     *,
     settings: TrainSettings | None = None,
     stage: Stage = quiet,
+    engine: Engine | None = None,
 ) -> Auditor:
     """Train an auditor of a target on known members and non-members.
 
@@ -62,6 +63,7 @@ def train(
         nonmembers: images known not to be.
         settings: what to fit and how; the defaults when None.
         stage: told of the progress.
+        engine: shows the images and has a stage of its own; this process when None.
 
     Returns:
         The auditor, calibrated, tested on images that fitting did not see, and with its evidence controlled.
@@ -71,7 +73,8 @@ def train(
     """
     settings = settings or TrainSettings()
     target = make_ready(model, settings)
-    return train_on(target, open_evidence(members, nonmembers, settings, target.model), settings, Local(stage)).auditor
+    known = open_evidence(members, nonmembers, settings, target.model)
+    return train_on(target, known, settings, engine or Local(stage)).auditor
 
 
 def train_on(target: Target, known: Together, settings: TrainSettings, engine: Engine) -> Trained:
