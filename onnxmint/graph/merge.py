@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from onnx_ir.passes import common as passes
 
 from onnxmint.errors import ModelError
-from onnxmint.graph.auditor_outputs import ANSWER, FREE, LEVEL, P_VALUE, SCORE, SCORES
+from onnxmint.graph.auditor_outputs import ANSWER, FREE, FREE_LEVEL, LEVEL, P_VALUE, SCORE, SCORES
 from onnxmint.graph.instrument import Instrumented
 from onnxmint.graph.parts import Writer
 from onnxmint.graph.running import opened
@@ -20,8 +20,8 @@ from onnxmint.graph.standard import new_objection
 from onnxmint.graph.surgery import declare
 
 _PREFIX = "mint/"
-_AXES = {SCORE: 1, P_VALUE: 1, ANSWER: 2, SCORES: 2, LEVEL: 1, FREE: 2}  # of the outputs
-_SOMETIMES = (SCORES, LEVEL, FREE)  # after cross-fitting; with several views; with labels
+_AXES = {SCORE: 1, P_VALUE: 1, ANSWER: 2, SCORES: 2, LEVEL: 1, FREE: 2, FREE_LEVEL: 1}  # of the outputs
+_SOMETIMES = (SCORES, LEVEL, FREE, FREE_LEVEL)  # after cross-fitting; with several views; with labels
 
 
 def append_module(
@@ -36,7 +36,7 @@ def append_module(
 
     With more than one network (cross-fitting) "scores" (N, K) are given too, and "score" is their mean. Where the
     target sees several views, "level" (N,) is its mean log-odds over them; where labels are told, "free" (N, K) are the
-    scores that the model's own top class would have got.
+    scores that the model's own top class would have got, and "free_level" (N,) its mean log-odds.
 
     Args:
         instrumented: the prepared target.
@@ -82,7 +82,9 @@ def _outputs(
         **({SCORES: writer.op("Identity", [given], name=SCORES)} if len(known) > 1 else {}),
     }
     if instrumented.odds is not None and instrumented.views > 1:
-        outputs[LEVEL] = _level(writer, values[instrumented.odds], instrumented.views)
+        outputs[LEVEL] = _level(writer, values[instrumented.odds], instrumented.views, LEVEL)
+        if instrumented.free is not None:
+            outputs[FREE_LEVEL] = _level(writer, values[instrumented.free], instrumented.views, FREE_LEVEL)
     if free is not None:
         flat = writer.constant(np.array([-1, len(known)]), "beside")
         outputs[FREE] = writer.op("Reshape", [free, flat], name=FREE)
@@ -173,11 +175,11 @@ def _adopt(model: ir.Model, head: ir.Model, activation: ir.Value, prefix: str) -
     return score
 
 
-def _level(writer: Writer, odds: ir.Value, views: int) -> ir.Value:
+def _level(writer: Writer, odds: ir.Value, views: int, name: str) -> ir.Value:
     """Write the mean over the views of (N, V)."""
     weights = writer.constant(np.full((views, 1), 1 / views, np.float32), "weights")
     flat = writer.constant(np.array([-1]), "flat")
-    return writer.op("Reshape", [writer.op("MatMul", [odds, weights]), flat], name=LEVEL)
+    return writer.op("Reshape", [writer.op("MatMul", [odds, weights]), flat], name=name)
 
 
 def _mean(writer: Writer, scores: ir.Value, count: int) -> ir.Value:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from onnxmint.errors import ModelError
-from onnxmint.graph.auditor_outputs import ANSWER, FREE, LEVEL, SCORE, SCORES
+from onnxmint.graph.auditor_outputs import ANSWER, FREE, FREE_LEVEL, LEVEL, SCORE, SCORES
 from onnxmint.graph.views import VIEW_SETS
 from onnxmint.images.classes import Numbering
 from onnxmint.preprocess.decoding import final_size
@@ -48,8 +48,7 @@ class AuditorContent(AuditorFacts):
         return {
             SCORE: SCORES if self.method.folds > 1 else SCORE,
             ANSWER: ANSWER,
-            **({LEVEL: LEVEL} if self.yardstick.level is not None else {}),
-            **({FREE: FREE} if self.yardstick.free is not None else {}),
+            **{name: name for name in (FREE, LEVEL, FREE_LEVEL) if getattr(self.yardstick, name) is not None},
         }
 
 

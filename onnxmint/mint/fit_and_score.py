@@ -13,7 +13,7 @@ from onnxmint.engine.target import Target
 from onnxmint.errors import UsageError
 from onnxmint.evidence.known import Evidence
 from onnxmint.evidence.table import CALIBRATE, FIT, TEST, EvidenceTable
-from onnxmint.graph.auditor_outputs import LEVEL, SCORE
+from onnxmint.graph.auditor_outputs import FREE_LEVEL, LEVEL, SCORE
 from onnxmint.graph.instrument import joined_name
 from onnxmint.graph.layers import Layer
 from onnxmint.methods.measuring import KnownScores, check_left
@@ -116,6 +116,7 @@ def fit_seen(
         score=finite(score, rows),
         free=None,
         level=None,
+        free_level=None,
         gate=None,
         sample=sample_of(seen, reading, table, found.score(values[: len(seen.sample)])),
         skipped=seen.skipped,
@@ -237,6 +238,7 @@ def _scored(
         score=finite(score, seen.row),
         free=seen.full(LABEL_FREE) if LABEL_FREE in seen.columns else None,
         level=seen.full(LEVEL) if LEVEL in seen.columns else None,
+        free_level=seen.full(FREE_LEVEL) if FREE_LEVEL in seen.columns else None,
         gate=learnt.gate,
         sample=sample_of(seen, reading, table, score[seen.row]),
         skipped=(*learnt.skipped, *seen.skipped),

@@ -12,13 +12,14 @@ from onnxmint.engine.probe import Probe, Shown, batch_for
 from onnxmint.engine.worker import to_numpy
 from onnxmint.errors import EvidenceError, OnnxmintError
 from onnxmint.evidence.questioned import Questioned
-from onnxmint.graph.auditor_outputs import ANSWER, FREE, LEVEL, SCORE
+from onnxmint.graph.auditor_outputs import ANSWER, SCORE
 from onnxmint.methods.given import ease_of_questioned
 from onnxmint.mint.describing import FEATURES, features_probe, telling_layer
 from onnxmint.results.facts import Skipped
 from onnxmint.settings import AuditSettings
 from onnxmint.stats.estimates import FloatArray
 from onnxmint.stats.set_test import compare_sets
+from onnxmint.verdict.opinions import SECOND
 from onnxmint.verdict.scores import QuestionedScores
 from onnxmint.verdict.units import Units
 from onnxmint.workflows.aligning import read_displaced
@@ -32,7 +33,7 @@ Rows = NDArray[np.int64]
 def _scoring(shown: Shown) -> dict[str, NDArray[Any]]:
     """Return (b, K) scores by each network, and the target's top class."""
     score = to_numpy(shown.outputs[SCORE]).astype(np.float64)
-    found = {name: to_numpy(shown.outputs[name]).astype(np.float64) for name in (FREE, LEVEL) if name in shown.outputs}
+    found = {name: to_numpy(shown.outputs[name]).astype(np.float64) for name in SECOND if name in shown.outputs}
     return {
         **found,
         SCORE: score.reshape(len(score), -1),
@@ -55,7 +56,6 @@ def score(ready: Ready, asked: Questioned, settings: AuditSettings, engine: Engi
     seen = engine.observe(probe, asked.images(asked.to_judge), name="scored")
     if not len(seen.row):
         _refuse_nothing(asked, seen.skipped)
-    free, level = (seen.columns.get(name) for name in (FREE, LEVEL))
     finite = np.isfinite(seen.columns[SCORE]).all(axis=1)
     odd = [asked.entries[row].path for row in seen.row[~finite].tolist()]
     return QuestionedScores(
@@ -63,8 +63,7 @@ def score(ready: Ready, asked: Questioned, settings: AuditSettings, engine: Engi
         score=seen.columns[SCORE][finite],
         predicted=seen.columns[_PREDICTED][finite],
         skipped=(*seen.skipped, *(Skipped(path=path, reason="the target gives NaN or infinity") for path in odd)),
-        free=None if free is None else free[finite],
-        level=None if level is None else level[finite],
+        **{name: column[finite] for name, column in seen.columns.items() if name in SECOND},
     )
 
 
