@@ -39,8 +39,8 @@ from onnxmint.images.chosen import Decoded, Images
 from onnxmint.images.entries import ImageEntry
 from onnxmint.images.facts import ImageFacts
 from onnxmint.mint.difficulty import small_images
-from onnxmint.mint.fit import FittedModule, fit_on
 from onnxmint.mint.learned import learned_ease
+from onnxmint.mint.trainer import FittedModule, fit_on
 from onnxmint.progress import quiet
 from onnxmint.results.audit import Verdict
 from onnxmint.results.facts import EvidenceFacts
