@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.option(
     "--auc",
     type=click.FloatRange(0.5, 1, min_open=True, max_open=True),
-    help="Expected AUC among images that the model is equally sure of, without an auditor; that of all images is higher.",
+    help="Expected AUC among images that the model is equally sure of, without an auditor; that of all is higher.",
 )
 @click.option(
     "--share", type=click.FloatRange(0, 1, min_open=True), default=0.5, show_default=True, metavar="S",
