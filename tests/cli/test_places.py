@@ -71,3 +71,15 @@ def test_check_takes_several_places(call: Run, places: tuple[Path, Path]) -> Non
     assert code == 0
     assert json.loads(out)["images"] == 12
     assert json.loads(out)["source"] == "a + b"
+
+
+def test_what_was_given_as_known_is_never_questioned_whatever_the_limit(call: Run, tmp_path: Path) -> None:
+    words = ["--preprocess", "0-1", "--no-controls", "-q", "--limit", "45", "-o", "run", "--json"]
+    code, out, _ = call("audit", MODEL, f"{KNOWN[0]}?rows=50:80", *FEW, *words)
+    assert code == 0
+    report = json.loads(out)
+    assert report["questioned"]["images"] == 20
+    assert len(report["questioned"]["skipped"]) == 10
+    assert all(one["reason"].startswith("is a known member of the evidence") for one in report["questioned"]["skipped"])
+    code, out, _ = call("audit", MODEL, f"{KNOWN[0]}?rows=50:80", "--auditor", "run/auditor.onnx", "-q", "--json")
+    assert json.loads(out)["questioned"]["images"] == 20
