@@ -157,6 +157,7 @@ def _auditor(
             difficulty=watched.ease,
             judged=watched.judged,
         ),
+        seconds=fitted.reading.exposed.graph.seconds,
         version=__version__,
         created=now(),
         warnings=(
