@@ -23,6 +23,7 @@ from onnxmint.images.cores import usable_cores
 from onnxmint.images.entries import EncodedImage, ImageSource, size_of
 from onnxmint.images.flight import in_order
 from onnxmint.images.opening import Stored, stored
+from onnxmint.images.passed import why_fewer
 from onnxmint.preprocess.declaring import Declarations, declarations, resolved_for
 from onnxmint.preprocess.decoding import decode, final_size
 from onnxmint.preprocess.spec import PreprocessSpec, Size
@@ -209,8 +210,8 @@ class _Trial:
                 advance(1)
         if not pixels:
             raise ImagesError(
-                f"none of the {len(self.entries)} images drawn from {self.source.location} could be read; the first: "
-                f"{skipped[0].path} {skipped[0].reason}"
+                f"none of the {len(self.entries)} images drawn from {self.source.location} could be read"
+                f"{why_fewer(self.source, skipped, none=True)}"
             )
         self.unreadable = self.unreadable or skipped
         return _Pixels(index=np.array(index, np.int64), pixels=np.stack(pixels), sizes=frozenset(sizes))

@@ -152,9 +152,9 @@ def test_what_is_skipped_or_unreadable_is_shown(call: Run, tmp_path: Path) -> No
         ([MODEL, IMAGES, "--preprocess", "imagnet"], 2, "is neither a preset"),
         ([MODEL, IMAGES, "--preprocess", "imagenet"], 2, "mean and std of 3 channels"),
         ([MODEL, IMAGES, "--sample", "0"], 2, "0 is not in the range"),
-        ([MODEL, "bad"], 1, "none of the 1 images drawn from bad could be read; the first: a.png is not an image"),
+        ([MODEL, "bad"], 1, "none of the 1 images drawn from bad could be read; a.png is not an image"),
         ([MODEL, "empty"], 1, "holds no images"),
-        ([MODEL], 2, "Missing argument 'SRC'"),
+        ([MODEL], 2, "Missing argument 'SRC"),
     ],
 )
 def test_wrong_words_give_one_line_and_the_right_code(
