@@ -7,7 +7,7 @@ the target, layer, preprocessing, evidence, performance, calibration) is JSON in
 from collections.abc import Iterator, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from onnxmint.results.auditor import SCHEMA, AuditorFacts
 from onnxmint.results.json import Document
 from onnxmint.settings import MODULES
 from onnxmint.verdict.yardstick import Traces, Yardstick
+
+if TYPE_CHECKING:
+    import onnx
 
 METADATA_KEY = "onnxmint.auditor"
 
@@ -72,7 +75,7 @@ def load_auditor(path: Path) -> Auditor:
     return replace(auditor, seconds=try_auditor(proto, model, path, size=size, folds=folds))
 
 
-def _opened(path: Path) -> tuple[bytes, Any]:
+def _opened(path: Path) -> tuple[bytes, "onnx.ModelProto"]:
     """Return the content of a file and its graph, which may be looked at: the guard let it pass.
 
     Raises:

@@ -1,13 +1,16 @@
 """Checking a preprocessing: the known ones are tried on some images of a target and ranked."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from onnxmint.controls.preparations import SAMPLE, check_source
 from onnxmint.engine.local import Local
 from onnxmint.evidence.gathering import given_classes
 from onnxmint.graph.load import load_target
-from onnxmint.images.sources import Place, open_source
+from onnxmint.images.sources import Place
+from onnxmint.images.together import open_together
+from onnxmint.preprocess.declared.names import declared_names
 from onnxmint.progress import Stage, quiet
 from onnxmint.results.check import CheckResult
 from onnxmint.settings import EvidenceSettings
@@ -36,5 +39,12 @@ def check(
     """
     settings = settings or EvidenceSettings()
     target = load_target(model, answer=settings.answer)
-    source = open_source(images, labels=settings.labels, classes=given_classes(settings))
-    return check_source(target, source, settings, Local(stage), sample=sample)
+    together = open_together(
+        [images],
+        labels=settings.labels,
+        classes=given_classes(settings),
+        declared=declared_names(target.path, target.model.metadata_props),
+        outputs=target.answer.classes,
+    )
+    found = check_source(target, together.sources[0], settings, Local(stage), sample=sample)
+    return replace(found, notes=(*together.notes, *found.notes))
