@@ -12,9 +12,9 @@ from onnxmint.images.facts import Unreadable
 from onnxmint.images.files import open_file
 from onnxmint.images.folders import open_folder
 from onnxmint.images.joined import open_joined
-from onnxmint.images.opening import SUFFIXES, decoded, in_mode
 from onnxmint.images.parquet import ParquetSource
 from onnxmint.images.passed import why_fewer
+from onnxmint.images.pillow import SUFFIXES, decoded, in_mode
 from onnxmint.images.selection import Reading, Selection, parse_location
 from onnxmint.images.tables import open_csv
 from onnxmint.images.tar import TarSource

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from onnxmint.controls.preparations import SAMPLE, check_source
 from onnxmint.engine.local import Local
+from onnxmint.engine.observations import Engine
 from onnxmint.evidence.gathering import given_classes
 from onnxmint.graph.load import load_target
 from onnxmint.images.sources import Place
@@ -23,6 +24,7 @@ def check(
     settings: EvidenceSettings | None = None,
     sample: int = SAMPLE,
     stage: Stage = quiet,
+    engine: Engine | None = None,
 ) -> CheckResult:
     """Try the known preparations on a sample of images and rank them.
 
@@ -33,6 +35,7 @@ def check(
         settings: what was declared (`preprocess`), labels, device, batch size and seed; the defaults when None.
         sample: at most so many images, drawn at random.
         stage: told of the progress.
+        engine: shows the images and has a stage of its own; this process when None.
 
     Raises:
         OnnxmintError: one of its kinds, for files, options and devices that do not serve.
@@ -46,5 +49,5 @@ def check(
         declared=declared_names(target.path, target.model.metadata_props),
         outputs=target.answer.classes,
     )
-    found = check_source(target, together.sources[0], settings, Local(stage), sample=sample)
+    found = check_source(target, together.sources[0], settings, engine or Local(stage), sample=sample)
     return replace(found, notes=(*together.notes, *found.notes))

@@ -12,8 +12,8 @@ from onnxmint.evidence.gathering import gather, open_evidence, with_others
 from onnxmint.evidence.known import Evidence
 from onnxmint.evidence.table import SHARES, TEST
 from onnxmint.images.facts import look_at
-from onnxmint.images.opening import _readable_formats
 from onnxmint.images.passed import PassedOver
+from onnxmint.images.pillow import _readable_formats
 from onnxmint.progress import quiet
 from onnxmint.settings import EvidenceSettings
 from tests.conftest import DEMO
@@ -64,7 +64,7 @@ def test_images_that_a_limit_leaves_out_and_copies_are_known_all_the_same() -> N
     every = look_at(members, wanted=set(range(60)), stage=quiet, name="").digest.tolist()
     for limit in (None, 45):
         evidence = with_others(_gathered(members, others, limit=limit)[0], quiet)
-        digest = np.concatenate([evidence.facts.digest, evidence.others.digest])
+        digest = np.concatenate([evidence.facts.digest, evidence.others.looks.digest])
         is_member = np.concatenate([evidence.table.is_member, evidence.others.is_member])
         assert set(every) == set(digest[is_member].tolist())
         assert len(digest) == 130

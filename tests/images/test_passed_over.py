@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from onnxmint.errors import ImagesError
 from onnxmint.images.facts import Unreadable
-from onnxmint.images.opening import SUFFIXES
 from onnxmint.images.passed import Tally, in_words, why_fewer
+from onnxmint.images.pillow import SUFFIXES
 from onnxmint.images.sources import open_source, require_readable
 from tests.images.places import folder, labelled, message, parquet, png, shard
 
