@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from onnxmint.errors import EvidenceError
 from onnxmint.evidence.copies import Copies, settle_copies
 from onnxmint.evidence.known import SIDES, Evidence
+from onnxmint.evidence.nobody import Nobody
 from onnxmint.evidence.table import EvidenceTable, check_labels, divided, list_evidence
 from onnxmint.graph.load import TargetModel
 from onnxmint.images.classes import Numbering, read_names
@@ -27,17 +28,21 @@ Sources = tuple[ImageSource, ...]
 
 
 def open_evidence(
-    members: str | Path, nonmembers: str | Path, settings: EvidenceSettings, target: TargetModel | None = None
+    members: str | Path | None, nonmembers: str | Path, settings: EvidenceSettings, target: TargetModel | None = None
 ) -> Together:
-    """Open the sources of known members and of known non-members, in which a class has one number: its output's."""
-    return open_together(
-        (members, nonmembers),
+    """Open the sources of known members and of known non-members, in which a class has one number: its output's.
+
+    Where no members are known (None), `Nobody` stands in their place.
+    """
+    known = open_together(
+        (nonmembers,) if members is None else (members, nonmembers),
         group=settings.group,
         labels=settings.labels,
         classes=given_classes(settings),
         declared=() if target is None else declared_names(target.path, target.model.metadata_props),
         outputs=None if target is None else target.answer.classes,
     )
+    return known if members is not None else replace(known, sources=(Nobody(), *known.sources))
 
 
 def given_classes(settings: EvidenceSettings) -> Numbering | None:
@@ -92,6 +97,8 @@ def look_at_known(table: EvidenceTable, sources: Sources, *, rng: np.random.Gene
     rows, seen = [], []
     for source, (member, words) in zip(sources, SIDES, strict=True):
         mine = np.flatnonzero(table.is_member == member)
+        if not len(mine):
+            continue  # no members are known
         drawn = table.index[rng.permutation(mine)[:_LOOKED_INTO]]
         facts = look_at(
             source,

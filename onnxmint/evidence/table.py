@@ -5,7 +5,8 @@ calibrate:  the threshold is chosen on it
 test:       performance is measured on it
 
 Questioned images are measured by what was held out from fitting: calibrate and test. Cross-fitted evidence is all test:
-each image is scored by a network that learnt from the other folds only.
+each image is scored by a network that learnt from the other folds only. So are non-members without known members, from
+which nothing can be learnt.
 """
 
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.errors import EvidenceError, ImagesError
+from onnxmint.evidence.nobody import Nobody
 from onnxmint.images.entries import ImageEntry, ImageSource
 from onnxmint.stats.partition import divide
 
@@ -47,6 +49,11 @@ class EvidenceTable:
     part: NDArray[np.int8]
     fold: NDArray[np.int8]
 
+    @property
+    def alone(self) -> bool:
+        """Return whether no member is known."""
+        return not self.is_member.any()
+
     def take(self, rows: Rows) -> "EvidenceTable":
         """Return some rows, in this order."""
         return replace(
@@ -73,7 +80,7 @@ def list_evidence(
     """List the known images, not yet divided.
 
     Args:
-        members: images that were in the training set.
+        members: images that were in the training set; `Nobody` where none are known.
         nonmembers: images that were not.
         limit: at most so many of each, drawn at random; None takes all.
         rng: source of the draw.
@@ -86,7 +93,7 @@ def list_evidence(
     kept = [_draw(source.entries(), limit, rng) for source in (members, nonmembers)]
     entries = [*kept[0], *kept[1]]
     is_member = np.arange(len(entries)) < len(kept[0])
-    _check_enough(is_member)
+    _check_enough(is_member, alone=isinstance(members, Nobody))
     return EvidenceTable(
         index=np.array([entry.index for entry in entries], np.int64),
         is_member=is_member,
@@ -108,20 +115,24 @@ def divided(table: EvidenceTable, rng: np.random.Generator, *, folds: int | None
     Raises:
         EvidenceError: too few groups.
     """
-    _check_enough(table.is_member)
+    _check_enough(table.is_member, alone=table.alone)
     _check_groups(table.groups, table.is_member)
+    if table.alone:
+        return replace(table, part=np.full(len(table.index), TEST, np.int8))
     if folds is None:
         return replace(table, part=divide(table.is_member, table.labels, table.groups, rng, shares=SHARES))
     fold = divide(table.is_member, table.labels, table.groups, rng, shares=(1 / folds,) * folds)
     return replace(table, part=np.full(len(fold), TEST, np.int8), fold=fold)
 
 
-def _check_enough(is_member: NDArray[np.bool_]) -> None:
-    for name, count in (("members", int(is_member.sum())), ("non-members", int((~is_member).sum()))):
-        if count < MINIMUM:
+def _check_enough(is_member: NDArray[np.bool_], *, alone: bool = False) -> None:
+    """Refuse too few images of a side; `alone` asks for non-members only."""
+    sides = {"non-members": ~is_member} if alone else {"members": is_member, "non-members": ~is_member}
+    for name, side in sides.items():
+        if (count := int(side.sum())) < MINIMUM:
+            use = "measure by" if alone else "fit, calibrate and test on"
             raise EvidenceError(
-                f"{count} known {name} are too few to fit, calibrate and test on: give at least {MINIMUM}, "
-                "better 1,000 or more"
+                f"{count} known {name} are too few to {use}: give at least {MINIMUM}, better 1,000 or more"
             )
 
 
@@ -152,7 +163,7 @@ def _check_groups(groups: Rows | None, is_member: NDArray[np.bool_]) -> None:
         return
     for name, side in (("members", is_member), ("non-members", ~is_member)):
         found = len(np.unique(groups[side]))
-        if found < MINIMUM:
+        if side.any() and found < MINIMUM:
             raise EvidenceError(
                 f"the known {name} form only {found} groups, and groups are not divided: give at least {MINIMUM} groups"
             )

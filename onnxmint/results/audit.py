@@ -35,8 +35,8 @@ class ScoreTable:
     p_value: FloatArray  # (n,) conformal, small means unlike the non-members; of its group where groups are known
     q_value: FloatArray  # (n,) adjusted for the number of units
     flagged: NDArray[np.bool_]  # (n,) q_value <= alpha
-    likelihood_ratio: FloatArray  # (n,) how much likelier the score is for a member than for a non-member
-    probability: FloatArray  # (n,) of membership, at the prior of the audit
+    likelihood_ratio: FloatArray | None  # (n,) how much likelier for a member than a non-member; None: none is known
+    probability: FloatArray | None  # (n,) of membership, at the prior of the audit; None where no members are known
     label: NDArray[np.int64] | None  # (n,) None without labels
     predicted: NDArray[np.int64]  # (n,) the target's own top class
 
@@ -55,7 +55,7 @@ class QuestionedFacts:
     images: int  # that were judged
     flagged: int
     alpha: float  # expected share of wrong ones among the flagged, and level of the test for the set
-    prior: float  # probability of membership before an image's score is seen
+    prior: float | None  # probability of membership before an image's score is seen; None where it is of no use
     skipped: tuple[Skipped, ...] = ()
 
 
@@ -106,7 +106,7 @@ class AuditResult:
     method: MethodFacts
     statistics: StatisticsFacts
     evidence: EvidenceFacts
-    performance: Performance
+    performance: Performance | None  # None where no members are known
     baselines: tuple[Baseline, ...]
     questioned: QuestionedFacts
     verdict: Verdict
@@ -114,11 +114,12 @@ class AuditResult:
     histogram: Histogram
     scores: ScoreTable
     warnings: tuple[str, ...] = ()
+    unmeasured: str | None = None  # why there is no performance
 
 
 AUDIT = Document(
     kind=AuditResult,
-    schema="onnxmint.audit/3",
+    schema="onnxmint.audit/4",
     elsewhere=("scores",),  # a table of its own, scores.parquet
     mend="run onnxmint audit again",
 )

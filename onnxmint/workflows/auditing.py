@@ -82,9 +82,9 @@ def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult
     seen = what_was_seen(ready, asked, scored, units, settings, engine)
     controls = control_question(auditor.controls, seen, rng, wanted=settings.controls)
     told = asked.labels if auditor.method.labels else None
-    auc = auditor.performance.auc if gate is None else gate.auc
+    auc = gate.auc if gate is not None else None if auditor.performance is None else auditor.performance.auc
     verdict = _answer(scored, units, told, settings, auc, controls)
-    prior, prior_words = prior_of(settings, verdict.share_of_members, len(scored.row))
+    prior, prior_words = prior_of(settings, verdict.share_of_members, len(scored.row), alone=auc is None)
     scores = judge(scored, asked, units, settings, prior, told, rng)
     return AuditResult(
         version=__version__,
@@ -95,6 +95,7 @@ def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult
         statistics=statistics(auditor.method.folds, settings, units, prior_words),
         evidence=auditor.evidence,
         performance=auditor.performance,
+        unmeasured=auditor.unmeasured,
         baselines=auditor.baselines,
         questioned=QuestionedFacts(
             images=len(scores.path),
@@ -120,7 +121,7 @@ def _answer(
     units: Units,
     told: Rows | None,
     settings: AuditSettings,
-    auc: Estimate,
+    auc: Estimate | None,
     controls: tuple[Control, ...],
 ) -> Verdict:
     """Ask of the whole set what the settings ask, within classes where they say so."""

@@ -29,12 +29,13 @@ class Known:
     """Known images, to train an auditor on.
 
     Attributes:
-        members: place of images known to be in the training set.
+        members: place of images known to be in the training set; None where none are known, for what non-members alone
+            can tell: whether the questioned images stand out, by a score that is fixed in advance.
         nonmembers: place of images known not to be.
         training: what to fit and how.
     """
 
-    members: str | Path
+    members: str | Path | None
     nonmembers: str | Path
     training: TrainSettings
 
@@ -83,7 +84,8 @@ def open_by_training(
     check_labels(labels, target.model.answer.classes, asked.location)
     module = known.training.module
     told = module == "auto" or module_kind(module).reads == "odds"
-    if told and labels is None and all(labels_of(one.entries()) is not None for one in together.sources):
+    known_labels = [labels_of(one.entries()) for one in together.sources if one.entries()]
+    if told and labels is None and all(one is not None for one in known_labels):
         raise UsageError(
             f"the known images have labels, but not all images in {asked.location} have one, so their scores would not "
             "compare: give labels, or use --no-labels"

@@ -16,6 +16,7 @@ from onnxmint.engine.observations import Engine
 from onnxmint.engine.target import Target, make_ready, require_one_view, target_warnings, twin_of
 from onnxmint.errors import UsageError
 from onnxmint.evidence.gathering import gather, open_evidence
+from onnxmint.evidence.nobody import UNMEASURED, Nobody
 from onnxmint.graph.instrument import joined_name
 from onnxmint.graph.serial import require_one_file
 from onnxmint.images.together import Together
@@ -84,7 +85,8 @@ def train_on(target: Target, known: Together, settings: TrainSettings, engine: E
         raise UsageError("--reference is a control: leave out --no-controls, or the reference")
     rng = np.random.default_rng(settings.seed)
     require_one_file(target.model.model, target.model.path)
-    settings = _one_view_if_mixing(target, settings)
+    alone = isinstance(known.sources[0], Nobody)
+    settings = _one_view_if_mixing(target, fixed_in_advance(settings) if alone else settings)
     read = what_is_read(target.layers, settings)
     classes = target.model.answer.classes
     evidence, copies = gather(known.sources, classes, settings, rng=rng, stage=engine.stage, folds=settings.folds)
@@ -112,6 +114,27 @@ def train_on(target: Target, known: Together, settings: TrainSettings, engine: E
     auditor = replace(auditor, model=merge(fitted, auditor))
     check_parity(auditor, fitted)
     return Trained(auditor=auditor, target=target, twin=twin, references=references)
+
+
+def fixed_in_advance(settings: TrainSettings) -> TrainSettings:
+    """Return settings for known non-members alone, from which no score can be learned.
+
+    The score is `gap`: how sure a model is of an image tells easy ones from hard ones as well as members from others,
+    while how much surer it is of the image itself than of its own moved and mirrored copies hardly knows easy from hard
+    (`tools/study/validity`, part "alone").
+
+    Raises:
+        UsageError: a module that learns from known members was asked for.
+    """
+    name = "gap" if settings.module == "auto" else settings.module
+    learns = module_kind(name).fitted != "none"
+    if learns or settings.layers != ("auto",) or settings.folds is not None:
+        word = f"--module {name}" if learns else "--folds" if settings.folds is not None else "--layer"
+        raise UsageError(
+            f"{word} needs known members to learn from; without --members the score is fixed in advance: leave it out "
+            "(gap), or take --module phi"
+        )
+    return replace(settings, module=name)
 
 
 def _one_view_if_mixing(target: Target, settings: TrainSettings) -> TrainSettings:
@@ -143,8 +166,9 @@ def _auditor(
         preprocess=target.spec,
         method=_method(fitted, references, settings),
         evidence=seen.facts,
-        performance=measure(fitted.score, held, rng, folds=fitted.folds),
-        baselines=tuple(measure_baselines(held, rng)),
+        performance=None if held.table.alone else measure(fitted.score, held, rng, folds=fitted.folds),
+        unmeasured=UNMEASURED if held.table.alone else None,
+        baselines=() if held.table.alone else tuple(measure_baselines(held, rng)),
         gate=fitted.gate,
         yardstick=yardstick_of(fitted),
         controls=controls,
