@@ -77,7 +77,13 @@ MODULES = (
         fitted="each fold",
     ),
     ModuleKind(name="phi", words="is the log-odds of one view", reads="odds", fitted="none"),
-    ModuleKind(name="gap", words="is how far these are above all views', in deviations of those", reads="odds", views=True, fitted="none"),
+    ModuleKind(
+        name="gap",
+        words="is how far these are above all views', in deviations of those",
+        reads="odds",
+        views=True,
+        fitted="none",
+    ),
     ModuleKind(name="cnn", words="reads the activation map of one --layer", reads="layer", maps_only=True),
     ModuleKind(name="vanilla", words="reads its pooled values", reads="layer"),
 )

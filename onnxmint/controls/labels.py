@@ -142,8 +142,8 @@ def _words(facts: LabelFacts) -> str:
         if facts.own_seen
         else "labels that the model itself had given would not have been seen, as it is right on nearly all members"
         if facts.members.images
-        else "labels that the model itself had given look like those of members, none of which are known: only the test "
-        "without labels tells them apart"
+        else "no members are known, whose labels those that the model itself had given would look like: only the test "
+        "without labels tells the two apart"
     )
     if _passed(facts) is None:
         return f"Could not look: {seen} So few images would not even show labels of which half are wrong; {own}."

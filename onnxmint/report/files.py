@@ -173,7 +173,8 @@ def _scores(content: bytes) -> ScoreTable:
     table = pq.read_table(pa.BufferReader(content), page_checksum_verification=True)
     if not table.schema.equals(_schema()):
         raise ValueError(f"scores.parquet has the columns {', '.join(table.schema.names)[:200]}, or other types")
-    missing = {name for name in _SOMETIMES if len(table) and table[name].null_count == len(table)}
+    empty = [name for name in _SOMETIMES if table[name].null_count == len(table)]
+    missing = {name for name in empty if len(table) or name == "label"}
     columns = {name: table[name].to_numpy() for name in table.schema.names if name not in missing}
     for name, column in columns.items():
         if table[name].null_count:

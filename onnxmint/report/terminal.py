@@ -14,7 +14,7 @@ from rich.text import Text
 from onnxmint.report.names import visible
 from onnxmint.results.audit import AuditResult
 from onnxmint.results.auditor import AuditorFacts
-from onnxmint.results.facts import Baseline, Control, EvidenceFacts, MethodFacts
+from onnxmint.results.facts import Control, EvidenceFacts
 from onnxmint.stats.estimates import Estimate, Performance
 
 _CONTROL_WORDS = {True: ("passed", "green"), False: ("FAILED", "bold yellow"), None: ("not run", "dim")}
@@ -37,7 +37,7 @@ def print_summary(result: AuditResult, console: Console, *, files: Sequence[Path
         ("questioned", _images(asked.images) + _skipped(len(result.questioned.skipped))),
     ]
     _print_facts(facts, console)
-    _print_performance(result.performance, result.baselines, result.method, console)
+    _print_performance(result, console)
     print_controls(result.controls, console)
     word = (verdict.kind.upper().replace("-", " "), _COLOURS[verdict.kind])
     _print_text(Text.assemble(word, f"  {visible(verdict.text)}"), console)
@@ -50,7 +50,7 @@ def print_summary(result: AuditResult, console: Console, *, files: Sequence[Path
 def print_auditor(auditor: AuditorFacts, path: Path, console: Console) -> None:
     """Print what a trained auditor can do."""
     _print_facts([*_evidence_rows(auditor.evidence)], console)
-    _print_performance(auditor.performance, auditor.baselines, auditor.method, console)
+    _print_performance(auditor, console)
     print_controls(auditor.controls, console)
     print_warnings(auditor.warnings, console)
     print_files([path], console)
@@ -89,11 +89,13 @@ def _evidence_rows(evidence: EvidenceFacts) -> list[tuple[str, str]]:
     )
     for name, count, accuracy in pairs:
         right = "" if accuracy is None else f", the model is right on {accuracy:.1%}"
-        rows.append((name, f"{count:,} known{right}"))
+        rows.append((name, f"{count:,} known{right}" if count else "none known"))
     groups = "" if evidence.groups is None else f", {evidence.groups:,} groups kept whole"
     split = f"fit {evidence.fit:,}, calibrate {evidence.calibrate:,}, test {evidence.test:,}{groups}"
     if evidence.folds is not None:
         split = f"{evidence.test:,} cross-fitted in {evidence.folds} folds{groups}"
+    if not evidence.members:
+        split = f"none: all {evidence.test:,} are what questioned images are measured by{groups}"
     return [*rows, ("split", split + _skipped(len(evidence.skipped)))]
 
 
@@ -118,13 +120,14 @@ def print_evidence(evidence: EvidenceFacts, console: Console) -> None:
     console.print()
 
 
-def _print_performance(
-    performance: Performance, baselines: Sequence[Baseline], method: MethodFacts, console: Console
-) -> None:
-    """Print the baselines and the module, all on the same test part."""
-    rows: list[Rate] = [(row.description, row.performance, row.skipped) for row in baselines]
+def _print_performance(measured: AuditResult | AuditorFacts, console: Console) -> None:
+    """Print the baselines and the module, all on the same test part, or why there is nothing to print."""
     console.print()
-    print_rates("on the test part", [*rows, (method.title, performance, None)], console, last="bold")
+    if measured.performance is None:
+        _print_text(Text(f"{measured.method.title}, fixed in advance. {measured.unmeasured}"), console)
+        return
+    rows: list[Rate] = [(row.description, row.performance, row.skipped) for row in measured.baselines]
+    print_rates("on the test part", [*rows, (measured.method.title, measured.performance, None)], console, last="bold")
 
 
 def print_rates(head: str, rows: Sequence[Rate], console: Console, *, last: str = "") -> None:

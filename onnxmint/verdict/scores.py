@@ -165,7 +165,9 @@ def histogram(yardstick: Yardstick, questioned: FloatArray) -> Histogram:
     return Histogram(edges=edges, member=member, nonmember=nonmember, questioned=asked)
 
 
-def flag_warnings(performance: Performance | None, scores: ScoreTable, units: Units, controls: Sequence[Control]) -> list[str]:
+def flag_warnings(
+    performance: Performance | None, scores: ScoreTable, units: Units, controls: Sequence[Control]
+) -> list[str]:
     """Say when flags of single images must not be read as findings."""
     found, flagged = [], int(scores.flagged.sum())
     failed = ", ".join(control.name for control in stopped_by(controls))

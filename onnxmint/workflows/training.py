@@ -86,7 +86,7 @@ def train_on(target: Target, known: Together, settings: TrainSettings, engine: E
     rng = np.random.default_rng(settings.seed)
     require_one_file(target.model.model, target.model.path)
     alone = isinstance(known.sources[0], Nobody)
-    settings = _one_view_if_mixing(target, fixed_in_advance(settings) if alone else settings)
+    settings = _one_view_if_mixing(target, fixed_in_advance(target, settings) if alone else settings)
     read = what_is_read(target.layers, settings)
     classes = target.model.answer.classes
     evidence, copies = gather(known.sources, classes, settings, rng=rng, stage=engine.stage, folds=settings.folds)
@@ -116,24 +116,26 @@ def train_on(target: Target, known: Together, settings: TrainSettings, engine: E
     return Trained(auditor=auditor, target=target, twin=twin, references=references)
 
 
-def fixed_in_advance(settings: TrainSettings) -> TrainSettings:
+def fixed_in_advance(target: Target, settings: TrainSettings) -> TrainSettings:
     """Return settings for known non-members alone, from which no score can be learned.
 
-    The score is `gap`: how sure a model is of an image tells easy ones from hard ones as well as members from others,
-    while how much surer it is of the image itself than of its own moved and mirrored copies hardly knows easy from hard
-    (`tools/study/validity`, part "alone").
+    The score is `gap`. How sure a model is of an image (`phi`) tells easy images from hard ones as well as members from
+    others; how far it is surer of the very image than of its moved and mirrored copies finds more members and hardly
+    knows easy from hard (`tools/study/validity`, part "alone"). A target that cannot be shown several views has `phi`
+    only, with which members are found where given references share the finding.
 
     Raises:
-        UsageError: a module that learns from known members was asked for.
+        UsageError: another module, a layer or folds were asked for.
     """
-    name = "gap" if settings.module == "auto" else settings.module
-    learns = module_kind(name).fitted != "none"
-    if learns or settings.layers != ("auto",) or settings.folds is not None:
-        word = f"--module {name}" if learns else "--folds" if settings.folds is not None else "--layer"
+    name = "phi" if target.model.input.mixes else "gap"
+    if settings.module not in ("auto", name):
         raise UsageError(
-            f"{word} needs known members to learn from; without --members the score is fixed in advance: leave it out "
-            "(gap), or take --module phi"
+            f"without --members the score is fixed in advance, and is {name}: other modules learn from known members, "
+            f"or take easy images for members; leave out --module {settings.module}"
         )
+    if settings.layers != ("auto",) or settings.folds is not None:
+        word = "--layer" if settings.folds is None else "--folds"
+        raise UsageError(f"{word} is for learning from known members, and there is no --members: leave it out")
     return replace(settings, module=name)
 
 

@@ -96,7 +96,8 @@ def watch(
     if evidence.table.alone:  # nothing to compare: the twin only describes
         probe = features_probe(twin, layer, small=False, batch_size=settings.batch_size)
         seen = engine.observe(probe, some.images(TEST), name="by the twin")
-        watched = _given(references, fitted, evidence, settings, engine) if references else Watched()
+        nobody = Watched(difficulty=Missing(why="none can be learned from non-members alone"))
+        watched = _given(references, fitted, evidence, settings, engine) if references else nobody
         return _with_features(watched, evidence, row, seen)
     labels = some.table.labels is not None and not fitted.reading.layers
     views = fitted.reading.exposed.views

@@ -42,6 +42,7 @@ from onnxmint.mint.difficulty import small_images
 from onnxmint.mint.fit import FittedModule, fit_on
 from onnxmint.mint.learned import learned_ease
 from onnxmint.progress import quiet
+from onnxmint.results.audit import Verdict
 from onnxmint.results.facts import EvidenceFacts
 from onnxmint.stats import metrics
 from onnxmint.stats.gate import Gate, gate_of
@@ -223,8 +224,10 @@ def yardstick(
     )
 
 
-def judge(here: World, auditor: Auditor, asking: Asking, seed: int, *, moved: bool) -> dict[str, Any]:
-    """Judge a set as `workflows/auditing.py` does."""
+def judge(
+    here: World, auditor: Auditor, asking: Asking, seed: int, *, moved: bool, controlled: bool = True
+) -> dict[str, Any]:
+    """Judge a set as `workflows/auditing.py` does; `controlled` runs controls also where nothing is found."""
     rng = np.random.default_rng(seed)
     count = len(asking.label)
     rows, start = np.arange(count), np.cumsum([0, *(len(part) for _, part in asking.parts)])
@@ -252,6 +255,8 @@ def judge(here: World, auditor: Auditor, asking: Asking, seed: int, *, moved: bo
         units, rows, auditor.module.score(torch.from_numpy(free))[:, None], odds.mean(axis=1).astype(float)
     )
     quick = reach_verdict(question(units, count), known, auc=auc(auditor), controls=(), asked=others)
+    if not controlled and quick.kind != "members-found":
+        return said(quick, (), quick)
     features = np.concatenate([pool.features[part] for pool, part, _ in of])
     seen = SeenQuestioned(
         questioned=questioned,
@@ -269,6 +274,10 @@ def judge(here: World, auditor: Auditor, asking: Asking, seed: int, *, moved: bo
     )
     controls = control_question(auditor.controls, seen, rng, wanted=True)
     verdict = reach_verdict(question(units, count), known, auc=auc(auditor), controls=controls, asked=others)
+    return said(verdict, controls, quick)
+
+
+def said(verdict: Verdict, controls: tuple[Any, ...], quick: Verdict) -> dict[str, Any]:
     return {
         "kind": verdict.kind,
         "p": verdict.p_value,
