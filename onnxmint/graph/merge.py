@@ -19,8 +19,8 @@ from onnxmint.graph.standard import new_objection
 from onnxmint.graph.surgery import declare
 
 _PREFIX = "mint/"
-_AXES = {"score": 1, "p_value": 1, "answer": 2, "scores": 2, "level": 1, "free": 2}  # of the outputs
-_SOMETIMES = ("scores", "level", "free")  # after cross-fitting; with several views; with labels
+_AXES = {"score": 1, "p_value": 1, "answer": 2, "scores": 2, "level": 1, "free": 2, "free_level": 1}  # of the outputs
+_SOMETIMES = ("scores", "level", "free", "free_level")  # after cross-fitting; with several views; with labels
 
 
 def append_module(
@@ -35,7 +35,7 @@ def append_module(
 
     With more than one network (cross-fitting) "scores" (N, K) are given too, and "score" is their mean. Where the
     target sees several views, "level" (N,) is its mean log-odds over them; where labels are told, "free" (N, K) are the
-    scores that the model's own top class would have got.
+    scores that the model's own top class would have got, and "free_level" (N,) its mean log-odds.
 
     Args:
         instrumented: the prepared target.
@@ -81,7 +81,9 @@ def _outputs(
         **({"scores": writer.op("Identity", [given], name="scores")} if len(known) > 1 else {}),
     }
     if instrumented.odds is not None and instrumented.views > 1:
-        outputs["level"] = _level(writer, values[instrumented.odds], instrumented.views)
+        outputs["level"] = _level(writer, values[instrumented.odds], instrumented.views, "level")
+        if instrumented.free is not None:
+            outputs["free_level"] = _level(writer, values[instrumented.free], instrumented.views, "free_level")
     if free is not None:
         flat = writer.constant(np.array([-1, len(known)]), "beside")
         outputs["free"] = writer.op("Reshape", [free, flat], name="free")
@@ -172,11 +174,11 @@ def _adopt(model: ir.Model, head: ir.Model, activation: ir.Value, prefix: str) -
     return score
 
 
-def _level(writer: Writer, odds: ir.Value, views: int) -> ir.Value:
+def _level(writer: Writer, odds: ir.Value, views: int, name: str) -> ir.Value:
     """Write the mean over the views of (N, V)."""
     weights = writer.constant(np.full((views, 1), 1 / views, np.float32), "weights")
     flat = writer.constant(np.array([-1]), "flat")
-    return writer.op("Reshape", [writer.op("MatMul", [odds, weights]), flat], name="level")
+    return writer.op("Reshape", [writer.op("MatMul", [odds, weights]), flat], name=name)
 
 
 def _mean(writer: Writer, scores: ir.Value, count: int) -> ir.Value:

@@ -94,6 +94,7 @@ def _impossible(found: Auditor, outputs: Set[str]) -> Iterator[str]:
     wanted = {"scores" if method.folds > 1 else "score", "answer"}
     wanted |= {"free"} if found.yardstick.free is not None else set()
     wanted |= {"level"} if found.yardstick.level is not None else set()
+    wanted |= {"free_level"} if found.yardstick.free_level is not None else set()
     if not wanted <= outputs:
         yield f"its graph does not give {', '.join(sorted(wanted - outputs))}"
     if method.views not in (0, *VIEW_SETS) or method.seed < 0:

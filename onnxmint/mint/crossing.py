@@ -10,7 +10,7 @@ from onnxmint.engine.store import choose
 from onnxmint.evidence.table import FIT, EvidenceTable
 from onnxmint.methods.measuring import KnownScores, check_left
 from onnxmint.mint.fit import FittedModule, fit_on
-from onnxmint.mint.fitted import LEVEL, Fitted, finite, sample_of, signals_of
+from onnxmint.mint.fitted import FREE_LEVEL, LEVEL, Fitted, finite, sample_of, signals_of
 from onnxmint.mint.modules.ensembles import Beside
 from onnxmint.mint.reading import Reading
 from onnxmint.progress import Stage
@@ -50,6 +50,7 @@ def fit_in_folds(
         score=finite(score, seen.row),
         free=_by_folds(made, seen, reading.free, table) if reading.free else None,
         level=seen.full(LEVEL) if LEVEL in seen.columns else None,
+        free_level=seen.full(FREE_LEVEL) if FREE_LEVEL in seen.columns else None,
         gate=None,
         sample=sample_of(seen, reading, table, first),
         skipped=seen.skipped,

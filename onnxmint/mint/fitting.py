@@ -22,6 +22,7 @@ from onnxmint.methods.measuring import KnownScores, check_left
 from onnxmint.mint.crossing import fit_in_folds
 from onnxmint.mint.fit import FitSettings, FittedModule, fit_module, fit_on, module_for
 from onnxmint.mint.fitted import (
+    FREE_LEVEL,
     LABEL_FREE,
     LEVEL,
     SCORE,
@@ -121,6 +122,7 @@ def fit_seen(
         score=finite(score, rows),
         free=None,
         level=None,
+        free_level=None,
         gate=None,
         sample=sample_of(seen, reading, table, found.score(values[: len(seen.sample)])),
         skipped=seen.skipped,
@@ -242,6 +244,7 @@ def _scored(
         score=finite(score, seen.row),
         free=seen.full(LABEL_FREE) if LABEL_FREE in seen.columns else None,
         level=seen.full(LEVEL) if LEVEL in seen.columns else None,
+        free_level=seen.full(FREE_LEVEL) if FREE_LEVEL in seen.columns else None,
         gate=learnt.gate,
         sample=sample_of(seen, reading, table, score[seen.row]),
         skipped=(*learnt.skipped, *seen.skipped),

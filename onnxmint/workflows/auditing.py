@@ -140,7 +140,7 @@ def _answer(
         units.known.groups(None if classes is None else units.known.category.astype(np.int64)),
         auc=auc,
         controls=controls,
-        asked=second_scores(units, scored.row, scored.free, scored.level),
+        asked=second_scores(units, scored.row, free=scored.free, level=scored.level, free_level=scored.free_level),
     )
 
 

@@ -18,6 +18,7 @@ from onnxmint.results.facts import Skipped
 from onnxmint.settings import AuditSettings
 from onnxmint.stats.estimates import FloatArray
 from onnxmint.stats.set_test import compare_sets
+from onnxmint.verdict.opinions import SECOND
 from onnxmint.verdict.scores import QuestionedScores
 from onnxmint.verdict.units import Units
 from onnxmint.workflows.aligning import read_displaced
@@ -29,9 +30,7 @@ Rows = NDArray[np.int64]
 def _scoring(shown: Shown) -> dict[str, NDArray[Any]]:
     """Return (b, K) scores by each network, and the target's top class."""
     score = to_numpy(shown.outputs["score"]).astype(np.float64)
-    found = {
-        name: to_numpy(shown.outputs[name]).astype(np.float64) for name in ("free", "level") if name in shown.outputs
-    }
+    found = {name: to_numpy(shown.outputs[name]).astype(np.float64) for name in SECOND if name in shown.outputs}
     return {
         **found,
         "score": score.reshape(len(score), -1),
@@ -43,8 +42,7 @@ def score(ready: Ready, asked: Questioned, settings: AuditSettings, engine: Engi
     """Run the auditor over the questioned images that are not known already."""
     auditor, target = ready.auditor, ready.target
     columns = {"score": "scores" if auditor.method.folds > 1 else "score", "answer": "answer"}
-    columns |= {"level": "level"} if auditor.yardstick.level is not None else {}
-    columns |= {"free": "free"} if auditor.yardstick.free is not None else {}
+    columns |= {name: name for name in SECOND if getattr(auditor.yardstick, name) is not None}
     probe = Probe(
         model=auditor.model,
         columns=tuple(columns.items()),
@@ -57,7 +55,6 @@ def score(ready: Ready, asked: Questioned, settings: AuditSettings, engine: Engi
     seen = engine.observe(probe, asked.images(asked.to_judge), name="scored")
     if not len(seen.row):
         _refuse_nothing(asked, seen.skipped)
-    free, level = (seen.columns.get(name) for name in ("free", "level"))
     finite = np.isfinite(seen.columns["score"]).all(axis=1)
     odd = [asked.entries[row].path for row in seen.row[~finite].tolist()]
     return QuestionedScores(
@@ -65,8 +62,7 @@ def score(ready: Ready, asked: Questioned, settings: AuditSettings, engine: Engi
         score=seen.columns["score"][finite],
         predicted=seen.columns["predicted"][finite],
         skipped=(*seen.skipped, *(Skipped(path=path, reason="the target gives NaN or infinity") for path in odd)),
-        free=None if free is None else free[finite],
-        level=None if level is None else level[finite],
+        **{name: column[finite] for name, column in seen.columns.items() if name in SECOND},
     )
 
 
