@@ -7,8 +7,8 @@ twin's module, learned difficulty, files, pixels, copies, exchangeability, label
 questioned images, drawn anew and disjoint from the evidence, is judged. The module is fitted, the controls and the
 verdict are those of the package; only showing images to models is replaced by columns of `bank.py`. One line of JSON an
 auditor; what is there is not done again. Tables: `validity.py --tables`. Fifty further readings of every image make the
-alignment control slow, and it can only turn "no evidence" into "inconclusive": of the innocent sets it is asked of
-"plain" alone, and the table's "no-evidence" of the others is before it.
+alignment control slow, and it can only turn "no evidence" into "inconclusive": it is asked where the answer would be
+that without it, and of the innocent sets of "plain" alone; the table's "no-evidence" of the others is before it.
 """
 
 import argparse
@@ -39,8 +39,8 @@ from onnxmint.images.chosen import Decoded, Images
 from onnxmint.images.entries import ImageEntry
 from onnxmint.images.facts import ImageFacts
 from onnxmint.mint.difficulty import small_images
-from onnxmint.mint.fit import FittedModule, fit_on
 from onnxmint.mint.learned import learned_ease
+from onnxmint.mint.trainer import FittedModule, fit_on
 from onnxmint.progress import quiet
 from onnxmint.results.audit import Verdict
 from onnxmint.results.facts import EvidenceFacts
@@ -49,7 +49,7 @@ from onnxmint.stats.gate import Gate, gate_of
 from onnxmint.stats.heldout import HeldOut, cross_fitting_inflation
 from onnxmint.verdict.answer import reach_verdict
 from onnxmint.verdict.findings import Question
-from onnxmint.verdict.opinions import second_scores
+from onnxmint.verdict.opinions import SECOND, second_scores
 from onnxmint.verdict.units import as_units
 from onnxmint.verdict.yardstick import HeldOutScores, Traces, Yardstick
 from onnxmint.workflows.aligning import displaced
@@ -57,7 +57,8 @@ from onnxmint.workflows.aligning import displaced
 RESULTS = Path(__file__).parent / "results"
 KNOWN, ASKED, ALPHA, FREQUENT = 1000, 300, 0.05, 3
 PLAIN = "innocent, plain 0"
-TARGETS = ("cifar10-paper", "cifar10-small-nodropout", "cifar10-large-nhwc")
+TARGETS = ("cifar10-paper", "cifar10-small-nodropout", "cifar10-large-nhwc", "cifar10-resnet20")
+LARGEST_GROUP = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +72,7 @@ class World:
     members: Pool
     nonmembers: Pool
     copies: dict[str, Pool]
+    innocent: dict[str, Pool]
 
     def odds(self, pool: Pool, rows: np.ndarray, label: np.ndarray) -> np.ndarray:
         """Return (rows, V) float32 log-odds of the told class."""
@@ -88,6 +90,7 @@ class Asking:
     parts: tuple[tuple[Pool, np.ndarray], ...]
     label: np.ndarray
     guilty: bool
+    groups: np.ndarray | None = None
 
     @property
     def digest(self) -> np.ndarray:
@@ -117,11 +120,14 @@ def world(name: str, shared: Path, place: Path, views: int) -> World:
         members=bank.load(name, "members", place),
         nonmembers=bank.load(name, "nonmembers", place),
         copies={kind: bank.load(name, kind, place) for kind in bank.COPIES},
+        innocent={kind: bank.load(name, bank.INNOCENT + kind, place) for kind in bank.COPIES},
     )
 
 
-def train(here: World, inside: np.ndarray, outside: np.ndarray, seed: int) -> Auditor:
-    """Fit and control as `workflows/training.py` does."""
+def train(
+    here: World, inside: np.ndarray, outside: np.ndarray, seed: int, *, groups: np.ndarray | None = None
+) -> Auditor:
+    """Fit and control as `workflows/training.py` does; known images in groups are not controlled."""
     rng = np.random.default_rng(seed)
     pools = (here.members, inside), (here.nonmembers, outside)
     label = np.concatenate([pool.label[rows] for pool, rows in pools])
@@ -129,7 +135,7 @@ def train(here: World, inside: np.ndarray, outside: np.ndarray, seed: int) -> Au
     none = np.zeros(len(label), np.int8)
     table = divided(
         EvidenceTable(
-            index=np.arange(len(label)), is_member=is_member, labels=label, groups=None, part=none, fold=none
+            index=np.arange(len(label)), is_member=is_member, labels=label, groups=groups, part=none, fold=none
         ),
         rng,
     )
@@ -144,7 +150,10 @@ def train(here: World, inside: np.ndarray, outside: np.ndarray, seed: int) -> Au
     _, twin_score, _ = fitted(twin, table, seed)
     evidence = Evidence(table=table, sources=(None, None), facts=facts)  # type: ignore[arg-type]
     small = small_images(np.concatenate([pool.pixels[rows] for pool, rows in pools]))
-    ease, of = learned_ease(small, table, predicted, seed=seed, stage=quiet)
+    if groups is None:
+        ease, of = learned_ease(small, table, predicted, seed=seed, stage=quiet)
+    else:
+        ease, of = np.zeros(len(label)), np.zeros(len(label), np.int64)
     scored = HeldOutScores(table=table, score=score, folds=1, surest=odds[:, 0].astype(float), predicted=predicted)
     twin_scored = replace(scored, score=twin_score, surest=twin[:, 0].astype(float))
     right = predicted == label
@@ -161,7 +170,7 @@ def train(here: World, inside: np.ndarray, outside: np.ndarray, seed: int) -> Au
         facts=numbers,
         classes=10,
         target=scored,
-        twin=Twin(scored=twin_scored, yardstick=yardstick(table, twin_score, predicted, None, None), row=table.index),
+        twin=Twin(scored=twin_scored, yardstick=yardstick(table, twin_score, predicted), row=table.index),
         difficulty=Difficulty(score=ease, fold=of, words="learned", learned=True),
         seed=seed,
     )
@@ -172,7 +181,7 @@ def train(here: World, inside: np.ndarray, outside: np.ndarray, seed: int) -> Au
     return Auditor(
         module=module,
         gate=gate,
-        yardstick=yardstick(table, score, predicted, free_score, odds.mean(axis=1)),
+        yardstick=yardstick(table, score, predicted, (free_score, odds.mean(axis=1), free.mean(axis=1))),
         traces=Traces(
             digest=facts.digest,
             is_member=is_member,
@@ -181,7 +190,7 @@ def train(here: World, inside: np.ndarray, outside: np.ndarray, seed: int) -> Au
             difficulty=np.zeros(0, np.float32),
             judged=np.zeros(0, np.int32),
         ),
-        controls=control_evidence(seen, rng, wanted=True),
+        controls=control_evidence(seen, rng, wanted=groups is None),
         performance=metrics.auc(score[held][is_member[held]], score[held][~is_member[held]]),
     )
 
@@ -204,8 +213,7 @@ def yardstick(
     table: EvidenceTable,
     score: np.ndarray,
     predicted: np.ndarray,
-    free: np.ndarray | None,
-    level: np.ndarray | None,
+    second: tuple[np.ndarray, ...] = (),
 ) -> Yardstick:
     rows = np.flatnonzero(np.isfinite(score))
     rows = rows[np.lexsort((score[rows], ~table.is_member[rows]))]
@@ -216,18 +224,15 @@ def yardstick(
         is_test=table.part[rows] == TEST,
         fold=np.zeros(len(rows), np.int8),
         category=labels[rows].astype(np.int32),
-        group=None,
+        group=None if table.groups is None else table.groups[rows].astype(np.int32),
         number=rows.astype(np.int32),
-        free=None if free is None else free[rows].astype(np.float32),
-        level=None if level is None else level[rows].astype(np.float32),
+        **{name: values[rows].astype(np.float32) for name, values in zip(SECOND, second, strict=False)},
         right=predicted[rows] == labels[rows],
     )
 
 
-def judge(
-    here: World, auditor: Auditor, asking: Asking, seed: int, *, moved: bool, controlled: bool = True
-) -> dict[str, Any]:
-    """Judge a set as `workflows/auditing.py` does; `controlled` runs controls also where nothing is found."""
+def judge(here: World, auditor: Auditor, asking: Asking, seed: int, *, moved: bool) -> dict[str, Any]:
+    """Judge a set as `workflows/auditing.py` does."""
     rng = np.random.default_rng(seed)
     count = len(asking.label)
     rows, start = np.arange(count), np.cumsum([0, *(len(part) for _, part in asking.parts)])
@@ -239,7 +244,15 @@ def judge(
     score = auditor.module.score(torch.from_numpy(odds))[:, None]
     questioned = Questioned(
         source=None,  # type: ignore[arg-type]
-        entries=tuple(ImageEntry(index=i, path=str(i), label=int(asking.label[i]), group=None) for i in range(count)),
+        entries=tuple(
+            ImageEntry(
+                index=i,
+                path=str(i),
+                label=int(asking.label[i]),
+                group=None if asking.groups is None else str(asking.groups[i]),
+            )
+            for i in range(count)
+        ),
         labels=asking.label,
         facts=replace(facts, index=rows),
         described=facts.described,
@@ -252,11 +265,13 @@ def judge(
     )  # fmt: skip
     known = units.known.groups()
     others = second_scores(
-        units, rows, auditor.module.score(torch.from_numpy(free))[:, None], odds.mean(axis=1).astype(float)
+        units,
+        rows,
+        free=auditor.module.score(torch.from_numpy(free))[:, None],
+        level=odds.mean(axis=1).astype(float),
+        free_level=free.mean(axis=1).astype(float),
     )
     quick = reach_verdict(question(units, count), known, auc=auc(auditor), controls=(), asked=others)
-    if not controlled and quick.kind != "members-found":
-        return said(quick, (), quick)
     features = np.concatenate([pool.features[part] for pool, part, _ in of])
     seen = SeenQuestioned(
         questioned=questioned,
@@ -266,26 +281,29 @@ def judge(
         row=rows,
         features=np.concatenate([facts.pixel.astype(float), features], axis=1),
         easy=None,
-        aligned=aligned(here, of) if moved and (quick.p_value or 0) > ALPHA else None,
+        aligned=aligned(here, of) if moved and quick.kind == "no-evidence" else None,
         scored=rows,
         predicted=predicted,
         told=True,
         seed=seed,
     )
-    controls = control_question(auditor.controls, seen, rng, wanted=True)
+    controls = control_question(auditor.controls, seen, rng, wanted=asking.groups is None)
     verdict = reach_verdict(question(units, count), known, auc=auc(auditor), controls=controls, asked=others)
-    return said(verdict, controls, quick)
-
-
-def said(verdict: Verdict, controls: tuple[Any, ...], quick: Verdict) -> dict[str, Any]:
     return {
         "kind": verdict.kind,
         "p": verdict.p_value,
         "average": verdict.average_p_value,
+        "found at": finding_level(verdict),
         "opinions": {one.name: one.p_value for one in verdict.opinions},
         "failed": [control.name for control in controls if control.passed is False],
         "bare": quick.kind,
     }
+
+
+def finding_level(verdict: Verdict) -> float | None:
+    """Return the level from which on the tests agree that members are there, were no control to stop it."""
+    found = [verdict.p_value, *(one.p_value for one in verdict.opinions)]
+    return None if None in found else max(value for value in found if value is not None)
 
 
 def question(units: Any, count: int) -> Question:
@@ -348,6 +366,13 @@ def rows_of(
             f"innocent, some classes {times} times",
             innocent(rng.choice(rows, ASKED, replace=False, p=weight / weight.sum())),
         )
+    for kept in (0.8, 0.5):
+        rows = drawn(outside, round(ASKED / kept))
+        yield f"innocent, hardest {kept:.0%}", innocent(rows[np.argsort(free.easy[rows])[:ASKED]])
+    for kind in here.copies:
+        pool = here.innocent[kind]
+        rows = rng.permutation(len(pool.row))[:ASKED]
+        yield f"innocent, {kind}", Asking(parts=((pool, rows),), label=pool.label[rows], guilty=False)
     none = outside[:0]
     yield "guilty, all", guilty(drawn(inside), none)
     yield "guilty, half", guilty(drawn(inside, ASKED // 2), drawn(outside, ASKED // 2))
@@ -357,21 +382,40 @@ def rows_of(
             f"guilty, half, {wrong:.0%} wrong labels",
             guilty(drawn(inside, ASKED // 2), drawn(outside, ASKED // 2), wrong),
         )
+    harder = drawn(inside, 2 * ASKED)
+    yield "guilty, all, the harder half", guilty(harder[np.argsort(held.easy[harder])[:ASKED]], none)
     for kind, pool in here.copies.items():
         rows = rng.permutation(len(pool.row))[:ASKED]
         yield f"guilty, all {kind}", Asking(parts=((pool, rows),), label=pool.label[rows], guilty=True)
 
 
 def run(here: World, seed: int) -> dict[str, Any]:
-    """Train one auditor and judge every row's set; the copies are of the last members, which no evidence holds."""
+    """Train auditors and judge every row's set; copies are of the last images of a side, which no evidence holds."""
     rng = np.random.default_rng(seed)
     members = rng.permutation(len(here.members.row) - bank.COPIED)
-    outside = rng.permutation(len(here.nonmembers.row))
+    outside = rng.permutation(len(here.nonmembers.row) - bank.COPIED)
     auditor = train(here, members[:KNOWN], outside[:KNOWN], seed)
     sets = rows_of(here, members[KNOWN:], outside[KNOWN:], rng)
     judged = {name: judge(here, auditor, asking, seed, moved=asking.guilty or name == PLAIN) for name, asking in sets}
+    judged |= {name: judge(here, by, asking, seed, moved=False) for name, by, asking in others_of(here, rng, seed)}
     stopped = [control.name for control in auditor.controls if control.passed is False]
     return {"target": here.name, "seed": seed, "auc": auditor.performance, "failed": stopped, "sets": judged}
+
+
+def others_of(here: World, rng: np.random.Generator, seed: int) -> Iterator[tuple[str, Auditor, Asking]]:
+    """Yield innocent sets with auditors of another kind: of harder known non-members, and of groups of all sizes."""
+    members = rng.permutation(len(here.members.row) - bank.COPIED)
+    outside = rng.permutation(len(here.nonmembers.row) - bank.COPIED)
+    free, known, rest = here.nonmembers, outside[: 2 * KNOWN], outside[2 * KNOWN :]
+    hard = known[np.argsort(free.easy[known])[:KNOWN]]
+    asked = rest[:ASKED]
+    plain = Asking(parts=((free, asked),), label=free.label[asked], guilty=False)
+    yield "innocent, known non-members are the harder half", train(here, members[:KNOWN], hard, seed), plain
+    sizes = np.repeat(np.arange(2 * KNOWN), rng.integers(1, LARGEST_GROUP + 1, 2 * KNOWN))
+    side = np.concatenate([sizes[:KNOWN], sizes[:KNOWN] + 2 * KNOWN])
+    grouped = train(here, members[:KNOWN], outside[:KNOWN], seed, groups=side)
+    large = np.arange(ASKED) // LARGEST_GROUP
+    yield "innocent, groups of 1 to 12 known, of 12 asked", grouped, replace(plain, groups=large)
 
 
 def main() -> None:
