@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 from onnxmint.engine.observations import Observations
 from onnxmint.engine.store import choose
 from onnxmint.evidence.table import FIT, EvidenceTable
+from onnxmint.graph.auditor_outputs import FREE_LEVEL, LEVEL
 from onnxmint.methods.measuring import KnownScores, check_left
-from onnxmint.mint.fit import FittedModule, fit_on
-from onnxmint.mint.fitted import FREE_LEVEL, LEVEL, Fitted, finite, sample_of, signals_of
 from onnxmint.mint.modules.ensembles import Beside
+from onnxmint.mint.outcome import Fitted, finite, sample_of, signals_of
 from onnxmint.mint.reading import Reading
+from onnxmint.mint.trainer import FittedModule, fit_on
 from onnxmint.progress import Stage
 from onnxmint.settings import TrainSettings
 from onnxmint.stats.partition import divide

@@ -41,6 +41,7 @@ def audit(
     settings: AuditSettings | None = None,
     stage: Stage = quiet,
     keep: Callable[[Auditor], None] | None = None,
+    engine: Engine | None = None,
 ) -> AuditResult:
     """Say which of the questioned images a target was trained on, with error rates.
 
@@ -51,12 +52,13 @@ def audit(
         settings: level, prior, labels, groups, references, device; the defaults when None.
         stage: told of the progress.
         keep: given the auditor as soon as it is trained, so that whatever happens next costs no second training.
+        engine: shows the images and has a stage of its own; this process when None.
 
     Raises:
         OnnxmintError: one of its kinds, for files, options and devices that do not serve.
     """
     settings = settings or AuditSettings()
-    engine = Local(stage)
+    engine = engine or Local(stage)
     ready = (
         open_by_training(model, images, known, settings, engine, keep)
         if isinstance(known, Known)

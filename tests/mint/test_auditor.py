@@ -13,6 +13,7 @@ import pytest
 from onnxmint.errors import ModelError
 from onnxmint.mint.auditor import AUDITOR, METADATA_KEY, Auditor, load_auditor
 from onnxmint.preprocess.spec import PreprocessSpec
+from onnxmint.verdict.opinions import SECOND
 from onnxmint.verdict.yardstick import Traces, Yardstick
 from tests.report.conftest import measured
 from tests.results.test_json import example
@@ -29,7 +30,7 @@ GRAPH = """<ir_version: 8, opset_import: ["" : 17]> auditor (uint8[N,8,8,3] imag
 def made(**changes: Any) -> Auditor:
     """Return an auditor of four held-out images that fits together."""
     count = 4
-    found = example(AUDITOR)
+    found = Auditor.of(example(AUDITOR), b"")
     yardstick = Yardstick(
         score=np.arange(count, dtype=np.float32),
         is_member=np.array([True, True, False, False]),
@@ -74,6 +75,16 @@ def test_members_whose_separation_is_unknown_are_refused(tmp_path: Path) -> None
         load_auditor(stored(made(performance=None), tmp_path / "a.onnx"))
     nobody = replace(made().yardstick, is_member=np.zeros(4, np.bool_))
     assert load_auditor(stored(made(performance=None, yardstick=nobody), tmp_path / "b.onnx")).performance is None
+
+
+def test_an_audit_reads_the_outputs_that_the_held_out_images_have_values_of() -> None:
+    plain = made()
+    assert plain.columns == {"score": "score", "answer": "answer"}
+    column = np.zeros(4, np.float32)
+    both = replace(plain, yardstick=replace(plain.yardstick, **dict.fromkeys(SECOND, column)))
+    assert both.columns == {**plain.columns, **{name: name for name in SECOND}}
+    crossed = replace(plain, method=replace(plain.method, folds=5))
+    assert crossed.columns["score"] == "scores"
 
 
 SPEC = {"size": None, "crop": None}

@@ -17,7 +17,7 @@ from typing import Any
 import bank
 import numpy as np
 import torch
-from audits import ALPHA, ASKED, KNOWN, RESULTS, Asking, World, rows_of, world
+from asking import ASKED, Asking, World, rows_of, world
 from validity_tables import read_lines
 
 from onnxmint.controls.panel import control_evidence, control_question
@@ -29,7 +29,7 @@ from onnxmint.evidence.questioned import Questioned
 from onnxmint.evidence.table import TEST, EvidenceTable
 from onnxmint.images.entries import ImageEntry
 from onnxmint.images.facts import ImageFacts
-from onnxmint.mint.fit import FitSettings, FittedModule, fit_module
+from onnxmint.mint.trainer import FitSettings, FittedModule, fit_module
 from onnxmint.results.audit import Verdict
 from onnxmint.results.facts import Control, EvidenceFacts
 from onnxmint.verdict.answer import reach_verdict
@@ -38,6 +38,8 @@ from onnxmint.verdict.opinions import second_scores
 from onnxmint.verdict.units import as_units
 from onnxmint.verdict.yardstick import HeldOutScores, Traces, Yardstick
 
+RESULTS = Path(__file__).parent / "results"
+KNOWN, ALPHA = 1000, 0.05
 TARGETS = ("cifar10-paper", "cifar10-small-nodropout", "cifar10-large-nhwc", "cifar10-resnet20")
 HARDER = (0.8, 0.65)
 GUILTY = 10  # auditors of a target that guilty sets are judged by; their controls take nearly all of the time

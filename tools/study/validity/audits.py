@@ -21,7 +21,8 @@ from typing import Any
 import bank
 import numpy as np
 import torch
-from bank import Pool, log_odds
+from asking import ASKED, PLAIN, Asking, World, rows_of, world
+from bank import Pool
 from validity_tables import read_lines
 
 from onnxmint.controls.alignment import READINGS
@@ -29,12 +30,10 @@ from onnxmint.controls.panel import control_evidence, control_question
 from onnxmint.controls.seen import Difficulty, Missing, Seen, SeenQuestioned, Twin
 from onnxmint.engine.local import Local
 from onnxmint.engine.probe import ODDS, expose
-from onnxmint.engine.target import Target
 from onnxmint.evidence.copies import Copies
 from onnxmint.evidence.known import Evidence
 from onnxmint.evidence.questioned import Questioned
 from onnxmint.evidence.table import CALIBRATE, FIT, TEST, EvidenceTable, divided
-from onnxmint.graph.views import VIEW_SETS
 from onnxmint.images.chosen import Decoded, Images
 from onnxmint.images.entries import ImageEntry
 from onnxmint.images.facts import ImageFacts
@@ -55,47 +54,9 @@ from onnxmint.verdict.yardstick import HeldOutScores, Traces, Yardstick
 from onnxmint.workflows.aligning import displaced
 
 RESULTS = Path(__file__).parent / "results"
-KNOWN, ASKED, ALPHA, FREQUENT = 1000, 300, 0.05, 3
-PLAIN = "innocent, plain 0"
+KNOWN, ALPHA = 1000, 0.05
 TARGETS = ("cifar10-paper", "cifar10-small-nodropout", "cifar10-large-nhwc", "cifar10-resnet20")
 LARGEST_GROUP = 12
-
-
-@dataclass(frozen=True, kw_only=True)
-class World:
-    """A target with all that was recorded of it, at some number of views."""
-
-    name: str
-    target: Target
-    kind: str
-    views: tuple[int, ...]
-    members: Pool
-    nonmembers: Pool
-    copies: dict[str, Pool]
-    innocent: dict[str, Pool]
-
-    def odds(self, pool: Pool, rows: np.ndarray, label: np.ndarray) -> np.ndarray:
-        """Return (rows, V) float32 log-odds of the told class."""
-        return log_odds(pool.logits[rows][:, self.views], label, self.kind).astype(np.float32)
-
-    def twin_odds(self, pool: Pool, rows: np.ndarray, label: np.ndarray) -> np.ndarray:
-        """Return the same for the target with its weights drawn anew."""
-        return log_odds(pool.twin[rows], label, self.kind).astype(np.float32)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Asking:
-    """A set of questioned images: rows of pools, their labels as told, and the truth."""
-
-    parts: tuple[tuple[Pool, np.ndarray], ...]
-    label: np.ndarray
-    guilty: bool
-    groups: np.ndarray | None = None
-
-    @property
-    def digest(self) -> np.ndarray:
-        """Return the images' digests."""
-        return np.concatenate([pool.facts.digest[rows] for pool, rows in self.parts])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,20 +69,6 @@ class Auditor:
     traces: Traces
     controls: tuple[Any, ...]
     performance: float
-
-
-def world(name: str, shared: Path, place: Path, views: int) -> World:
-    target = bank.ready(name, shared)
-    return World(
-        name=name,
-        target=target,
-        kind=target.model.answer.kind,
-        views=tuple(bank.VIEWS.index(view) for view in VIEW_SETS[views]),
-        members=bank.load(name, "members", place),
-        nonmembers=bank.load(name, "nonmembers", place),
-        copies={kind: bank.load(name, kind, place) for kind in bank.COPIES},
-        innocent={kind: bank.load(name, bank.INNOCENT + kind, place) for kind in bank.COPIES},
-    )
 
 
 def train(
@@ -325,68 +272,6 @@ def aligned(here: World, of: list[tuple[Pool, np.ndarray, np.ndarray]]) -> np.nd
         part = Decoded(pixels=displaced(pixels, down, right, mirrored=mirrored), row=row, label=label)
         found.append(Local().observe(probe, Images(parts=(part,), count=len(row)), name="").columns[ODDS][:, 0])
     return np.stack(found, axis=1).astype(float)
-
-
-def rows_of(
-    here: World, inside: np.ndarray, outside: np.ndarray, rng: np.random.Generator
-) -> Iterator[tuple[str, Asking]]:
-    """Yield the questioned sets of one auditor; `inside` and `outside` are rows that its evidence left over."""
-    free, held = here.nonmembers, here.members
-
-    def drawn(rows: np.ndarray, count: int = ASKED) -> np.ndarray:
-        return rng.permutation(rows)[:count]
-
-    def innocent(rows: np.ndarray, label: np.ndarray | None = None) -> Asking:
-        return Asking(parts=((free, rows),), label=free.label[rows] if label is None else label, guilty=False)
-
-    def guilty(members: np.ndarray, others: np.ndarray, wrong: float = 0.0) -> Asking:
-        label = np.concatenate([held.label[members], free.label[others]])
-        changed = rng.random(len(label)) < wrong
-        label = np.where(changed, (label + rng.integers(1, 10, len(label))) % 10, label)
-        return Asking(parts=((held, members), (free, others)), label=label, guilty=True)
-
-    for number in range(3):
-        yield f"innocent, plain {number}", innocent(drawn(outside))
-    for share in (1.0, 0.5, 0.25):
-        rows = drawn(outside)
-        own = free.logits[rows, 0].argmax(axis=1)
-        yield (
-            f"innocent, {share:.0%} labelled by the target",
-            innocent(rows, np.where(rng.random(len(rows)) < share, own, free.label[rows])),
-        )
-    for kept in (0.9, 0.8, 0.7, 0.5):
-        rows = drawn(outside, round(ASKED / kept))
-        yield f"innocent, easiest {kept:.0%}", innocent(rows[np.argsort(-free.easy[rows])[:ASKED]])
-    rows = drawn(outside, 85)
-    yield "innocent, easiest 70% of 85", innocent(rows[np.argsort(-free.easy[rows])[:60]])
-    for times in (2, 3):
-        rows, frequent = drawn(outside, 1500), free.label
-        weight = np.where(frequent[rows] < FREQUENT, times, 1.0)
-        yield (
-            f"innocent, some classes {times} times",
-            innocent(rng.choice(rows, ASKED, replace=False, p=weight / weight.sum())),
-        )
-    for kept in (0.8, 0.5):
-        rows = drawn(outside, round(ASKED / kept))
-        yield f"innocent, hardest {kept:.0%}", innocent(rows[np.argsort(free.easy[rows])[:ASKED]])
-    for kind in here.copies:
-        pool = here.innocent[kind]
-        rows = rng.permutation(len(pool.row))[:ASKED]
-        yield f"innocent, {kind}", Asking(parts=((pool, rows),), label=pool.label[rows], guilty=False)
-    none = outside[:0]
-    yield "guilty, all", guilty(drawn(inside), none)
-    yield "guilty, half", guilty(drawn(inside, ASKED // 2), drawn(outside, ASKED // 2))
-    for wrong in (0.1, 0.25):
-        yield f"guilty, all, {wrong:.0%} wrong labels", guilty(drawn(inside), none, wrong)
-        yield (
-            f"guilty, half, {wrong:.0%} wrong labels",
-            guilty(drawn(inside, ASKED // 2), drawn(outside, ASKED // 2), wrong),
-        )
-    harder = drawn(inside, 2 * ASKED)
-    yield "guilty, all, the harder half", guilty(harder[np.argsort(held.easy[harder])[:ASKED]], none)
-    for kind, pool in here.copies.items():
-        rows = rng.permutation(len(pool.row))[:ASKED]
-        yield f"guilty, all {kind}", Asking(parts=((pool, rows),), label=pool.label[rows], guilty=True)
 
 
 def run(here: World, seed: int) -> dict[str, Any]:

@@ -4,8 +4,8 @@
 
 For each target and each pool of images: the target's answers to all 26 views, the placebo twin's to 2, the features
 that the twin describes images with, what the images look like without a model, and how easy another model finds them.
-Pools are members, non-members, and copies of some of both (mirrored, shifted, cropped, re-saved, resized). A pool that is
-there is skipped, so that recording can be stopped and taken up again.
+Pools are members, non-members, and copies of some of both (mirrored, shifted, cropped, re-saved, resized). A pool that
+is there is skipped, so that recording can be stopped and taken up again.
 """
 
 import argparse

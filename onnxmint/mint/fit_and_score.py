@@ -1,7 +1,4 @@
-"""A module fitted on known images and scored on others: how it is fitted, and what it gives.
-
-One way serves the target and its placebo twin: `fit_and_score`.
-"""
+"""Known images shown, a module fitted on some of them, the others scored: one way for a target and its placebo twin."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,16 +13,13 @@ from onnxmint.engine.target import Target
 from onnxmint.errors import UsageError
 from onnxmint.evidence.known import Evidence
 from onnxmint.evidence.table import CALIBRATE, FIT, TEST, EvidenceTable
+from onnxmint.graph.auditor_outputs import FREE_LEVEL, LEVEL, SCORE
 from onnxmint.graph.instrument import joined_name
 from onnxmint.graph.layers import Layer
 from onnxmint.methods.measuring import KnownScores, check_left
 from onnxmint.mint.crossing import fit_in_folds
-from onnxmint.mint.fit import FitSettings, FittedModule, fit_module, fit_on, module_for
-from onnxmint.mint.fitted import (
-    FREE_LEVEL,
+from onnxmint.mint.outcome import (
     LABEL_FREE,
-    LEVEL,
-    SCORE,
     Fitted,
     Keeping,
     Scoring,
@@ -35,6 +29,7 @@ from onnxmint.mint.fitted import (
     signals_of,
 )
 from onnxmint.mint.reading import Reading, open_reading
+from onnxmint.mint.trainer import FitSettings, FittedModule, fit_module, fit_on, module_for
 from onnxmint.progress import Stage
 from onnxmint.results.facts import Skipped
 from onnxmint.settings import TrainSettings, module_kind

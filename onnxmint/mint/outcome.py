@@ -12,9 +12,10 @@ from onnxmint.engine.probe import FREE, ODDS, Shown
 from onnxmint.engine.worker import to_numpy
 from onnxmint.errors import EvidenceError
 from onnxmint.evidence.table import TEST, EvidenceTable
+from onnxmint.graph.auditor_outputs import FREE_LEVEL, LEVEL
 from onnxmint.methods.measuring import COMPARED, KnownScores, Signals
-from onnxmint.mint.fit import FittedModule, as_tensor
 from onnxmint.mint.reading import Reading
+from onnxmint.mint.trainer import FittedModule, as_tensor
 from onnxmint.results.facts import Skipped
 from onnxmint.settings import ModuleName
 from onnxmint.stats.gate import Gate, gate_of
@@ -23,7 +24,8 @@ from onnxmint.verdict.yardstick import HeldOutScores, Yardstick
 
 NOT_FINITE = "the target's activations hold NaN or infinity at this layer; check --preprocess, or take another --layer"
 
-SCORE, LABEL_FREE, LEVEL, FREE_LEVEL = "score", "label-free score", "level", "label-free level"
+LABEL_FREE = "label-free score"
+"""Column of scores that the target's own top classes would have got, beside SCORE and LEVEL."""
 
 Rows = NDArray[np.int64]
 
