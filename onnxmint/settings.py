@@ -194,6 +194,8 @@ class AuditSettings(ImageSettings):
     # share of members that "no evidence" must have been able to notice
     relevant_share: Annotated[float, Within(low=0, high=1, above=True)] = 0.5
     reference: tuple[Path, ...] = ()  # as in TrainSettings: the same models, shown the questioned images
+    subject: str | None = None  # column or pattern that says whose images they are, or "folder"; each gets an answer
+    subject_first: str | None = None  # the subject that was asked for
     controls: bool = True
 
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from onnxmint.report.names import visible
-from onnxmint.results.audit import AuditResult
+from onnxmint.results.audit import AuditResult, SubjectsFacts
 from onnxmint.results.auditor import AuditorFacts
 from onnxmint.results.facts import Control, EvidenceFacts
 from onnxmint.stats.estimates import Estimate, Performance
@@ -23,6 +23,7 @@ WIDEST = 100  # columns of a paragraph that is still easy to read
 _HEADS = ("AUC", "95% interval", "TPR at 1% FPR", "95% interval")
 _WIDTHS = (5, 13, 13, 13)
 _GAP = "  "
+_SUBJECTS = 20  # lines of subjects; all are in the files
 
 Rate = tuple[str, Performance | None, str | None]
 
@@ -41,6 +42,8 @@ def print_summary(result: AuditResult, console: Console, *, files: Sequence[Path
     print_controls(result.controls, console)
     word = (verdict.kind.upper().replace("-", " "), _COLOURS[verdict.kind])
     _print_text(Text.assemble(word, f"  {visible(verdict.text)}"), console)
+    if result.subjects is not None:
+        _print_subjects(result.subjects, console)
     if not verdict.stopped_by:
         _print_text(Text(_flagged_words(asked.flagged, asked.images, asked.alpha)), console)
     print_warnings(result.warnings, console)
@@ -71,6 +74,38 @@ def print_controls(controls: Sequence[Control], console: Console) -> None:
     console.print(Text("controls: what else could explain it (intervals of 98.4%, reference 99.2%)", "dim"))
     console.print(table, width=min(console.width, WIDEST))
     console.print()
+
+
+def _print_subjects(subjects: SubjectsFacts, console: Console) -> None:
+    """Print a line for each subject, the first ones where they are many."""
+    table = Table.grid(padding=(0, 2))
+    for row in subjects.rows[:_SUBJECTS]:
+        numbers = "not tested" if row.p_value is None else f"p {row.p_value:.4f}, q {row.q_value:.3f}"
+        least = f", at least {row.at_least:,}" if row.at_least else ""
+        table.add_row(
+            Text(visible(row.name)),
+            Text(row.kind, _COLOURS[row.kind]),
+            Text(f"{_images(row.images)}, {numbers}{least}"),
+        )
+    console.print(
+        Text(f"by subject ({visible(subjects.by)}): {subjects_words(subjects)}", "dim"), width=_width(console)
+    )
+    console.print(table, width=_width(console))
+    if len(subjects.rows) > _SUBJECTS:
+        console.print(Text(f"{len(subjects.rows) - _SUBJECTS:,} more are in report.json", "dim"))
+    console.print()
+
+
+def subjects_words(subjects: SubjectsFacts) -> str:
+    """Say how many subjects were found, and how many of them may be false."""
+    return (
+        f"{subjects.found:,} of {len(subjects.rows):,} found, at most {100 * subjects.alpha:g}% of which are expected "
+        "to be false"
+    )
+
+
+def _width(console: Console) -> int:
+    return min(console.width, WIDEST)
 
 
 def _flagged_words(flagged: int, count: int, alpha: float) -> str:

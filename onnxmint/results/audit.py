@@ -78,6 +78,34 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SubjectFacts:
+    """The answer for the images of one subject."""
+
+    name: str
+    images: int  # that count for this subject alone
+    units: int  # of which so many count, copies and groups once
+    kind: VerdictKind
+    p_value: float | None  # the largest of the tests that must all find members; None when nothing was tested
+    q_value: float | None  # adjusted for the number of subjects
+    at_least: int | None  # so many units are members, with confidence 1 - alpha for this subject alone
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubjectsFacts:
+    """The answers for single subjects: of those found at most a share alpha is expected to be false."""
+
+    by: str  # how subjects were told apart: a column, a pattern, or "folder"
+    rule: str  # by which q-values were made
+    alpha: float
+    found: int
+    shared: int  # units in which images of several subjects come together, which count for none
+    without: int  # images of no subject
+    first: str | None  # the subject that was asked for
+    rows: tuple[SubjectFacts, ...]  # that one first, then by rising p-value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Histogram:
     """Counts of scores in common bins."""
 
@@ -115,6 +143,7 @@ class AuditResult:
     scores: ScoreTable
     warnings: tuple[str, ...] = ()
     unmeasured: str | None = None  # why there is no performance
+    subjects: SubjectsFacts | None = None  # None where none were asked for
 
 
 AUDIT = Document(

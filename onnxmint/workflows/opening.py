@@ -20,6 +20,7 @@ from onnxmint.images.sources import open_source, require_readable
 from onnxmint.methods.references import Reference, open_references
 from onnxmint.mint.auditor import Auditor
 from onnxmint.settings import AuditSettings, EvidenceSettings, TrainSettings, module_kind
+from onnxmint.workflows.naming import Subjects, subjects_of
 
 Rows = NDArray[np.int64]
 
@@ -49,6 +50,7 @@ class Ready:
     source: ImageSource
     references: Sequence[Reference]
     twin: Target | None
+    subjects: Subjects | None
 
 
 def open_with_auditor(model: str | Path, images: str | Path, auditor: Auditor, settings: AuditSettings) -> Ready:
@@ -60,6 +62,7 @@ def open_with_auditor(model: str | Path, images: str | Path, auditor: Auditor, s
         auditor=auditor,
         target=target,
         source=source,
+        subjects=subjects_of(images, source, settings),
         references=_references(target, auditor, settings),
         twin=twin_of(target, auditor.method.seed) if settings.controls else None,
     )
@@ -90,6 +93,7 @@ def open_by_training(
             f"the known images have labels, but not all images in {asked.location} have one, so their scores would not "
             "compare: give labels, or use --no-labels"
         )
+    subjects = subjects_of(images, asked, settings)
     trained = train_on(target, together, known.training, engine)
     if keep is not None:
         keep(trained.auditor)
@@ -97,6 +101,7 @@ def open_by_training(
         auditor=trained.auditor,
         target=trained.target,
         source=asked,
+        subjects=subjects,
         references=trained.references,
         twin=trained.twin,
     )

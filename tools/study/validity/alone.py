@@ -42,7 +42,6 @@ RESULTS = Path(__file__).parent / "results"
 KNOWN, ALPHA = 1000, 0.05
 TARGETS = ("cifar10-paper", "cifar10-small-nodropout", "cifar10-large-nhwc", "cifar10-resnet20")
 HARDER = (0.8, 0.65)
-GUILTY = 10  # auditors of a target that guilty sets are judged by; their controls take nearly all of the time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +113,12 @@ def calibrated(here: World, outside: np.ndarray, seed: int) -> Alone:
     )  # fmt: skip
 
 
+def described(facts: ImageFacts, asking: Asking) -> np.ndarray:
+    return np.concatenate(
+        [facts.pixel.astype(float), np.concatenate([pool.features[part] for pool, part in asking.parts])], axis=1
+    )
+
+
 def judge(here: World, auditor: Alone, asking: Asking, seed: int) -> dict[str, Any]:
     """Judge a set as `workflows/auditing.py` does; a control can only turn a finding into none, so others get none."""
     rows, start = np.arange(len(asking.label)), np.cumsum([0, *(len(part) for _, part in asking.parts)])
@@ -148,9 +153,7 @@ def judge(here: World, auditor: Alone, asking: Asking, seed: int) -> dict[str, A
     if quick.kind == "members-found":
         seen = SeenQuestioned(
             questioned=questioned, units=units, yardstick=auditor.yardstick, traces=auditor.traces, row=rows,
-            features=np.concatenate(
-                [facts.pixel.astype(float), np.concatenate([pool.features[part] for pool, part, _ in of])], axis=1
-            ),
+            features=Missing(why="not asked of guilty sets") if asking.guilty else described(facts, asking),
             easy=None, aligned=None, scored=rows, predicted=found["predicted"], told=True, seed=seed,
         )  # fmt: skip
         controls = control_question(auditor.controls, seen, np.random.default_rng(seed), wanted=True)
@@ -172,7 +175,7 @@ def run(here: World, seed: int) -> dict[str, Any]:
     outside, pool = rng.permutation(len(here.nonmembers.row)), here.nonmembers
     auditor = calibrated(here, outside[:KNOWN], seed)
     sets = rows_of(here, members, outside[KNOWN:], rng)
-    judged = {name: judge(here, auditor, one, seed) for name, one in sets if seed < GUILTY or not one.guilty}
+    judged = {name: judge(here, auditor, one, seed) for name, one in sets}
     for share in HARDER:
         drawn = outside[: round(KNOWN / share)]
         harder = calibrated(here, drawn[np.argsort(pool.easy[drawn])[:KNOWN]], seed)
