@@ -177,6 +177,9 @@ class EvaluateSettings(EvidenceSettings):
         default_factory=lambda: OfModules(fitted=True).names  # all that learn
     )
     reference: Path | None = None  # folder of reference models
+    epsilon: bool = False  # bound how private training can have been; only where the next one is declared
+    drawn_at_random: bool = False  # every known image became a member by a fair coin of its own
+    delta: Annotated[float, Within(low=0, high=1, below=True)] = 1e-5  # of differential privacy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

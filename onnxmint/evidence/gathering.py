@@ -58,6 +58,7 @@ def gather(
     rng: np.random.Generator,
     stage: Stage,
     folds: int | None = None,
+    blind: bool = False,
 ) -> tuple[Evidence, Copies]:
     """List and look at the known images, settle copies among them, and divide what is left.
 
@@ -68,6 +69,7 @@ def gather(
         rng: source of all draws.
         stage: told of the progress.
         folds: of a cross-fitted module; None keeps parts for fitting, calibration and test.
+        blind: divide without a look at who is a member.
 
     Raises:
         EvidenceError: too few images.
@@ -79,7 +81,7 @@ def gather(
             check_labels(table.labels[table.is_member == member], classes, source.location)
     facts = look_at_known(table, sources, rng=rng, stage=stage)
     evidence, settled = settle_copies(Evidence(table=table, sources=sources, facts=facts))
-    return replace(evidence, table=divided(evidence.table, rng, folds=folds)), settled
+    return replace(evidence, table=divided(evidence.table, rng, folds=folds, blind=blind)), settled
 
 
 def look_at_known(table: EvidenceTable, sources: Sources, *, rng: np.random.Generator, stage: Stage) -> ImageFacts:

@@ -104,13 +104,16 @@ def list_evidence(
     )
 
 
-def divided(table: EvidenceTable, rng: np.random.Generator, *, folds: int | None = None) -> EvidenceTable:
+def divided(
+    table: EvidenceTable, rng: np.random.Generator, *, folds: int | None = None, blind: bool = False
+) -> EvidenceTable:
     """Return the table with every row in a part, or, for cross-fitting, in a fold of the test part.
 
     Args:
         table: known images.
         rng: source of the division.
         folds: number of folds of a cross-fitted module; None keeps parts for fitting, calibration and test.
+        blind: divide without a look at who is a member: parts then hold about as many of each side, not exactly.
 
     Raises:
         EvidenceError: too few groups.
@@ -119,9 +122,10 @@ def divided(table: EvidenceTable, rng: np.random.Generator, *, folds: int | None
     _check_groups(table.groups, table.is_member)
     if table.alone:
         return replace(table, part=np.full(len(table.index), TEST, np.int8))
+    side = np.zeros_like(table.is_member) if blind else table.is_member
     if folds is None:
-        return replace(table, part=divide(table.is_member, table.labels, table.groups, rng, shares=SHARES))
-    fold = divide(table.is_member, table.labels, table.groups, rng, shares=(1 / folds,) * folds)
+        return replace(table, part=divide(side, table.labels, table.groups, rng, shares=SHARES))
+    fold = divide(side, table.labels, table.groups, rng, shares=(1 / folds,) * folds)
     return replace(table, part=np.full(len(fold), TEST, np.int8), fold=fold)
 
 
