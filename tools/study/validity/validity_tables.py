@@ -235,7 +235,7 @@ def _alone(lines: list[Row]) -> str:
 `alone.py`: {len(lines)} auditors, each of 1,000 known non-members of one of {", ".join(targets)}, and of no known
 members; 300 questioned images a set. The score, `gap` on 26 views, was fixed in advance. Rows as above, and two more:
 known non-members that are the hardest 80 and 65 % by another classifier, as if they had been collected later. Guilty
-sets were not asked for exchangeability, which stops most copies. What is not found is inconclusive, never `no-evidence`.
+sets were not asked for exchangeability, which stops most copies. What is not found is inconclusive, nothing is cleared.
 By target: members-found. cifar10-resnet20 hardly gives its training images away (AUC .52), so nothing is found there.
 """
     said: dict[str, list[tuple[str, Row]]] = {}
