@@ -16,6 +16,7 @@ from onnxmint.engine.observations import Engine
 from onnxmint.engine.target import Target, make_ready, require_one_view, target_warnings, twin_of
 from onnxmint.errors import UsageError
 from onnxmint.evidence.gathering import gather, open_evidence, with_others
+from onnxmint.evidence.nobody import UNMEASURED, Nobody
 from onnxmint.graph.instrument import joined_name
 from onnxmint.graph.serial import require_one_file
 from onnxmint.images.together import Together
@@ -87,7 +88,8 @@ def train_on(target: Target, known: Together, settings: TrainSettings, engine: E
         raise UsageError("--reference is a control: leave out --no-controls, or the reference")
     rng = np.random.default_rng(settings.seed)
     require_one_file(target.model.model, target.model.path)
-    settings = _one_view_if_mixing(target, settings)
+    alone = isinstance(known.sources[0], Nobody)
+    settings = _one_view_if_mixing(target, fixed_in_advance(target, settings) if alone else settings)
     read = what_is_read(target.layers, settings)
     classes = target.model.answer.classes
     evidence, copies = gather(known.sources, classes, settings, rng=rng, stage=engine.stage, folds=settings.folds)
@@ -112,6 +114,29 @@ def train_on(target: Target, known: Together, settings: TrainSettings, engine: E
     auditor = merge(fitted, _content(fitted, seen, watched, controls, references, known, settings, rng))
     check_parity(auditor, fitted, engine)
     return Trained(auditor=auditor, target=target, twin=twin, references=references)
+
+
+def fixed_in_advance(target: Target, settings: TrainSettings) -> TrainSettings:
+    """Return settings for known non-members alone, from which no score can be learned.
+
+    The score is `gap`. How sure a model is of an image (`phi`) tells easy images from hard ones as well as members from
+    others; how far it is surer of the very image than of its moved and mirrored copies finds more members and hardly
+    knows easy from hard (`tools/study/validity`, part "alone"). A target that cannot be shown several views has `phi`
+    only, with which members are found where given references share the finding.
+
+    Raises:
+        UsageError: another module, a layer or folds were asked for.
+    """
+    name = "phi" if target.model.input.mixes else "gap"
+    if settings.module not in ("auto", name):
+        raise UsageError(
+            f"without --members the score is fixed in advance, and is {name}: other modules learn from known members, "
+            f"or take easy images for members; leave out --module {settings.module}"
+        )
+    if settings.layers != ("auto",) or settings.folds is not None:
+        word = "--layer" if settings.folds is None else "--folds"
+        raise UsageError(f"{word} is for learning from known members, and there is no --members: leave it out")
+    return replace(settings, module=name)
 
 
 def _one_view_if_mixing(target: Target, settings: TrainSettings) -> TrainSettings:
@@ -144,8 +169,9 @@ def _content(
         preprocess=target.spec,
         method=_method(fitted, references, settings),
         evidence=seen.facts,
-        performance=measure(fitted.score, held, rng, folds=fitted.folds),
-        baselines=tuple(measure_baselines(held, rng)),
+        performance=None if held.table.alone else measure(fitted.score, held, rng, folds=fitted.folds),
+        unmeasured=UNMEASURED if held.table.alone else None,
+        baselines=() if held.table.alone else tuple(measure_baselines(held, rng)),
         gate=fitted.gate,
         yardstick=yardstick_of(fitted),
         controls=controls,
