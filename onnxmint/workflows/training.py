@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from onnxmint import __version__
 from onnxmint.controls.panel import control_evidence
@@ -19,6 +21,7 @@ from onnxmint.evidence.gathering import gather, open_evidence
 from onnxmint.evidence.nobody import UNMEASURED, Nobody
 from onnxmint.graph.instrument import joined_name
 from onnxmint.graph.serial import require_one_file
+from onnxmint.images.facts import ImageFacts
 from onnxmint.images.together import Together
 from onnxmint.methods.given import given_references
 from onnxmint.methods.measuring import evidence_facts, evidence_warnings, measure, measure_baselines
@@ -35,6 +38,11 @@ from onnxmint.settings import TrainSettings, module_kind
 from onnxmint.stats import metrics, two_sample
 from onnxmint.verdict.yardstick import Traces
 from onnxmint.workflows.watching import Watched, watch
+
+TOO_MANY = (
+    "So many images are known that only exact copies of them are recognised among questioned images, not near copies."
+)
+_REMEMBERED = 200_000  # known images whose looks are kept; some 50 MiB of an auditor's file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +189,7 @@ def _content(
             described=watched.described,
             difficulty=watched.ease,
             judged=watched.judged,
+            **_looks(seen.evidence.facts),
         ),
         version=__version__,
         created=now(),
@@ -191,8 +200,14 @@ def _content(
             *evidence_warnings(seen.facts),
             *target_warnings(target.model),
             *_module_notes(fitted, settings),
+            *([] if len(seen.evidence.facts.phash) <= _REMEMBERED else [TOO_MANY]),
         ),
     )
+
+
+def _looks(facts: ImageFacts) -> dict[str, NDArray[Any]]:
+    """Return what near copies of known images are recognised by, nothing where the file would grow too large."""
+    return {"phash": facts.phash, "thumb": facts.thumb} if len(facts.phash) <= _REMEMBERED else {}
 
 
 def _module_notes(fitted: Fitted, settings: TrainSettings) -> tuple[str, ...]:
