@@ -1,6 +1,6 @@
 """No known members: what stands in their place where an audit knows non-members only."""
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from collections.abc import Set as AbstractSet
 
 from onnxmint.images.classes import Numbering
@@ -24,6 +24,10 @@ class Nobody:
 
     def entries(self) -> tuple[ImageEntry, ...]:
         """List no image."""
+        return ()
+
+    def origins(self) -> tuple[Hashable, ...]:
+        """Return no place."""
         return ()
 
     def read(self, wanted: AbstractSet[int] | None = None) -> Iterator[EncodedImage]:

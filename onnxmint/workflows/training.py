@@ -17,11 +17,11 @@ from onnxmint.engine.local import Local
 from onnxmint.engine.observations import Engine
 from onnxmint.engine.target import Target, make_ready, require_one_view, target_warnings, twin_of
 from onnxmint.errors import UsageError
-from onnxmint.evidence.gathering import gather, open_evidence
+from onnxmint.evidence.gathering import gather, open_evidence, with_others
+from onnxmint.evidence.known import Evidence
 from onnxmint.evidence.nobody import UNMEASURED, Nobody
 from onnxmint.graph.instrument import joined_name
 from onnxmint.graph.serial import require_one_file
-from onnxmint.images.facts import ImageFacts
 from onnxmint.images.together import Together
 from onnxmint.methods.given import given_references
 from onnxmint.methods.measuring import evidence_facts, evidence_warnings, measure, measure_baselines
@@ -101,6 +101,7 @@ def train_on(target: Target, known: Together, settings: TrainSettings, engine: E
     read = what_is_read(target.layers, settings)
     classes = target.model.answer.classes
     evidence, copies = gather(known.sources, classes, settings, rng=rng, stage=engine.stage, folds=settings.folds)
+    evidence = with_others(evidence, engine.stage)
     references = given_references(settings.reference, target, evidence, settings, engine)
     fitted = fit_and_score(target, evidence, read, settings, engine)
     twin = twin_of(target, settings.seed) if settings.controls else None
@@ -168,7 +169,7 @@ def _content(
     rng: np.random.Generator,
 ) -> AuditorContent:
     """Measure the module and write down what is known of it."""
-    held, target, looked = fitted.held, fitted.reading.exposed.target, seen.evidence.facts
+    held, target, looked, looks = fitted.held, fitted.reading.exposed.target, seen.evidence.facts, _looks(seen.evidence)
     turned = orientation_note(looked.turned, len(looked.index), target.spec, "the known images")
     return AuditorContent(
         classes=known.numbering,
@@ -183,13 +184,13 @@ def _content(
         yardstick=yardstick_of(fitted),
         controls=controls,
         traces=Traces(
-            digest=looked.digest,
-            is_member=seen.evidence.table.is_member,
+            digest=np.concatenate([looked.digest, seen.evidence.others.looks.digest]),
+            is_member=np.concatenate([seen.evidence.table.is_member, seen.evidence.others.is_member]),
             features=watched.features,
             described=watched.described,
             difficulty=watched.ease,
             judged=watched.judged,
-            **_looks(seen.evidence.facts),
+            **looks,
         ),
         version=__version__,
         created=now(),
@@ -200,14 +201,20 @@ def _content(
             *evidence_warnings(seen.facts),
             *target_warnings(target.model),
             *_module_notes(fitted, settings),
-            *([] if len(seen.evidence.facts.phash) <= _REMEMBERED else [TOO_MANY]),
+            *([] if looks else [TOO_MANY]),
         ),
     )
 
 
-def _looks(facts: ImageFacts) -> dict[str, NDArray[Any]]:
+def _looks(evidence: Evidence) -> dict[str, NDArray[Any]]:
     """Return what near copies of known images are recognised by, nothing where the file would grow too large."""
-    return {"phash": facts.phash, "thumb": facts.thumb} if len(facts.phash) <= _REMEMBERED else {}
+    looked, others = evidence.facts, evidence.others.looks
+    if len(looked.phash) + len(others.phash) > _REMEMBERED:
+        return {}
+    return {
+        "phash": np.concatenate([looked.phash, others.phash]),
+        "thumb": np.concatenate([looked.thumb, others.thumb]),
+    }
 
 
 def _module_notes(fitted: Fitted, settings: TrainSettings) -> tuple[str, ...]:

@@ -6,9 +6,9 @@ Each auditor is trained on its own 1,000 + 1,000 known images of a target, with 
 twin's module, learned difficulty, files, pixels, copies, exchangeability, labels, alignment); then every row's set of
 questioned images, drawn anew and disjoint from the evidence, is judged. The module is fitted, the controls and the
 verdict are those of the package; only showing images to models is replaced by columns of `bank.py`. One line of JSON an
-auditor; what is there is not done again. Tables: `validity.py --tables`. Fifty further readings of every image make the
-alignment control slow, and it can only turn "no evidence" into "inconclusive": it is asked where the answer would be
-that without it, and of the innocent sets of "plain" alone; the table's "no-evidence" of the others is before it.
+auditor; what is there is not done again. Tables: `validity.py --tables`. Controls can only make an answer inconclusive:
+but for "plain 0" they are run where they could change what a row is about (of innocent sets the answer members-found,
+of guilty ones no-evidence too), so that "no-evidence" of the other innocent rows is before them.
 """
 
 import argparse
@@ -72,9 +72,15 @@ class Auditor:
 
 
 def train(
-    here: World, inside: np.ndarray, outside: np.ndarray, seed: int, *, groups: np.ndarray | None = None
+    here: World,
+    inside: np.ndarray,
+    outside: np.ndarray,
+    seed: int,
+    *,
+    groups: np.ndarray | None = None,
+    controlled: bool = True,
 ) -> Auditor:
-    """Fit and control as `workflows/training.py` does; known images in groups are not controlled."""
+    """Fit and control as `workflows/training.py` does."""
     rng = np.random.default_rng(seed)
     pools = (here.members, inside), (here.nonmembers, outside)
     label = np.concatenate([pool.label[rows] for pool, rows in pools])
@@ -97,7 +103,7 @@ def train(
     _, twin_score, _ = fitted(twin, table, seed)
     evidence = Evidence(table=table, sources=(None, None), facts=facts)  # type: ignore[arg-type]
     small = small_images(np.concatenate([pool.pixels[rows] for pool, rows in pools]))
-    if groups is None:
+    if controlled:
         ease, of = learned_ease(small, table, predicted, seed=seed, stage=quiet)
     else:
         ease, of = np.zeros(len(label)), np.zeros(len(label), np.int64)
@@ -137,7 +143,7 @@ def train(
             difficulty=np.zeros(0, np.float32),
             judged=np.zeros(0, np.int32),
         ),
-        controls=control_evidence(seen, rng, wanted=groups is None),
+        controls=control_evidence(seen, rng, wanted=controlled),
         performance=metrics.auc(score[held][is_member[held]], score[held][~is_member[held]]),
     )
 
@@ -178,7 +184,7 @@ def yardstick(
     )
 
 
-def judge(here: World, auditor: Auditor, asking: Asking, seed: int, *, moved: bool) -> dict[str, Any]:
+def judge(here: World, auditor: Auditor, asking: Asking, seed: int, *, whole: bool = False) -> dict[str, Any]:
     """Judge a set as `workflows/auditing.py` does."""
     rng = np.random.default_rng(seed)
     count = len(asking.label)
@@ -228,13 +234,14 @@ def judge(here: World, auditor: Auditor, asking: Asking, seed: int, *, moved: bo
         row=rows,
         features=np.concatenate([facts.pixel.astype(float), features], axis=1),
         easy=None,
-        aligned=aligned(here, of) if moved and quick.kind == "no-evidence" else None,
+        aligned=aligned(here, of) if (asking.guilty or whole) and quick.kind == "no-evidence" else None,
         scored=rows,
         predicted=predicted,
         told=True,
         seed=seed,
     )
-    controls = control_question(auditor.controls, seen, rng, wanted=asking.groups is None)
+    matter = whole or quick.kind == "members-found" or (asking.guilty and quick.kind == "no-evidence")
+    controls = control_question(auditor.controls, seen, rng, wanted=True) if matter else auditor.controls
     verdict = reach_verdict(question(units, count), known, auc=auc(auditor), controls=controls, asked=others)
     return {
         "kind": verdict.kind,
@@ -281,26 +288,30 @@ def run(here: World, seed: int) -> dict[str, Any]:
     outside = rng.permutation(len(here.nonmembers.row) - bank.COPIED)
     auditor = train(here, members[:KNOWN], outside[:KNOWN], seed)
     sets = rows_of(here, members[KNOWN:], outside[KNOWN:], rng)
-    judged = {name: judge(here, auditor, asking, seed, moved=asking.guilty or name == PLAIN) for name, asking in sets}
-    judged |= {name: judge(here, by, asking, seed, moved=False) for name, by, asking in others_of(here, rng, seed)}
+    judged = {name: judge(here, auditor, asking, seed, whole=name == PLAIN) for name, asking in sets}
+    judged |= dict(others_of(here, rng, seed))
     stopped = [control.name for control in auditor.controls if control.passed is False]
     return {"target": here.name, "seed": seed, "auc": auditor.performance, "failed": stopped, "sets": judged}
 
 
-def others_of(here: World, rng: np.random.Generator, seed: int) -> Iterator[tuple[str, Auditor, Asking]]:
-    """Yield innocent sets with auditors of another kind: of harder known non-members, and of groups of all sizes."""
+def others_of(here: World, rng: np.random.Generator, seed: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Judge an innocent set by auditors of another kind: of harder known non-members, and of groups of all sizes."""
     members = rng.permutation(len(here.members.row) - bank.COPIED)
     outside = rng.permutation(len(here.nonmembers.row) - bank.COPIED)
     free, known, rest = here.nonmembers, outside[: 2 * KNOWN], outside[2 * KNOWN :]
     hard = known[np.argsort(free.easy[known])[:KNOWN]]
     asked = rest[:ASKED]
     plain = Asking(parts=((free, asked),), label=free.label[asked], guilty=False)
-    yield "innocent, known non-members are the harder half", train(here, members[:KNOWN], hard, seed), plain
+    found = judge(here, train(here, members[:KNOWN], hard, seed, controlled=False), plain, seed)
+    if found["bare"] == "members-found":
+        found = judge(here, train(here, members[:KNOWN], hard, seed), plain, seed)
+    yield "innocent, known non-members are the harder half", found
     sizes = np.repeat(np.arange(2 * KNOWN), rng.integers(1, LARGEST_GROUP + 1, 2 * KNOWN))
     side = np.concatenate([sizes[:KNOWN], sizes[:KNOWN] + 2 * KNOWN])
-    grouped = train(here, members[:KNOWN], outside[:KNOWN], seed, groups=side)
+    grouped = train(here, members[:KNOWN], outside[:KNOWN], seed, groups=side, controlled=False)
     large = np.arange(ASKED) // LARGEST_GROUP
-    yield "innocent, groups of 1 to 12 known, of 12 asked", grouped, replace(plain, groups=large)
+    asked_groups = judge(here, grouped, replace(plain, groups=large), seed)
+    yield "innocent, groups of 1 to 12 known, of 12 asked", asked_groups
 
 
 def main() -> None:
