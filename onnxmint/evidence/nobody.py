@@ -27,7 +27,7 @@ class Nobody:
         return ()
 
     def origins(self) -> tuple[Hashable, ...]:
-        """List no place either."""
+        """Return no place."""
         return ()
 
     def read(self, wanted: AbstractSet[int] | None = None) -> Iterator[EncodedImage]:

@@ -94,10 +94,9 @@ def list_evidence(
     kept = [_draw(source.entries(), limit, rng) for source in (members, nonmembers)]
     entries = [*kept[0], *kept[1]]
     is_member = np.arange(len(entries)) < len(kept[0])
-    alone = isinstance(members, Nobody)
-    sides = ((members, "members", kept[0]), (nonmembers, "non-members", kept[1]))
-    for source, name, side in sides[alone:]:
-        require_enough(len(side), name, why_fewer(source), alone=alone)
+    for source, name, side in ((members, "members", kept[0]), (nonmembers, "non-members", kept[1])):
+        if not isinstance(source, Nobody):
+            require_enough(len(side), name, why_fewer(source))
     return EvidenceTable(
         index=np.array([entry.index for entry in entries], np.int64),
         is_member=is_member,
@@ -124,7 +123,7 @@ def divided(
     """
     if not table.alone:
         require_enough(int(table.is_member.sum()), "members")
-    require_enough(int((~table.is_member).sum()), "non-members", alone=table.alone)
+    require_enough(int((~table.is_member).sum()), "non-members")
     _check_groups(table.groups, table.is_member)
     if table.alone:
         return replace(table, part=np.full(len(table.index), TEST, np.int8))
@@ -135,22 +134,21 @@ def divided(
     return replace(table, part=np.full(len(fold), TEST, np.int8), fold=fold)
 
 
-def require_enough(count: int, name: str, why: str = "", *, alone: bool = False) -> None:
+def require_enough(count: int, name: str, why: str = "") -> None:
     """Refuse too few known images of a side.
 
     Args:
         count: how many can be used.
         name: of the side.
         why: what has to be said of those that cannot, to be put behind.
-        alone: whether non-members are all that is known, so that nothing is fitted.
 
     Raises:
         EvidenceError: fewer than MINIMUM.
     """
     if count < MINIMUM:
-        use = "measure by" if alone else "fit, calibrate and test on"
         raise EvidenceError(
-            f"{count} known {name} are too few to {use}: give at least {MINIMUM}, better 1,000 or more{why}"
+            f"{count} known {name} are too few to fit, calibrate and test on: give at least {MINIMUM}, better 1,000 or "
+            f"more{why}"
         )
 
 

@@ -93,8 +93,7 @@ def load_auditor(path: Path) -> Auditor:
         raise ModelError(f"{path} is an ONNX file but no auditor; make one with: onnxmint train")
     auditor = Auditor.of(AUDITOR.read(found[METADATA_KEY], f"the auditor {path}"), model)
     outputs, folds = {output.name for output in proto.graph.output}, auditor.method.folds
-    measured = auditor.performance is not None
-    apart = _apart(auditor.yardstick, auditor.traces, folds, measured=measured)
+    apart = _apart(auditor.yardstick, auditor.traces, folds, measured=auditor.performance is not None)
     for wrong in (*_impossible(auditor, outputs), *apart):
         raise ModelError(f"the auditor {path}: {wrong}; train it again")
     channels = 1 if auditor.preprocess.channels == "gray" else 3

@@ -12,6 +12,7 @@ from onnxmint.engine.local import Local
 from onnxmint.engine.observations import Engine
 from onnxmint.engine.target import target_facts
 from onnxmint.evidence.questioned import Questioned, look_at_questioned
+from onnxmint.images.known_copies import Looks
 from onnxmint.images.sources import Place
 from onnxmint.mint.auditor import Auditor
 from onnxmint.preprocess.declaring import orientation_note
@@ -73,7 +74,8 @@ def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult
     """Score the questioned images, control them, and reach a verdict."""
     auditor, target, rng = ready.auditor, ready.target, np.random.default_rng(settings.seed)
     traces, (gate, yardstick) = auditor.traces, gate_and_yardstick(auditor.gate, auditor.yardstick)
-    asked = look_at_questioned(ready.source, traces.digest, traces.is_member, rng=rng, stage=engine.stage)
+    known = Looks(digest=traces.digest, phash=traces.phash, thumb=traces.thumb)
+    asked = look_at_questioned(ready.source, known, traces.is_member, rng=rng, stage=engine.stage)
     scored = score(ready, asked, settings, engine)
     units = as_units(
         scored.score,
@@ -173,7 +175,10 @@ def _warnings(
             f"{len(scored.skipped)} of {len(asked.entries)} questioned images were skipped; the report names them."
         )
     if asked.known:
-        found.append(f"{len(asked.known)} questioned images are known images of the evidence; they were not judged.")
+        found.append(
+            f"{len(asked.known)} questioned images are known images of the evidence, or near copies of such; they were "
+            "not judged."
+        )
     if yardstick.group is not None and not units.grouped:
         found.append(
             "The evidence has groups but the questioned images have none (--group): they were measured by one image of "

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from onnxmint import __version__
 from onnxmint.controls.panel import control_evidence
@@ -16,6 +18,7 @@ from onnxmint.engine.observations import Engine
 from onnxmint.engine.target import Target, make_ready, require_one_view, target_warnings, twin_of
 from onnxmint.errors import UsageError
 from onnxmint.evidence.gathering import gather, open_evidence, with_others
+from onnxmint.evidence.known import Evidence
 from onnxmint.evidence.nobody import UNMEASURED, Nobody
 from onnxmint.graph.instrument import joined_name
 from onnxmint.graph.serial import require_one_file
@@ -35,6 +38,11 @@ from onnxmint.settings import TrainSettings, module_kind
 from onnxmint.stats import metrics, two_sample
 from onnxmint.verdict.yardstick import Traces
 from onnxmint.workflows.watching import Watched, watch
+
+TOO_MANY = (
+    "So many images are known that only exact copies of them are recognised among questioned images, not near copies."
+)
+_REMEMBERED = 200_000  # known images whose looks are kept; some 50 MiB of an auditor's file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +169,7 @@ def _content(
     rng: np.random.Generator,
 ) -> AuditorContent:
     """Measure the module and write down what is known of it."""
-    held, target, looked = fitted.held, fitted.reading.exposed.target, seen.evidence.facts
+    held, target, looked, looks = fitted.held, fitted.reading.exposed.target, seen.evidence.facts, _looks(seen.evidence)
     turned = orientation_note(looked.turned, len(looked.index), target.spec, "the known images")
     return AuditorContent(
         classes=known.numbering,
@@ -182,6 +190,7 @@ def _content(
             described=watched.described,
             difficulty=watched.ease,
             judged=watched.judged,
+            **looks,
         ),
         version=__version__,
         created=now(),
@@ -192,8 +201,20 @@ def _content(
             *evidence_warnings(seen.facts),
             *target_warnings(target.model),
             *_module_notes(fitted, settings),
+            *([] if looks else [TOO_MANY]),
         ),
     )
+
+
+def _looks(evidence: Evidence) -> dict[str, NDArray[Any]]:
+    """Return what near copies of known images are recognised by, nothing where the file would grow too large."""
+    looked, others = evidence.facts, evidence.others.looks
+    if len(looked.phash) + len(others.phash) > _REMEMBERED:
+        return {}
+    return {
+        "phash": np.concatenate([looked.phash, others.phash]),
+        "thumb": np.concatenate([looked.thumb, others.thumb]),
+    }
 
 
 def _module_notes(fitted: Fitted, settings: TrainSettings) -> tuple[str, ...]:

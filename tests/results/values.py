@@ -134,7 +134,8 @@ def _scores(kind: type) -> Strategy:
 def _traces(kind: type) -> Strategy:
     hints = get_type_hints(kind)
     table = {name: columns(hint, FEW) for name, hint in hints.items()}
-    return st.builds(kind, **table | {"features": columns(hints["features"], FEW, 2)})
+    matrices = {"features": columns(hints["features"], FEW, 2), "thumb": columns(hints["thumb"], FEW, 192)}
+    return st.builds(kind, **table | matrices)
 
 
 def _numbering(kind: type) -> Strategy:

@@ -129,7 +129,7 @@ def test_a_prior_is_of_no_use(both: tuple[AuditResult, bytes], tmp_path: Path) -
 
 def test_too_few_known_nonmembers_are_refused() -> None:
     known = Known(members=None, nonmembers=f"{KNOWN[1]}?rows=0:30", training=FEW)
-    with pytest.raises(EvidenceError, match="30 known non-members are too few to measure by"):
+    with pytest.raises(EvidenceError, match="30 known non-members are too few to fit, calibrate and test on"):
         audit(MODEL, QUESTIONED, known, settings=CPU)
 
 
