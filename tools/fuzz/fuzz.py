@@ -1,0 +1,106 @@
+"""Hostile inputs and kills, from a seed: whatever is given, the answer is a result or one clean line.
+
+    python tools/fuzz/fuzz.py --kind models --count 10000 --seed 1 --results tools/fuzz/results/models.json
+    python tools/fuzz/fuzz.py --minutes 2          # all kinds in their shares; fails when anything was found
+    python tools/fuzz/fuzz.py --kind models --seed 1 --only 4711   # one case again, with all it says
+
+Cases that were run already (same kind, seed and package) are not run again. The journal lies in ONNXMINT_FUZZ, or in
+the temporary folder.
+"""
+
+import os
+
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")  # before libraries are loaded: workers are forked from a process of one thread
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from auditors import Auditors
+from images import Images
+from journal import Journal, summary
+from kills import Kills
+from models import Models
+from runs import Runs
+from sources import Sources
+from supervising import one_case, outcomes, settle_streams
+from trial import Kind
+from watching import Watch
+
+KINDS: tuple[Kind, ...] = (Models(), Images(), Sources(), Auditors(), Runs(), Kills())
+_WORK = Path(os.environ.get("ONNXMINT_FUZZ", Path(tempfile.gettempdir()) / "onnxmint-fuzzing"))
+_FOREVER = 10**9
+
+
+def main() -> int:
+    """Run what was asked for and return the exit code: 1 when something was found."""
+    options = _options()
+    _WORK.mkdir(parents=True, exist_ok=True)
+    wanted = [kind for kind in KINDS if options.kind in (None, kind.name)]
+    if options.only is not None:
+        return _one(wanted[0], options.only, options.seed)
+    shares = sum(kind.share for kind in wanted)
+    failures = 0
+    for kind in wanted:
+        seconds = 60 * options.minutes * kind.share / shares if options.minutes else _FOREVER
+        failures += _run(kind, options, time.monotonic() + seconds)
+    return 1 if failures else 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kind", choices=[kind.name for kind in KINDS], help="one kind; all without")
+    parser.add_argument("--count", type=int, default=0, help="cases 0 to COUNT - 1")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=0.0, help="stop then; all kinds get their share")
+    parser.add_argument("--results", type=Path, help="write the counts as JSON")
+    parser.add_argument("--only", type=int, metavar="NUMBER", help="one case, in this process")
+    options = parser.parse_args()
+    if not options.count and not options.minutes and options.only is None:
+        parser.error("give --count or --minutes")
+    return options
+
+
+def _run(kind: Kind, options: argparse.Namespace, until: float) -> int:
+    """Run the cases of a kind that were not run yet and return how many of all failed."""
+    count = options.count or _FOREVER
+    with Journal(_WORK, kind.name, options.seed, fresh=bool(options.minutes)) as journal:
+        kind.prepare(_WORK)
+        left = [number for number in range(min(count, 100_000)) if number not in journal.done]
+        began, told = time.monotonic(), 0.0
+        for outcome in outcomes(kind, left, seed=options.seed, work=_WORK, until=until):
+            journal.add(outcome)
+            if outcome.verdict != "fine":
+                print(f"{kind.name} {outcome.number}: {outcome.verdict}, {outcome.what}: {outcome.detail}", flush=True)
+            if time.monotonic() - told > 60:
+                told = time.monotonic()
+                print(f"{kind.name}: {len(journal.done):,} cases, {told - began:.0f} s", flush=True)
+        found = summary(journal, kind.name, options.seed)
+        if options.results is not None:
+            options.results.parent.mkdir(parents=True, exist_ok=True)
+            options.results.write_text(json.dumps(found, indent=1, ensure_ascii=True) + "\n")
+    failed = sum(number for verdict, number in found["verdicts"].items() if verdict != "fine")
+    print(f"{kind.name}: {found['cases']:,} cases, {failed} failures, {found['seconds']:.0f} s", flush=True)
+    return failed
+
+
+def _one(kind: Kind, number: int, seed: int) -> int:
+    """Run one case, leave its folder, and print what it came to."""
+    kind.prepare(_WORK)
+    place = Path(tempfile.mkdtemp(prefix=f"{kind.name}-{number}-"))
+    out = os.dup(1)
+    noise = settle_streams(place)
+    outcome = one_case(kind, number, seed=seed, place=place, watch=Watch(), noise=noise)
+    text = json.dumps(outcome.facts() | {"folder": str(place)}, indent=1)
+    os.write(out, text.encode() + b"\n")
+    return 0 if outcome.verdict == "fine" else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
