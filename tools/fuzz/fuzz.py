@@ -77,7 +77,10 @@ def _run(kind: Kind, options: argparse.Namespace, until: float) -> int:
         for outcome in outcomes(kind, left, seed=options.seed, work=_WORK, until=until):
             journal.add(outcome)
             if outcome.verdict != "fine":
-                print(f"{kind.name} {outcome.number}: {outcome.verdict}, {outcome.what}: {outcome.detail}", flush=True)
+                print(
+                    f"{kind.name} {outcome.number}: {outcome.verdict}, {outcome.what}: {outcome.detail[:200]!r}",
+                    flush=True,
+                )
             if time.monotonic() - told > 60:
                 told = time.monotonic()
                 print(f"{kind.name}: {len(journal.done):,} cases, {told - began:.0f} s", flush=True)

@@ -34,7 +34,7 @@ _EVENTS = frozenset(
 )
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 _TARGET = str(DEMO / "target.onnx")
-_FEW = ("--limit", "30", "--views", "2", "--device", "cpu", "-q")
+_FEW = ("--limit", "60", "--views", "2", "--device", "cpu", "-q")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +128,7 @@ class Kills:
             command.output,
             *(["other"] if (place / "other").exists() else []),
         }
-        left |= {path.name for path in temporary.iterdir()} - {"said"}
+        left |= {path.name for path in temporary.iterdir()}
         if left:
             trial.found("left", f"{name}: after the next run", ", ".join(sorted(left)))
         trial.found("fine", f"{name}: killed, and right again")
@@ -294,7 +294,7 @@ def _start(command: Command, place: Path, temporary: Path, *, die_at: int | None
         code = end.code if isinstance(end.code, int) else 1
     finally:
         if counts and code == 0:
-            (place.parent / "changes").write_text(str(seen[0]))
+            (temporary.parent / "changes").write_text(str(seen[0]))
         os._exit(code)
 
 
@@ -303,7 +303,7 @@ def _settle(place: Path, temporary: Path) -> None:
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.environ["TMPDIR"] = tempfile.tempdir = str(temporary)
-    said = os.open(place.parent / "said", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+    said = os.open(temporary.parent / "said", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
     os.dup2(said, 1)
     os.dup2(said, 2)
     sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False)

@@ -21,7 +21,7 @@ from trial import Kind, Trial
 
 BATCH = 100  # cases of a worker: what leaks, or is kept from one to the next, does not add up
 _MEMORY = 6 << 30  # bytes of its own that a worker may take, so that a failure does not take the machine
-_BROKEN = 70  # exit code: the fuzzer itself failed
+_BROKEN, _ERROR = 70, "fuzzer-error.txt"  # exit code and traceback: the fuzzer itself failed
 
 
 class FuzzerError(Exception):
@@ -58,7 +58,7 @@ def _batch(kind: Kind, numbers: Sequence[int], seed: int, work: Path, until: flo
         _work(kind, numbers, seed, place, tell, until)
     os.close(tell)
     try:
-        yield from _listen(told, worker, getattr(kind, "limit", SECONDS))
+        yield from _listen(told, worker, getattr(kind, "limit", SECONDS), work / _ERROR)
     finally:
         os.close(told)
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -68,7 +68,7 @@ def _batch(kind: Kind, numbers: Sequence[int], seed: int, work: Path, until: flo
         shutil.rmtree(place, ignore_errors=True)
 
 
-def _listen(told: int, worker: int, limit: float) -> Iterator[Outcome]:
+def _listen(told: int, worker: int, limit: float, error: Path) -> Iterator[Outcome]:
     """Yield outcomes as the worker tells them; what it began last and did not end is why it is gone."""
     began: tuple[int, float] | None = None
     rest = b""
@@ -91,7 +91,7 @@ def _listen(told: int, worker: int, limit: float) -> Iterator[Outcome]:
             break
     _, status = os.waitpid(worker, 0)
     if os.WIFEXITED(status) and os.WEXITSTATUS(status) == _BROKEN:
-        raise FuzzerError(f"the fuzzer failed at case {began[0] if began else '?'}; its traceback is above")
+        raise FuzzerError(f"the fuzzer itself failed at case {began[0] if began else '?'}: {error.read_text()}")
     if began is not None:
         how = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"exit code {os.WEXITSTATUS(status)}"
         yield Outcome(number=began[0], verdict="crash", what=how, seconds=time.monotonic() - began[1])
@@ -109,8 +109,7 @@ def _work(kind: Kind, numbers: Sequence[int], seed: int, place: Path, tell: int,
             _say(tell, {"begin": number})
             _say(tell, one_case(kind, number, seed=seed, place=place, watch=watch, noise=noise).facts())
     except BaseException:  # noqa: BLE001 - it is told, and the parent ends too
-        os.write(noise_of(place), traceback.format_exc().encode())
-        (place.parent / "fuzzer-error.txt").write_text(traceback.format_exc())
+        (place.parent / _ERROR).write_text(traceback.format_exc())
         code = _BROKEN
     os._exit(code)
 

@@ -98,7 +98,10 @@ class Trial:
     def same(self, found: Any, wanted: Any, what: str) -> None:
         """Note it when two results differ that have to be equal."""
         if found != wanted:
-            self.found("wrong", what, f"{_short(found)} is not {_short(wanted)}")
+            first, second = _text(found), _text(wanted)
+            at = next((at for at, pair in enumerate(zip(first, second, strict=False)) if pair[0] != pair[1]), 0)
+            start = max(0, at - 40)
+            self.found("wrong", what, f"{first[start:][:150]!r} is not {second[start:][:150]!r}")
 
     @contextlib.contextmanager
     def _watched(self) -> Any:
@@ -142,6 +145,5 @@ class Trial:
         )
 
 
-def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, default=str)
-    return text[:200]
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=str)
