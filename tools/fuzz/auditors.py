@@ -140,9 +140,10 @@ def _packed(tree: Any) -> list[dict[str, Any]]:
 def _with_other_graph(model: onnx.ModelProto, rng: random.Random, plain: bytes) -> bytes:
     """Return the file with its graph changed, with care or without."""
     if rng.random() < 0.5:
-        rng.choice(EDITS)(Graph(model, rng))
+        with contextlib.suppress(IndexError):  # there is nothing that this edit could change
+            rng.choice(EDITS)(Graph(model, rng))
     else:
-        with contextlib.suppress(ValueError, TypeError):  # the edit does not fit
+        with contextlib.suppress(ValueError, TypeError, IndexError):  # the edit does not fit
             rng.choice(DAMAGE)(model, rng)
     try:
         made: bytes = model.SerializeToString()

@@ -145,12 +145,12 @@ DAMAGE: tuple[Callable[[onnx.ModelProto, random.Random], None], ...] = (
 
 def flipped(data: bytes, rng: random.Random) -> bytes:
     """Return bytes with some of them changed, perhaps cut or with a piece twice."""
-    made = bytearray(data)
+    made = bytearray(data or b"\0")
     for _ in range(rng.randrange(1, 30)):
         made[rng.randrange(len(made))] = rng.choice([0, 255, 127, 128, rng.randrange(256)])
     how = rng.random()
     if how < 0.2:
-        del made[rng.randrange(1, len(made)) :]
+        del made[rng.randrange(len(made)) :]
     elif how < 0.3:
         start = rng.randrange(len(made))
         made[start:start] = made[start : start + rng.randrange(200)]

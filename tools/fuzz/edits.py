@@ -33,7 +33,9 @@ class Graph:
     count: int = 0
 
     def __post_init__(self) -> None:
-        """Look up types and shapes."""
+        """Look up types and shapes; standard operators are put in, so their domain must be there."""
+        if not {"", "ai.onnx"} & {one.domain for one in self.model.opset_import}:
+            self.model.opset_import.append(helper.make_opsetid("", 17))
         self.learn()
 
     def learn(self) -> None:

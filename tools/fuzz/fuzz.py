@@ -18,6 +18,7 @@ import json
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -99,7 +100,11 @@ def _one(kind: Kind, number: int, seed: int) -> int:
     place = Path(tempfile.mkdtemp(prefix=f"{kind.name}-{number}-"))
     out = os.dup(1)
     noise = settle_streams(place)
-    outcome = one_case(kind, number, seed=seed, place=place, watch=Watch(), noise=noise)
+    try:
+        outcome = one_case(kind, number, seed=seed, place=place, watch=Watch(), noise=noise)
+    except BaseException:
+        os.write(out, traceback.format_exc().encode())
+        raise
     text = json.dumps(outcome.facts() | {"folder": str(place)}, indent=1)
     os.write(out, text.encode() + b"\n")
     return 0 if outcome.verdict == "fine" else 1

@@ -61,11 +61,12 @@ class Models:
         if how < 0.72:
             graph = Graph(inferred(model), rng)
             for _ in range(rng.choice([1, 1, 2, 3])):
-                rng.choice(EDITS)(graph)
+                with contextlib.suppress(IndexError):  # there is nothing that this edit could change
+                    rng.choice(EDITS)(graph)
             model = inferred(graph.model)
         elif how < 0.94:
             for _ in range(rng.choice([1, 1, 2, 3])):
-                with contextlib.suppress(ValueError, TypeError):  # the edit does not fit: the others do
+                with contextlib.suppress(ValueError, TypeError, IndexError):  # the edit does not fit: the others do
                     rng.choice(DAMAGE)(model, rng)
         else:
             return flipped(seed, rng)
@@ -128,7 +129,7 @@ def inferred(model: onnx.ModelProto) -> onnx.ModelProto:
         value.type.tensor_type.ClearField("shape")
     try:
         made = onnx.shape_inference.infer_shapes(copy)
-    except (RuntimeError, ValueError, onnx.checker.ValidationError):
+    except (RuntimeError, ValueError, onnx.checker.ValidationError, onnx.shape_inference.InferenceError):
         return model
     for value in made.graph.output:
         if not value.type.tensor_type.HasField("shape"):
