@@ -59,11 +59,21 @@ def verify_exposed(
         pairs = [(name, before[name], exact) for name in kept if name in before]
         for layer, name, changed in zip(layers, exposed_names(exposed, layers), reduced, strict=True):
             value = _read(before, layer)
+            _require_range(value, layer, dtype)
             pairs.append((name, _reduced(value, layer, pool), near) if changed else (name, value, exact))
         if (odd := _first_difference(pairs, after)) is not None:
             again = _original(target, layers, feeds, kept, optimise=optimise)
             raise ModelError(_blamed(odd, target, before, again))
     return _done(kept=bool(kept), reduced=any(reduced), near=near, optimised=optimised)
+
+
+def _require_range(value: np.ndarray, layer: Layer, dtype: str | None) -> None:
+    """Refuse float16 for a layer whose values it cannot hold."""
+    most, holds = float(np.abs(value[np.isfinite(value)]).max(initial=0)), float(np.finfo(np.float16).max)
+    if dtype == "float16" and most > holds:
+        raise ModelError(
+            f"values of layer {layer.name} reach {most:.3g}, and float16 holds up to {holds:.5g}: leave --dtype out"
+        )
 
 
 def _outputs(model: ir.Model) -> list[str]:

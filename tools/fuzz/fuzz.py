@@ -61,6 +61,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=0.0, help="stop then; all kinds get their share")
     parser.add_argument("--results", type=Path, help="write the counts as JSON")
+    parser.add_argument("--again", action="store_true", help="run also what was run already")
     parser.add_argument("--only", type=int, metavar="NUMBER", help="one case, in this process")
     options = parser.parse_args()
     if not options.count and not options.minutes and options.only is None:
@@ -71,7 +72,7 @@ def _options() -> argparse.Namespace:
 def _run(kind: Kind, options: argparse.Namespace, until: float) -> int:
     """Run the cases of a kind that were not run yet and return how many of all failed."""
     count = options.count or _FOREVER
-    with Journal(_WORK, kind.name, options.seed, fresh=bool(options.minutes)) as journal:
+    with Journal(_WORK, kind.name, options.seed, fresh=options.again or bool(options.minutes)) as journal:
         kind.prepare(_WORK)
         left = [number for number in range(min(count, 100_000)) if number not in journal.done]
         began, told = time.monotonic(), 0.0

@@ -22,7 +22,7 @@ class Journal:
 
     def __init__(self, work: Path, kind: str, seed: int, *, fresh: bool) -> None:
         """Open it; a fresh one forgets what was there."""
-        self.file = work / f"{kind}-{seed}{'-minutes' if fresh else ''}.jsonl"
+        self.file = work / f"{kind}-{seed}.jsonl"
         if fresh:
             self.file.unlink(missing_ok=True)
         self.code = package_version()

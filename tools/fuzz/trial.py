@@ -18,6 +18,9 @@ from onnxmint.cli.main import explain, run
 from onnxmint.errors import OnnxmintError
 
 
+_NAME = "a\nb"  # of files and tensors that cases make: it may stand in an error, and is written out when that is shown
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
     """What a command answered."""
@@ -111,7 +114,7 @@ class Trial:
             self.found("outside", what.split()[0], what)
 
     def _judge_text(self, text: str, what: str) -> None:
-        if "\n" in text:
+        if "\n" in text.replace(_NAME, ""):
             self.found("defect", f"several lines {what}", text[:300])
 
     def _judge_streams(self, out: str, err: str, code: int, what: str) -> None:
