@@ -10,7 +10,7 @@ from onnxmint.controls.seen import Asked, Missing
 from onnxmint.engine.observations import Engine
 from onnxmint.engine.probe import Probe, Shown, batch_for
 from onnxmint.engine.worker import to_numpy
-from onnxmint.errors import EvidenceError, OnnxmintError
+from onnxmint.errors import EvidenceError, ModelError, OnnxmintError
 from onnxmint.evidence.questioned import Questioned
 from onnxmint.methods.given import ease_of_questioned
 from onnxmint.mint.describing import FEATURES, features_probe, telling_layer
@@ -27,7 +27,15 @@ Rows = NDArray[np.int64]
 
 
 def _scoring(shown: Shown) -> dict[str, NDArray[Any]]:
-    """Return (b, K) scores by each network, and the target's top class."""
+    """Return (b, K) scores by each network, and the target's top class.
+
+    Raises:
+        ModelError: the graph, which anybody may have written, gives something else than one row an image.
+    """
+    for name, value in shown.outputs.items():
+        if len(value.shape) < (2 if name == "answer" else 1) or value.shape[0] != len(shown.pixels):
+            shape, images = list(value.shape), len(shown.pixels)
+            raise ModelError(f"the auditor's output for {name} has shape {shape} for {images} images; train it again")
     score = to_numpy(shown.outputs["score"]).astype(np.float64)
     found = {
         name: to_numpy(shown.outputs[name]).astype(np.float64) for name in ("free", "level") if name in shown.outputs
@@ -58,19 +66,27 @@ def score(ready: Ready, asked: Questioned, settings: AuditSettings, engine: Engi
     if not len(seen.row):
         _refuse_nothing(asked, seen.skipped)
     free, level = (seen.columns.get(name) for name in ("free", "level"))
+    networks = seen.columns["score"].shape[1]
+    if networks != auditor.method.folds:
+        raise ModelError(
+            f"the auditor gives scores of {networks} networks, not of {auditor.method.folds}; train it again"
+        )
     finite = np.isfinite(seen.columns["score"]).all(axis=1)
     odd = [asked.entries[row].path for row in seen.row[~finite].tolist()]
+    skipped = (*seen.skipped, *(Skipped(path=path, reason="the target gives NaN or infinity") for path in odd))
+    if not finite.any():
+        _refuse_nothing(asked, skipped, word="scored")
     return Scored(
         row=seen.row[finite],
         score=seen.columns["score"][finite],
         predicted=seen.columns["predicted"][finite],
-        skipped=(*seen.skipped, *(Skipped(path=path, reason="the target gives NaN or infinity") for path in odd)),
+        skipped=skipped,
         free=None if free is None else free[finite],
         level=None if level is None else level[finite],
     )
 
 
-def _refuse_nothing(asked: Questioned, skipped: Sequence[Skipped]) -> None:
+def _refuse_nothing(asked: Questioned, skipped: Sequence[Skipped], *, word: str = "read") -> None:
     """Say why there is no questioned image to judge."""
     known, place = len(asked.known), asked.source.location
     if not skipped:
@@ -80,7 +96,7 @@ def _refuse_nothing(asked: Questioned, skipped: Sequence[Skipped]) -> None:
         )
     others = f" beside {known:,} that are among the known images" if known else ""
     raise EvidenceError(
-        f"none of the {len(skipped):,} questioned images in {place}{others} could be read; the first: "
+        f"none of the {len(skipped):,} questioned images in {place}{others} could be {word}; the first: "
         f"{skipped[0].path}: {skipped[0].reason}"
     )
 

@@ -7,15 +7,17 @@ folder succeeds and gives the result that it gives undisturbed, and nothing temp
 import contextlib
 import hashlib
 import io
+import json
 import os
 import random
 import resource
+import shutil
 import signal
 import sys
 import time
 import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import onnx
@@ -44,7 +46,8 @@ class Command:
     Attributes:
         words: without the output.
         output: name of what it writes.
-        whole: raises, or returns False, unless what stands there is whole; given the place.
+        whole: raises unless what stands at a place is whole, and returns what it comes to.
+        made: what it wrote undisturbed.
         seconds: it takes undisturbed.
         changes: of files it makes.
         result: what it writes undisturbed, as a digest.
@@ -53,6 +56,7 @@ class Command:
     words: tuple[str, ...]
     output: str
     whole: Callable[[Path], str]
+    made: Path = Path()
     seconds: float = 0.0
     changes: int = 0
     result: str = ""
@@ -86,11 +90,11 @@ class Kills:
             "report": Command(words=("report",), output="run", whole=_whole_run),
         }  # fmt: skip
         for name, command in commands.items():
-            self._commands[name] = _measured(command, work / "kills-dry", commands["audit"])
+            self._commands[name] = _measured(command, work / "kills-dry" / name.replace(" ", "-"), commands["audit"])
 
     def case(self, trial: Trial, rng: random.Random) -> None:
         """Kill a command, look, and run it again."""
-        names = (
+        names = (  # what is quick more often
             "audit",
             "audit",
             "audit",
@@ -110,9 +114,8 @@ class Kills:
         place.mkdir()
         temporary.mkdir()
         older = name == "report" or rng.random() < 0.6
-        if older and _run(self._commands["audit"] if name == "report" else command, place, temporary):
-            trial.found("wrong", f"{name}: the first run failed", _said(temporary))
-            return
+        if older:
+            _copy(command.made, place / command.output)
         trial.marks.append("over an older result" if older else "into nothing")
         if rng.random() < 0.25 and name != "report":
             self._two(trial, rng, command, place, temporary)
@@ -208,8 +211,6 @@ def _whole_run(run: Path) -> str:
 
 
 def _whole_evaluation(folder: Path) -> str:
-    import json
-
     names = {path.name for path in folder.iterdir()}
     if (
         names != {"evaluation.html", "evaluation.json"}
@@ -237,8 +238,6 @@ def _whole_toml(file: Path) -> str:
 
 def _measured(command: Command, dry: Path, audit: Command) -> Command:
     """Run a command undisturbed, and return it with what was seen."""
-    import shutil
-
     shutil.rmtree(dry, ignore_errors=True)
     place, temporary = dry / "results", dry / "temporary"
     place.mkdir(parents=True)
@@ -252,9 +251,15 @@ def _measured(command: Command, dry: Path, audit: Command) -> Command:
     seconds = time.monotonic() - began
     changes = int((dry / "changes").read_text())
     result = command.whole(place / command.output)
-    return Command(
-        words=command.words, output=command.output, whole=command.whole, seconds=seconds, changes=changes, result=result
-    )
+    made = place / command.output
+    return replace(command, made=made, seconds=seconds, changes=changes, result=result)
+
+
+def _copy(made: Path, place: Path) -> None:
+    if made.is_dir():
+        shutil.copytree(made, place)
+    else:
+        shutil.copy2(made, place)
 
 
 def _run(command: Command, place: Path, temporary: Path) -> int:
