@@ -11,8 +11,9 @@ from typing import Any
 import onnx
 import pyarrow.parquet as pq
 from damage import DAMAGE, flipped
-from edits import EDITS, Graph
+from edits import EDITS
 from google.protobuf.message import EncodeError
+from graphs import Graph
 from making import MODULES, made_auditor
 from seeds import DEMO
 from trees import edited, shuffled, text_of

@@ -9,12 +9,16 @@ from onnx import TensorProto, helper
 
 _BIG = (0, 1, -1, 2, 3, 7, 255, 2**31 - 1, 2**31, -(2**31), 2**62, -(2**62), 10**6, 10**9)
 _OPS = (
-    "Relu", "Add", "Mul", "Identity", "Reshape", "Transpose", "Flatten", "Squeeze", "Softmax", "Dropout", "Concat", "Gather",
-    "Shape", "ConstantOfShape", "Expand", "Tile", "ReduceMean", "Cast", "If", "Loop", "Conv", "MatMul", "Gemm", "ArgMax", "TopK",
-    "Split", "Slice", "Pad", "Resize", "BatchNormalization", "NonZero", "SequenceConstruct", "Range", "Bernoulli", "Optional",
+    "Relu", "Add", "Mul", "Identity", "Reshape", "Transpose", "Flatten", "Squeeze", "Softmax", "Dropout", "Concat",
+    "Gather",
+    "Shape", "ConstantOfShape", "Expand", "Tile", "ReduceMean", "Cast", "If", "Loop", "Conv", "MatMul", "Gemm",
+    "ArgMax", "TopK",
+    "Split", "Slice", "Pad", "Resize", "BatchNormalization", "NonZero", "SequenceConstruct", "Range", "Bernoulli",
+    "Optional",
 )  # fmt: skip
 _PLACES = (
-    "../secret.bin", "/dev/zero", "/etc/passwd", "w.bin", "no.bin", "", ".", "..", "w\0.bin", "w" * 300, "m.onnx", "sub/../w.bin",
+    "../secret.bin", "/dev/zero", "/etc/passwd", "w.bin", "no.bin", "", ".", "..", "w\0.bin", "w" * 300, "m.onnx",
+    "sub/../w.bin",
     "*/_ORT_MEM_ADDR_/*", "~/x", "link.bin",
 )  # fmt: skip
 _NUMBERS = ("0", "-4", "4", "99999999999", "1" * 5000, " 0", "٤", "0x10", "")
@@ -138,7 +142,8 @@ def _domain(model: onnx.ModelProto, rng: random.Random) -> None:
 
 
 DAMAGE: tuple[Callable[[onnx.ModelProto, random.Random], None], ...] = (
-    _remove_node, _another_op, _rewire, _rewire, _attribute, _attribute, _weight, _weight, _weight, _outside, _interface,
+    _remove_node, _another_op, _rewire, _rewire, _attribute, _attribute, _weight, _weight, _weight, _outside,
+    _interface,
     _interface, _versions, _order, _domain,
 )  # fmt: skip
 

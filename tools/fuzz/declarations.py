@@ -19,14 +19,18 @@ from onnxmint.preprocess.declaring import declared_beside, load_spec
 _IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
 _TOMLS: tuple[dict[str, Any], ...] = (
     {"scale": 1 / 255, "resize": "squash", "size": [32, 32]},
-    {"size": [40, 40], "resize": "shortest", "filter": "bilinear", "resampler": "pillow", "crop": [32, 32], "channels": "rgb",
-     "crop_rule": "torchvision", "pad": 0, "transparency": "drop", "orientation": "ignore", "scale": 1 / 255, **_IMAGENET},
+    {"size": [40, 40], "resize": "shortest", "filter": "bilinear", "resampler": "pillow", "crop": [32, 32],
+    "channels": "rgb",
+     "crop_rule": "torchvision", "pad": 0, "transparency": "drop", "orientation": "ignore", "scale": 1 / 255,
+     **_IMAGENET},
     {"crop_fraction": 0.875, "resize": "shortest", "scale": 1 / 255},
     {"size": [32, 32], "layout": "nchw", "scale": 1.0},
 )  # fmt: skip
 _VIT = {
-    "do_normalize": True, "do_rescale": True, "do_resize": True, "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5],
-    "image_processor_type": "ViTImageProcessor", "resample": 2, "rescale_factor": 1 / 255, "size": {"height": 32, "width": 32},
+    "do_normalize": True, "do_rescale": True, "do_resize": True, "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5,
+    0.5, 0.5],
+    "image_processor_type": "ViTImageProcessor", "resample": 2, "rescale_factor": 1 / 255, "size": {"height": 32,
+    "width": 32},
 }  # fmt: skip
 _CONVNEXT = {
     "crop_pct": 0.875, "do_normalize": True, "do_rescale": True, "do_resize": True, "image_mean": _IMAGENET["mean"],
@@ -35,7 +39,8 @@ _CONVNEXT = {
 }  # fmt: skip
 _CLIP = {
     "crop_size": {"height": 32, "width": 32}, "do_center_crop": True, "do_convert_rgb": True, "do_normalize": True,
-    "do_rescale": True, "do_resize": True, "image_mean": [0.48, 0.45, 0.4], "image_std": [0.26, 0.26, 0.27], "resample": 3,
+    "do_rescale": True, "do_resize": True, "image_mean": [0.48, 0.45, 0.4], "image_std": [0.26, 0.26, 0.27],
+    "resample": 3,
     "image_processor_type": "CLIPImageProcessorFast", "rescale_factor": 1 / 255, "size": {"shortest_edge": 32},
 }  # fmt: skip
 _TIMM = {
@@ -43,7 +48,8 @@ _TIMM = {
     "pretrained_cfg": {"input_size": [3, 32, 32], "crop_pct": 0.95, "crop_mode": "center", "interpolation": "bicubic",
                        **_IMAGENET, "num_classes": 10, "fixed_input_size": False},
 }  # fmt: skip
-_JSONS = (("preprocessor_config.json", _VIT), ("preprocessor_config.json", _CONVNEXT), ("preprocessor_config.json", _CLIP),
+_JSONS = (("preprocessor_config.json", _VIT), ("preprocessor_config.json", _CONVNEXT), ("preprocessor_config.json",
+_CLIP),
           ("processor_config.json", {"image_processor": _VIT}), ("config.json", _TIMM))  # fmt: skip
 _METADATA = {
     "names": "{0: 'a', 1: 'b'}", "imgsz": "[32, 32]", "task": "classify", "stride": "1", "mean": "[0.5, 0.5, 0.5]",

@@ -1,4 +1,4 @@
-"""Mutated images in every format that is read, through decoding under declared preprocessings and through their facts."""
+"""Mutated images in every format that is read, decoded under declared preprocessings and looked at for their facts."""
 
 import io
 import random
@@ -36,7 +36,8 @@ _OPTIONS: dict[str, tuple[dict[str, Any], ...]] = {
 }
 _SPECS = tuple(
     PreprocessSpec(
-        name="t", size=size, resize=how, crop=(8, 8), orientation=turn, transparency=on, resampler=by, pad=(0,), channels=colours
+        name="t", size=size, resize=how, crop=(8, 8), orientation=turn, transparency=on, resampler=by, pad=(0,),
+        channels=colours
     )
     for turn in ("apply", "ignore")
     for on in ("drop", "white")

@@ -5,9 +5,6 @@ folder succeeds and gives the result that it gives undisturbed, and nothing temp
 """
 
 import contextlib
-import hashlib
-import io
-import json
 import os
 import random
 import resource
@@ -15,20 +12,18 @@ import shutil
 import signal
 import sys
 import time
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import onnx
-import pyarrow.parquet as pq
 from making import KNOWN, made_auditor
 from seeds import DEMO
 from trial import Trial
+from wholeness import whole_evaluation, whole_model, whole_run, whole_toml
 
 from onnxmint.cli.main import main
 from onnxmint.errors import OnnxmintError
-from onnxmint.report.files import load_run
 from onnxmint.writing.folders import clear_beside
 
 _EVENTS = frozenset(
@@ -36,6 +31,9 @@ _EVENTS = frozenset(
 )
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 _TARGET = str(DEMO / "target.onnx")
+_OFTEN = (  # what is quick more often
+    *("audit",) * 6, *("report",) * 4, "expose-layer", "check", "audit with training", "train", "evaluate",
+)  # fmt: skip
 _FEW = ("--limit", "60", "--views", "2", "--device", "cpu", "-q")
 
 
@@ -81,33 +79,23 @@ class Kills:
         scoring = ("audit", _TARGET, asked, "--auditor", auditor, "--no-controls", "--device", "cpu", "-q")
         training = ("audit", _TARGET, asked, *KNOWN, *_FEW, "--no-controls", "--module", "phi")
         commands = {
-            "audit": Command(words=scoring, output="run", whole=_whole_run),
-            "audit with training": Command(words=training, output="run", whole=_whole_run),
-            "train": Command(words=("train", _TARGET, *KNOWN, *_FEW, "--no-controls", "--module", "phi"), output="a.onnx", whole=_whole_model),
-            "evaluate": Command(words=("evaluate", _TARGET, *KNOWN, *_FEW, "--modules", "vanilla"), output="evaluation", whole=_whole_evaluation),
-            "expose-layer": Command(words=("expose-layer", _TARGET, "--cut"), output="cut.onnx", whole=_whole_model),
-            "check": Command(words=("check", _TARGET, asked, "--device", "cpu", "-q"), output="p.toml", whole=_whole_toml),
-            "report": Command(words=("report",), output="run", whole=_whole_run),
+            "audit": Command(words=scoring, output="run", whole=whole_run),
+            "audit with training": Command(words=training, output="run", whole=whole_run),
+            "train": Command(words=("train", _TARGET, *KNOWN, *_FEW, "--no-controls", "--module", "phi"),
+            output="a.onnx", whole=whole_model),
+            "evaluate": Command(words=("evaluate", _TARGET, *KNOWN, *_FEW, "--modules", "vanilla"),
+            output="evaluation", whole=whole_evaluation),
+            "expose-layer": Command(words=("expose-layer", _TARGET, "--cut"), output="cut.onnx", whole=whole_model),
+            "check": Command(words=("check", _TARGET, asked, "--device", "cpu", "-q"), output="p.toml",
+            whole=whole_toml),
+            "report": Command(words=("report",), output="run", whole=whole_run),
         }  # fmt: skip
         for name, command in commands.items():
             self._commands[name] = _measured(command, work / "kills-dry" / name.replace(" ", "-"), commands["audit"])
 
     def case(self, trial: Trial, rng: random.Random) -> None:
         """Kill a command, look, and run it again."""
-        names = (  # what is quick more often
-            "audit",
-            "audit",
-            "audit",
-            "audit with training",
-            "audit with training",
-            "train",
-            "evaluate",
-            "expose-layer",
-            "check",
-            "report",
-            "report",
-        )
-        name = rng.choice(names)
+        name = rng.choice(_OFTEN)
         command = self._commands[name]
         trial.marks.append(name)
         place, temporary = trial.folder / "results", trial.folder / "temporary"
@@ -193,49 +181,6 @@ class Kills:
         trial.same(found, command.result, "what stands there is of no whole run")
 
 
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:16]
-
-
-def _whole_run(run: Path) -> str:
-    """Require all files of a run to be those that its run.toml names, and return what it found."""
-    load_run(run)
-    hashes = tomllib.loads((run / "run.toml").read_text())["sha256"]
-    names = {path.name for path in run.iterdir()}
-    if names != {*hashes, "run.toml"}:
-        raise ValueError(f"holds {', '.join(sorted(names))}")
-    for name, digest in hashes.items():
-        if hashlib.sha256((run / name).read_bytes()).hexdigest() != digest:
-            raise ValueError(f"{name} is not the one that run.toml names")
-    return _digest(str(pq.read_table(io.BytesIO((run / "scores.parquet").read_bytes())).to_pydict()).encode())
-
-
-def _whole_evaluation(folder: Path) -> str:
-    names = {path.name for path in folder.iterdir()}
-    if (
-        names != {"evaluation.html", "evaluation.json"}
-        or "</html>" not in (folder / "evaluation.html").read_text()[-50:]
-    ):
-        raise ValueError(f"holds {', '.join(sorted(names))}, or half a page")
-    found = json.loads((folder / "evaluation.json").read_text())
-    return _digest(
-        json.dumps({key: value for key, value in found.items() if key not in ("created", "seconds")}).encode()
-    )
-
-
-def _whole_model(file: Path) -> str:
-    """Require a model that the checker takes, and return what its weights and nodes come to."""
-    model = onnx.load(file)
-    onnx.checker.check_model(model)
-    parts = sorted(one.SerializeToString() for one in (*model.graph.initializer, *model.graph.node))
-    return _digest(b"".join(parts))
-
-
-def _whole_toml(file: Path) -> str:
-    tomllib.loads(file.read_text())
-    return _digest(file.read_bytes())
-
-
 def _measured(command: Command, dry: Path, audit: Command) -> Command:
     """Run a command undisturbed, and return it with what was seen."""
     shutil.rmtree(dry, ignore_errors=True)
@@ -283,7 +228,7 @@ def _kill(worker: int) -> None:
 
 
 def _start(command: Command, place: Path, temporary: Path, *, die_at: int | None = None, counts: bool = False) -> int:
-    """Start a command in a process of its own and return its number; `die_at` is before which change it kills itself."""
+    """Start a command in a process of its own and return its number; `die_at`: before which change it kills itself."""
     worker = os.fork()
     if worker:
         return worker

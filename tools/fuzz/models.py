@@ -1,4 +1,4 @@
-"""Mutated ONNX models: most of them valid graphs that nobody would write, some damaged, some changed without meaning."""
+"""Mutated ONNX models: mostly valid graphs that nobody would write, some damaged, some changed without meaning."""
 
 import contextlib
 import json
@@ -9,8 +9,9 @@ from typing import Any
 
 import onnx
 from damage import DAMAGE, flipped
-from edits import EDITS, Graph
+from edits import EDITS
 from google.protobuf.message import EncodeError
+from graphs import Graph
 from PIL import Image
 from seeds import model_seeds
 from trial import Trial

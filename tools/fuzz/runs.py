@@ -43,21 +43,9 @@ class Runs:
         """Change a file of a run and have its page rendered."""
         run = trial.folder / "run"
         run.mkdir()
-        files, how = dict(self._files), rng.random()
+        how = rng.random()
         harmless = how < 0.08
-        if harmless:
-            trial.marks.append("harmless")
-            files["report.json"] = json.dumps(shuffled(self._report, rng), indent=rng.choice([None, 3])).encode()
-        elif how < 0.65:
-            tree = self._report
-            for _ in range(rng.choice([1, 1, 1, 3])):
-                tree = edited(tree, rng)
-            files["report.json"] = text_of(tree, rng)
-        elif how < 0.85:
-            files["scores.parquet"] = _scores(files["scores.parquet"], rng)
-        else:
-            name = rng.choice(_FILES)
-            files[name] = rng.choice([flipped, damaged])(files[name], rng)
+        files = self._changed(rng, how)
         if how < 0.95:
             files["run.toml"] = _rehashed(files, rng)
         for name, content in files.items():
@@ -71,7 +59,25 @@ class Runs:
             if "<script>alert(1)" in page or "{{ 7" in page.replace("{{ 7 * 7 }}", ""):
                 trial.found("defect", "unescaped markup in report.html")
             if harmless:
+                trial.marks.append("harmless")
                 trial.same(page, self._page_of(trial), "page of a run whose JSON is laid out otherwise")
+
+    def _changed(self, rng: random.Random, how: float) -> dict[str, bytes]:
+        """Return the files with one of them changed, by one of the ways."""
+        files = dict(self._files)
+        if how < 0.08:
+            files["report.json"] = json.dumps(shuffled(self._report, rng), indent=rng.choice([None, 3])).encode()
+        elif how < 0.65:
+            tree = self._report
+            for _ in range(rng.choice([1, 1, 1, 3])):
+                tree = edited(tree, rng)
+            files["report.json"] = text_of(tree, rng)
+        elif how < 0.85:
+            files["scores.parquet"] = _scores(files["scores.parquet"], rng)
+        else:
+            name = rng.choice(_FILES)
+            files[name] = rng.choice([flipped, damaged])(files[name], rng)
+        return files
 
     def _page_of(self, trial: Trial) -> str:
         """Return the page of the run as it was."""

@@ -15,8 +15,8 @@ _WEIGHTS = "<float[5,3,3,3] w1, float[5] b1, float[6,5,3,3] w2, float[6,4] w3, f
 _TEXTS = {
     "convolutions": "c = Conv <pads=[1,1,1,1]> (image, w1, b1) r = Relu (c) d = Conv (r, w2) s = Relu (d) "
     "m = GlobalAveragePool (s) f = Flatten (m) logits = MatMul (f, w3)",
-    "residual": "c = Conv <pads=[1,1,1,1]> (image, w1, b1) r = Relu (c) t = Sigmoid (r) a = Add (r, t) d = Conv (a, w2) "
-    "m = GlobalAveragePool (d) f = Flatten (m) p = MatMul (f, w3) logits = Softmax (p)",
+    "residual": "c = Conv <pads=[1,1,1,1]> (image, w1, b1) r = Relu (c) t = Sigmoid (r) a = Add (r, t) "
+    "d = Conv (a, w2) m = GlobalAveragePool (d) f = Flatten (m) p = MatMul (f, w3) logits = Softmax (p)",
     "dense": "f = Flatten (image) logits = MatMul (f, w4)",
     "dropout": "f = Flatten (image) p = MatMul (f, w4) logits = Dropout (p)",
     "two heads": "f = Flatten (image) p = MatMul (f, w4) q = Neg (p) logits = Add (p, q)",

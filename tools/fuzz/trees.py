@@ -6,8 +6,10 @@ import random
 from typing import Any
 
 ODD: tuple[Any, ...] = (
-    None, "", "x" * 50, "x" * 5000, -1, 0, 1, 2, 10**30, 2**62, -(2**63), 1e308, -1e308, 1e-320, float("nan"), float("inf"),
-    True, False, [], {}, [1], {"no": 1}, ["a"], [[[]]], 0.5, "\x1b]0;title\x07", "\u202egnp.exe", "\u2028", "1", "nan", "../x",
+    None, "", "x" * 50, "x" * 5000, -1, 0, 1, 2, 10**30, 2**62, -(2**63), 1e308, -1e308, 1e-320, float("nan"),
+    float("inf"),
+    True, False, [], {}, [1], {"no": 1}, ["a"], [[[]]], 0.5, "\x1b]0;title\x07", "\u202egnp.exe", "\u2028", "1",
+    "nan", "../x",
     "<script>alert(1)</script>", "[red]", "{{ 7 * 7 }}", "\x00", [0.1, 0.2, 0.3], [1e9, 1e9], 224, 3.5,
 )  # fmt: skip
 _TEXTS = (

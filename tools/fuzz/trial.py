@@ -17,7 +17,6 @@ from judging import MEGABYTES, Outcome, hidden_in, place_of, trace_of, worst, wr
 from onnxmint.cli.main import explain, run
 from onnxmint.errors import OnnxmintError
 
-
 _NAME = "a\nb"  # of files and tensors that cases make: it may stand in an error, and is written out when that is shown
 
 
