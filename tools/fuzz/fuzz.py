@@ -1,7 +1,7 @@
 """Hostile inputs and kills, from a seed: whatever is given, the answer is a result or one clean line.
 
     python tools/fuzz/fuzz.py --kind models --count 10000 --seed 1 --results tools/fuzz/results/models.json
-    python tools/fuzz/fuzz.py --minutes 2          # all kinds in their shares; fails when anything was found
+    python tools/fuzz/fuzz.py --minutes 2   # all kinds in their shares; fails when anything was found
     python tools/fuzz/fuzz.py --kind models --seed 1 --only 4711   # one case again, with all it says
 
 Cases that were run already (same kind, seed and package) are not run again. The journal lies in ONNXMINT_FUZZ, or in
@@ -26,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from auditors import Auditors
 from images import Images
 from journal import Journal, summary
+from judging import Outcome
 from kills import Kills
 from models import Models
 from runs import Runs
@@ -36,7 +37,8 @@ from watching import Watch
 
 KINDS: tuple[Kind, ...] = (Models(), Images(), Sources(), Auditors(), Runs(), Kills())
 _WORK = Path(os.environ.get("ONNXMINT_FUZZ", Path(tempfile.gettempdir()) / "onnxmint-fuzzing"))
-_FOREVER = 10**9
+_FOREVER, _MOST = 1e9, 100_000  # seconds, cases
+_OFTEN = 60  # seconds between two lines of progress
 
 
 def main() -> int:
@@ -49,8 +51,7 @@ def main() -> int:
     shares = sum(kind.share for kind in wanted)
     failures = 0
     for kind in wanted:
-        seconds = 60 * options.minutes * kind.share / shares if options.minutes else _FOREVER
-        failures += _run(kind, options, time.monotonic() + seconds)
+        failures += _run(kind, options, 60 * options.minutes * kind.share / shares if options.minutes else _FOREVER)
     return 1 if failures else 0
 
 
@@ -59,7 +60,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--kind", choices=[kind.name for kind in KINDS], help="one kind; all without")
     parser.add_argument("--count", type=int, default=0, help="cases 0 to COUNT - 1")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--minutes", type=float, default=0.0, help="stop then; all kinds get their share")
+    parser.add_argument("--minutes", type=float, default=0.0, help="of cases; all kinds get their share")
     parser.add_argument("--results", type=Path, help="write the counts as JSON")
     parser.add_argument("--again", action="store_true", help="run also what was run already")
     parser.add_argument("--only", type=int, metavar="NUMBER", help="one case, in this process")
@@ -69,30 +70,32 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def _run(kind: Kind, options: argparse.Namespace, until: float) -> int:
-    """Run the cases of a kind that were not run yet and return how many of all failed."""
-    count = options.count or _FOREVER
-    with Journal(_WORK, kind.name, options.seed, fresh=options.again or bool(options.minutes)) as journal:
-        kind.prepare(_WORK)
-        left = [number for number in range(min(count, 100_000)) if number not in journal.done]
-        began, told = time.monotonic(), 0.0
-        for outcome in outcomes(kind, left, seed=options.seed, work=_WORK, until=until):
+def _run(kind: Kind, options: argparse.Namespace, seconds: float) -> int:
+    """Run the cases of a kind that were not run yet, for so long, and return how many of all failed."""
+    work = _WORK / "minutes" if options.minutes else _WORK  # a short run neither uses nor spoils a long one
+    work.mkdir(exist_ok=True)
+    kind.prepare(work)
+    began, told = time.monotonic(), 0.0
+    with Journal(work, kind.name, options.seed, fresh=options.again or bool(options.minutes)) as journal:
+        left = [number for number in range(options.count or _MOST) if number not in journal.done]
+        for outcome in outcomes(kind, left, seed=options.seed, work=work, until=began + seconds):
             journal.add(outcome)
             if outcome.verdict != "fine":
-                print(
-                    f"{kind.name} {outcome.number}: {outcome.verdict}, {outcome.what}: {outcome.detail[:200]!r}",
-                    flush=True,
-                )
-            if time.monotonic() - told > 60:
+                print(_line(kind, outcome), flush=True)
+            if time.monotonic() - told > _OFTEN:
                 told = time.monotonic()
                 print(f"{kind.name}: {len(journal.done):,} cases, {told - began:.0f} s", flush=True)
         found = summary(journal, kind.name, options.seed)
-        if options.results is not None:
-            options.results.parent.mkdir(parents=True, exist_ok=True)
-            options.results.write_text(json.dumps(found, indent=1, ensure_ascii=True) + "\n")
+    if options.results is not None:
+        options.results.parent.mkdir(parents=True, exist_ok=True)
+        options.results.write_text(json.dumps(found, indent=1, ensure_ascii=True) + "\n")
     failed = sum(number for verdict, number in found["verdicts"].items() if verdict != "fine")
     print(f"{kind.name}: {found['cases']:,} cases, {failed} failures, {found['seconds']:.0f} s", flush=True)
     return failed
+
+
+def _line(kind: Kind, outcome: Outcome) -> str:
+    return f"{kind.name} {outcome.number}: {outcome.verdict}, {outcome.what}: {outcome.detail[:200]!r}"
 
 
 def _one(kind: Kind, number: int, seed: int) -> int:
