@@ -35,14 +35,12 @@ before it begins, so that the one that ends a worker is known. What takes too lo
 | --- | --- |
 | `fine` | a result, or an error of ours in one line |
 | `crash` | the process died by a signal (the process in which models are tried first may: it is there for that) |
-| `defect` | another exception; a message of several lines, with a name over {LETTERS} letters,
-or asking to report what is \
-a foreign file's fault; a library writing to the terminal by itself |
+| `defect` | another exception; a message of several lines, with a name over {LETTERS} letters, or that asks to \
+report a foreign file's fault; a library writing to the terminal by itself |
 | `hang` | over {SECONDS:g} s by the clock |
 | `memory` | over {MEGABYTES:,} MB at most, our process and the one for trials together |
-| `outside` | a file outside the case's folder is written,
-or read though nothing named it; seen by Python's audit hook, \
-and by files beside the folder that nothing may touch, whose time of last access also tells of libraries in C++ |
+| `outside` | a file outside the case's folder is written, or read though nothing named it; seen by Python's audit \
+hook and by files beside the folder, whose time of last access tells of libraries in C++ too |
 | `control` | a control or direction character in an output or a page |
 | `left` | a temporary file or folder stays |
 | `wrong` | a result that differs from that of the unchanged input where it must be equal; an older result lost |

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import click
 import watching
 from judging import MEGABYTES, Outcome, hidden_in, place_of, trace_of, worst, wrong_message
 
-from onnxmint.cli.main import explain, run
+from onnxmint.cli.main import cli, explain, one_line
 from onnxmint.errors import OnnxmintError
 
 _NAME = "a\nb"  # of files and tensors that cases make: it may stand in an error, and is written out when that is shown
@@ -70,12 +71,15 @@ class Trial:
         code = 1
         with self._watched(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             try:
-                code = run([*map(str, words), "--debug"])
+                code = cli.main(args=list(map(str, words)), prog_name="onnxmint", standalone_mode=False) or 0
                 what = f"{words[0]}: done" if code == 0 else f"{words[0]}: exit {code}"
             except OnnxmintError as problem:
                 code = explain(problem)
                 what = place_of(problem)
                 self._judge_text(str(problem), what)
+            except click.ClickException as problem:
+                code, what = problem.exit_code, f"{words[0]}: usage"
+                print(one_line(problem.format_message()), file=err)
             except Exception as problem:  # noqa: BLE001 - whatever comes out here is what is looked for
                 self.found("defect", f"{type(problem).__name__} {place_of(problem)}", trace_of(problem))
                 return Said(code=code, out=out.getvalue(), err=err.getvalue())
@@ -120,7 +124,7 @@ class Trial:
         for text in (out, err):
             if hidden := hidden_in(text):
                 self.found("control", what, hidden)
-        if code in (1, 2) and not err.startswith("Usage:") and (wrong := wrong_message(err)):
+        if code in (1, 2) and (wrong := wrong_message(err)):
             self.found("defect", f"{wrong.split(' of ')[0]}: {what}", f"{wrong}: {err[:300]}")
         self.found("fine", what, err[:300])
 

@@ -67,20 +67,28 @@ class Watch:
             where = words[-1] if isinstance(words[-1], int) and words[-1] > 0 else None
             for path in words[: _CHANGES[event]]:
                 if where is None:  # else a name in an open folder, which was seen when it was opened
-                    self._note(path, self._inside, event)
+                    self._note(_unfollowed(path), self._inside, event, resolved=True)
         elif event in _FORBIDDEN:
             self.seen.append(f"{event} {words!r:.100}")
         elif event == "subprocess.Popen" and words[0] != sys.executable:
             self.seen.append(f"starts {words[0]!r:.100}")
 
-    def _note(self, path: Any, within: tuple[str, ...], what: str) -> None:
+    def _note(self, path: Any, within: tuple[str, ...], what: str, *, resolved: bool = False) -> None:
         if isinstance(path, int) or path is None:
             return
         with contextlib.suppress(OSError, ValueError, TypeError):
-            real = os.path.realpath(os.fsdecode(path))
+            real = os.fsdecode(path) if resolved else os.path.realpath(os.fsdecode(path))
             if real == "/dev/null" or any(real == place or real.startswith(f"{place}/") for place in within):
                 return
             self.seen.append(f"{what} {real[:150]!r}")
+
+
+def _unfollowed(path: Any) -> Any:
+    """Return a path with only its folder resolved: what renames or removes a link leaves alone what it leads to."""
+    if not isinstance(path, str | bytes | os.PathLike):
+        return path
+    folder, name = os.path.split(os.fsdecode(path))
+    return f"{os.path.realpath(folder)}/{name}"
 
 
 def set_canaries(folder: Path, content: bytes) -> None:
