@@ -29,7 +29,7 @@ def _listed(_: click.Context, __: click.Parameter, words: str) -> tuple[str, ...
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--members", required=True, metavar="SRC", help="Images known to be in the training set.")
 @click.option("--nonmembers", required=True, metavar="SRC", help="Images known not to be in it.")
-@run_option("onnxmint-evaluation", "evaluation.html and evaluation.json")
+@run_option("onnxmint-evaluation", "evaluation.html, evaluation.json, manifest.json")
 @overwrite_option
 @click.option(
     "--layers", default="auto", show_default=True, metavar="A,B,...|all", callback=_listed,
@@ -76,7 +76,7 @@ def evaluate_command(model: Path, output: Path | None, overwrite: bool, **option
     """
     from rich.console import Console
 
-    from onnxmint.cli.outputs import inputs_of, results_folder
+    from onnxmint.cli.outputs import inputs_of, results_folder, words_of
     from onnxmint.cli.progress import stage_on_stderr
     from onnxmint.report.evaluation import evaluation_files, print_evaluation
     from onnxmint.results.evaluation import EVALUATION
@@ -87,7 +87,7 @@ def evaluate_command(model: Path, output: Path | None, overwrite: bool, **option
     inputs = inputs_of(model, options)
     with results_folder(output, "onnxmint-evaluation", overwrite=overwrite, inputs=inputs) as folder:
         found = evaluate(model, members, nonmembers, settings=settings, stage=stage)
-        files = folder.finish(evaluation_files(found))
+        files = folder.finish(evaluation_files(found, words_of(model, options)))
     if as_json:
         click.echo(EVALUATION.write(found))
         return

@@ -19,6 +19,7 @@ def report_command(run: Path, as_json: bool) -> None:
     """
     from onnxmint.report.files import load_run
     from onnxmint.report.html import render_html
+    from onnxmint.report.manifest import renew
     from onnxmint.report.names import visible
     from onnxmint.results.audit import AUDIT
     from onnxmint.writing.files import atomic_write
@@ -29,7 +30,9 @@ def report_command(run: Path, as_json: bool) -> None:
     clear(run)
     result = load_run(run)
     page = run / "report.html"
-    atomic_write(page, render_html(result).encode())
+    content = render_html(result).encode()
+    atomic_write(page, content)
+    renew(run, {page.name: content})
     if as_json:
         click.echo(AUDIT.write(result))
     else:

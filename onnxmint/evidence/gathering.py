@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from onnxmint.cores import usable_cores
 from onnxmint.errors import EvidenceError
 from onnxmint.evidence.copies import Copies, settle_copies
-from onnxmint.evidence.known import SIDES, Evidence, Others
+from onnxmint.evidence.known import SIDES, Evidence, Files, Others
 from onnxmint.evidence.nobody import Nobody
 from onnxmint.evidence.table import EvidenceTable, check_labels, divided, list_evidence, require_enough
 from onnxmint.graph.load import TargetModel
 from onnxmint.images.classes import Numbering, read_names
 from onnxmint.images.entries import ImageSource
-from onnxmint.images.facts import ImageFacts, look_at
+from onnxmint.images.facts import HASH, ImageFacts, look_at
 from onnxmint.images.known_copies import Looks
 from onnxmint.images.passed import why_fewer
 from onnxmint.images.together import Together, open_together
@@ -82,7 +82,8 @@ def gather(
         for source, (member, _) in zip(sources, SIDES, strict=True):
             check_labels(table.labels[table.is_member == member], classes, source.location)
     facts = look_at_known(table, sources, rng=rng, stage=stage)
-    evidence, settled = settle_copies(Evidence(table=table, sources=sources, facts=facts))
+    files = Files().and_more(replace(facts, unreadable=()), is_member=table.is_member)
+    evidence, settled = settle_copies(Evidence(table=table, sources=sources, facts=facts, files=files))
     try:
         return replace(evidence, table=divided(evidence.table, rng, folds=folds, blind=blind)), settled
     except EvidenceError as problem:
@@ -97,7 +98,7 @@ def with_others(evidence: Evidence, stage: Stage) -> Evidence:
 
     They are decoded for it, which is all that `limit` does not save.
     """
-    found, sides = list[ImageFacts](), []
+    found, sides, files = list[ImageFacts](), [], evidence.files
     for source, (member, words) in zip(evidence.sources, SIDES, strict=True):
         rows = evidence.table.index[evidence.table.is_member == member]
         wanted = {entry.index for entry in source.entries()} - set(rows.tolist())
@@ -108,11 +109,17 @@ def with_others(evidence: Evidence, stage: Stage) -> Evidence:
             )
             found.append(facts)
             sides.append(np.full(len(facts.index), member))
+            there = set(files.index[files.is_member == member].tolist())
+            new = replace(
+                facts.take(np.array([index not in there for index in facts.index.tolist()], np.bool_)),
+                unreadable=tuple(one for one in facts.unreadable if one.index not in there),
+            )
+            files = files.and_more(new, is_member=np.full(len(new.index) + len(new.unreadable), member))
     if not found:
         return evidence
     both = ImageFacts.joined(found)
     looks = Looks(digest=both.digest, phash=both.phash, thumb=both.thumb)
-    return replace(evidence, others=Others(looks=looks, is_member=np.concatenate(sides)))
+    return replace(evidence, others=Others(looks=looks, is_member=np.concatenate(sides)), files=files)
 
 
 def look_at_known(table: EvidenceTable, sources: Sources, *, rng: np.random.Generator, stage: Stage) -> ImageFacts:
@@ -150,23 +157,26 @@ def look_at_known(table: EvidenceTable, sources: Sources, *, rng: np.random.Gene
         require_enough(count, f"{words} of {len(mine):,}", why_fewer(source, facts.unreadable))
         row_of = dict(zip(table.index[mine].tolist(), mine.tolist(), strict=True))
         missing = sorted(set(row_of) - set(facts.index.tolist()))
-        both = ImageFacts.joined([facts, *([_unseen(np.array(missing, np.int64), facts, rng)] if missing else [])])
+        both = ImageFacts.joined([facts, *([_unseen(missing, facts, rng)] if missing else [])])
         rows.append(np.array([row_of[index] for index in both.index.tolist()], np.int64))
         seen.append(both)
     order = np.argsort(np.concatenate(rows))
     return ImageFacts.joined(seen).take(order)
 
 
-def _unseen(index: Rows, like: ImageFacts, rng: np.random.Generator) -> ImageFacts:
+def _unseen(missing: list[int], like: ImageFacts, rng: np.random.Generator) -> ImageFacts:
     """Return the facts of images that cannot be decoded: no copies of anything; the reader will name them."""
-    count = len(index)
+    count, files = len(missing), {one.index: one for one in like.unreadable}
     hashes = rng.integers(0, 1 << 63, (2, count), np.uint64)
+    encoded = [files[index].encoded if index in files else bytes(HASH) for index in missing]
     return ImageFacts(
-        index=index,
+        index=np.array(missing, np.int64),
         file=np.full((count, like.file.shape[1]), np.nan, np.float32),
         statistics=like.statistics[:0],
         place=np.full(count, -1, np.int32),
         digest=hashes[0],
         phash=hashes[1],
         thumb=np.zeros((count, like.thumb.shape[1]), np.uint8),
+        encoded=np.frombuffer(b"".join(encoded), np.uint8).reshape(count, HASH),
+        size=np.array([files[index].size if index in files else 0 for index in missing], np.int64),
     )

@@ -64,6 +64,10 @@ class Questioned:
         """Return (n,) digests of the pixels of some rows that can be decoded."""
         return self.facts.digest[self._seen(rows)]
 
+    def sha256(self, rows: Rows) -> tuple[str, ...]:
+        """Return (n,) hashes of the files of some rows that can be decoded, in hexadecimal."""
+        return tuple(one.tobytes().hex() for one in self.facts.encoded[self._seen(rows)])
+
     def _seen(self, rows: Rows) -> Rows:
         """Return the rows of `facts` that some rows are.
 

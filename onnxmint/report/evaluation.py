@@ -1,6 +1,6 @@
 """An evaluation as terminal table, evaluation.json and evaluation.html."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -8,6 +8,7 @@ from rich.text import Text
 
 from onnxmint.report.charts import depth_chart, histogram_chart, roc_chart
 from onnxmint.report.html import environment
+from onnxmint.report.manifest import evaluation_manifest
 from onnxmint.report.names import visible
 from onnxmint.report.terminal import (
     WIDEST,
@@ -18,6 +19,7 @@ from onnxmint.report.terminal import (
     print_warnings,
 )
 from onnxmint.results.evaluation import EVALUATION, Evaluation, Method, MethodKind, PrivacyFacts
+from onnxmint.results.manifest import NAME
 from onnxmint.stats.estimates import Estimate, Performance
 from onnxmint.writing.folders import new_folder
 
@@ -34,10 +36,11 @@ Measured = tuple[Method, Performance]
 """A method with what was measured of it."""
 
 
-def evaluation_files(found: Evaluation) -> dict[str, bytes]:
-    """Return evaluation.html and evaluation.json by name."""
+def evaluation_files(found: Evaluation, command: Mapping[str, object] | None = None) -> dict[str, bytes]:
+    """Return evaluation.html, evaluation.json and manifest.json by name; `command` are its words."""
     files = {"evaluation.html": render_evaluation(found), "evaluation.json": EVALUATION.write(found) + "\n"}
-    return {name: content.encode() for name, content in files.items()}
+    written = {name: content.encode() for name, content in files.items()}
+    return written | {NAME: evaluation_manifest(found, written, command or {})}
 
 
 def write_evaluation(found: Evaluation, folder: Path, *, overwrite: bool = False) -> list[Path]:

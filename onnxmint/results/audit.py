@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.preprocess.spec import PreprocessSpec
+from onnxmint.results.basis import Basis, RuleFacts
 from onnxmint.results.facts import (
     Baseline,
     Control,
@@ -20,6 +21,7 @@ from onnxmint.results.facts import (
     Units,
 )
 from onnxmint.results.json import Document
+from onnxmint.results.listed import ListFacts
 from onnxmint.stats.estimates import Estimate, FloatArray, Performance
 from onnxmint.stats.guarantee import Guarantee
 
@@ -57,6 +59,7 @@ class QuestionedFacts:
     alpha: float  # expected share of wrong ones among the flagged, and level of the test for the set
     prior: float | None  # probability of membership before an image's score is seen; None where it is of no use
     skipped: tuple[Skipped, ...] = ()
+    listed: ListFacts | None = None  # the files that were given, judged or not
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,12 +147,14 @@ class AuditResult:
     warnings: tuple[str, ...] = ()
     unmeasured: str | None = None  # why there is no performance
     subjects: SubjectsFacts | None = None  # None where none were asked for
+    rule: RuleFacts | None = None  # None in a result that was put together by hand
+    basis: Basis | None = None
 
 
 AUDIT = Document(
     kind=AuditResult,
-    schema="onnxmint.audit/4",
-    elsewhere=("scores",),  # a table of its own, scores.parquet
+    schema="onnxmint.audit/5",
+    elsewhere=("scores", "basis"),  # a table of its own, scores.parquet
     mend="run onnxmint audit again",
 )
 """report.json."""

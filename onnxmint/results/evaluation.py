@@ -93,5 +93,5 @@ class Evaluation:
         return next(method for method in self.methods if method.kind == "signal" and method.chosen)
 
 
-EVALUATION = Document(kind=Evaluation, schema="onnxmint.evaluation/4", mend="run onnxmint evaluate again")
+EVALUATION = Document(kind=Evaluation, schema="onnxmint.evaluation/5", mend="run onnxmint evaluate again")
 """evaluation.json."""

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from onnxmint import __version__
 from onnxmint.controls.panel import control_question
@@ -17,23 +16,18 @@ from onnxmint.images.sources import Place
 from onnxmint.mint.auditor import Auditor
 from onnxmint.preprocess.declaring import orientation_note
 from onnxmint.progress import Stage, quiet
-from onnxmint.results.audit import AuditResult, QuestionedFacts, SubjectsFacts
-from onnxmint.results.facts import Control, now
+from onnxmint.results.audit import AuditResult, QuestionedFacts
+from onnxmint.results.facts import now
+from onnxmint.results.listed import list_facts
 from onnxmint.settings import AuditSettings
-from onnxmint.stats.estimates import Estimate
-from onnxmint.verdict.case import Case
-from onnxmint.verdict.findings import Question
 from onnxmint.verdict.gating import gate_and_yardstick
-from onnxmint.verdict.opinions import second_scores
-from onnxmint.verdict.scores import QuestionedScores, classes_of, flag_warnings, histogram, judge, prior_of, statistics
-from onnxmint.verdict.subjects import judge_subjects
+from onnxmint.verdict.judging import Sighting, judge_set, rule_of
+from onnxmint.verdict.scores import Named, QuestionedScores, flag_warnings
 from onnxmint.verdict.units import Units, as_units
 from onnxmint.workflows.opening import Known, Ready, open_by_training, open_with_auditor
 from onnxmint.workflows.questioning import score, what_was_seen
 
 __all__ = ["Known", "audit"]
-
-Rows = NDArray[np.int64]
 
 
 def audit(
@@ -73,93 +67,59 @@ def audit(
 def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult:
     """Score the questioned images, control them, and reach a verdict."""
     auditor, target, rng = ready.auditor, ready.target, np.random.default_rng(settings.seed)
-    traces, (gate, yardstick) = auditor.traces, gate_and_yardstick(auditor.gate, auditor.yardstick)
+    traces, (_, yardstick) = auditor.traces, gate_and_yardstick(auditor.gate, auditor.yardstick)
     known = Looks(digest=traces.digest, phash=traces.phash, thumb=traces.thumb)
     asked = look_at_questioned(ready.source, known, traces.is_member, rng=rng, stage=engine.stage)
     scored = score(ready, asked, settings, engine)
+    rows = scored.row
     units = as_units(
         scored.score,
-        scored.row,
-        asked.groups(scored.row),
+        rows,
+        asked.groups(rows),
         yardstick,
-        digest=asked.digest(scored.row),
+        digest=asked.digest(rows),
         known_digest=traces.digest[yardstick.number],
     )
-    seen = what_was_seen(ready, asked, scored, units, settings, engine)
-    controls = control_question(auditor.controls, seen, rng, wanted=settings.controls)
-    told = asked.labels if auditor.method.labels else None
-    auc = gate.auc if gate is not None else None if auditor.performance is None else auditor.performance.auc
-    case = _case(scored, units, told, settings, auc, controls)
-    verdict = case.verdict()
-    prior, prior_words = prior_of(settings, verdict.share_of_members, len(scored.row), alone=auc is None)
-    scores = judge(scored, asked, units, settings, prior, told, rng)
+    watched = what_was_seen(ready, asked, scored, units, settings, engine)
+    controls = control_question(auditor.controls, watched, rng, wanted=settings.controls)
+    named = Named(
+        path=tuple(asked.entries[row].path for row in rows.tolist()),
+        label=None if asked.labels is None else asked.labels[rows],
+    )
+    seen = Sighting.of(scored, units, named, subjects=ready.subjects, controls=controls)
+    judged = judge_set(seen, auditor.measure, settings)
     return AuditResult(
         version=__version__,
         created=now(),
         target=target_facts(target.model, auditor.method.tensors, target.device),
         preprocess=auditor.preprocess,
         method=auditor.method,
-        statistics=statistics(auditor.method.folds, settings, units, prior_words),
+        statistics=judged.statistics,
         evidence=auditor.evidence,
         performance=auditor.performance,
         unmeasured=auditor.unmeasured,
         baselines=auditor.baselines,
         questioned=QuestionedFacts(
-            images=len(scores.path),
-            flagged=int(scores.flagged.sum()),
+            images=len(judged.scores.path),
+            flagged=int(judged.scores.flagged.sum()),
             alpha=settings.alpha,
-            prior=prior,
+            prior=judged.prior,
             skipped=(*scored.skipped, *asked.known),
+            listed=list_facts(*asked.facts.files()),
         ),
         controls=controls,
-        scores=scores,
-        verdict=verdict,
-        subjects=_subjects(ready, case, scored, units, settings),
-        histogram=histogram(auditor.yardstick, scores.score),
+        scores=judged.scores,
+        verdict=judged.verdict,
+        subjects=judged.subjects,
+        histogram=judged.histogram,
         warnings=(
             *auditor.warnings,
             *_warnings(ready, asked, scored, units, settings),
-            *flag_warnings(auditor.performance, scores, units, controls),
+            *flag_warnings(auditor.performance, judged.scores, units, controls),
         ),
+        rule=rule_of(settings),
+        basis=seen.basis(asked.sha256(rows)),
     )
-
-
-def _case(
-    scored: QuestionedScores,
-    units: Units,
-    told: Rows | None,
-    settings: AuditSettings,
-    auc: Estimate | None,
-    controls: tuple[Control, ...],
-) -> Case:
-    """Return the whole set with what the settings ask of it, within classes where they say so."""
-    classes = classes_of(scored, units, told) if settings.per_class else None
-    return Case(
-        question=Question(
-            scores=units.score,
-            images=len(scored.row),
-            grouped=units.grouped,
-            alpha=settings.alpha,
-            relevant_share=settings.relevant_share,
-            guarantee=settings.guarantee,
-            strata=classes,
-            like="" if classes is None else "of the same class",
-        ),
-        known=units.known.groups(None if classes is None else units.known.category.astype(np.int64)),
-        auc=auc,
-        controls=controls,
-        second=second_scores(units, scored.row, free=scored.free, level=scored.level, free_level=scored.free_level),
-    )
-
-
-def _subjects(
-    ready: Ready, case: Case, scored: QuestionedScores, units: Units, settings: AuditSettings
-) -> SubjectsFacts | None:
-    """Ask the same of every subject's images, where the settings tell subjects apart."""
-    if ready.subjects is None or settings.subject is None:
-        return None
-    names = [ready.subjects[row] for row in scored.row.tolist()]
-    return judge_subjects(case, units, names, by=settings.subject, first=settings.subject_first)
 
 
 def _warnings(

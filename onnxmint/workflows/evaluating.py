@@ -82,7 +82,7 @@ def evaluate(
     found = compared(found, contest.held, rng)
     clock.mark("statistics")
 
-    facts = evidence_facts(contest.held, contest.skipped)
+    facts = evidence_facts(contest.held, contest.skipped, files=evidence.files)
     return Evaluation(
         version=__version__,
         created=now(),

@@ -50,10 +50,10 @@ def _scoring(shown: Shown) -> dict[str, NDArray[Any]]:
     }
 
 
-def score(ready: Ready, asked: Questioned, settings: AuditSettings, engine: Engine) -> QuestionedScores:
-    """Run the auditor over the questioned images that are not known already."""
+def scoring(ready: Ready, settings: AuditSettings) -> Probe:
+    """Return what is asked of an auditor: scores by each network, and the target's top class."""
     auditor, target = ready.auditor, ready.target
-    probe = Probe(
+    return Probe(
         model=auditor.model,
         columns=tuple(auditor.columns.items()),
         spec=target.spec,
@@ -63,7 +63,12 @@ def score(ready: Ready, asked: Questioned, settings: AuditSettings, engine: Engi
         reduce=_scoring,
         seconds=auditor.seconds,
     )
-    seen = engine.observe(probe, asked.images(asked.to_judge), name="scored")
+
+
+def score(ready: Ready, asked: Questioned, settings: AuditSettings, engine: Engine) -> QuestionedScores:
+    """Run the auditor over the questioned images that are not known already."""
+    auditor = ready.auditor
+    seen = engine.observe(scoring(ready, settings), asked.images(asked.to_judge), name="scored")
     if not len(seen.row):
         _refuse_nothing(asked, seen.skipped)
     networks = seen.columns[SCORE].shape[1]

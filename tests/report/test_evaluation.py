@@ -149,7 +149,7 @@ def test_the_table_keeps_its_width(evaluation: Evaluation, width: int) -> None:
 
 
 def test_files_hold_the_same(evaluation: Evaluation, tmp_path: Path) -> None:
-    page, facts = write_evaluation(evaluation, tmp_path / "run")
+    page, facts, _ = write_evaluation(evaluation, tmp_path / "run")
     assert (page.name, facts.name) == ("evaluation.html", "evaluation.json")
     again = EVALUATION.read(facts.read_bytes(), str(facts))
     assert EVALUATION.facts(again) == EVALUATION.facts(evaluation)
