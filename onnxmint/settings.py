@@ -162,6 +162,8 @@ class EvaluateSettings(EvidenceSettings):
     layers: tuple[str, ...] = ("auto",)  # as in TrainSettings.layers; "all" for all
     modules: tuple[Annotated[str, OfModules(fitted=True)], ...] = ("views", "cnn", "vanilla")
     reference: Path | None = None  # folder of reference models
+    fail_above: tuple[str, ...] = ()  # limits on the leak, each such as "auc=0.60" or "tpr@1%=0.05"
+    repeats: Annotated[int, Within(low=1, high=100)] = 1  # divisions of the known images, each with the next seed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
