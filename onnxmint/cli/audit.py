@@ -57,7 +57,11 @@ GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
     help="The level of the test holds for each of 95% of auditors, or, with more power, on average over auditors only.",
 )  # fmt: skip
 @click.option("--per-class", is_flag=True, help="P-values against non-members of the same class (100 or more of them).")
-@click.option("--gate", is_flag=True, help="Exit 3 when members are found and 4 when inconclusive, for use in CI.")
+@click.option(
+    "--gate", is_flag=True,
+    help="Exit 3 when IMAGES hold members and 4 when inconclusive: gates whether these images were trained on. Whether "
+    "the model leaks too much is asked of evaluate --fail-above.",
+)  # fmt: skip
 @module_options
 @device_option
 @batch_option
