@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from onnxmint.preprocess.spec import PreprocessSpec
 from onnxmint.results.audit import Histogram
 from onnxmint.results.facts import Control, EvidenceFacts, TargetFacts
+from onnxmint.results.frames import frame_of, methods_table, scores_table
 from onnxmint.results.json import Document
 from onnxmint.results.leak import LeakVerdict
+from onnxmint.results.notebook import evaluation_html
 from onnxmint.settings import ModuleName
 from onnxmint.stats.compare import Difference
 from onnxmint.stats.estimates import FloatArray, Performance
@@ -79,6 +81,18 @@ class MethodScores:
             if len(column) != len(self.path):
                 raise ValueError(f"{name} has {len(column)} values for {len(self.path)} images")
 
+    def to_frame(self) -> Any:
+        """Return a pandas DataFrame with a row for each image and a column for each method.
+
+        Raises:
+            OnnxmintError: pandas is not installed.
+        """
+        return frame_of(scores_table(self))
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Give the same table to whatever reads Arrow."""
+        return scores_table(self).__arrow_c_stream__(requested_schema)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repeated:
@@ -134,6 +148,22 @@ class Evaluation:
         Repeated, ...
     ] = ()  # every method over all seeds, where there are several; the rest is of the first
     warnings: tuple[str, ...] = ()
+
+    def to_frame(self) -> Any:
+        """Return a pandas DataFrame with a row for each method; `scores.to_frame()` has one for each image.
+
+        Raises:
+            OnnxmintError: pandas is not installed.
+        """
+        return frame_of(methods_table(self))
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Give the same table to whatever reads Arrow: pyarrow.table(found), polars.DataFrame(found), DuckDB."""
+        return methods_table(self).__arrow_c_stream__(requested_schema)
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        return evaluation_html(self)
 
     def judged(self) -> Method:
         """Return the method that the verdict is about."""

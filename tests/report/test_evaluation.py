@@ -6,7 +6,6 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
@@ -15,90 +14,13 @@ from onnxmint import __version__
 from onnxmint.report.citation import bibtex
 from onnxmint.report.evaluation import print_evaluation, render_evaluation, write_evaluation
 from onnxmint.report.formats import comma_separated, latex, markdown, parquet
-from onnxmint.results.audit import AuditResult, Histogram
-from onnxmint.results.evaluation import EVALUATION, Evaluation, EvaluationFacts, Method, MethodScores, Repeated
-from onnxmint.results.leak import LeakVerdict, LimitFacts
+from onnxmint.results.evaluation import EVALUATION, Evaluation, Repeated
+from onnxmint.results.leak import LimitFacts
 from onnxmint.stats.compare import Difference
-from onnxmint.stats.estimates import Estimate, Performance
+from onnxmint.stats.estimates import Estimate
 from tests.conftest import ROOT
+from tests.report.compared import difference, verdict_on
 from tests.report.test_html import HOSTILE, Page
-
-COUNTS = Histogram(
-    edges=np.linspace(-1, 1, 5), member=np.array([1, 2, 3, 4]), nonmember=np.array([4, 3, 2, 1]), questioned=None
-)
-SETTINGS = EvaluationFacts(
-    modules=("views", "cnn"), layers=("a", "b"), views=26, references=(), seed=0, intervals="bootstrap", chosen_on="fit"
-)
-
-
-def _method(name: str, kind: str, performance: Performance, value: float, **options: object) -> Method:
-    auc = Estimate(value=value, low=value - 0.03, high=value + 0.03)
-    return Method(
-        name=name, kind=kind, title=str(options.pop("title", name)), source="somebody", fit_auc=value,
-        performance=replace(performance, auc=auc), histogram=COUNTS, **options,
-    )  # fmt: skip
-
-
-def _verdict_on(name: str, title: str, value: float, *, low: float | None = None) -> LeakVerdict:
-    auc = Estimate(value=value, low=value - 0.03 if low is None else low, high=value + 0.03)
-    leaks = auc.low > 0.5
-    return LeakVerdict(
-        kind="leak" if leaks else "no-leak-seen",
-        headline=f"Leak: AUC {value:.3f}, from {title}" if leaks else f"No leak above AUC {auc.high:.3f} (95%)",
-        text=f"Judged by {title}, chosen on the fit part.",
-        method=name,
-        title=title,
-        auc=auc,
-        bound=auc.high,
-    )
-
-
-def _difference(value: float, p: float) -> Difference:
-    return Difference(value=value, low=value - 0.02, high=value + 0.02, p_value=p, test="DeLong")
-
-
-@pytest.fixture
-def evaluation(result: AuditResult) -> Evaluation:
-    performance = result.performance
-    gain = _difference(0.06, 0.001)
-    return Evaluation(
-        version="0.1.0",
-        created="2026-11-23T12:00:00+00:00",
-        target=result.target,
-        preprocess=result.preprocess,
-        settings=SETTINGS,
-        evidence=result.evidence,
-        controls=result.controls,
-        methods=(
-            _method("loss", "signal", performance, 0.60, chosen=True, title="low loss of the label"),
-            Method(name="energy", kind="signal", title="energy", source="somebody", skipped="needs logits"),
-            _method("rmia", "reference", performance, 0.63, difference=gain, title="RMIA"),
-            _method("views", "module", performance, 0.66, chosen=True, difference=gain, title="views on 26 views"),
-            _method(
-                "cnn:a",
-                "module",
-                performance,
-                0.51,
-                module="cnn",
-                layer="a",
-                depth=0.2,
-                difference=gain,
-                title="cnn on a",
-            ),
-            _method(
-                "cnn:b", "module", performance, 0.52, module="cnn", layer="b", depth=0.9, chosen=True, difference=gain
-            ),
-        ),
-        verdict=_verdict_on("views", "views on 26 views", 0.66),
-        seconds={"fitting views": 1.5},
-        scores=MethodScores(
-            path=("a/1.png", "a/2.png", "b/1.png"),
-            side=("member", "member", "non-member"),
-            part=("fit", "test", "test"),
-            scores={"loss": np.array([1.0, 2.0, 0.5]), "views": np.array([np.nan, 3.0, 0.25])},
-        ),
-        warnings=("Only 60 known images on one side.",),
-    )
 
 
 def _with_views(evaluation: Evaluation, value: float, difference: Difference) -> Evaluation:
@@ -130,9 +52,9 @@ def test_the_page_holds_every_method_with_its_numbers_or_its_reason(evaluation: 
 @pytest.mark.parametrize(
     ("value", "difference", "headline"),
     [
-        (0.66, _difference(0.06, 0.001), "The module is better than any signal"),
-        (0.61, _difference(0.01, 0.5), "No better than a simple signal"),
-        (0.54, _difference(-0.06, 0.01), "A simple signal is better"),
+        (0.66, difference(0.06, 0.001), "The module is better than any signal"),
+        (0.61, difference(0.01, 0.5), "No better than a simple signal"),
+        (0.54, difference(-0.06, 0.01), "A simple signal is better"),
     ],
 )
 def test_the_comparison_says_what_the_test_says(
@@ -156,7 +78,7 @@ def test_headline_tile_and_mark_are_one_method_and_it_comes_last_on_the_terminal
     assert printed.count("(judged)") == 1
     assert "views on 26 views (judged)" in printed
     for name, title in (("loss", "low loss of the label"), ("cnn:b", "cnn:b")):
-        other = replace(evaluation, verdict=_verdict_on(name, title, 0.6))
+        other = replace(evaluation, verdict=verdict_on(name, title, 0.6))
         assert f"AUC of {title} on the test part" in " ".join(Page(render_evaluation(other)).words)
 
 
@@ -199,7 +121,7 @@ def test_csv_has_a_row_for_each_method_with_its_numbers_or_its_reason(evaluation
     assert rows["energy"]["skipped"] == "needs logits"
 
 
-def test_parquet_has_a_row_for_each_image_and_a_column_for_each_method(evaluation: Evaluation) -> None:
+def test_parquet_has_a_row_for_each_image_and_a_column_for_eachmethod(evaluation: Evaluation) -> None:
     table = pq.read_table(io.BytesIO(parquet(evaluation)))
     assert table.column_names == ["path", "side", "part", "loss", "views"]
     assert table.to_pylist()[0] == {"path": "a/1.png", "side": "member", "part": "fit", "loss": 1.0, "views": None}
@@ -236,7 +158,7 @@ def test_the_citation_is_that_of_the_file(evaluation: Evaluation) -> None:
 
 
 def test_chance_is_called_chance(evaluation: Evaluation) -> None:
-    weak = _with_views(evaluation, 0.51, _difference(0.0, 1.0))
+    weak = _with_views(evaluation, 0.51, difference(0.0, 1.0))
     methods = list(weak.methods)
     signal = methods[0]
     assert signal.performance is not None
@@ -249,7 +171,7 @@ def test_chance_is_called_chance(evaluation: Evaluation) -> None:
 
 def test_signals_alone_make_a_page_too(evaluation: Evaluation) -> None:
     alone = replace(
-        evaluation, methods=evaluation.methods[:2], verdict=_verdict_on("loss", "low loss of the label", 0.6)
+        evaluation, methods=evaluation.methods[:2], verdict=verdict_on("loss", "low loss of the label", 0.6)
     )
     assert "Signals compared" in " ".join(Page(render_evaluation(alone)).words)
     assert "Signals compared" in _printed(alone)
