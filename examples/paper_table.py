@@ -9,10 +9,10 @@ simple signal and `views`. The paper states neither optimiser nor dropout rates;
 The data is a Parquet file with `image` (struct with `bytes`) and `label`, and `split` where it has test images too, as
 Hugging Face's CIFAR-10, CIFAR-100 and GTSRB can be written. For any other, put your own loader in place of `load`.
 
-Expected, CIFAR-10 with all defaults (25,000 members, 30 epochs, 2,000 + 2,000 known images; about an hour on two cores,
-minutes on a GPU), as AUC, measured three times in tools/study/README.md: the CNN is right on 98 % of its members and 83
-% of others; `vanilla` and `cnn` .46 to .55 on every layer; the best signal .58 to .65; `views` on 2 views .65 to .69.
-The paper reports .72 for its best layer, the last one before the classes.
+Expected of CIFAR-10 with all defaults (25,000 members, 30 epochs, 2,000 + 2,000 known images; training takes half an
+hour of one core): the CNN is right on 98 % of its members and 83 % of others; AUC of `vanilla` and `cnn` .46 to .55 on
+every layer, of the best signal .58 to .65, of `views` on 2 views .65 to .69 (tools/study/README.md, three divisions
+each). The paper reports .72 for its best layer, the last one before the classes.
 """
 
 import argparse

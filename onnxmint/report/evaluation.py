@@ -135,6 +135,7 @@ def render_evaluation(found: Evaluation) -> str:
         .get_template("evaluation.html")
         .render(
             result=found,
+            model=Path(found.target.path).name,
             tone=tone_of(found.verdict),
             comparison=compared(found),
             judged=judged[0],

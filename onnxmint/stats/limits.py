@@ -13,7 +13,7 @@ SETTLED = 0.95
 FEWEST_ALARMS = 10
 """Expected false alarms from which on a limit on a rate is decided: with fewer, ends of its interval miss too often."""
 _SETTLED_Z, _END_Z = 1.6449, 1.96  # normal quantiles of `SETTLED`, and of an end of a 95% interval
-_MOST = 10_000_000  # images of a side, from which on a number is no advice
+_MOST = 250_000  # test images of a side, for which it takes a million known ones: a larger number is no advice
 _CHANCE = 0.5
 
 
@@ -45,26 +45,27 @@ class Limit:
             return "below"
         return "above" if measured.low > self.bound else "unsettled"
 
-    def more_nonmembers(self, found: Performance) -> float:
-        """Return how many times as many non-members a rate takes before anything is said of it, at least 1."""
-        return 1.0 if self.fpr is None else max(1.0, FEWEST_ALARMS / (self.fpr * found.nonmembers))
-
     def times_needed(self, found: Performance) -> float | None:
         """Return how many times as many test images would settle it in 95% of evaluations, at least 1.
 
         The leak is taken to be the one measured, and an interval's reach to fall with the root of the number of images.
-        None where no number below ten million does: the measured value lies at the bound.
+        None where no number that anybody has does: the measured value lies at the bound. A rate that rests on too few
+        false alarms tells nothing of what it will be, so for it as many are returned as give enough of them.
         """
-        measured, least = self.of(found), self.more_nonmembers(found)
-        if measured.low is None or measured.high is None:
-            return least
+        measured = self.of(found)
+        if measured.low is None or measured.high is None or (isinstance(measured, Rate) and measured.thin):
+            return self._more_nonmembers(found)
         gap = self.bound - measured.value
         reach = measured.high - measured.value if gap > 0 else measured.value - measured.low
         wanted = reach * (1 + _SETTLED_Z / _END_Z)
         most = _MOST / max(found.members, found.nonmembers)
         if not gap or (times := (wanted / gap) ** 2) > most:
             return None
-        return max(least, times)
+        return max(1.0, times)
+
+    def _more_nonmembers(self, found: Performance) -> float:
+        """Return how many times as many non-members a rate takes before anything is said of it, at least 1."""
+        return 1.0 if self.fpr is None else max(1.0, FEWEST_ALARMS / (self.fpr * found.nonmembers))
 
 
 def limit_of(words: str) -> Limit:

@@ -91,7 +91,7 @@ def test_limits_are_a_table_and_the_last_lines(evaluation: Evaluation) -> None:
     changed = replace(evaluation, verdict=verdict)
     page = Page(render_evaluation(changed))
     assert "900 known members would settle it" in " ".join(page.words)
-    assert "auc at most 0.6" in " ".join(page.words)
+    assert "auc ≤ 0.6" in " ".join(page.words)
     lines = [line for line in _printed(changed).splitlines() if line]
     assert lines[-2:] == ["Cannot tell: 900 known members would settle it.", "Cannot tell. Leak: AUC 0.660"]
     summary = markdown(changed)
