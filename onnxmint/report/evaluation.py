@@ -66,8 +66,9 @@ def print_evaluation(found: Evaluation, console: Console, *, files: Sequence[Pat
     """Print the table of methods, grouped by kind, and last what it comes to."""
     print_evidence(found.evidence, console)
     for words, methods in _groups(found):
-        rows = [(_mark(method, found), method.performance, method.skipped) for method in methods]
-        print_rates(words, rows, console)
+        there = [method for method in methods if method.performance is not None]
+        print_rates(words, [(_mark(method, found), method.performance, None) for method in there], console)
+        _print_skipped(methods, console)
     console.print(Text("+ best signal, best with references, best layer of a module: on the fit part", "dim"))
     console.print()
     _print_repeated(found, console)
@@ -82,6 +83,19 @@ def print_evaluation(found: Evaluation, console: Console, *, files: Sequence[Pat
         _print(Text(visible(limit.text)), console)
     style = _COLOURS[tone_of(verdict)]
     console.print(Text(visible(verdict.headline), f"bold {style}"), width=min(console.width, WIDEST))
+
+
+def _print_skipped(methods: Sequence[Method], console: Console) -> None:
+    """Print why methods were skipped, one line a reason."""
+    reasons: dict[str, list[str]] = {}
+    for method in methods:
+        if method.performance is None:
+            reasons.setdefault(method.skipped or "no reason given", []).append(method.title)
+    for reason, titles in reasons.items():
+        words = f"skipped: {visible(reason)} ({visible(', '.join(titles))})"
+        console.print(Text(words, "dim"), width=min(console.width, WIDEST))
+    if reasons:
+        console.print()
 
 
 def _print(text: Text, console: Console) -> None:

@@ -191,7 +191,7 @@ def test_the_table_keeps_its_width(evaluation: Evaluation, width: int) -> None:
     lines = _printed(evaluation, width).splitlines()
     assert max(map(len, lines)) <= width
     assert any(line.startswith("views on 26 views (judged)") and "0.660" in line for line in lines)
-    assert any("skipped: needs logits" in line for line in lines)
+    assert "skipped: needs logits (energy)" in lines
 
 
 def test_files_hold_the_same(evaluation: Evaluation, tmp_path: Path) -> None:
