@@ -9,7 +9,7 @@ import numpy as np
 from onnxmint.evidence.table import FIT
 from onnxmint.methods import lira
 from onnxmint.methods.measuring import KnownScores, Rows
-from onnxmint.methods.ranking import Scored, auc_of_fit, measured
+from onnxmint.methods.ranking import Ranked, auc_of_fit, measured
 from onnxmint.methods.references import ReferenceScores
 from onnxmint.methods.signals import SIGNALS
 from onnxmint.results.evaluation import Method
@@ -86,7 +86,7 @@ def _of(signals: dict[str, FloatArray], name: str) -> FloatArray:
 
 def measured_with_references(
     held: KnownScores, found: ReferenceScores, rows: Rows, rng: np.random.Generator
-) -> list[Scored]:
+) -> list[Ranked]:
     """Measure everything that can be made of references; the best on the fit part is marked.
 
     Args:
@@ -97,7 +97,7 @@ def measured_with_references(
     """
     signals = {name: score[rows] for name, score in held.signals.items() if name not in held.skipped}
     population = np.searchsorted(rows, held.rows(*FIT, member=False))
-    made: list[Scored] = []
+    made: list[Ranked] = []
     for wanted in reference_methods():
         method = Method(name=wanted.name, kind="reference", title=wanted.title, source=wanted.source)
         try:

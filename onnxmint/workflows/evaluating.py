@@ -20,7 +20,7 @@ from onnxmint.evidence.known import Evidence
 from onnxmint.evidence.table import CALIBRATE, FIT, TEST
 from onnxmint.graph.layers import Layer, choose_layer, dense_input
 from onnxmint.methods.measuring import Signals, evidence_facts, evidence_warnings
-from onnxmint.methods.ranking import Scored, compared, measured, signal_methods
+from onnxmint.methods.ranking import Ranked, compared, measured, signal_methods
 from onnxmint.methods.references import Reference, open_references, references_in, score_references
 from onnxmint.methods.with_references import doubtful_references, measured_with_references
 from onnxmint.mint.contest import Contest, Ground, Rival, hold
@@ -44,6 +44,7 @@ def evaluate(
     *,
     settings: EvaluateSettings | None = None,
     stage: Stage = quiet,
+    engine: Engine | None = None,
 ) -> Evaluation:
     """Measure every signal, module and reference method on the same held-out known images.
 
@@ -56,17 +57,18 @@ def evaluate(
         nonmembers: images known not to be.
         settings: layers, modules, views, references; the defaults when None.
         stage: told of the progress.
+        engine: shows the images and has a stage of its own; this process when None.
 
     Raises:
         OnnxmintError: one of its kinds, for files, options and devices that do not serve.
     """
     settings = settings or EvaluateSettings()
-    limits = _limits(settings)
-    first = _evaluate(model, members, nonmembers, settings, limits, stage)
+    limits, engine = _limits(settings), engine or Local(stage)
+    first = _evaluate(model, members, nonmembers, settings, limits, engine)
     if settings.repeats == 1:
         return first
     seeds = [settings.seed + number for number in range(1, settings.repeats)]
-    more = [_evaluate(model, members, nonmembers, replace(settings, seed=seed), limits, stage) for seed in seeds]
+    more = [_evaluate(model, members, nonmembers, replace(settings, seed=seed), limits, engine) for seed in seeds]
     return replace(first, repeated=repeated([first, *more]))
 
 
@@ -76,15 +78,15 @@ def _evaluate(
     nonmembers: str | Path,
     settings: EvaluateSettings,
     limits: Sequence[Limit],
-    stage: Stage,
+    engine: Engine,
 ) -> Evaluation:
     """Evaluate once, with one division of the known images."""
-    engine, clock, rng = Local(stage), _Clock(), np.random.default_rng(settings.seed)
+    clock, rng = _Clock(), np.random.default_rng(settings.seed)
     target = make_ready(model, settings)
     layers = _wanted_layers(target.layers, settings)
     rivals = tuple(_rivals(target, layers, settings))
     known, classes = open_evidence(members, nonmembers, settings, target.model), target.model.answer.classes
-    evidence, copies = gather(known.sources, classes, settings, rng=rng, stage=stage)
+    evidence, copies = gather(known.sources, classes, settings, rng=rng, stage=engine.stage)
     references = _references(target, evidence, settings)
     exposed, ground = _ground(target, evidence, layers, settings, engine, clock)
 
@@ -123,7 +125,7 @@ def _limits(settings: EvaluateSettings) -> list[Limit]:
         raise UsageError(f"--fail-above {problem}") from None
 
 
-def _scores(found: Sequence[Scored], contest: Contest, evidence: Evidence) -> MethodScores:
+def _scores(found: Sequence[Ranked], contest: Contest, evidence: Evidence) -> MethodScores:
     """Return what every method that was measured says of every image that was read."""
     table, rows = evidence.table, np.flatnonzero(contest.held.read)
     paths = evidence.paths()
@@ -206,7 +208,7 @@ def _rivals(target: Target, layers: list[Layer], settings: EvaluateSettings) -> 
 
 def _module_methods(
     contest: Contest, rivals: tuple[Rival, ...], settings: EvaluateSettings, rng: np.random.Generator
-) -> Iterator[Scored]:
+) -> Iterator[Ranked]:
     """Yield every rival, measured; of each module the layer that was best on the fit part is marked."""
     for name in settings.modules:
         mine = [rival for rival in rivals if rival.name == name]
@@ -241,7 +243,7 @@ def _references(target: Target, evidence: Evidence, settings: EvaluateSettings) 
 
 def _reference_methods(
     contest: Contest, ground: Ground, references: list[Reference], rng: np.random.Generator
-) -> tuple[list[Scored], list[str]]:
+) -> tuple[list[Ranked], list[str]]:
     """Show the references the images that the target was shown; return what can be made of it, and what to doubt."""
     rows = np.flatnonzero(contest.held.read)
     found = score_references(references, ground.evidence, rows, ground.engine, ground.batch_size)
