@@ -158,7 +158,12 @@ def test_an_evaluation_is_a_table_and_two_files(call: Run, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("limits", "status"), [(["auc=0.98"], 0), (["auc=0.505", "tpr@10%=0.99"], 3), (["auc=0.98", "tpr@1%=0.5"], 4)]
+    ("limits", "status"),
+    [
+        pytest.param(["auc=0.98"], 0, marks=pytest.mark.slow),
+        (["auc=0.505", "tpr@10%=0.99"], 3),
+        pytest.param(["auc=0.98", "tpr@1%=0.5"], 4, marks=pytest.mark.slow),
+    ],
 )
 def test_a_limit_on_the_leak_is_an_exit_status(call: Run, limits: list[str], status: int) -> None:
     known = [word.replace("0:60", "0:160") for word in FEW]
@@ -172,7 +177,11 @@ def test_a_limit_on_the_leak_is_an_exit_status(call: Run, limits: list[str], sta
 
 @pytest.mark.parametrize(
     ("words", "begins"),
-    [("markdown", "### "), ("latex", "\\begin{table}"), ("csv", "name,kind,title,")],
+    [
+        ("markdown", "### "),
+        pytest.param("latex", "\\begin{table}", marks=pytest.mark.slow),
+        pytest.param("csv", "name,kind,title,", marks=pytest.mark.slow),
+    ],
 )
 def test_other_programs_read_an_evaluation_from_stdout(call: Run, words: str, begins: str) -> None:
     few = ["evaluate", MODEL, *FEW, *DECLARED, "--views", "2", "--modules", "", "-q", "-o", "run"]

@@ -60,7 +60,7 @@ def test_a_reference_that_is_the_target_takes_all_signal_away(folder: Path) -> N
     assert calibrated.auc.value == 0.5
     assert found.settings.references == ("same.onnx",)
     assert "needs 2 reference models not trained on each image" in (_method(found, "lira_offline").skipped or "")
-    assert "needs 1 reference models trained on each image" in (_method(found, "lira_online_fixed").skipped or "")
+    assert "needs 1 reference model trained on each image" in (_method(found, "lira_online_fixed").skipped or "")
 
 
 def test_references_that_know_nothing_leave_the_signal(folder: Path) -> None:

@@ -95,7 +95,7 @@ def test_a_leak_at_the_limit_is_rarely_called_below_or_above(words: str) -> None
         assert decisions.count(side) / rounds < 0.025 + 3 * (0.025 / rounds) ** 0.5 + 0.01  # noise, and 100 resamples
 
 
-@pytest.mark.parametrize(("auc", "bound"), [(0.6, 0.72), (0.8, 0.7)])
+@pytest.mark.parametrize(("auc", "bound"), [(0.6, 0.72), pytest.param(0.8, 0.7, marks=pytest.mark.slow)])
 def test_as_many_images_as_it_says_settle_it(auc: float, bound: float) -> None:
     """Simulated: with the number that a typical evaluation of this leak names, at least nine in ten are settled."""
     limit, rng, rounds, few = Limit(measure="auc", bound=bound), np.random.default_rng(2), 120, 30

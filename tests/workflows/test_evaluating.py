@@ -215,6 +215,7 @@ def test_a_limit_on_nothing_is_refused_before_anything_is_read(limits: tuple[str
         evaluate("no.onnx", "nowhere", "nowhere", settings=replace(SETTINGS, fail_above=limits))
 
 
+@pytest.mark.slow
 def test_repeats_are_evaluations_of_the_next_seeds() -> None:
     settings = replace(SETTINGS, modules=(), limit=60, repeats=2)
     found = evaluate(DEMO / "target.onnx", *EVIDENCE, settings=settings)
