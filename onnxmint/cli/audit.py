@@ -29,10 +29,10 @@ GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
 
 @click.command("audit")
 @click.argument("model", type=click.Path(path_type=Path))
-@click.argument("images", metavar="IMAGES")
+@click.argument("images", metavar="IMAGES...", nargs=-1, required=True)
 @click.option("--auditor", "auditor_file", type=click.Path(path_type=Path), help="An auditor of MODEL, from train.")
 @click.option("--members", metavar="SRC", help="Images known to be in the training set, to train an auditor on.")
-@click.option("--nonmembers", metavar="SRC", help="Images known not to be in it.")
+@click.option("--nonmembers", metavar="SRC", help="Images known not to be in it; alone where no members are known.")
 @run_option("onnxmint-run", "report.html, report.json, scores.parquet, auditor.onnx, run.toml")
 @overwrite_option
 @setting(AuditSettings, "alpha", help="False-discovery rate among flagged images, and level of the test for the set.")
@@ -56,6 +56,12 @@ GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
     AuditSettings, "guarantee",
     help="The level of the test holds for each of 95% of auditors, or, with more power, on average over auditors only.",
 )  # fmt: skip
+@setting(
+    AuditSettings, "subject", metavar="COLUMN|REGEX|folder",
+    help="Column (or, for folders, a pattern on the path) that says whose images they are, or their sub-folders: each "
+    "subject gets an answer, and of those found at most --alpha are expected to be false.",
+)  # fmt: skip
+@setting(AuditSettings, "subject_first", metavar="NAME", help="The subject that was asked for, to be listed first.")
 @click.option("--per-class", is_flag=True, help="P-values against non-members of the same class (100 or more of them).")
 @click.option(
     "--gate", is_flag=True,
@@ -69,18 +75,22 @@ GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
 @quiet_option
 @json_option
 @click.pass_context
-def audit_command(ctx: click.Context, /, model: Path, images: str, **options: Any) -> None:
+def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], **options: Any) -> None:
     """Say which of IMAGES the classifier MODEL was trained on, with error rates.
 
     Needs an auditor of MODEL (--auditor), or known members and known non-members to train one on (--members,
     --nonmembers): no score has a meaning by itself. IMAGES and SRC are a folder, a Parquet file or folder, a CSV
-    of path,label, or WebDataset .tar shards.
+    of path,label, or WebDataset .tar shards; IMAGES also image files, and several places as one set.
+
+    Where no members are known, --nonmembers alone will do: the score is then fixed in advance, so members can be
+    found, but never excluded, and nothing is known of their share.
 
     \b
     Examples:
       onnxmint audit model.onnx suspects/ --members train/ --nonmembers heldout/ \\
           --preprocess imagenet -o run
       onnxmint audit model.onnx more/ --auditor run/auditor.onnx -o run2
+      onnxmint audit model.onnx my-art/ --nonmembers later/ --preprocess imagenet
 
     \b
     Exit status: 0 done, 1 failed, 2 wrong usage;
@@ -124,12 +134,12 @@ def _require_evidence(options: dict[str, Any]) -> None:
         if members or nonmembers:
             raise UsageError("give either --auditor or --members with --nonmembers: an auditor is already trained")
         return
-    names = {"--members": members, "--nonmembers": nonmembers}
-    missing = " and ".join(name for name, place in names.items() if not place)
-    if missing:
+    if not nonmembers:
+        missing = "--nonmembers" if members else "--members and --nonmembers"
         raise UsageError(
             f"{missing} missing (or --auditor): a score means something only next to the scores of images known to be "
-            "in the training set and images known not to be; a few hundred of each will do"
+            "in the training set and images known not to be; a few hundred of each will do. Where no members are "
+            "known, --nonmembers alone can tell whether the images stand out"
         )
 
 
@@ -161,10 +171,10 @@ def _refuse_training_options(ctx: click.Context) -> None:
             raise UsageError(f"--{option} is fixed in the auditor file; leave it out, or train another auditor")
 
 
-def _words(model: Path, images: str, options: dict[str, Any]) -> dict[str, Any]:
+def _words(model: Path, images: tuple[str, ...], options: dict[str, Any]) -> dict[str, Any]:
     """Return the command's words for run.toml, less what was not given, and the folder that its paths start from."""
     kept = {name: _plain(value) for name, value in options.items()}
-    return {"folder": str(Path.cwd()), "model": str(model), "images": images} | {
+    return {"folder": str(Path.cwd()), "model": str(model), "images": _plain(images)} | {
         name: value for name, value in kept.items() if value not in (None, [])
     }
 

@@ -21,7 +21,7 @@ from onnxmint.report.terminal import (
     print_rates,
     print_warnings,
 )
-from onnxmint.results.evaluation import EVALUATION, Evaluation, Method, MethodKind
+from onnxmint.results.evaluation import EVALUATION, Evaluation, Method, MethodKind, PrivacyFacts
 from onnxmint.results.leak import LeakVerdict
 from onnxmint.stats.estimates import Estimate, Performance
 from onnxmint.writing.folders import new_folder
@@ -74,6 +74,8 @@ def print_evaluation(found: Evaluation, console: Console, *, files: Sequence[Pat
     _print_repeated(found, console)
     print_controls(found.controls, console)
     _print(Text(visible(compared(found))), console)
+    if found.privacy is not None:
+        _print(Text(f"privacy: {visible(privacy_words(found.privacy))}"), console)
     print_warnings(found.warnings, console)
     print_files(files, console)
     console.print()
@@ -130,6 +132,23 @@ def over_seeds(found: Evaluation) -> list[tuple[str, tuple[float, float, float],
     return sorted(there, key=lambda row: -row[1][0])
 
 
+def privacy_words(found: PrivacyFacts) -> str:
+    """Return the bound and its condition in words."""
+    bound = found.bound
+    if bound.epsilon:
+        said = (
+            f"Training was not (epsilon, {bound.delta:g})-differentially private for any epsilon below "
+            f"{bound.epsilon:.2f} ({bound.confidence:.0%} confidence): {bound.right:,} of {bound.guesses:,} guesses "
+            f"about {bound.canaries:,} images by {found.by} were right."
+        )
+    else:
+        said = (
+            f"No epsilon is refuted: guesses about {bound.canaries:,} images by {found.by} are right no more often "
+            "than private training allows."
+        )
+    return f"{said} {found.condition}"
+
+
 def _mark(method: Method, found: Evaluation) -> str:
     if method.name == found.verdict.method:
         return f"{method.title} (judged)"
@@ -158,6 +177,7 @@ def render_evaluation(found: Evaluation) -> str:
             overview=overview_chart(measured, found.verdict.method),
             over_seeds=over_seeds(found),
             seeds=len(found.repeated[0].auc) if found.repeated else 1,
+            privacy=None if found.privacy is None else privacy_words(found.privacy),
             test=next((method.difference.test for method, _ in measured if method.difference is not None), None),
             roc=roc_chart(
                 judged[1],

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import stat
 import tomllib
 from collections.abc import Mapping
 from dataclasses import fields
@@ -18,6 +19,12 @@ from onnxmint.results.json import plain
 from onnxmint.writing.folders import new_folder
 
 _PACKAGES = ("numpy", "onnx", "onnx-ir", "onnxruntime", "onnxruntime-gpu", "torch", "pillow", "pyarrow", "scipy")
+_SOMETIMES = ("label", "likelihood_ratio", "probability")  # columns that may be empty throughout
+_LARGEST = {
+    "run.toml": 1 << 20,
+    "report.json": 1 << 28,
+    "scores.parquet": 1 << 29,
+}  # bytes; millions of images take less
 _SHARES = ("p_value", "q_value", "probability")  # columns between 0 and 1
 
 
@@ -119,8 +126,7 @@ def _parquet(result: AuditResult) -> bytes:
     scores, schema = result.scores, _schema(facts)
     columns = {name: getattr(scores, name) for name in schema.names}
     columns |= {"path": [storable(path) for path in scores.path]}
-    if scores.label is None:
-        columns |= {"label": [None] * len(scores.path)}
+    columns |= {name: [None] * len(scores.path) for name, values in columns.items() if values is None}
     sink = pa.BufferOutputStream()
     # Page checksums notice a flipped bit; uncompressed arrays without them come back as wrong numbers, silently.
     pq.write_table(pa.table(columns, schema=schema), sink, compression="zstd", write_page_checksum=True)
@@ -137,8 +143,8 @@ def load_run(folder: Path) -> AuditResult:
     import pyarrow as pa
 
     try:
-        hashes = tomllib.loads((folder / "run.toml").read_text("utf-8"))["sha256"]
-        content = {name: (folder / name).read_bytes() for name in ("report.json", "scores.parquet")}
+        hashes = tomllib.loads(_read(folder / "run.toml").decode("utf-8"))["sha256"]
+        content = {name: _read(folder / name) for name in ("report.json", "scores.parquet")}
         _require_same(folder, content, hashes)
         scores = _scores(content["scores.parquet"])
     except (FileNotFoundError, NotADirectoryError) as problem:
@@ -161,6 +167,22 @@ def load_run(folder: Path) -> AuditResult:
     return result
 
 
+def _read(path: Path) -> bytes:
+    """Return the bytes of a file of a run.
+
+    Raises:
+        ValueError: it is a link, which may lead to what is not of the run, or a pipe or device that never ends, or it
+            is far too long.
+    """
+    facts, most = path.lstat(), _LARGEST[path.name]
+    if not stat.S_ISREG(facts.st_mode):
+        raise ValueError(f"{path.name} is no regular file")
+    if facts.st_size > most:
+        raise ValueError(f"{path.name} has {facts.st_size >> 20:,} MiB (allowed {most >> 20:,})")
+    with path.open("rb") as file:
+        return file.read(most)
+
+
 def _scores(content: bytes) -> ScoreTable:
     """Read scores.parquet.
 
@@ -173,8 +195,9 @@ def _scores(content: bytes) -> ScoreTable:
     table = pq.read_table(pa.BufferReader(content), page_checksum_verification=True)
     if not table.schema.equals(_schema()):
         raise ValueError(f"scores.parquet has the columns {', '.join(table.schema.names)[:200]}, or other types")
-    labelled = table["label"].null_count < len(table)
-    columns = {name: table[name].to_numpy() for name in table.schema.names if name != "label" or labelled}
+    empty = [name for name in _SOMETIMES if table[name].null_count == len(table)]
+    missing = {name for name in empty if len(table) or name == "label"}
+    columns = {name: table[name].to_numpy() for name in table.schema.names if name not in missing}
     for name, column in columns.items():
         if table[name].null_count:
             raise ValueError(f"scores.parquet has no {name} in {table[name].null_count:,} rows")
@@ -182,14 +205,16 @@ def _scores(content: bytes) -> ScoreTable:
             raise ValueError(f"scores.parquet holds NaN or infinity in {name}")
         if name in _SHARES and not ((column >= 0) & (column <= 1)).all():
             raise ValueError(f"scores.parquet holds {name} outside 0 to 1")
-    return ScoreTable(**{"label": None, **columns, "path": tuple(columns["path"].tolist())})
+    return ScoreTable(**{**dict.fromkeys(missing), **columns, "path": tuple(columns["path"].tolist())})
 
 
 def _require_same(folder: Path, content: Mapping[str, bytes], hashes: Mapping[str, str]) -> None:
     """Refuse files that are not the ones the run ended with: changed by hand, or put there from another run."""
     found = {name: hashlib.sha256(data).hexdigest() for name, data in content.items()}
     auditor = folder / "auditor.onnx"
-    if "auditor.onnx" in hashes and auditor.is_file():  # as large as a model: some will have moved it elsewhere
+    if (
+        "auditor.onnx" in hashes and auditor.is_file() and not auditor.is_symlink()
+    ):  # as large as a model: some will have moved it elsewhere
         with auditor.open("rb") as file:
             found["auditor.onnx"] = hashlib.file_digest(file, "sha256").hexdigest()
     for name, digest in found.items():

@@ -39,8 +39,11 @@ def render_html(result: AuditResult) -> str:
             rows=_rows(scores),
             shown=SHOWN,
             has_labels=scores.label is not None,
+            has_ratio=scores.likelihood_ratio is not None,
             rival=rival,
-            roc=roc_chart(result.performance, None if rival is None else rival.performance),
+            roc=None
+            if result.performance is None
+            else roc_chart(result.performance, None if rival is None else rival.performance),
             histogram=histogram_chart(histogram, scores.score[scores.flagged].min() if scores.flagged.any() else None),
             bins=_bins(histogram),
         )

@@ -15,6 +15,7 @@ from onnxmint.results.leak import LeakVerdict
 from onnxmint.results.notebook import evaluation_html
 from onnxmint.settings import ModuleName
 from onnxmint.stats.compare import Difference
+from onnxmint.stats.epsilon import PrivacyBound
 from onnxmint.stats.estimates import FloatArray, Performance
 
 MethodKind = Literal["signal", "reference", "module"]
@@ -117,6 +118,15 @@ class Repeated:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PrivacyFacts:
+    """How private training can have been at most, where the owner drew the known members at random."""
+
+    bound: PrivacyBound
+    by: str  # the method that guessed: the best on the fit part
+    condition: str  # under which the bound is one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationFacts:
     """What was compared, and how."""
 
@@ -148,6 +158,7 @@ class Evaluation:
         Repeated, ...
     ] = ()  # every method over all seeds, where there are several; the rest is of the first
     warnings: tuple[str, ...] = ()
+    privacy: PrivacyFacts | None = None  # None where it was not asked for
 
     def to_frame(self) -> Any:
         """Return a pandas DataFrame with a row for each method; `scores.to_frame()` has one for each image.
@@ -176,7 +187,7 @@ class Evaluation:
 
 EVALUATION = Document(
     kind=Evaluation,
-    schema="onnxmint.evaluation/4",
+    schema="onnxmint.evaluation/5",
     elsewhere=("scores",),  # a table of its own, evaluation.parquet
     mend="run onnxmint evaluate again",
 )

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from onnxmint.results.evaluation import Method
+from onnxmint.results.evaluation import Method, PrivacyFacts
 from onnxmint.results.facts import Control, EvidenceFacts
 from onnxmint.results.leak import LeakKind, LeakVerdict, LimitFacts
 from onnxmint.stats.estimates import Estimate, Performance, Rate
-from onnxmint.stats.limits import Decision, Limit, rounded_up, together
+from onnxmint.stats.limits import EPSILON, Decision, Limit, rounded_up, together
 
 _CHANCE = 0.5
 _HEADS: dict[Decision, str] = {
@@ -39,7 +39,11 @@ def judged_method(methods: Sequence[Method]) -> Judged:
 
 
 def judge_leak(
-    methods: Sequence[Method], controls: Sequence[Control], limits: Sequence[Limit], evidence: EvidenceFacts
+    methods: Sequence[Method],
+    controls: Sequence[Control],
+    limits: Sequence[Limit],
+    evidence: EvidenceFacts,
+    privacy: PrivacyFacts | None = None,
 ) -> LeakVerdict:
     """Say how large the leak is, and of every limit on which side of it.
 
@@ -48,11 +52,17 @@ def judge_leak(
         controls: of the evidence; where one that stops a verdict failed, no limit is settled.
         limits: that were given.
         evidence: the known images, by which it is said how many more would do.
+        privacy: the bound on epsilon, where one of the limits is on it.
     """
     judged = judged_method(methods)
     auc = judged.performance.auc
     failed = tuple(control.name for control in controls if control.stops and control.passed is False)
-    facts = tuple(_limit(limit, judged, evidence, failed) for limit in limits)
+    facts = tuple(
+        _limit_of_epsilon(limit, privacy, failed)
+        if privacy is not None and limit.measure == EPSILON
+        else _limit(limit, judged, evidence, failed)
+        for limit in limits
+    )
     kind = _kind(auc, facts)
     return LeakVerdict(
         kind=kind,
@@ -126,6 +136,30 @@ def _limit(limit: Limit, judged: Judged, evidence: EvidenceFacts, failed: Sequen
         members=members,
         nonmembers=nonmembers,
         text=_sentence(limit, measured, decision, (members, nonmembers), failed),
+    )
+
+
+def _limit_of_epsilon(limit: Limit, privacy: PrivacyFacts, failed: Sequence[str]) -> LimitFacts:
+    """Return what a lower bound says of a limit: an audit can refute an epsilon, and never prove one."""
+    found = privacy.bound.epsilon
+    above = found > limit.bound and not failed
+    told = f"epsilon at least {found:.2f} ({privacy.bound.confidence:.0%} confidence); limit {limit.bound:g}"
+    if above:
+        text = f"Above the limit: {told}."
+    elif failed:
+        text = f"Cannot tell: {told}. A control failed: {', '.join(failed)}."
+    else:
+        text = (
+            f"Cannot tell: {told}. Nothing above the limit was seen, and no audit can prove that epsilon is below one."
+        )
+    return LimitFacts(
+        measure=limit.measure,
+        bound=limit.bound,
+        decision="above" if above else "unsettled",
+        value=found,
+        low=found,
+        high=None,
+        text=text,
     )
 
 

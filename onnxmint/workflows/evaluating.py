@@ -30,8 +30,9 @@ from onnxmint.results.evaluation import Evaluation, EvaluationFacts, Method, Met
 from onnxmint.results.facts import now
 from onnxmint.settings import EvaluateSettings, module_kind
 from onnxmint.stats import metrics
-from onnxmint.stats.limits import Limit, limits_of
+from onnxmint.stats.limits import EPSILON, Limit, limits_of
 from onnxmint.verdict.leak import judge_leak
+from onnxmint.workflows.privacy import privacy_of, require_declared, require_fair
 
 _PARTS: dict[int, Part] = {**dict.fromkeys(FIT, "fit"), CALIBRATE: "calibrate", TEST: "test"}
 _MINT = "Membership Inference Test, arXiv 2601.12929"
@@ -63,6 +64,7 @@ def evaluate(
         OnnxmintError: one of its kinds, for files, options and devices that do not serve.
     """
     settings = settings or EvaluateSettings()
+    require_declared(settings)
     limits, engine = _limits(settings), engine or Local(stage)
     first = _evaluate(model, members, nonmembers, settings, limits, engine)
     if settings.repeats == 1:
@@ -86,7 +88,11 @@ def _evaluate(
     layers = _wanted_layers(target.layers, settings)
     rivals = tuple(_rivals(target, layers, settings))
     known, classes = open_evidence(members, nonmembers, settings, target.model), target.model.answer.classes
-    evidence, copies = gather(known.sources, classes, settings, rng=rng, stage=engine.stage)
+    evidence, copies = gather(
+        known.sources, classes, settings, rng=rng, stage=engine.stage, blind=settings.drawn_at_random
+    )
+    if settings.epsilon:
+        require_fair(evidence.table)
     references = _references(target, evidence, settings)
     exposed, ground = _ground(target, evidence, layers, settings, engine, clock)
 
@@ -102,6 +108,7 @@ def _evaluate(
     facts, methods = evidence_facts(contest.held, contest.skipped), tuple(method for method, _ in found)
     seen = Seen(evidence=evidence, copies=copies, facts=facts, classes=classes)
     controls = control_evidence(seen, rng, wanted=True)
+    privacy = privacy_of(found, contest.held, copies, settings)
     return Evaluation(
         version=__version__,
         created=now(),
@@ -110,8 +117,9 @@ def _evaluate(
         settings=_settings(settings, references),
         evidence=facts,
         controls=controls,
-        verdict=judge_leak(methods, controls, limits, facts),
+        verdict=judge_leak(methods, controls, limits, facts, privacy),
         methods=methods,
+        privacy=privacy,
         seconds={name: round(spent, 2) for name, spent in clock.seconds.items()},
         scores=_scores(found, contest, evidence),
         warnings=(*target.notes, *known.notes, *evidence_warnings(facts), *_warnings(target, evidence), *doubts),
@@ -120,9 +128,15 @@ def _evaluate(
 
 def _limits(settings: EvaluateSettings) -> list[Limit]:
     try:
-        return limits_of(settings.fail_above)
+        limits = limits_of(settings.fail_above)
     except ValueError as problem:
         raise UsageError(f"--fail-above {problem}") from None
+    if not settings.epsilon and any(limit.measure == EPSILON for limit in limits):
+        raise UsageError(
+            "--fail-above epsilon= needs --epsilon, and with it --drawn-at-random: nothing bounds it unless every "
+            "known image became a member by a fair coin of its own; else limit auc= or tpr@1%="
+        )
+    return limits
 
 
 def _scores(found: Sequence[Ranked], contest: Contest, evidence: Evidence) -> MethodScores:

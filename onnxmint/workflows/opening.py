@@ -16,10 +16,11 @@ from onnxmint.evidence.gathering import open_evidence
 from onnxmint.evidence.table import check_labels, labels_of
 from onnxmint.graph.load import load_target
 from onnxmint.images.entries import ImageSource
-from onnxmint.images.sources import open_source, require_readable
+from onnxmint.images.sources import Place, open_source, require_readable
 from onnxmint.methods.references import Reference, open_references
 from onnxmint.mint.auditor import Auditor
 from onnxmint.settings import AuditSettings, EvidenceSettings, TrainSettings, module_kind
+from onnxmint.workflows.naming import Subjects, subjects_of
 
 Rows = NDArray[np.int64]
 
@@ -29,12 +30,13 @@ class Known:
     """Known images, to train an auditor on.
 
     Attributes:
-        members: place of images known to be in the training set.
+        members: place of images known to be in the training set; None where none are known, for what non-members alone
+            can tell: whether the questioned images stand out, by a score that is fixed in advance.
         nonmembers: place of images known not to be.
         training: what to fit and how.
     """
 
-    members: str | Path
+    members: str | Path | None
     nonmembers: str | Path
     training: TrainSettings
 
@@ -48,9 +50,12 @@ class Ready:
     source: ImageSource
     references: Sequence[Reference]
     twin: Target | None
+    subjects: Subjects | None
 
 
-def open_with_auditor(model: str | Path, images: str | Path, auditor: Auditor, settings: AuditSettings) -> Ready:
+def open_with_auditor(
+    model: str | Path, images: Place | Sequence[Place], auditor: Auditor, settings: AuditSettings
+) -> Ready:
     """Open the target of an auditor and the questioned images."""
     target = _its_target(model, auditor, settings)
     source = open_source(images, group=settings.group, labels=settings.labels, classes=auditor.classes)
@@ -59,6 +64,7 @@ def open_with_auditor(model: str | Path, images: str | Path, auditor: Auditor, s
         auditor=auditor,
         target=target,
         source=source,
+        subjects=subjects_of(images, source, settings),
         references=_references(target, auditor, settings),
         twin=twin_of(target, auditor.method.seed) if settings.controls else None,
     )
@@ -66,7 +72,7 @@ def open_with_auditor(model: str | Path, images: str | Path, auditor: Auditor, s
 
 def open_by_training(
     model: str | Path,
-    images: str | Path,
+    images: Place | Sequence[Place],
     known: Known,
     settings: AuditSettings,
     engine: Engine,
@@ -83,11 +89,13 @@ def open_by_training(
     check_labels(labels, target.model.answer.classes, asked.location)
     module = known.training.module
     told = module == "auto" or module_kind(module).reads == "odds"
-    if told and labels is None and all(labels_of(one.entries()) is not None for one in together.sources):
+    known_labels = [labels_of(one.entries()) for one in together.sources if one.entries()]
+    if told and labels is None and all(one is not None for one in known_labels):
         raise UsageError(
             f"the known images have labels, but not all images in {asked.location} have one, so their scores would not "
             "compare: give labels, or use --no-labels"
         )
+    subjects = subjects_of(images, asked, settings)
     trained = train_on(target, together, known.training, engine)
     if keep is not None:
         keep(trained.auditor)
@@ -95,6 +103,7 @@ def open_by_training(
         auditor=trained.auditor,
         target=trained.target,
         source=asked,
+        subjects=subjects,
         references=trained.references,
         twin=trained.twin,
     )

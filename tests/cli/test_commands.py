@@ -1,5 +1,6 @@
 """The command line: what it prints, its exit codes, and every message a user can meet."""
 
+import importlib
 import io
 import json
 import re
@@ -117,7 +118,8 @@ def test_json_is_alone_on_stdout(call: Run, images: Path, phi_file: Path) -> Non
     assert (code, err) == (0, "")
     keys = [
         "schema", "version", "created", "target", "preprocess", "method", "statistics", "evidence", "performance",
-        "baselines", "questioned", "verdict", "controls", "histogram", "warnings",
+        "baselines", "questioned", "verdict", "controls", "histogram", "warnings", "unmeasured",
+        "subjects",
     ]  # fmt: skip
     assert list(report) == keys
     assert set(report["performance"]["tpr_at_fpr"]) == {"0.1", "0.01", "0.001"}
@@ -269,7 +271,7 @@ def test_no_auditor_and_no_evidence_explains_what_is_missing(call: Run, images: 
         (["evaluate", MODEL, *EVIDENCE, *DECLARED, "-o", "/proc/x"], 1, "cannot write /proc/x"),
         (["evaluate", MODEL], 2, "Missing option '--members'"),
         (["evaluate", "no.onnx", *EVIDENCE, "--fail-above", "auc=x"], 2, "--fail-above 'auc=x' has no number after"),
-        (["evaluate", MODEL, *EVIDENCE, "--fail-above", "epsilon=3"], 2, "needs members that were drawn at random"),
+        (["evaluate", MODEL, *EVIDENCE, "--fail-above", "epsilon=3"], 2, "epsilon= needs --epsilon, and with it"),
         (["report", "."], 1, "is no finished run"),
         (["nonsense"], 2, "No such command 'nonsense'"),
     ],
@@ -465,6 +467,7 @@ def test_a_defect_of_ours_is_one_line_without_debug(call: Run, monkeypatch: pyte
     def broken(path: Path, **options: object) -> None:
         raise ZeroDivisionError("boom")
 
+    importlib.import_module("onnxmint.workflows.exposing")  # else it would keep what is patched below
     everywhere(monkeypatch, load_target, broken)
     code, _, err = call("layers", MODEL)
     assert code == 1

@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from onnxmint.results.evaluation import Method
+from onnxmint.results.evaluation import Method, PrivacyFacts
 from onnxmint.results.facts import Control, EvidenceFacts
 from onnxmint.results.leak import LeakVerdict
+from onnxmint.stats.epsilon import PrivacyBound
 from onnxmint.stats.estimates import Estimate, Performance
 from onnxmint.stats.limits import limits_of
 from onnxmint.stats.metrics import evaluate
@@ -96,3 +97,22 @@ def test_a_failed_control_settles_nothing(measured: Performance) -> None:
         assert (found.kind, found.stopped_by) == ("unsettled", ("pixels",))
         assert "A control failed: pixels." in found.limits[0].text
         assert "differ in more than having been trained on (pixels failed)" in found.text
+
+
+def test_an_epsilon_can_be_refuted_and_never_proved(measured: Performance) -> None:
+    methods = [_method("loss", measured, 0.7, 0.5, 0.6)]
+
+    def judged(epsilon: float, *, failed: bool = False) -> LeakVerdict:
+        bound = PrivacyBound(epsilon=epsilon, delta=1e-5, confidence=0.95, canaries=90, guesses=60, right=50)
+        privacy = PrivacyFacts(bound=bound, by="loss", condition="")
+        controls = [Control(name="pixels", passed=not failed, text="", stops=True)]
+        return judge_leak(methods, controls, limits_of(["epsilon=1"]), EVIDENCE, privacy)
+
+    assert judged(1.2).kind == "above"
+    assert judged(1.2).limits[0].text == "Above the limit: epsilon at least 1.20 (95% confidence); limit 1."
+    assert judged(0.0).kind == "unsettled"
+    assert "no audit can prove that epsilon is below one" in judged(0.0).limits[0].text
+    assert judged(1.2, failed=True).kind == "unsettled"
+    for words in ("epsilon=0", "epsilon=inf", "epsilon=nan"):
+        with pytest.raises(ValueError, match="a limit on epsilon is a number above 0"):
+            limits_of([words])
