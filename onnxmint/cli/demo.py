@@ -68,7 +68,7 @@ def _truth(questioned: Path) -> dict[str, bool]:
     """Return of every questioned image, by its name, whether it was in the training set."""
     import pyarrow.parquet as pq
 
-    table = pq.read_table(questioned, columns=["image.path", "member"])
+    table = pq.read_table(questioned, columns=["image", "member"])
     return dict(
         zip(table["image"].combine_chunks().field("path").to_pylist(), table["member"].to_pylist(), strict=True)
     )
