@@ -199,6 +199,14 @@ def names_file(numbering: Numbering, outputs: int) -> str:
     return "".join(f"{names.get(number, f'(output {number})')}\n" for number in range(outputs))
 
 
+def named(numbering: Numbering | None, outputs: int) -> tuple[str, ...]:
+    """Return the name of each output, "" where it has none; nothing where names are but numbers, or there are none."""
+    if numbering is None or numbering.order in ("numbers", "from one"):
+        return ()
+    names = dict(zip(numbering.numbers, numbering.names, strict=True))
+    return tuple(names.get(number, "") for number in range(outputs))
+
+
 def names_said(value: Any) -> Numbering | None:
     """Return the class names that a list says, or a table as Hugging Face and Ultralytics write them; None if none.
 

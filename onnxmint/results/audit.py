@@ -113,6 +113,7 @@ class AuditResult:
     controls: tuple[Control, ...]
     histogram: Histogram
     scores: ScoreTable
+    class_names: tuple[str, ...] = ()  # by number, "" where a class has none; empty where no names are known
     warnings: tuple[str, ...] = ()
 
 

@@ -12,6 +12,7 @@ from onnxmint.engine.local import Local
 from onnxmint.engine.observations import Engine
 from onnxmint.engine.target import target_facts
 from onnxmint.evidence.questioned import Questioned, look_at_questioned
+from onnxmint.images.classes import named
 from onnxmint.mint.auditor import Auditor
 from onnxmint.preprocess.declaring import orientation_note
 from onnxmint.progress import Stage, quiet
@@ -107,6 +108,7 @@ def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult
         scores=scores,
         verdict=verdict,
         histogram=histogram(auditor.yardstick, scores.score),
+        class_names=named(ready.source.numbering or auditor.classes, target.model.answer.classes),
         warnings=(
             *auditor.warnings,
             *_warnings(ready, asked, scored, units, settings),
