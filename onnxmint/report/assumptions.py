@@ -59,7 +59,16 @@ class Assumption:
 
 def check_name(control: Control, language: Language) -> str:
     """Return what a control looks at, in plain words."""
-    return language.say(CHECKS[control.name]) if control.name in CHECKS else control.name
+    return _plain(control.name, language)
+
+
+def stopping_names(controls: Sequence[Control], language: Language) -> str:
+    """Return the controls that stop a verdict when they fail, in plain words."""
+    return language.listed([check_name(control, language) for control in controls if control.stops])
+
+
+def _plain(name: str, language: Language) -> str:
+    return language.say(CHECKS[name]) if name in CHECKS else name
 
 
 def assumptions(result: AuditResult, language: Language) -> list[Assumption]:
@@ -131,6 +140,4 @@ def weakest(controls: Sequence[Control], language: Language) -> str:
 
 def failed_names(result: AuditResult, language: Language) -> list[str]:
     """Return the failed checks that stopped the verdict, in plain words."""
-    stopped = set(result.verdict.stopped_by)
-    known = {control.name: control for control in result.controls}
-    return [check_name(known[name], language) if name in known else name for name in sorted(stopped)]
+    return [_plain(name, language) for name in result.verdict.stopped_by]

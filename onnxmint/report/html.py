@@ -80,6 +80,7 @@ def _answered(result: AuditResult, words: Language) -> dict[str, object]:
         "flagged": answer.flagged_words(result, words),
         "checks": assumptions.checks_line(result.controls, words),
         "all_passed": not any(control.passed is False for control in result.controls),
+        "stopping": assumptions.stopping_names(result.controls, words),
         "check_name": lambda control: assumptions.check_name(control, words),
         "assumptions": assumptions.assumptions(result, words),
         "paragraphs": paragraphs(result, words),
