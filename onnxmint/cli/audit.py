@@ -144,7 +144,13 @@ def _known(ctx: click.Context, options: dict[str, Any]) -> "Auditor | Known":
     _require_evidence(options)
     if options["auditor_file"] is not None:
         _refuse_training_options(ctx)
-        return load_auditor(options["auditor_file"])
+        auditor = load_auditor(options["auditor_file"])
+        if auditor.method.labels and not options["labels"]:
+            raise UsageError(
+                "--no-labels does not fit this auditor, which was trained with labels; leave it out, or train another "
+                "auditor with --no-labels"
+            )
+        return auditor
     training = settings_of(TrainSettings, options)
     return Known(members=options["members"], nonmembers=options["nonmembers"], training=training)
 

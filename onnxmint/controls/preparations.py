@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.controls.advice import Tried, advised, measure, ranked
+from onnxmint.cores import usable_cores
 from onnxmint.engine.observations import Engine
 from onnxmint.engine.probe import ANSWER, expose
 from onnxmint.engine.session import choose_device
@@ -19,10 +20,9 @@ from onnxmint.errors import ImagesError, OnnxmintError, UsageError
 from onnxmint.evidence.table import labels_of
 from onnxmint.graph.load import TargetModel
 from onnxmint.images.chosen import Decoded, Images
-from onnxmint.images.cores import usable_cores
 from onnxmint.images.entries import EncodedImage, ImageSource, size_of
 from onnxmint.images.flight import in_order
-from onnxmint.images.opening import Stored, stored
+from onnxmint.images.pillow import Stored, stored
 from onnxmint.preprocess.declaring import Declarations, declarations, resolved_for
 from onnxmint.preprocess.decoding import decode, final_size
 from onnxmint.preprocess.spec import PreprocessSpec, Size

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxmint.cores import usable_cores
 from onnxmint.errors import EvidenceError
 from onnxmint.evidence.copies import Copies, settle_copies
 from onnxmint.evidence.known import SIDES, Evidence
 from onnxmint.evidence.table import EvidenceTable, check_labels, divided, list_evidence
 from onnxmint.graph.load import TargetModel
 from onnxmint.images.classes import Numbering, read_names
-from onnxmint.images.cores import usable_cores
 from onnxmint.images.entries import ImageSource
 from onnxmint.images.facts import ImageFacts, look_at
 from onnxmint.images.together import Together, open_together

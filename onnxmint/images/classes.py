@@ -187,7 +187,14 @@ def read_names(path: Path) -> Numbering:
 
 
 def _given_in_json(content: bytes) -> Numbering:
-    found = names_said(parse_json(content))
+    value, place = _inside(parse_json(content)), dict[str, int]()
+    for number, name in _pairs(value) if isinstance(value, list) else ():
+        if name in place:
+            raise ForeignError(
+                f"{_shown(name)!r} is the name of outputs {place[name]} and {number}; give each a name of its own"
+            )
+        place[name] = number
+    found = names_said(value)
     if found is None:
         raise ForeignError("names no classes; expected a list of names, id2label or label2id")
     return numbering_of(found.by_name(), "given")
@@ -212,11 +219,7 @@ def names_said(value: Any) -> Numbering | None:
 
     A name that two outputs have (ImageNet has two kinds of crane) tells neither and is left out.
     """
-    if isinstance(value, dict):
-        for key in ("id2label", "label2id", "names"):
-            if isinstance(value.get(key), (dict, list)):
-                return names_said(value[key])
-    pairs = _pairs(value)
+    pairs = _pairs(_inside(value))
     if not pairs:
         return None
     often = Counter(name for _, name in pairs)
@@ -224,6 +227,15 @@ def names_said(value: Any) -> Numbering | None:
     if not numbers or len(set(numbers.values())) != len(numbers) or not min(numbers.values()) >= 0:
         return None
     return numbering_of(numbers, "declared")
+
+
+def _inside(value: Any) -> Any:
+    """Return the list or table of names in what a file says, which may be all of it."""
+    if isinstance(value, dict):
+        for key in ("id2label", "label2id", "names"):
+            if isinstance(value.get(key), (dict, list)):
+                return _inside(value[key])
+    return value
 
 
 def _pairs(value: Any) -> list[tuple[int, str]]:

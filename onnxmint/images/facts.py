@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from onnxmint.errors import ImagesError
 from onnxmint.images.entries import EncodedImage, ImageSource, size_of
 from onnxmint.images.flight import in_order
-from onnxmint.images.opening import FORMATS, decoded, in_mode, orientation_of
 from onnxmint.images.perceptual import perceptual_hash
+from onnxmint.images.pillow import FORMATS, decoded, in_mode, orientation_of
 from onnxmint.images.pixels import PIXEL_FACTS, THUMB, pixel_facts_of
 from onnxmint.images.resizing import resized
 from onnxmint.progress import Stage

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from onnxmint.images.opening import SUFFIXES
+from onnxmint.images.pillow import SUFFIXES
 
 _EXAMPLES = 3
 _REASONS = 12  # different ones that are told apart; a folder may hold files of a thousand suffixes

@@ -11,8 +11,8 @@ from onnxmint.images.entries import EncodedImage, ImageEntry, ImageSource
 from onnxmint.images.files import open_file
 from onnxmint.images.folders import open_folder
 from onnxmint.images.joined import open_joined
-from onnxmint.images.opening import SUFFIXES, decoded, in_mode
 from onnxmint.images.parquet import ParquetSource
+from onnxmint.images.pillow import SUFFIXES, decoded, in_mode
 from onnxmint.images.selection import Reading, Selection, parse_location
 from onnxmint.images.tables import open_csv
 from onnxmint.images.tar import TarSource

@@ -5,42 +5,100 @@ from collections.abc import Sequence
 from onnxmint.results.facts import Control
 from onnxmint.stats.estimates import Estimate
 from onnxmint.stats.sensitivity import sensitivity
+from onnxmint.stats.set_test import SetTest
 from onnxmint.stats.share import CONFIDENCE, questioned_needed
 from onnxmint.verdict.findings import Findings, Question
+
+NOTHING_READ = "No questioned image could be read, so nothing was tested."
+ASSUMPTION = (
+    "All of this holds if the questioned images, had they not been trained on, would be images like the known "
+    "non-members (same source, same preparation); no test after the fact can prove that (arXiv 2409.19798)."
+)
+SHARE_ASSUMPTION = (
+    "The share, and what would have been found, hold if members among them were trained on as the known members were, "
+    "if the known members were drawn at random from all that were, and if labels and files are as good as theirs."
+)
+NO_REFERENCE = (
+    "No model that was not trained on these images was compared, so a mere difference in difficulty between members "
+    "and non-members was not excluded."
+)
+WITHOUT_LABELS = "an auditor trained with --no-labels asks without them"
+LEARNED_REFERENCE = (
+    "Only small classifiers learned from the known images looked for a difference in difficulty between members and "
+    "non-members, and they see large ones only; --reference models would see more."
+)
 
 
 def doubt(found: Findings, question: Question, controls: Sequence[Control]) -> str | None:
     """Return why a finding is none: a second opinion does not share it, or none could be asked."""
-    labels, equal = found.opinions.labels, found.opinions.equal
+    labels = found.opinions.labels
     start = f"The {question.words} score higher than images that were not trained on ({tested(found, question)}), but"
     if labels is not None and labels.kind == "only-labelled":
         return (
             f"{start} not when the model's own top class stands in the place of their labels (p "
             f"{_p(labels.free.average)})"
             ". Labels that the model itself has given would look the same, so their labels have to be checked first; "
-            "--no-labels asks without them."
+            f"{WITHOUT_LABELS}."
         )
     if labels is not None and labels.kind == "labels-raise":
         return (
             f"{start} their labels add more to it than membership does, as labels that the model itself has given "
-            "would: "
-            "check where they come from, or ask with --no-labels."
+            f"would: check where they come from; {WITHOUT_LABELS}."
         )
-    if equal is not None and equal.average > question.alpha:
+    together = found.opinions.together
+    if together is not None and together.average > question.alpha:
         return (
-            f"{start} not more than those of them that the model is equally sure of (p {_p(equal.average)}). Images "
-            "that "
-            "were chosen because they are clear, or easy, would look the same. More questioned images, more evidence, "
-            "or "
-            "--reference models that were not trained on them would settle it."
+            f"{start} not than all of them, whatever the model's confidence (p {_p(together.average)}). Members that "
+            "are harder than the known images would look so, and so would images that were made differently, for "
+            "example by resizing. Known non-members like them would settle it."
         )
-    if equal is None and not _referenced(controls):
+    if not found.equal and not _referenced(controls):
         return (
             f"{start} easy images do that too, and this module is shown one view of an image, by which the two cannot "
             "be "
             "told apart: --module views, or --reference models that were not trained on them, would settle it."
         )
     return None
+
+
+def easier(found: Findings, question: Question, together: SetTest) -> str:
+    """Say that the set scores higher, but not beside images that the model is equally sure of."""
+    return (
+        f"The {question.words} score higher than images that were not trained on (p {_p(together.average)}), but not "
+        f"significantly more than those of them that the model is equally sure of ({tested(found, question)}). Members "
+        "would look so to a model that gives them away by its confidence alone, and so would images that were chosen "
+        "because they are clear, or easy. More questioned images, more evidence, or --reference models that were not "
+        "trained on them would settle it."
+    )
+
+
+def untold(auc: Estimate, question: Question) -> str:
+    """Say that this audit cannot tell members from non-members."""
+    return (
+        f"On images it had not seen, this audit could not tell members of the training set from non-members "
+        f"({measured(auc)}; 0.5 is chance), so it can say nothing about the {question.words}. More "
+        "evidence, another layer or module may help; or this model gives its training images away too little."
+    )
+
+
+def sign(found: Findings, question: Question, share: Estimate) -> str:
+    """Say that there is a sign of members, too weak for the level that was asked for."""
+    return (
+        f"There is a sign that some of the {question.words} were in the model's training set "
+        f"({tested(found, question)}; {share_words(share)}), but not at the level of {question.alpha:g} that "
+        "was asked for. More questioned images or more evidence would settle it."
+    )
+
+
+def no_sign(found: Findings, question: Question, *, share: Estimate, detectable: float) -> str:
+    """Say that there is no sign of members, and which share of them would have been noticed."""
+    return (
+        f"There is no sign that any of the {question.words} was in the model's training set: as a set they do not "
+        f"score significantly higher than images that were not trained on ({tested(found, question)}). The share of "
+        f"members among them is at most {percent(share.high)} (95% interval); had {percent(detectable)} "
+        f"or more of them been trained on, this audit would have noticed in {CONFIDENCE:.0%} of cases, its own luck "
+        "included. A smaller share can still be among them unnoticed."
+    )
 
 
 def _referenced(controls: Sequence[Control]) -> bool:
@@ -51,7 +109,7 @@ def _referenced(controls: Sequence[Control]) -> bool:
 
 def hidden(found: Findings, question: Question, controls: Sequence[Control]) -> str | None:
     """Return how members may be among the images although the test finds none; None where nothing speaks for it."""
-    labels, equal = found.opinions.labels, found.opinions.equal
+    labels = found.opinions.labels
     start = (
         f"The {question.words} do not score higher than images that were not trained on ({tested(found, question)}), "
         "but"
@@ -60,13 +118,7 @@ def hidden(found: Findings, question: Question, controls: Sequence[Control]) -> 
         said = "they do" if labels.kind == "only-free" else "they come nearer to it"
         return (
             f"{start} {said} when the model's own top class stands in the place of their labels (p "
-            f"{_p(labels.free.p_value)}): wrong labels hide members. Check them, or ask with --no-labels."
-        )
-    if equal is not None and equal.average <= question.alpha:
-        return (
-            f"{start} they do beside those that the model is equally sure of (p {_p(equal.average)}): harder images "
-            "than "
-            "the known non-members, or changed ones, can hide members. Known non-members like them would settle it."
+            f"{_p(labels.free.p_value)}): wrong labels hide members. Check them; {WITHOUT_LABELS}."
         )
     failed = [control for control in controls if control.hides and control.passed is False]
     return f"{start} members could go unnoticed. {' '.join(one.text for one in failed)}" if failed else None
@@ -74,7 +126,7 @@ def hidden(found: Findings, question: Question, controls: Sequence[Control]) -> 
 
 def at_least(found: Findings) -> int:
     """Return a lower bound on the members: the most careful one of the tests that found them."""
-    tests = [found.test, *([found.opinions.equal] if found.opinions.equal is not None else [])]
+    tests = [found.test]
     tests += [found.opinions.labels.free] if found.opinions.labels is not None else []
     return min(max(test.at_least, 1) for test in tests)
 
@@ -107,13 +159,8 @@ def _alone(found: Findings) -> str:
 
 
 def _shared(found: Findings) -> str:
-    """Return which second opinions share the finding."""
-    said = []
-    if found.opinions.labels is not None:
-        said.append("without their labels")
-    if found.opinions.equal is not None:
-        said.append("beside images that the model is equally sure of")
-    return f"; so they do {' and '.join(said)}" if said else ""
+    """Return which second opinion shares the finding."""
+    return "" if found.opinions.labels is None else "; so they do without their labels"
 
 
 def _rate(question: Question) -> str:
@@ -132,10 +179,13 @@ def _stands(found: Findings) -> str:
     times = preference(found)
     if times is None:
         return ""
-    return (
-        f" To explain it otherwise, images that the model finds easy would have to have been chosen {times:.1f} "
-        "times as often as hard ones."
+    who = (
+        "among images that the model is equally sure of, those that look most like members"
+        if found.equal
+        else "images that the model finds easy"
     )
+    than = "the others" if found.equal else "hard ones"
+    return f" To explain it otherwise, {who} would have to have been chosen {times:.1f} times as often as {than}."
 
 
 def share_words(share: Estimate) -> str:
@@ -202,6 +252,7 @@ def measured(auc: Estimate) -> str:
 def tested(found: Findings, question: Question) -> str:
     """Name the test and its p-value."""
     like = f" {question.like}" if question.like else ""
+    like += f"{' and' if like else ''} that the model is equally sure of" if found.equal else ""
     return f"one-sided Mann-Whitney test against held-out non-members{like}, p {_p(found.test.p_value)}"
 
 

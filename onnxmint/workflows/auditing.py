@@ -23,8 +23,8 @@ from onnxmint.stats.estimates import Estimate
 from onnxmint.verdict.answer import reach_verdict
 from onnxmint.verdict.findings import Question
 from onnxmint.verdict.gating import gate_and_yardstick
-from onnxmint.verdict.opinions import asked_of
-from onnxmint.verdict.scores import Scored, classes_of, flag_warnings, histogram, judge, prior_of, statistics
+from onnxmint.verdict.opinions import second_scores
+from onnxmint.verdict.scores import QuestionedScores, classes_of, flag_warnings, histogram, judge, prior_of, statistics
 from onnxmint.verdict.units import Units, as_units
 from onnxmint.workflows.opening import Known, Ready, open_by_training, open_with_auditor
 from onnxmint.workflows.questioning import score, what_was_seen
@@ -42,6 +42,7 @@ def audit(
     settings: AuditSettings | None = None,
     stage: Stage = quiet,
     keep: Callable[[Auditor], None] | None = None,
+    engine: Engine | None = None,
 ) -> AuditResult:
     """Say which of the questioned images a target was trained on, with error rates.
 
@@ -52,12 +53,13 @@ def audit(
         settings: level, prior, labels, groups, references, device; the defaults when None.
         stage: told of the progress.
         keep: given the auditor as soon as it is trained, so that whatever happens next costs no second training.
+        engine: shows the images and has a stage of its own; this process when None.
 
     Raises:
         OnnxmintError: one of its kinds, for files, options and devices that do not serve.
     """
     settings = settings or AuditSettings()
-    engine = Local(stage)
+    engine = engine or Local(stage)
     ready = (
         open_by_training(model, images, known, settings, engine, keep)
         if isinstance(known, Known)
@@ -118,7 +120,7 @@ def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult
 
 
 def _answer(
-    scored: Scored,
+    scored: QuestionedScores,
     units: Units,
     told: Rows | None,
     settings: AuditSettings,
@@ -141,11 +143,13 @@ def _answer(
         units.known.groups(None if classes is None else units.known.category.astype(np.int64)),
         auc=auc,
         controls=controls,
-        asked=asked_of(units, scored.row, scored.free, scored.level),
+        asked=second_scores(units, scored.row, free=scored.free, level=scored.level, free_level=scored.free_level),
     )
 
 
-def _warnings(ready: Ready, asked: Questioned, scored: Scored, units: Units, settings: AuditSettings) -> list[str]:
+def _warnings(
+    ready: Ready, asked: Questioned, scored: QuestionedScores, units: Units, settings: AuditSettings
+) -> list[str]:
     yardstick, device = ready.auditor.yardstick, ready.target.device
     found = [*ready.source.notes]
     turned = orientation_note(asked.facts.turned, len(asked.facts.index), ready.target.spec, ready.source.location)

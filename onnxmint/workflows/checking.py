@@ -4,6 +4,7 @@ from pathlib import Path
 
 from onnxmint.controls.preparations import SAMPLE, check_source
 from onnxmint.engine.local import Local
+from onnxmint.engine.observations import Engine
 from onnxmint.evidence.gathering import given_classes
 from onnxmint.graph.load import load_target
 from onnxmint.images.sources import open_source
@@ -19,6 +20,7 @@ def check(
     settings: EvidenceSettings | None = None,
     sample: int = SAMPLE,
     stage: Stage = quiet,
+    engine: Engine | None = None,
 ) -> CheckResult:
     """Try the known preparations on a sample of images and rank them.
 
@@ -28,6 +30,7 @@ def check(
         settings: what was declared (`preprocess`), labels, device, batch size and seed; the defaults when None.
         sample: at most so many images, drawn at random.
         stage: told of the progress.
+        engine: shows the images and has a stage of its own; this process when None.
 
     Raises:
         OnnxmintError: one of its kinds, for files, options and devices that do not serve.
@@ -35,4 +38,4 @@ def check(
     settings = settings or EvidenceSettings()
     target = load_target(model, answer=settings.answer)
     source = open_source(images, labels=settings.labels, classes=given_classes(settings))
-    return check_source(target, source, settings, Local(stage), sample=sample)
+    return check_source(target, source, settings, engine or Local(stage), sample=sample)

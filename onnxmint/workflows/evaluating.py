@@ -20,7 +20,7 @@ from onnxmint.evidence.known import Evidence
 from onnxmint.evidence.table import FIT
 from onnxmint.graph.layers import Layer, choose_layer, dense_input
 from onnxmint.methods.measuring import Signals, evidence_facts, evidence_warnings
-from onnxmint.methods.ranking import Scored, compared, measured, signal_methods
+from onnxmint.methods.ranking import Ranked, compared, measured, signal_methods
 from onnxmint.methods.references import Reference, open_references, references_in, score_references
 from onnxmint.methods.with_references import reference_methods
 from onnxmint.mint.contest import Contest, Ground, Rival, hold
@@ -41,6 +41,7 @@ def evaluate(
     *,
     settings: EvaluateSettings | None = None,
     stage: Stage = quiet,
+    engine: Engine | None = None,
 ) -> Evaluation:
     """Measure every signal, module and reference method on the same held-out known images.
 
@@ -53,17 +54,18 @@ def evaluate(
         nonmembers: images known not to be.
         settings: layers, modules, views, references; the defaults when None.
         stage: told of the progress.
+        engine: shows the images and has a stage of its own; this process when None.
 
     Raises:
         OnnxmintError: one of its kinds, for files, options and devices that do not serve.
     """
     settings = settings or EvaluateSettings()
-    engine, clock, rng = Local(stage), _Clock(), np.random.default_rng(settings.seed)
+    engine, clock, rng = engine or Local(stage), _Clock(), np.random.default_rng(settings.seed)
     target = make_ready(model, settings)
     layers = _wanted_layers(target.layers, settings)
     rivals = tuple(_rivals(target, layers, settings))
     known, classes = open_evidence(members, nonmembers, settings, target.model), target.model.answer.classes
-    evidence, copies = gather(known.sources, classes, settings, rng=rng, stage=stage)
+    evidence, copies = gather(known.sources, classes, settings, rng=rng, stage=engine.stage)
     references = _references(target, evidence, settings)
     exposed, ground = _ground(target, evidence, layers, settings, engine, clock)
 
@@ -162,7 +164,7 @@ def _rivals(target: Target, layers: list[Layer], settings: EvaluateSettings) -> 
 
 def _module_methods(
     contest: Contest, rivals: tuple[Rival, ...], settings: EvaluateSettings, rng: np.random.Generator
-) -> Iterator[Scored]:
+) -> Iterator[Ranked]:
     """Yield every rival, measured; of each module the layer that was best on the fit part is marked."""
     for name in settings.modules:
         mine = [rival for rival in rivals if rival.name == name]
@@ -197,7 +199,7 @@ def _references(target: Target, evidence: Evidence, settings: EvaluateSettings) 
 
 def _reference_methods(
     contest: Contest, ground: Ground, references: list[Reference], rng: np.random.Generator
-) -> Iterator[Scored]:
+) -> Iterator[Ranked]:
     """Show the references the images that the target was shown, and make all that can be made of it."""
     held = contest.held
     rows = np.flatnonzero(held.read)

@@ -155,6 +155,13 @@ def test_a_file_of_names_may_be_hugging_faces_config(tmp_path: Path) -> None:
         read_names(tmp_path / "config.json")
 
 
+@pytest.mark.parametrize("value", [["tench", "crane", "a", "crane"], {"names": ["b", "crane", "c", "crane"]}])
+def test_a_name_that_comes_twice_in_a_list_is_refused(tmp_path: Path, value: object) -> None:
+    (tmp_path / "names.json").write_text(json.dumps(value))
+    with pytest.raises(UsageError, match=r"names\.json: 'crane' is the name of outputs 1 and 3; give each a name"):
+        read_names(tmp_path / "names.json")
+
+
 @pytest.mark.parametrize(
     ("value", "numbers"),
     [

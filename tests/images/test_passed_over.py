@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onnxmint.errors import ImagesError
-from onnxmint.images.opening import SUFFIXES
 from onnxmint.images.passed import Tally, in_words
+from onnxmint.images.pillow import SUFFIXES
 from onnxmint.images.sources import open_source
 from tests.images.places import folder, labelled, message, parquet, png, shard
 
