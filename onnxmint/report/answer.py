@@ -10,6 +10,7 @@ from typing import Literal
 from onnxmint.report.language import Language
 from onnxmint.report.sentences import reason_of
 from onnxmint.results.audit import AuditResult
+from onnxmint.results.facts import OpinionFacts
 
 _EVERYTHING = 0.99  # width of an interval that says nothing
 
@@ -71,21 +72,11 @@ def error_rate(result: AuditResult, language: Language) -> list[str]:
 
 def second_opinions(result: AuditResult, language: Language) -> list[str]:
     """Return what the second tests of the set said, and how strong a hidden choice could explain a finding."""
-    verdict, said = result.verdict, []
-    for opinion in verdict.opinions:
-        if opinion.name == "without labels":
-            said.append(
-                language.say("The scores are also high without the labels of the images.")
-                if opinion.finds
-                else language.say("Without the labels of the images the scores are not high.")
-            )
-        else:
-            said.append(
-                language.say("They are also high beside images of which the model is equally sure.")
-                if opinion.finds
-                else language.say("Beside images of which the model is equally sure they are not high.")
-            )
-    if verdict.preference is not None and reason_of(result) == "found":
+    verdict, reason = result.verdict, reason_of(result)
+    if reason not in ("found", "doubted"):
+        return []
+    said = [_opinion(opinion, result, language) for opinion in verdict.opinions]
+    if verdict.preference is not None and reason == "found":
         said.append(
             language.say(
                 "To explain this otherwise, images that are easy for the model would have to have been chosen {times} "
@@ -93,7 +84,24 @@ def second_opinions(result: AuditResult, language: Language) -> list[str]:
                 times=language.decimal(verdict.preference, 1),
             )
         )
-    return said if reason_of(result) in ("found", "doubted") else []
+    return said
+
+
+def _opinion(opinion: OpinionFacts, result: AuditResult, language: Language) -> str:
+    if opinion.name == "without labels":
+        if opinion.finds:
+            return language.say("The scores are also high without the labels of the images.")
+        return language.say("Without the labels of the images the scores are not high.")
+    if not opinion.finds:
+        return language.say(
+            "The scores are high beside known images of which the model is equally sure, but not beside all of them."
+        )
+    if (result.verdict.p_value or 0) <= result.questioned.alpha:
+        return language.say("The scores are high also beside known images of which the model is equally sure.")
+    return language.say(
+        "The scores are high beside all known images that were not used, but not beside those of which the model is "
+        "equally sure."
+    )
 
 
 def share_shown(result: AuditResult, language: Language) -> ShareShown:

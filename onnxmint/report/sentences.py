@@ -81,7 +81,7 @@ def reason_of(result: AuditResult) -> Reason:
         ("none", verdict.kind == "no-evidence"),
         ("nothing read", verdict.p_value is None),
         ("stopped", bool(verdict.stopped_by)),
-        ("doubted", (verdict.p_value or 0) <= result.questioned.alpha and _told_apart(result)),
+        ("doubted", _stands_out(result) and _told_apart(result)),
         ("too weak", share is not None and share.low > 0),
         ("nobody known", not result.evidence.members),
         ("hidden", any(control.hides and control.passed is False for control in result.controls)),
@@ -89,6 +89,13 @@ def reason_of(result: AuditResult) -> Reason:
         ("part seen", True),
     )
     return next(reason for reason, holds in reasons if holds)
+
+
+def _stands_out(result: AuditResult) -> bool:
+    """Say whether the images stand out, if only beside some of the known ones."""
+    verdict, alpha = result.verdict, result.questioned.alpha
+    found = any(one.finds for one in verdict.opinions if one.name == "whatever the confidence")
+    return found or (verdict.p_value or 0) <= alpha
 
 
 def _told_apart(result: AuditResult) -> bool:

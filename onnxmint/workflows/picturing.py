@@ -7,7 +7,7 @@ from typing import Any
 
 from onnxmint.errors import ImagesError
 from onnxmint.images.entries import EncodedImage, ImageSource
-from onnxmint.images.opening import decoded, in_mode, upright
+from onnxmint.images.pillow import decoded, in_mode, upright
 from onnxmint.images.sources import open_source
 from onnxmint.results.audit import ScoreTable
 from onnxmint.results.pictures import LARGEST, SIDE, Picture, Pictures, both_ends

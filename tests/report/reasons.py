@@ -13,7 +13,8 @@ LANGUAGES = ("en", "de", "fr", "es")
 _SHARE = Estimate(value=0.49, low=0.38, high=0.59)
 _NONE = Estimate(value=0.02, low=0.0, high=0.124)
 _ALL = Estimate(value=0.55, low=0.0, high=1.0)
-_AGAINST = (OpinionFacts(name="equal confidence", p_value=0.4, finds=False),)
+_FOR = OpinionFacts(name="whatever the confidence", p_value=0.001, finds=True)
+_AGAINST = OpinionFacts(name="whatever the confidence", p_value=0.4, finds=False)
 
 
 def passing() -> tuple[Control, ...]:
@@ -33,14 +34,14 @@ def of_reason(result: AuditResult, reason: Reason, *, images: int = 400) -> Audi
     verdicts = {
         "found": Verdict(
             kind="members-found", text="", **found, at_least=94, units="groups", preference=2.1,
-            opinions=(OpinionFacts(name="without labels", p_value=1e-6, finds=True),),
+            opinions=(OpinionFacts(name="without labels", p_value=1e-6, finds=True), _FOR),
         ),
         "none": Verdict(
             kind="no-evidence", text="", p_value=0.7, share_of_members=_NONE, detectable_share=0.25, guarantee="each"
         ),
         "nothing read": Verdict(kind="inconclusive", text=""),
         "stopped": Verdict(kind="inconclusive", text="", **found, stopped_by=("pixels", "exchangeability")),
-        "doubted": Verdict(kind="inconclusive", text="", **found, opinions=_AGAINST),
+        "doubted": Verdict(kind="inconclusive", text="", **found, opinions=(_AGAINST,)),
         "too weak": Verdict(kind="inconclusive", text="", **found | {"p_value": 0.07}),
         "nobody known": Verdict(kind="inconclusive", text="", p_value=0.3, guarantee="average"),
         "hidden": Verdict(kind="inconclusive", text="", **unseen | {"detectable_share": 0.2}),

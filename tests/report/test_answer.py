@@ -12,7 +12,7 @@ from onnxmint.report.glossary import glossary, threat
 from onnxmint.report.html import render_html
 from onnxmint.report.language import language
 from onnxmint.report.presentation import Presentation
-from onnxmint.report.sentences import sentence
+from onnxmint.report.sentences import reason_of, sentence
 from onnxmint.report.share_bar import share_bar
 from onnxmint.report.writable import answer_text
 from onnxmint.results.audit import AuditResult
@@ -54,8 +54,13 @@ def test_the_guarantee_is_told_in_words(result: AuditResult, guarantee: Any, wor
 def test_second_opinions_and_the_choice_that_could_explain_it_are_told(result: AuditResult) -> None:
     said = second_opinions(of_reason(result, "found"), EN)
     assert said[0] == "The scores are also high without the labels of the images."
-    assert "chosen 2.1 times as often" in said[1]
-    assert "equally sure they are not high" in second_opinions(of_reason(result, "doubted"), EN)[0]
+    assert said[1] == "The scores are high also beside known images of which the model is equally sure."
+    assert "chosen 2.1 times as often" in said[2]
+    doubted = of_reason(result, "doubted")
+    assert "equally sure, but not beside all of them" in second_opinions(doubted, EN)[0]
+    easy = replace(doubted.verdict, p_value=0.2, opinions=of_reason(result, "found").verdict.opinions[1:])
+    assert reason_of(replace(doubted, verdict=easy)) == "doubted"
+    assert "but not beside those of which" in second_opinions(replace(doubted, verdict=easy), EN)[0]
     assert second_opinions(of_reason(result, "stopped"), EN) == []
 
 
