@@ -1,6 +1,6 @@
 """An audit: a target, what is known of it and questioned images in, a verdict out. Read `audit` from top to bottom."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from onnxmint.engine.local import Local
 from onnxmint.engine.observations import Engine
 from onnxmint.engine.target import target_facts
 from onnxmint.evidence.questioned import Questioned, look_at_questioned
-from onnxmint.images.classes import named
+from onnxmint.images.sources import Place
 from onnxmint.mint.auditor import Auditor
 from onnxmint.preprocess.declaring import orientation_note
 from onnxmint.progress import Stage, quiet
@@ -27,7 +27,7 @@ from onnxmint.verdict.opinions import second_scores
 from onnxmint.verdict.scores import QuestionedScores, classes_of, flag_warnings, histogram, judge, prior_of, statistics
 from onnxmint.verdict.units import Units, as_units
 from onnxmint.workflows.opening import Known, Ready, open_by_training, open_with_auditor
-from onnxmint.workflows.questioning import score, what_was_seen
+from onnxmint.workflows.questioning import class_names, score, what_was_seen
 
 __all__ = ["Known", "audit"]
 
@@ -36,7 +36,7 @@ Rows = NDArray[np.int64]
 
 def audit(
     model: str | Path,
-    images: str | Path,
+    images: Place | Sequence[Place],
     known: Auditor | Known,
     *,
     settings: AuditSettings | None = None,
@@ -48,7 +48,7 @@ def audit(
 
     Args:
         model: the target classifier, an ONNX file.
-        images: the questioned images (folder, Parquet, CSV or tar).
+        images: the questioned images (folder, image file, Parquet, CSV or tar); several places are one set.
         known: an auditor of this target, or known images to train one on.
         settings: level, prior, labels, groups, references, device; the defaults when None.
         stage: told of the progress.
@@ -110,7 +110,7 @@ def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult
         scores=scores,
         verdict=verdict,
         histogram=histogram(auditor.yardstick, scores.score),
-        class_names=named(ready.source.numbering or auditor.classes, target.model.answer.classes),
+        class_names=class_names(ready.source.numbering or auditor.classes, target.model.answer.classes),
         warnings=(
             *auditor.warnings,
             *_warnings(ready, asked, scored, units, settings),

@@ -13,6 +13,8 @@ from onnxmint.engine.worker import to_numpy
 from onnxmint.errors import EvidenceError, OnnxmintError
 from onnxmint.evidence.questioned import Questioned
 from onnxmint.graph.auditor_outputs import ANSWER, SCORE
+from onnxmint.images.classes import Numbering
+from onnxmint.images.passed import why_fewer
 from onnxmint.methods.given import ease_of_questioned
 from onnxmint.mint.describing import FEATURES, features_probe, telling_layer
 from onnxmint.results.facts import Skipped
@@ -52,6 +54,7 @@ def score(ready: Ready, asked: Questioned, settings: AuditSettings, engine: Engi
         batch_size=batch_for(settings.batch_size, auditor.method.views, target),
         with_labels=auditor.method.labels,
         reduce=_scoring,
+        seconds=auditor.seconds,
     )
     seen = engine.observe(probe, asked.images(asked.to_judge), name="scored")
     if not len(seen.row):
@@ -67,18 +70,26 @@ def score(ready: Ready, asked: Questioned, settings: AuditSettings, engine: Engi
     )
 
 
+def class_names(numbering: Numbering | None, outputs: int) -> tuple[str, ...]:
+    """Return the name of each output, "" where it has none; nothing where names are but numbers, or there are none."""
+    if numbering is None or numbering.order in ("numbers", "from one"):
+        return ()
+    names = dict(zip(numbering.numbers, numbering.names, strict=True))
+    return tuple(names.get(number, "") for number in range(outputs))
+
+
 def _refuse_nothing(asked: Questioned, skipped: Sequence[Skipped]) -> None:
     """Say why there is no questioned image to judge."""
     known, place = len(asked.known), asked.source.location
     if not skipped:
         raise EvidenceError(
             f"all {known:,} questioned images in {place} are among the known images, so there is nothing to judge: "
-            "give other images, or evidence without them"
+            f"give other images, or evidence without them{why_fewer(asked.source)}"
         )
     others = f" beside {known:,} that are among the known images" if known else ""
     raise EvidenceError(
-        f"none of the {len(skipped):,} questioned images in {place}{others} could be read; the first: "
-        f"{skipped[0].path}: {skipped[0].reason}"
+        f"none of the {len(skipped):,} questioned images in {place}{others} could be read"
+        f"{why_fewer(asked.source, skipped, none=True)}"
     )
 
 
