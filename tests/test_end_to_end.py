@@ -135,7 +135,7 @@ def test_a_run_holds_all_files_and_reads_back(views: Auditor, result: AuditResul
     assert sorted(file.name for file in (tmp_path / "run").iterdir()) == sorted(file.name for file in files)
     again = load_run(tmp_path / "run")
     assert AUDIT.facts(again) == AUDIT.facts(result)
-    assert AUDIT.facts(again)["schema"] == "onnxmint.audit/3"
+    assert AUDIT.facts(again)["schema"] == "onnxmint.audit/4"
     assert again.scores.path == result.scores.path
     np.testing.assert_array_equal(again.scores.score, result.scores.score)
     facts = tomllib.loads((tmp_path / "run" / "run.toml").read_text())

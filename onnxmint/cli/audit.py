@@ -33,7 +33,7 @@ GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
 @click.argument("images", metavar="IMAGES...", nargs=-1, required=True)
 @click.option("--auditor", "auditor_file", type=click.Path(path_type=Path), help="An auditor of MODEL, from train.")
 @click.option("--members", metavar="SRC", help="Images known to be in the training set, to train an auditor on.")
-@click.option("--nonmembers", metavar="SRC", help="Images known not to be in it.")
+@click.option("--nonmembers", metavar="SRC", help="Images known not to be in it; alone where no members are known.")
 @run_option("onnxmint-run", "report.html, answer.txt, report.json, scores.csv, scores.parquet, auditor.onnx, run.toml")
 @overwrite_option
 @page_options
@@ -58,6 +58,12 @@ GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
     AuditSettings, "guarantee",
     help="The level of the test holds for each of 95% of auditors, or, with more power, on average over auditors only.",
 )  # fmt: skip
+@setting(
+    AuditSettings, "subject", metavar="COLUMN|REGEX|folder",
+    help="Column (or, for folders, a pattern on the path) that says whose images they are, or their sub-folders: each "
+    "subject gets an answer, and of those found at most --alpha are expected to be false.",
+)  # fmt: skip
+@setting(AuditSettings, "subject_first", metavar="NAME", help="The subject that was asked for, to be listed first.")
 @click.option("--per-class", is_flag=True, help="P-values against non-members of the same class (100 or more of them).")
 @click.option("--gate", is_flag=True, help="Exit 3 when members are found and 4 when inconclusive, for use in CI.")
 @module_options
@@ -74,11 +80,15 @@ def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], *
     --nonmembers): no score has a meaning by itself. IMAGES and SRC are a folder, a Parquet file or folder, a CSV
     of path,label, or WebDataset .tar shards; IMAGES also image files, and several places as one set.
 
+    Where no members are known, --nonmembers alone will do: the score is then fixed in advance, so members can be
+    found, but never excluded, and nothing is known of their share.
+
     \b
     Examples:
       onnxmint audit model.onnx suspects/ --members train/ --nonmembers heldout/ \\
           --preprocess imagenet -o run
       onnxmint audit model.onnx more/ --auditor run/auditor.onnx -o run2
+      onnxmint audit model.onnx my-art/ --nonmembers later/ --preprocess imagenet
 
     \b
     Exit status: 0 done, 1 failed, 2 wrong usage;
@@ -127,12 +137,12 @@ def _require_evidence(options: dict[str, Any]) -> None:
         if members or nonmembers:
             raise UsageError("give either --auditor or --members with --nonmembers: an auditor is already trained")
         return
-    names = {"--members": members, "--nonmembers": nonmembers}
-    missing = " and ".join(name for name, place in names.items() if not place)
-    if missing:
+    if not nonmembers:
+        missing = "--nonmembers" if members else "--members and --nonmembers"
         raise UsageError(
             f"{missing} missing (or --auditor): a score means something only next to the scores of images known to be "
-            "in the training set and images known not to be; a few hundred of each will do"
+            "in the training set and images known not to be; a few hundred of each will do. Where no members are "
+            "known, --nonmembers alone can tell whether the images stand out"
         )
 
 

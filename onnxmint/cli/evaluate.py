@@ -45,6 +45,16 @@ def _listed(_: click.Context, __: click.Parameter, words: str) -> tuple[str, ...
     help="Folder of other classifiers (.onnx) of the same task, for LiRA, RMIA and difficulty calibration. Beside "
     "NAME.onnx may lie NAME.members.txt, the images it was trained on, and NAME.toml, its preprocessing.",
 )  # fmt: skip
+@click.option(
+    "--epsilon", is_flag=True,
+    help="Bound from below the epsilon of differential privacy that training can have had; needs --drawn-at-random.",
+)  # fmt: skip
+@click.option(
+    "--drawn-at-random", is_flag=True,
+    help="Declare that every known image became a member by a fair coin of its own, thrown before training, and that "
+    "all of these images are given.",
+)  # fmt: skip
+@setting(EvaluateSettings, "delta", metavar="D", help="Delta that --epsilon is stated for.")
 @known_image_options
 @device_option
 @batch_option

@@ -13,6 +13,7 @@ from onnxmint.evidence.table import groups_of, labels_of
 from onnxmint.images.chosen import Images, Part
 from onnxmint.images.entries import ImageEntry, ImageSource
 from onnxmint.images.facts import ImageFacts, look_at
+from onnxmint.images.known_copies import Looks, known_already
 from onnxmint.progress import Stage
 from onnxmint.results.facts import Skipped
 
@@ -85,7 +86,7 @@ class Questioned:
 
 def look_at_questioned(
     source: ImageSource,
-    digest: NDArray[np.uint64],
+    known: Looks,
     is_member: NDArray[np.bool_],
     *,
     rng: np.random.Generator,
@@ -95,7 +96,7 @@ def look_at_questioned(
 
     Args:
         source: where they are.
-        digest: (n,) of the pixels of every known image.
+        known: every known image; without perceptual hashes only exact copies of it are recognised.
         is_member: (n,) of each.
         rng: draws the images whose pixels are described.
         stage: told of the progress.
@@ -111,8 +112,8 @@ def look_at_questioned(
         threads=usable_cores(),
         pixel_facts=drawn,
     )
-    member, nonmember = (np.isin(facts.digest, digest[side]) for side in (is_member, ~is_member))
-    seen = np.flatnonzero(member | nonmember)
+    reasons = _known_already(facts, known, is_member)
+    seen = np.array(sorted(reasons), np.int64)
     row_of = {entry.index: row for row, entry in enumerate(entries)}
     rows = np.array([row_of[number] for number in facts.index[seen].tolist()], np.int64)
     return Questioned(
@@ -122,8 +123,23 @@ def look_at_questioned(
         facts=facts,
         described=facts.described[~np.isin(facts.described, seen)],
         known=tuple(
-            Skipped(path=entries[row].path, reason=f"is a known {side} of the evidence: nothing to test")
-            for row, side in zip(rows.tolist(), np.where(member[seen], "member", "non-member").tolist(), strict=True)
+            Skipped(path=entries[row].path, reason=f"is {reasons[place]} of the evidence: nothing to test")
+            for row, place in zip(rows.tolist(), seen.tolist(), strict=True)
         ),
         known_row=rows,
     )
+
+
+def _known_already(facts: ImageFacts, known: Looks, is_member: NDArray[np.bool_]) -> dict[int, str]:
+    """Return which images are known ones, or near copies of such, by their rows, in words."""
+    exact = [np.isin(facts.digest, known.digest[side]) for side in (is_member, ~is_member)]
+    near = np.full(len(facts.digest), -1, np.int64)
+    if len(known.phash):
+        near = known_already(Looks(digest=facts.digest, phash=facts.phash, thumb=facts.thumb), known)
+    found = {}
+    for place in np.flatnonzero(exact[0] | exact[1] | (near >= 0)).tolist():
+        if exact[0][place] or exact[1][place]:
+            found[place] = "a known member" if exact[0][place] else "a known non-member"
+        else:
+            found[place] = f"a near copy of a known {'member' if is_member[near[place]] else 'non-member'}"
+    return found

@@ -4,7 +4,7 @@ The verdict's own text says the same with all its statistics, in English only.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from onnxmint.report.language import Language
@@ -22,16 +22,18 @@ class ShareShown:
     Attributes:
         kind: "known" has a value; "at most" and "between" only ends; "unknown" nothing.
         value, low, high: as far as they may be shown.
-        noticed: smallest share that would have been noticed, None where not even all would.
         words: the same in one line.
+        noticed: smallest share that would have been noticed, None where not even all would.
+        noticed_words: the same in one line.
     """
 
     kind: Literal["known", "at most", "between", "unknown"]
     value: float | None = None
     low: float = 0.0
     high: float = 1.0
-    noticed: float | None
     words: str
+    noticed: float | None
+    noticed_words: str
 
 
 def not_meant(result: AuditResult, language: Language) -> str:
@@ -106,25 +108,33 @@ def _opinion(opinion: OpinionFacts, result: AuditResult, language: Language) -> 
 
 def share_shown(result: AuditResult, language: Language) -> ShareShown:
     """Return what may be shown of the share: never a number whose interval says nothing."""
-    verdict, reason = result.verdict, reason_of(result)
-    share, noticed = verdict.share_of_members, verdict.detectable_share
+    share, reason = result.verdict.share_of_members, reason_of(result)
+    unknown = ShareShown(
+        kind="unknown",
+        words=language.say("unknown: anything from {none} to {all}", none=language.share(0), all=language.share(1)),
+        noticed=result.verdict.detectable_share,
+        noticed_words=_noticed_words(result, language),
+    )
     useless = share is None or share.high - share.low >= _EVERYTHING or reason in ("stopped", "doubted", "hidden")
     if share is None or useless:
-        words = language.say("unknown: anything from {none} to {all}", none=language.share(0), all=language.share(1))
-        return ShareShown(kind="unknown", noticed=noticed, words=words)
+        return unknown
     low, high, value = (language.share(number) for number in (share.low, share.high, share.value))
     if reason == "found":
         words = language.say("about {value} (95% interval: {low} to {high})", value=value, low=low, high=high)
-        return ShareShown(kind="known", value=share.value, low=share.low, high=share.high, noticed=noticed, words=words)
+        return replace(unknown, kind="known", value=share.value, low=share.low, high=share.high, words=words)
     if share.low <= 0:
-        words = language.say("at most {high} (95% confidence)", high=high)
-        return ShareShown(kind="at most", high=share.high, noticed=noticed, words=words)
+        return replace(
+            unknown, kind="at most", high=share.high, words=language.say("at most {high} (95% confidence)", high=high)
+        )
     words = language.say("somewhere between {low} and {high} (95% interval)", low=low, high=high)
-    return ShareShown(kind="between", low=share.low, high=share.high, noticed=noticed, words=words)
+    return replace(unknown, kind="between", low=share.low, high=share.high, words=words)
 
 
-def noticed_words(noticed: float | None, language: Language) -> str:
+def _noticed_words(result: AuditResult, language: Language) -> str:
     """Return the smallest share that would have been noticed."""
+    noticed = result.verdict.detectable_share
+    if not result.evidence.members:
+        return language.say("What would have been noticed is not known.")
     if noticed is None:
         return language.say("Even if all had been used, this audit could have missed it.")
     return language.say("Smallest share that would have been noticed: {share}", share=language.share(noticed))

@@ -17,7 +17,7 @@ from onnxmint.report.terminal import (
     print_rates,
     print_warnings,
 )
-from onnxmint.results.evaluation import EVALUATION, Evaluation, Method, MethodKind
+from onnxmint.results.evaluation import EVALUATION, Evaluation, Method, MethodKind, PrivacyFacts
 from onnxmint.stats.estimates import Estimate, Performance
 from onnxmint.writing.folders import new_folder
 
@@ -60,11 +60,31 @@ def print_evaluation(found: Evaluation, console: Console, *, files: Sequence[Pat
     console.print(Text("+ best of its kind on the fit part: best signal, best layer of a module", "dim"))
     console.print()
     print_controls(found.controls, console)
+    if found.privacy is not None:
+        console.print(Text(f"privacy: {visible(privacy_words(found.privacy))}"), width=min(console.width, WIDEST))
+        console.print()
     headline, summary, _ = _verdict(_measured(found))
     console.print(Text.assemble((headline.upper(), "bold"), f"  {visible(summary)}"), width=min(console.width, WIDEST))
     console.print()
     print_warnings(found.warnings, console)
     print_files(files, console)
+
+
+def privacy_words(found: PrivacyFacts) -> str:
+    """Return the bound and its condition in words."""
+    bound = found.bound
+    if bound.epsilon:
+        said = (
+            f"Training was not (epsilon, {bound.delta:g})-differentially private for any epsilon below "
+            f"{bound.epsilon:.2f} ({bound.confidence:.0%} confidence): {bound.right:,} of {bound.guesses:,} guesses "
+            f"about {bound.canaries:,} images by {found.by} were right."
+        )
+    else:
+        said = (
+            f"No epsilon is refuted: guesses about {bound.canaries:,} images by {found.by} are right no more often "
+            "than private training allows."
+        )
+    return f"{said} {found.condition}"
 
 
 def _mark(method: Method) -> str:
@@ -90,6 +110,7 @@ def render_evaluation(found: Evaluation) -> str:
             tone=tone,
             best=max(drawn, key=_auc_of)[0],
             groups=_groups(found),
+            privacy=None if found.privacy is None else privacy_words(found.privacy),
             test=next((method.difference.test for method, _ in measured if method.difference is not None), None),
             roc=roc_chart(
                 first[1], signal[1] if modules else None, [(kind, performance) for kind, (_, performance) in curves]

@@ -25,6 +25,7 @@ from onnxmint.writing.folders import new_folder
 
 _PACKAGES = ("numpy", "onnx", "onnx-ir", "onnxruntime", "onnxruntime-gpu", "torch", "pillow", "pyarrow", "scipy")
 _SHOWN, _HASHES = "page", "sha256"  # tables of run.toml
+_SOMETIMES = ("label", "likelihood_ratio", "probability")  # columns that may be empty throughout
 _SHARES = ("p_value", "q_value", "probability")  # columns between 0 and 1
 
 
@@ -187,8 +188,7 @@ def _parquet(result: AuditResult) -> bytes:
     scores, schema = result.scores, _schema(facts)
     columns = {name: getattr(scores, name) for name in schema.names}
     columns |= {"path": [storable(path) for path in scores.path]}
-    if scores.label is None:
-        columns |= {"label": [None] * len(scores.path)}
+    columns |= {name: [None] * len(scores.path) for name, values in columns.items() if values is None}
     sink = pa.BufferOutputStream()
     # Page checksums notice a flipped bit; uncompressed arrays without them come back as wrong numbers, silently.
     pq.write_table(pa.table(columns, schema=schema), sink, compression="zstd", write_page_checksum=True)
@@ -241,8 +241,9 @@ def _scores(content: bytes) -> ScoreTable:
     table = pq.read_table(pa.BufferReader(content), page_checksum_verification=True)
     if not table.schema.equals(_schema()):
         raise ValueError(f"scores.parquet has the columns {', '.join(table.schema.names)[:200]}, or other types")
-    labelled = table["label"].null_count < len(table)
-    columns = {name: table[name].to_numpy() for name in table.schema.names if name != "label" or labelled}
+    empty = [name for name in _SOMETIMES if table[name].null_count == len(table)]
+    missing = {name for name in empty if len(table) or name == "label"}
+    columns = {name: table[name].to_numpy() for name in table.schema.names if name not in missing}
     for name, column in columns.items():
         if table[name].null_count:
             raise ValueError(f"scores.parquet has no {name} in {table[name].null_count:,} rows")
@@ -250,7 +251,7 @@ def _scores(content: bytes) -> ScoreTable:
             raise ValueError(f"scores.parquet holds NaN or infinity in {name}")
         if name in _SHARES and not ((column >= 0) & (column <= 1)).all():
             raise ValueError(f"scores.parquet holds {name} outside 0 to 1")
-    return ScoreTable(**{"label": None, **columns, "path": tuple(columns["path"].tolist())})
+    return ScoreTable(**{**dict.fromkeys(missing), **columns, "path": tuple(columns["path"].tolist())})
 
 
 def _require_same(folder: Path, content: Mapping[str, bytes], hashes: Mapping[str, str]) -> None:

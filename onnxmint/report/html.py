@@ -19,6 +19,7 @@ from onnxmint.report.names import visible
 from onnxmint.report.presentation import Presentation
 from onnxmint.report.share_bar import share_bar
 from onnxmint.report.strips import strips
+from onnxmint.report.subjects import asked_for, false_ones, subject_rows
 from onnxmint.report.writable import paragraphs
 from onnxmint.results.audit import AuditResult, Histogram, ScoreTable
 from onnxmint.results.facts import Baseline
@@ -40,7 +41,7 @@ def render_html(result: AuditResult, shown: Presentation | None = None) -> str:
     words, scores, histogram = shown.language, result.scores, result.histogram
     rival = _best_baseline(result.baselines)
     flagged_from = scores.score[scores.flagged].min() if scores.flagged.any() else None
-    measured = getattr(result, "performance", None)  # None where no member is known
+    measured = result.performance
     return (
         environment(shown.code)
         .get_template("audit.html")
@@ -55,6 +56,7 @@ def render_html(result: AuditResult, shown: Presentation | None = None) -> str:
             first=FIRST,
             shown=SHOWN,
             has_labels=scores.label is not None,
+            has_ratio=scores.likelihood_ratio is not None,
             class_name=_class_names(result),
             rival=rival,
             roc=measured and roc_chart(measured, None if rival is None else rival.performance, words=words),
@@ -75,7 +77,7 @@ def _answered(result: AuditResult, words: Language) -> dict[str, object]:
         "opinions": answer.second_opinions(result, words),
         "share": share,
         "bar": share_bar(share, words),
-        "noticed": answer.noticed_words(share.noticed, words),
+        "noticed": share.noticed_words,
         "images": answer.units_words(result, words),
         "flagged": answer.flagged_words(result, words),
         "checks": assumptions.checks_line(result.controls, words),
@@ -86,6 +88,9 @@ def _answered(result: AuditResult, words: Language) -> dict[str, object]:
         "paragraphs": paragraphs(result, words),
         "glossary": glossary(words),
         "threat": threat(words),
+        "subjects": subject_rows(result.subjects, words),
+        "false_ones": "" if result.subjects is None else false_ones(result.subjects, words),
+        "asked_for": None if result.subjects is None else asked_for(result.subjects, words),
     }
 
 

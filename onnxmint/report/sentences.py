@@ -127,6 +127,12 @@ def _found(verdict: Verdict, count: int, language: Language) -> str:
     if count == 1:
         return language.say("This image was used to train this model.")
     shown = {"images": language.number(count), "least": language.number(least or 0)}
+    if share is None and least:
+        return language.say(
+            "Some of these {images} images were used to train this model: at least {least}, how many more is not "
+            "known.",
+            **shown,
+        )
     if share is None:
         return language.say(
             "Some of these {images} images were used to train this model; how many is not known.", **shown

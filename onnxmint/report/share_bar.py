@@ -2,7 +2,7 @@
 
 from markupsafe import Markup, escape
 
-from onnxmint.report.answer import ShareShown, noticed_words
+from onnxmint.report.answer import ShareShown
 from onnxmint.report.language import Language
 
 _WIDTH, _HEIGHT = 320, 64
@@ -29,7 +29,7 @@ def share_bar(shown: ShareShown, language: Language) -> Markup:
     title = language.say("Share of the images that were used: {share}", share=shown.words)
     return Markup(
         f'<svg class="share" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(title)}">'
-        f"<title>{escape(title)}</title><desc>{escape(noticed_words(shown.noticed, language))}</desc>"
+        f"<title>{escape(title)}</title><desc>{escape(shown.noticed_words)}</desc>"
         f"{''.join(body)}</svg>"
     )
 

@@ -15,9 +15,9 @@ from onnxmint.report.answer import units_words
 from onnxmint.report.language import Language, language
 from onnxmint.report.names import visible
 from onnxmint.report.sentences import sentence, verdict_name
-from onnxmint.results.audit import AuditResult
+from onnxmint.results.audit import AuditResult, SubjectsFacts
 from onnxmint.results.auditor import AuditorFacts
-from onnxmint.results.facts import Baseline, Control, EvidenceFacts, MethodFacts
+from onnxmint.results.facts import Control, EvidenceFacts
 from onnxmint.stats.estimates import Estimate, Performance
 
 _CONTROL_WORDS = {True: ("passed", ""), False: ("FAILED", "bold red"), None: ("not run", "dim")}
@@ -26,6 +26,7 @@ WIDEST = 100  # columns of a paragraph that is still easy to read
 _HEADS = ("AUC", "95% interval", "TPR at 1% FPR", "95% interval")
 _WIDTHS = (5, 13, 13, 13)
 _GAP = "  "
+_SUBJECTS = 20  # lines of subjects; all are in the files
 
 Rate = tuple[str, Performance | None, str | None]
 
@@ -50,9 +51,11 @@ def print_summary(
         ("questioned", units_words(result, language("en")) + _skipped(len(result.questioned.skipped))),
     ]
     _print_facts(facts, console)
-    _print_performance(result.performance, result.baselines, result.method, console)
+    _print_performance(result, console)
     print_controls(result.controls, console)
     _print_text(Text(visible(verdict.text)), console)
+    if result.subjects is not None:
+        _print_subjects(result.subjects, console)
     if not verdict.stopped_by:
         _print_text(Text(_flagged_words(asked.flagged, asked.images, asked.alpha)), console)
     print_warnings(result.warnings, console)
@@ -74,7 +77,7 @@ def _print_answer(result: AuditResult, console: Console, words: Language) -> Non
 def print_auditor(auditor: AuditorFacts, path: Path, console: Console) -> None:
     """Print what a trained auditor can do."""
     _print_facts([*_evidence_rows(auditor.evidence)], console)
-    _print_performance(auditor.performance, auditor.baselines, auditor.method, console)
+    _print_performance(auditor, console)
     print_controls(auditor.controls, console)
     print_warnings(auditor.warnings, console)
     print_files([path], console)
@@ -97,6 +100,38 @@ def print_controls(controls: Sequence[Control], console: Console) -> None:
     console.print()
 
 
+def _print_subjects(subjects: SubjectsFacts, console: Console) -> None:
+    """Print a line for each subject, the first ones where they are many."""
+    table = Table.grid(padding=(0, 2))
+    for row in subjects.rows[:_SUBJECTS]:
+        numbers = "not tested" if row.p_value is None else f"p {row.p_value:.4f}, q {row.q_value:.3f}"
+        least = f", at least {row.at_least:,}" if row.at_least else ""
+        table.add_row(
+            Text(visible(row.name)),
+            Text(row.kind, _COLOURS[row.kind]),
+            Text(f"{row.images:,} image{'s' * (row.images != 1)}, {numbers}{least}"),
+        )
+    console.print(
+        Text(f"by subject ({visible(subjects.by)}): {subjects_words(subjects)}", "dim"), width=_width(console)
+    )
+    console.print(table, width=_width(console))
+    if len(subjects.rows) > _SUBJECTS:
+        console.print(Text(f"{len(subjects.rows) - _SUBJECTS:,} more are in report.json", "dim"))
+    console.print()
+
+
+def subjects_words(subjects: SubjectsFacts) -> str:
+    """Say how many subjects were found, and how many of them may be false."""
+    return (
+        f"{subjects.found:,} of {len(subjects.rows):,} found, at most {100 * subjects.alpha:g}% of which are expected "
+        "to be false"
+    )
+
+
+def _width(console: Console) -> int:
+    return min(console.width, WIDEST)
+
+
 def _flagged_words(flagged: int, count: int, alpha: float) -> str:
     if not flagged:
         return f"Single images: none of {count:,} stands out by itself (false-discovery rate {100 * alpha:g}%)."
@@ -113,11 +148,13 @@ def _evidence_rows(evidence: EvidenceFacts) -> list[tuple[str, str]]:
     )
     for name, count, accuracy in pairs:
         right = "" if accuracy is None else f", the model is right on {accuracy:.1%}"
-        rows.append((name, f"{count:,} known{right}"))
+        rows.append((name, f"{count:,} known{right}" if count else "none known"))
     groups = "" if evidence.groups is None else f", {evidence.groups:,} groups kept whole"
     split = f"fit {evidence.fit:,}, calibrate {evidence.calibrate:,}, test {evidence.test:,}{groups}"
     if evidence.folds is not None:
         split = f"{evidence.test:,} cross-fitted in {evidence.folds} folds{groups}"
+    if not evidence.members:
+        split = f"none: all {evidence.test:,} are what questioned images are measured by{groups}"
     return [*rows, ("split", split + _skipped(len(evidence.skipped)))]
 
 
@@ -138,13 +175,14 @@ def print_evidence(evidence: EvidenceFacts, console: Console) -> None:
     console.print()
 
 
-def _print_performance(
-    performance: Performance, baselines: Sequence[Baseline], method: MethodFacts, console: Console
-) -> None:
-    """Print the baselines and the module, all on the same test part."""
-    rows: list[Rate] = [(row.description, row.performance, row.skipped) for row in baselines]
+def _print_performance(measured: AuditResult | AuditorFacts, console: Console) -> None:
+    """Print the baselines and the module, all on the same test part, or why there is nothing to print."""
     console.print()
-    print_rates("on the test part", [*rows, (method.title, performance, None)], console, last="bold")
+    if measured.performance is None:
+        _print_text(Text(f"{measured.method.title}, fixed in advance. {measured.unmeasured}"), console)
+        return
+    rows: list[Rate] = [(row.description, row.performance, row.skipped) for row in measured.baselines]
+    print_rates("on the test part", [*rows, (measured.method.title, measured.performance, None)], console, last="bold")
 
 
 def print_rates(head: str, rows: Sequence[Rate], console: Console, *, last: str = "") -> None:

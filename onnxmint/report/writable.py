@@ -8,6 +8,7 @@ from onnxmint.report.language import Language
 from onnxmint.report.names import storable, visible
 from onnxmint.report.presentation import Presentation
 from onnxmint.report.sentences import reason_of, sentence, verdict_name
+from onnxmint.report.subjects import asked_for, false_ones
 from onnxmint.results.audit import AuditResult
 
 
@@ -59,7 +60,10 @@ def _finding(result: AuditResult, language: Language) -> str:
                 p=language.p_value(verdict.p_value),
             )
         )
-    return first_words([*said, *second_opinions(result, language), not_meant(result, language)])
+    said += [*second_opinions(result, language), not_meant(result, language)]
+    if result.subjects is not None:
+        said += [asked_for(result.subjects, language) or "", false_ones(result.subjects, language)]
+    return first_words(said)
 
 
 def _limits(result: AuditResult, language: Language) -> str:

@@ -35,8 +35,8 @@ class ScoreTable:
     p_value: FloatArray  # (n,) conformal, small means unlike the non-members; of its group where groups are known
     q_value: FloatArray  # (n,) adjusted for the number of units
     flagged: NDArray[np.bool_]  # (n,) q_value <= alpha
-    likelihood_ratio: FloatArray  # (n,) how much likelier the score is for a member than for a non-member
-    probability: FloatArray  # (n,) of membership, at the prior of the audit
+    likelihood_ratio: FloatArray | None  # (n,) how much likelier for a member than a non-member; None: none is known
+    probability: FloatArray | None  # (n,) of membership, at the prior of the audit; None where no members are known
     label: NDArray[np.int64] | None  # (n,) None without labels
     predicted: NDArray[np.int64]  # (n,) the target's own top class
 
@@ -55,7 +55,7 @@ class QuestionedFacts:
     images: int  # that were judged
     flagged: int
     alpha: float  # expected share of wrong ones among the flagged, and level of the test for the set
-    prior: float  # probability of membership before an image's score is seen
+    prior: float | None  # probability of membership before an image's score is seen; None where it is of no use
     skipped: tuple[Skipped, ...] = ()
 
 
@@ -75,6 +75,34 @@ class Verdict:
     average_p_value: float | None = None  # that holds on average over auditors; never larger
     opinions: tuple[OpinionFacts, ...] = ()
     preference: float | None = None  # so many times as likely must easy images have been chosen to explain the finding
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubjectFacts:
+    """The answer for the images of one subject."""
+
+    name: str
+    images: int  # that count for this subject alone
+    units: int  # of which so many count, copies and groups once
+    kind: VerdictKind
+    p_value: float | None  # the largest of the tests that must all find members; None when nothing was tested
+    q_value: float | None  # adjusted for the number of subjects
+    at_least: int | None  # so many units are members, with confidence 1 - alpha for this subject alone
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubjectsFacts:
+    """The answers for single subjects: of those found at most a share alpha is expected to be false."""
+
+    by: str  # how subjects were told apart: a column, a pattern, or "folder"
+    rule: str  # by which q-values were made
+    alpha: float
+    found: int
+    shared: int  # units in which images of several subjects come together, which count for none
+    without: int  # images of no subject
+    first: str | None  # the subject that was asked for
+    rows: tuple[SubjectFacts, ...]  # that one first, then by rising p-value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +134,7 @@ class AuditResult:
     method: MethodFacts
     statistics: StatisticsFacts
     evidence: EvidenceFacts
-    performance: Performance
+    performance: Performance | None  # None where no members are known
     baselines: tuple[Baseline, ...]
     questioned: QuestionedFacts
     verdict: Verdict
@@ -115,11 +143,13 @@ class AuditResult:
     scores: ScoreTable
     class_names: tuple[str, ...] = ()  # by number, "" where a class has none; empty where no names are known
     warnings: tuple[str, ...] = ()
+    unmeasured: str | None = None  # why there is no performance
+    subjects: SubjectsFacts | None = None  # None where none were asked for
 
 
 AUDIT = Document(
     kind=AuditResult,
-    schema="onnxmint.audit/3",
+    schema="onnxmint.audit/4",
     elsewhere=("scores",),  # a table of its own, scores.parquet
     mend="run onnxmint audit again",
 )

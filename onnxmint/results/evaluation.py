@@ -9,6 +9,7 @@ from onnxmint.results.facts import Control, EvidenceFacts, TargetFacts
 from onnxmint.results.json import Document
 from onnxmint.settings import ModuleName
 from onnxmint.stats.compare import Difference
+from onnxmint.stats.epsilon import PrivacyBound
 from onnxmint.stats.estimates import Performance
 
 MethodKind = Literal["signal", "reference", "module"]
@@ -50,6 +51,15 @@ class Method:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PrivacyFacts:
+    """How private training can have been at most, where the owner drew the known members at random."""
+
+    bound: PrivacyBound
+    by: str  # the method that guessed: the best on the fit part
+    condition: str  # under which the bound is one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationFacts:
     """What was compared, and how."""
 
@@ -76,11 +86,12 @@ class Evaluation:
     methods: tuple[Method, ...]
     seconds: dict[str, float]  # stage -> wall time
     warnings: tuple[str, ...] = ()
+    privacy: PrivacyFacts | None = None  # None where it was not asked for
 
     def best_signal(self) -> Method:
         """Return the signal that was best on the fit part."""
         return next(method for method in self.methods if method.kind == "signal" and method.chosen)
 
 
-EVALUATION = Document(kind=Evaluation, schema="onnxmint.evaluation/3", mend="run onnxmint evaluate again")
+EVALUATION = Document(kind=Evaluation, schema="onnxmint.evaluation/4", mend="run onnxmint evaluate again")
 """evaluation.json."""

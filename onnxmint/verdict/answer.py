@@ -14,6 +14,7 @@ from onnxmint.verdict.sentences import (
     ASSUMPTION,
     LEARNED_REFERENCE,
     NO_REFERENCE,
+    NO_REFERENCE_ALONE,
     NOTHING_READ,
     SHARE_ASSUMPTION,
     at_least,
@@ -61,7 +62,9 @@ def reach_verdict(
     kind, text = answer
     return Verdict(
         kind=kind,
-        text=text if failed else " ".join([*_implausible(controls), text, *_unexcluded(controls), *_assumed(found)]),
+        text=text
+        if failed
+        else " ".join([*_implausible(controls), text, *_unexcluded(found, controls), *_assumed(found)]),
         p_value=found.test.p_value,
         share_of_members=found.share,
         at_least=at_least(found) if kind == "members-found" else 0,
@@ -114,11 +117,11 @@ def _assumed(found: Findings) -> list[str]:
     return [ASSUMPTION, *([SHARE_ASSUMPTION] if numbers else [])]
 
 
-def _unexcluded(controls: Sequence[Control]) -> list[str]:
+def _unexcluded(found: Findings, controls: Sequence[Control]) -> list[str]:
     """Return what no control could exclude."""
     said, reference = [], next((control for control in controls if control.name == "reference"), None)
     if reference is None or reference.passed is None:
-        said.append(NO_REFERENCE)
+        said.append(NO_REFERENCE if found.auc is not None else NO_REFERENCE_ALONE)
     elif reference.difficulty is not None and reference.difficulty.learned:
         said.append(LEARNED_REFERENCE)
     missing = [one.name for one in controls if one.stops and one.name != "reference" and one.passed is None]

@@ -1,6 +1,6 @@
 """What questioned images are measured by: the scores of known images that no network had learnt from."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from onnxmint.stats.heldout import HeldOut, cross_fitting_inflation, group_means
 from onnxmint.stats.units import places_in_group
 
 Rows = NDArray[np.int64]
+_THUMB = 192  # bytes of a thumbnail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +182,8 @@ class Traces:
         described: (f,) int32, their numbers in the yardstick.
         difficulty: (h,) float32, mean log-odds of held-out non-members by given references; empty without.
         judged: (h,) int32, their numbers in the yardstick.
+        phash: (n,) uint64, perceptual hash of every known image; none where they are too many to be kept.
+        thumb: (n, 192) uint8, thumbnail of 8 x 8 pixels of each, by which near copies of known images are recognised.
     """
 
     digest: NDArray[np.uint64]
@@ -189,9 +192,13 @@ class Traces:
     described: NDArray[np.int32]
     difficulty: NDArray[np.float32]
     judged: NDArray[np.int32]
+    phash: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
+    thumb: NDArray[np.uint8] = field(default_factory=lambda: np.empty((0, _THUMB), np.uint8))
 
     def __post_init__(self) -> None:
         """Refuse columns of several lengths."""
+        if self.thumb.shape != (len(self.phash), _THUMB) or len(self.phash) not in (0, len(self.digest)):
+            raise ValueError(f"looks of shape {self.thumb.shape} for {len(self.digest)} images")
         if self.features.ndim != 2 or len(self.features) != len(self.described):  # noqa: PLR2004 - images, features
             raise ValueError(f"features of shape {self.features.shape} for {len(self.described)} images")
         for pair in ((self.digest, self.is_member), (self.difficulty, self.judged)):

@@ -30,6 +30,7 @@ from onnxmint.results.evaluation import Evaluation, EvaluationFacts, Method
 from onnxmint.results.facts import now
 from onnxmint.settings import EvaluateSettings, module_kind
 from onnxmint.stats import metrics
+from onnxmint.workflows.privacy import privacy_of, require_declared, require_fair
 
 _MINT = "Membership Inference Test, arXiv 2601.12929"
 
@@ -60,12 +61,17 @@ def evaluate(
         OnnxmintError: one of its kinds, for files, options and devices that do not serve.
     """
     settings = settings or EvaluateSettings()
+    require_declared(settings)
     engine, clock, rng = engine or Local(stage), _Clock(), np.random.default_rng(settings.seed)
     target = make_ready(model, settings)
     layers = _wanted_layers(target.layers, settings)
     rivals = tuple(_rivals(target, layers, settings))
     known, classes = open_evidence(members, nonmembers, settings, target.model), target.model.answer.classes
-    evidence, copies = gather(known.sources, classes, settings, rng=rng, stage=engine.stage)
+    evidence, copies = gather(
+        known.sources, classes, settings, rng=rng, stage=engine.stage, blind=settings.drawn_at_random
+    )
+    if settings.epsilon:
+        require_fair(evidence.table)
     references = _references(target, evidence, settings)
     exposed, ground = _ground(target, evidence, layers, settings, engine, clock)
 
@@ -88,6 +94,7 @@ def evaluate(
             Seen(evidence=evidence, copies=copies, facts=facts, classes=classes), rng, wanted=True
         ),
         methods=tuple(method for method, _ in found),
+        privacy=privacy_of(found, contest.held, copies, settings),
         seconds={name: round(spent, 2) for name, spent in clock.seconds.items()},
         warnings=(*target.notes, *known.notes, *evidence_warnings(facts), *_warnings(target, evidence)),
     )

@@ -20,6 +20,7 @@ from onnxmint.images.sources import Place, open_source, require_readable
 from onnxmint.methods.references import Reference, open_references
 from onnxmint.mint.auditor import Auditor
 from onnxmint.settings import AuditSettings, EvidenceSettings, TrainSettings, module_kind
+from onnxmint.workflows.naming import Subjects, subjects_of
 
 Rows = NDArray[np.int64]
 
@@ -29,12 +30,13 @@ class Known:
     """Known images, to train an auditor on.
 
     Attributes:
-        members: place of images known to be in the training set.
+        members: place of images known to be in the training set; None where none are known, for what non-members alone
+            can tell: whether the questioned images stand out, by a score that is fixed in advance.
         nonmembers: place of images known not to be.
         training: what to fit and how.
     """
 
-    members: str | Path
+    members: str | Path | None
     nonmembers: str | Path
     training: TrainSettings
 
@@ -48,6 +50,7 @@ class Ready:
     source: ImageSource
     references: Sequence[Reference]
     twin: Target | None
+    subjects: Subjects | None
 
 
 def open_with_auditor(
@@ -61,6 +64,7 @@ def open_with_auditor(
         auditor=auditor,
         target=target,
         source=source,
+        subjects=subjects_of(images, source, settings),
         references=_references(target, auditor, settings),
         twin=twin_of(target, auditor.method.seed) if settings.controls else None,
     )
@@ -85,11 +89,13 @@ def open_by_training(
     check_labels(labels, target.model.answer.classes, asked.location)
     module = known.training.module
     told = module == "auto" or module_kind(module).reads == "odds"
-    if told and labels is None and all(labels_of(one.entries()) is not None for one in together.sources):
+    known_labels = [labels_of(one.entries()) for one in together.sources if one.entries()]
+    if told and labels is None and all(one is not None for one in known_labels):
         raise UsageError(
             f"the known images have labels, but not all images in {asked.location} have one, so their scores would not "
             "compare: give labels, or use --no-labels"
         )
+    subjects = subjects_of(images, asked, settings)
     trained = train_on(target, together, known.training, engine)
     if keep is not None:
         keep(trained.auditor)
@@ -97,6 +103,7 @@ def open_by_training(
         auditor=trained.auditor,
         target=trained.target,
         source=asked,
+        subjects=subjects,
         references=trained.references,
         twin=trained.twin,
     )

@@ -12,13 +12,14 @@ from onnxmint.report.glossary import glossary, threat
 from onnxmint.report.html import render_html
 from onnxmint.report.language import language
 from onnxmint.report.presentation import Presentation
-from onnxmint.report.sentences import reason_of, sentence
+from onnxmint.report.sentences import NAMES, reason_of, sentence
 from onnxmint.report.share_bar import share_bar
+from onnxmint.report.subjects import asked_for, false_ones
 from onnxmint.report.writable import answer_text
-from onnxmint.results.audit import AuditResult
+from onnxmint.results.audit import AuditResult, SubjectFacts, SubjectsFacts
 from onnxmint.results.facts import Control
 from onnxmint.stats.estimates import Estimate
-from tests.report.reasons import REASONS, of_reason
+from tests.report.reasons import LANGUAGES, REASONS, of_reason
 from tests.report.test_html import Page
 
 EN = language("en")
@@ -163,7 +164,40 @@ def test_title_case_and_note_are_shown_and_do_nothing(result: AuditResult) -> No
 
 
 def test_a_page_without_known_members_has_no_hole(result: AuditResult) -> None:
-    alone = replace(of_reason(result, "nobody known"), performance=None, baselines=())  # type: ignore[arg-type]
+    scores = replace(result.scores, likelihood_ratio=None, probability=None)
+    alone = replace(of_reason(result, "nobody known"), performance=None, baselines=(), scores=scores)
     text = Page(render_html(alone)).text
-    assert "no image is known to have been trained on" in text
-    assert "none were known to have been used" in text
+    for words in (
+        "no image is known to have been trained on",
+        "none were known to have been used",
+        "What would have been noticed is not known.",
+        "How probable it is that an image was trained on cannot be said",
+    ):
+        assert words in text
+    assert "likelihood ratio" not in text
+    found = replace(alone.verdict, kind="members-found", p_value=0.001, at_least=7)
+    assert sentence(replace(alone, verdict=found), EN).endswith(": at least 7, how many more is not known.")
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+@pytest.mark.parametrize("kind", list(NAMES))
+def test_the_subject_that_was_asked_for_comes_first_and_in_what_may_be_written(
+    result: AuditResult, code: Any, kind: Any
+) -> None:
+    rows = tuple(
+        SubjectFacts(name=name, images=40, units=39, kind=kind, p_value=0.01, q_value=0.02, at_least=9, text="")
+        for name in ("<i>Anna</i>", "Bert")
+    )
+    subjects = SubjectsFacts(
+        by="folder", rule="bh", alpha=0.05, found=2, shared=3, without=1, first="<i>Anna</i>", rows=rows
+    )
+    audit = replace(of_reason(result, "none"), subjects=subjects)
+    said = asked_for(subjects, language(code))
+    assert said is not None
+    assert "<i>Anna</i>" in said
+    page = Page(render_html(audit, Presentation(code=code)))
+    assert page.open == []
+    assert page.text.index(" ".join(said.split())) < page.text.index(language(code).say("What you may write"))
+    assert said in answer_text(audit, Presentation(code=code))
+    assert language(code).level(0.05) in false_ones(subjects, language(code))
+    assert asked_for(replace(subjects, first=None), EN) is None

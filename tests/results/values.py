@@ -123,14 +123,19 @@ def _spec(kind: type) -> Strategy:
 
 
 def _scores(kind: type) -> Strategy:
-    table = {name: columns(hint, FEW) for name, hint in get_type_hints(kind).items() if name not in ("path", "label")}
+    table = {}
+    for name, hint in get_type_hints(kind).items():
+        if name not in ("path", "label"):
+            parts = [part for part in get_args(hint) if get_origin(part) is np.ndarray] or [hint]
+            table[name] = columns(parts[0], FEW) if parts == [hint] else st.one_of(columns(parts[0], FEW), st.none())
     return st.builds(kind, path=st.tuples(*[values(str)] * FEW), label=st.none(), **table)
 
 
 def _traces(kind: type) -> Strategy:
     hints = get_type_hints(kind)
     table = {name: columns(hint, FEW) for name, hint in hints.items()}
-    return st.builds(kind, **table | {"features": columns(hints["features"], FEW, 2)})
+    matrices = {"features": columns(hints["features"], FEW, 2), "thumb": columns(hints["thumb"], FEW, 192)}
+    return st.builds(kind, **table | matrices)
 
 
 def _numbering(kind: type) -> Strategy:

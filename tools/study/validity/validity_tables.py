@@ -28,6 +28,8 @@ def write_tables(results: Path, file: Path) -> None:
             parts.append(render(json.loads(path.read_text())))
     if judged := read_lines(results, "audits_2views"):
         parts.append(_audits(judged))
+    if judged := read_lines(results, "alone"):
+        parts.append(_alone(judged))
     file.write_text("\n".join(parts))
 
 
@@ -224,6 +226,34 @@ Of innocent sets only "plain" was asked for alignment, which can only turn `no-e
         first = _with_interval(share[0], len(found))
         rows.append((name, str(len(found)), first, _percent(share[1]), _percent(share[2]), _percent(alone)))
     return text + "\n" + _table(("questioned", "audits", *kinds, "one test, on average, would find"), rows)
+
+
+def _alone(lines: list[Row]) -> str:
+    targets = sorted({line["target"] for line in lines})
+    text = f"""## Audits that know no members
+
+`alone.py`: {len(lines)} auditors, each of 1,000 known non-members of one of {", ".join(targets)}, and of no known
+members; 300 questioned images a set. The score, `gap` on 26 views, was fixed in advance. Rows as above, and two more:
+known non-members that are the hardest 80 and 65 % by another classifier, as if they had been collected later. Guilty
+sets were not asked for exchangeability, which stops most copies. What is not found is inconclusive, nothing is cleared.
+By target: members-found. cifar10-resnet20 hardly gives its training images away (AUC .52), so nothing is found there.
+"""
+    said: dict[str, list[tuple[str, Row]]] = {}
+    for line in lines:
+        for name, found in line["sets"].items():
+            plain = name.rstrip(" 012") if ", plain" in name else name
+            said.setdefault(plain, []).append((line["target"], found))
+    rows = []
+    for name, found in said.items():
+        share = {target: [one["kind"] == "members-found" for of, one in found if of == target] for target in targets}
+        hits = [hit for every in share.values() for hit in every]
+        bare = sum(one["opinions"]["whatever the confidence"] <= ALPHA for _, one in found) / len(found)
+        rows.append((
+            name, str(len(found)), _with_interval(sum(hits) / len(hits), len(hits)),
+            *(_percent(sum(every) / max(len(every), 1)) for every in share.values()), _percent(bare),
+        ))  # fmt: skip
+    head = ("questioned", "audits", "members-found", *(name.removeprefix("cifar10-") for name in targets))
+    return text + "\n" + _table((*head, "one test, on average, would find"), rows)
 
 
 def _cross_tool(found: Row) -> str:
