@@ -17,6 +17,7 @@ from onnxmint.cli.options import (
     setting,
     settings_of,
 )
+from onnxmint.cli.page import given_words, page_of, page_options
 from onnxmint.errors import UsageError
 from onnxmint.settings import AuditSettings, TrainSettings
 
@@ -33,8 +34,9 @@ GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
 @click.option("--auditor", "auditor_file", type=click.Path(path_type=Path), help="An auditor of MODEL, from train.")
 @click.option("--members", metavar="SRC", help="Images known to be in the training set, to train an auditor on.")
 @click.option("--nonmembers", metavar="SRC", help="Images known not to be in it; alone where no members are known.")
-@run_option("onnxmint-run", "report.html, report.json, scores.parquet, auditor.onnx, run.toml")
+@run_option("onnxmint-run", "report.html, answer.txt, report.json, scores.csv, scores.parquet, auditor.onnx, run.toml")
 @overwrite_option
+@page_options
 @setting(AuditSettings, "alpha", help="False-discovery rate among flagged images, and level of the test for the set.")
 @setting(
     AuditSettings, "relevant_share", metavar="S",
@@ -100,9 +102,12 @@ def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], *
     from onnxmint.report.terminal import print_summary
     from onnxmint.results.audit import AUDIT
     from onnxmint.workflows.auditing import Known, audit
+    from onnxmint.workflows.picturing import picture
 
     output, overwrite = options.pop("output"), options.pop("overwrite")
     as_json, gate = options.pop("as_json"), options.pop("gate")
+    words, thumbnails, paths = given_words(options), options.pop("thumbnails"), options.pop("paths")
+    shown = page_of(words)
     stage = stage_on_stderr(silent=options.pop("quiet"))
     settings, known = settings_of(AuditSettings, options), _known(ctx, options)
     inputs, keeps, kept = inputs_of(model, options | {"images": images}), isinstance(known, Known), list["Auditor"]()
@@ -114,12 +119,14 @@ def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], *
 
         result = audit(model, images, known, settings=settings, stage=stage, keep=keep)
         auditor = kept[0] if isinstance(known, Known) else known
-        words = _words(model, images, options | {"output": folder.place})
-        files = folder.finish(run_files(result, run_settings=words, auditor=auditor.model))
+        if thumbnails:
+            shown = page_of(words, picture(images, result.scores))
+        said = _words(model, images, options | {"output": folder.place})
+        files = folder.finish(run_files(result, run_settings=said, auditor=auditor.model, shown=shown, paths=paths))
     if as_json:
         click.echo(AUDIT.write(result))
     else:
-        print_summary(result, Console(), files=files)
+        print_summary(result, Console(), files=files, words=shown.language)
     ctx.exit(GATE[result.verdict.kind] if gate else 0)
 
 

@@ -145,6 +145,7 @@ class AuditResult:
     histogram: Histogram
     scores: ScoreTable
     calibration: Calibration | None = None  # of probabilities, on the test part; None where there is none to test on
+    class_names: tuple[str, ...] = ()  # by number, "" where a class has none; empty where no names are known
     warnings: tuple[str, ...] = ()
     unmeasured: str | None = None  # why there is no performance
     subjects: SubjectsFacts | None = None  # None where none were asked for

@@ -38,7 +38,7 @@ from onnxmint.verdict.scores import (
 from onnxmint.verdict.subjects import judge_subjects
 from onnxmint.verdict.units import Units, as_units
 from onnxmint.workflows.opening import Known, Ready, open_by_training, open_with_auditor
-from onnxmint.workflows.questioning import score, what_was_seen
+from onnxmint.workflows.questioning import class_names, score, what_was_seen
 
 __all__ = ["Known", "audit"]
 
@@ -126,6 +126,7 @@ def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult
         subjects=_subjects(ready, case, scored, units, settings),
         histogram=histogram(auditor.yardstick, scores.score),
         calibration=calibration_of(auditor.yardstick),
+        class_names=class_names(ready.source.numbering or auditor.classes, target.model.answer.classes),
         warnings=(
             *auditor.warnings,
             *_warnings(ready, asked, scored, units, settings),

@@ -112,13 +112,36 @@ def test_audit_with_an_auditor_writes_a_run(call: Run, images: Path, phi_file: P
     assert (tmp_path / "run" / "report.html").read_text() == page
 
 
+def test_an_audit_speaks_the_language_and_shows_what_was_asked_for(
+    call: Run, images: Path, phi_file: Path, tmp_path: Path
+) -> None:
+    words = ("--language", "de", "--title", "Akte <b>7</b>", "--case", "2026-114", "--thumbnails", "-q", "-o", "run")
+    code, out, _ = call("audit", MODEL, images, "--auditor", phi_file, *words)
+    assert code == 0
+    answer = (tmp_path / "run" / "answer.txt").read_text()
+    assert answer.startswith("Akte <b>7</b>\nWurde dieses Modell mit diesen Bildern trainiert?\nFall: 2026-114\n")
+    assert " ".join(out.split()).endswith(" ".join(answer.split("\n\n")[1].split("\n")[1].split()))
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert page.count("data:image/webp") == 12
+    assert str(tmp_path) not in page + (tmp_path / "run" / "run.toml").read_text()
+    code, out, _ = call("report", "run", "--language", "fr", "--case", "8")
+    assert (code, out.split()) == (0, ["run/report.html", "run/answer.txt"])
+    assert "Dossier\u00a0: 8" in (tmp_path / "run" / "answer.txt").read_text()
+    assert (tmp_path / "run" / "report.html").read_text().count("data:image/webp") == 12
+
+
+def test_a_title_too_long_is_refused_before_anything_long_begins(call: Run, images: Path, phi_file: Path) -> None:
+    code, _, err = call("audit", MODEL, images, "--auditor", phi_file, "--title", "x" * 600)
+    assert (code, "the title has 600 letters, at most 500 are shown" in " ".join(err.split())) == (2, True)
+
+
 def test_json_is_alone_on_stdout(call: Run, images: Path, phi_file: Path) -> None:
     code, out, err = call("audit", MODEL, images, "--auditor", phi_file, "--json", "-q", "-o", "run")
     report = json.loads(out)
     assert (code, err) == (0, "")
     keys = [
         "schema", "version", "created", "target", "preprocess", "method", "statistics", "evidence", "performance",
-        "baselines", "questioned", "verdict", "controls", "histogram", "warnings", "unmeasured",
+        "baselines", "questioned", "verdict", "controls", "histogram", "class_names", "warnings", "unmeasured",
         "subjects",
     ]  # fmt: skip
     assert list(report) == keys
