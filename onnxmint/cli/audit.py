@@ -65,7 +65,11 @@ GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
 )  # fmt: skip
 @setting(AuditSettings, "subject_first", metavar="NAME", help="The subject that was asked for, to be listed first.")
 @click.option("--per-class", is_flag=True, help="P-values against non-members of the same class (100 or more of them).")
-@click.option("--gate", is_flag=True, help="Exit 3 when members are found and 4 when inconclusive, for use in CI.")
+@click.option(
+    "--gate", is_flag=True,
+    help="Exit 3 when IMAGES hold members and 4 when inconclusive: gates whether these images were trained on. Whether "
+    "the model leaks too much is asked of evaluate --fail-above.",
+)  # fmt: skip
 @module_options
 @device_option
 @batch_option

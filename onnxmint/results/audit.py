@@ -1,7 +1,7 @@
 """What an audit says: one frozen tree of values, of which terminal, JSON, Parquet and HTML are renderings."""
 
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,9 @@ from onnxmint.results.facts import (
     TargetFacts,
     Units,
 )
+from onnxmint.results.frames import frame_of, images_table
 from onnxmint.results.json import Document
+from onnxmint.results.notebook import audit_html
 from onnxmint.stats.estimates import Estimate, FloatArray, Performance
 from onnxmint.stats.guarantee import Guarantee
 from onnxmint.stats.likelihood import Calibration
@@ -149,6 +151,22 @@ class AuditResult:
     warnings: tuple[str, ...] = ()
     unmeasured: str | None = None  # why there is no performance
     subjects: SubjectsFacts | None = None  # None where none were asked for
+
+    def to_frame(self) -> Any:
+        """Return a pandas DataFrame with a row for each questioned image.
+
+        Raises:
+            OnnxmintError: pandas is not installed.
+        """
+        return frame_of(images_table(self.scores))
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Give the same table to whatever reads Arrow: pyarrow.table(result), polars.DataFrame(result), DuckDB."""
+        return images_table(self.scores).__arrow_c_stream__(requested_schema)
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        return audit_html(self)
 
 
 AUDIT = Document(
