@@ -74,11 +74,12 @@ def roc_chart(
     for kind, other in others:
         body.append(f'<path class="line {kind}" d="{frame.path(_steps(other))}"/>')
     body.append(f'<path class="line member" d="{frame.path(_steps(performance))}"/>')
-    for fpr, rate in performance.tpr_at_fpr.items():
-        body += _whisker(frame, float(fpr), rate)
+    tpr = sorted(((float(fpr), rate) for fpr, rate in performance.tpr_at_fpr.items()), key=lambda found: -found[0])
+    for fpr, rate in tpr:
+        body += _whisker(frame, fpr, rate)
     auc = performance.auc
     title = f"ROC curve, AUC {auc.value:.3f} (95% interval {auc.low:.3f} to {auc.high:.3f})"
-    rates = "; ".join(f"{rate.value:.1%} at {float(fpr):.1%}" for fpr, rate in performance.tpr_at_fpr.items())
+    rates = "; ".join(f"{rate.value:.1%} at {fpr:.1%}" for fpr, rate in tpr)
     return _svg(body, title, f"Members found over false alarms, both axes logarithmic: {rates}. Dashed: chance.")
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import stat
 import tomllib
 from collections.abc import Mapping
 from dataclasses import fields
@@ -19,6 +20,11 @@ from onnxmint.writing.folders import new_folder
 
 _PACKAGES = ("numpy", "onnx", "onnx-ir", "onnxruntime", "onnxruntime-gpu", "torch", "pillow", "pyarrow", "scipy")
 _SOMETIMES = ("label", "likelihood_ratio", "probability")  # columns that may be empty throughout
+_LARGEST = {
+    "run.toml": 1 << 20,
+    "report.json": 1 << 28,
+    "scores.parquet": 1 << 29,
+}  # bytes; millions of images take less
 _SHARES = ("p_value", "q_value", "probability")  # columns between 0 and 1
 
 
@@ -137,8 +143,8 @@ def load_run(folder: Path) -> AuditResult:
     import pyarrow as pa
 
     try:
-        hashes = tomllib.loads((folder / "run.toml").read_text("utf-8"))["sha256"]
-        content = {name: (folder / name).read_bytes() for name in ("report.json", "scores.parquet")}
+        hashes = tomllib.loads(_read(folder / "run.toml").decode("utf-8"))["sha256"]
+        content = {name: _read(folder / name) for name in ("report.json", "scores.parquet")}
         _require_same(folder, content, hashes)
         scores = _scores(content["scores.parquet"])
     except (FileNotFoundError, NotADirectoryError) as problem:
@@ -159,6 +165,22 @@ def load_run(folder: Path) -> AuditResult:
             f" are flagged, scores.parquet of {found[0]:,} and {found[1]:,}; {AUDIT.mend}"
         )
     return result
+
+
+def _read(path: Path) -> bytes:
+    """Return the bytes of a file of a run.
+
+    Raises:
+        ValueError: it is a link, which may lead to what is not of the run, or a pipe or device that never ends, or it
+            is far too long.
+    """
+    facts, most = path.lstat(), _LARGEST[path.name]
+    if not stat.S_ISREG(facts.st_mode):
+        raise ValueError(f"{path.name} is no regular file")
+    if facts.st_size > most:
+        raise ValueError(f"{path.name} has {facts.st_size >> 20:,} MiB (allowed {most >> 20:,})")
+    with path.open("rb") as file:
+        return file.read(most)
 
 
 def _scores(content: bytes) -> ScoreTable:
@@ -190,7 +212,9 @@ def _require_same(folder: Path, content: Mapping[str, bytes], hashes: Mapping[st
     """Refuse files that are not the ones the run ended with: changed by hand, or put there from another run."""
     found = {name: hashlib.sha256(data).hexdigest() for name, data in content.items()}
     auditor = folder / "auditor.onnx"
-    if "auditor.onnx" in hashes and auditor.is_file():  # as large as a model: some will have moved it elsewhere
+    if (
+        "auditor.onnx" in hashes and auditor.is_file() and not auditor.is_symlink()
+    ):  # as large as a model: some will have moved it elsewhere
         with auditor.open("rb") as file:
             found["auditor.onnx"] = hashlib.file_digest(file, "sha256").hexdigest()
     for name, digest in found.items():
