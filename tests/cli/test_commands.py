@@ -140,9 +140,9 @@ def test_json_is_alone_on_stdout(call: Run, images: Path, phi_file: Path) -> Non
     report = json.loads(out)
     assert (code, err) == (0, "")
     keys = [
-        "schema", "version", "created", "target", "preprocess", "method", "statistics", "evidence", "performance",
-        "baselines", "questioned", "verdict", "controls", "histogram", "class_names", "warnings", "unmeasured",
-        "subjects",
+        "schema", "version", "created", "target", "preprocess", "method", "statistics", "evidence", "identity",
+        "performance", "baselines", "questioned", "verdict", "controls", "histogram", "calibration", "class_names",
+        "warnings", "unmeasured", "subjects", "tries",
     ]  # fmt: skip
     assert list(report) == keys
     assert set(report["performance"]["tpr_at_fpr"]) == {"0.1", "0.01", "0.001"}
