@@ -435,7 +435,7 @@ def test_what_is_wrong_with_questioned_images_is_said_before_training(call: Run,
         (tmp_path / f"{name}.csv").write_text(text)
     for asked, exit_code, said in (
         ("bad", 1, "none of the first 1 images of bad could be read; a.png is not an image in JPEG"),
-        ("unlabelled.csv", 2, "the known images have labels, but not all images in unlabelled.csv"),
+        ("unlabelled.csv", 2, "the known images have labels, but no image in unlabelled.csv has a label"),
         ("eleven.csv", 1, "eleven.csv holds label 11, but the target has outputs 0 to 9"),
     ):
         code, _, err = call("audit", MODEL, asked, *EVIDENCE, *DECLARED, "-o", "run")
