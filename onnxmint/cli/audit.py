@@ -17,6 +17,7 @@ from onnxmint.cli.options import (
     setting,
     settings_of,
 )
+from onnxmint.cli.page import given_words, page_of, page_options
 from onnxmint.errors import UsageError
 from onnxmint.settings import AuditSettings, TrainSettings
 
@@ -33,8 +34,9 @@ GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
 @click.option("--auditor", "auditor_file", type=click.Path(path_type=Path), help="An auditor of MODEL, from train.")
 @click.option("--members", metavar="SRC", help="Images known to be in the training set, to train an auditor on.")
 @click.option("--nonmembers", metavar="SRC", help="Images known not to be in it; alone where no members are known.")
-@run_option("onnxmint-run", "report.html, report.json, scores.parquet, auditor.onnx, run.toml")
+@run_option("onnxmint-run", "report.html, answer.txt, report.json, scores.csv, scores.parquet, auditor.onnx, run.toml")
 @overwrite_option
+@page_options
 @setting(AuditSettings, "alpha", help="False-discovery rate among flagged images, and level of the test for the set.")
 @setting(
     AuditSettings, "relevant_share", metavar="S",
@@ -62,6 +64,10 @@ GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
     "subject gets an answer, and of those found at most --alpha are expected to be false.",
 )  # fmt: skip
 @setting(AuditSettings, "subject_first", metavar="NAME", help="The subject that was asked for, to be listed first.")
+@click.option(
+    "--no-record", is_flag=True,
+    help="Neither look up nor keep, in your own state folder and as hashes, what was tried with this evidence.",
+)  # fmt: skip
 @click.option("--per-class", is_flag=True, help="P-values against non-members of the same class (100 or more of them).")
 @click.option(
     "--gate", is_flag=True,
@@ -102,11 +108,17 @@ def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], *
     from onnxmint.cli.progress import stage_on_stderr
     from onnxmint.report.files import run_files
     from onnxmint.report.terminal import print_summary
+    from onnxmint.report.tries import remembered
     from onnxmint.results.audit import AUDIT
     from onnxmint.workflows.auditing import Known, audit
+    from onnxmint.workflows.picturing import picture
+    from onnxmint.writing.tries import tries_file
 
     output, overwrite = options.pop("output"), options.pop("overwrite")
     as_json, gate = options.pop("as_json"), options.pop("gate")
+    words, thumbnails, paths = given_words(options), options.pop("thumbnails"), options.pop("paths")
+    shown = page_of(words)
+    tries = None if options.pop("no_record") else tries_file()
     stage = stage_on_stderr(silent=options.pop("quiet"))
     settings, known = settings_of(AuditSettings, options), _known(ctx, options)
     inputs, keeps, kept = inputs_of(model, options | {"images": images}), isinstance(known, Known), list["Auditor"]()
@@ -116,14 +128,16 @@ def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], *
             folder.keep("auditor.onnx", auditor.model)
             kept.append(auditor)
 
-        result = audit(model, images, known, settings=settings, stage=stage, keep=keep)
+        result = remembered(audit(model, images, known, settings=settings, stage=stage, keep=keep), tries)
         auditor = kept[0] if isinstance(known, Known) else known
-        words = _words(model, images, options | {"output": folder.place})
-        files = folder.finish(run_files(result, run_settings=words, auditor=auditor.model))
+        if thumbnails:
+            shown = page_of(words, picture(images, result.scores))
+        said = _words(model, images, options | {"output": folder.place})
+        files = folder.finish(run_files(result, run_settings=said, auditor=auditor.model, shown=shown, paths=paths))
     if as_json:
         click.echo(AUDIT.write(result))
     else:
-        print_summary(result, Console(), files=files)
+        print_summary(result, Console(), files=files, words=shown.language)
     ctx.exit(GATE[result.verdict.kind] if gate else 0)
 
 

@@ -49,16 +49,6 @@ def _listed(_: click.Context, __: click.Parameter, words: str) -> tuple[str, ...
     help="Folder of other classifiers (.onnx) of the same task, for LiRA, RMIA and difficulty calibration. Beside "
     "NAME.onnx may lie NAME.members.txt, the images it was trained on, and NAME.toml, its preprocessing.",
 )  # fmt: skip
-@setting(
-    EvaluateSettings, "fail_above", multiple=True, default=(), show_default=False, metavar="LIMIT",
-    help="Gate for CI: auc=0.60, or tpr@1%=0.05 (also 10% and 0.1%); can be repeated. Exit 0 when the 95% interval "
-    "lies below every limit, 3 when it lies above one, 4 when neither can be said, with how many images would do. "
-    "With --epsilon also epsilon=3, which can be found above the limit and never below.",
-)  # fmt: skip
-@setting(
-    EvaluateSettings, "repeats", metavar="N",
-    help="Divide the known images N times, with N seeds, and give mean and range; the verdict is of the first.",
-)  # fmt: skip
 @click.option(
     "--epsilon", is_flag=True,
     help="Bound from below the epsilon of differential privacy that training can have had; needs --drawn-at-random.",
@@ -69,6 +59,16 @@ def _listed(_: click.Context, __: click.Parameter, words: str) -> tuple[str, ...
     "all of these images are given.",
 )  # fmt: skip
 @setting(EvaluateSettings, "delta", metavar="D", help="Delta that --epsilon is stated for.")
+@setting(
+    EvaluateSettings, "fail_above", multiple=True, default=(), show_default=False, metavar="LIMIT",
+    help="Gate for CI: auc=0.60, or tpr@1%=0.05 (also 10% and 0.1%); can be repeated. Exit 0 when the 95% interval "
+    "lies below every limit, 3 when it lies above one, 4 when neither can be said, with how many images would do. "
+    "With --epsilon also epsilon=3, which can be found above the limit and never below.",
+)  # fmt: skip
+@setting(
+    EvaluateSettings, "repeats", metavar="N",
+    help="Divide the known images N times, with N seeds, and give mean and range; the verdict is of the first.",
+)  # fmt: skip
 @known_image_options
 @device_option
 @batch_option

@@ -87,6 +87,23 @@ def print_evaluation(found: Evaluation, console: Console, *, files: Sequence[Pat
     console.print(Text(visible(verdict.headline), f"bold {style}"), width=min(console.width, WIDEST))
 
 
+def privacy_words(found: PrivacyFacts) -> str:
+    """Return the bound and its condition in words."""
+    bound = found.bound
+    if bound.epsilon:
+        said = (
+            f"Training was not (epsilon, {bound.delta:g})-differentially private for any epsilon below "
+            f"{bound.epsilon:.2f} ({bound.confidence:.0%} confidence): {bound.right:,} of {bound.guesses:,} guesses "
+            f"about {bound.canaries:,} images by {found.by} were right."
+        )
+    else:
+        said = (
+            f"No epsilon is refuted: guesses about {bound.canaries:,} images by {found.by} are right no more often "
+            "than private training allows."
+        )
+    return f"{said} {found.condition}"
+
+
 def _print_skipped(methods: Sequence[Method], console: Console) -> None:
     """Print why methods were skipped, one line a reason."""
     reasons: dict[str, list[str]] = {}
@@ -132,23 +149,6 @@ def over_seeds(found: Evaluation) -> list[tuple[str, tuple[float, float, float],
     return sorted(there, key=lambda row: -row[1][0])
 
 
-def privacy_words(found: PrivacyFacts) -> str:
-    """Return the bound and its condition in words."""
-    bound = found.bound
-    if bound.epsilon:
-        said = (
-            f"Training was not (epsilon, {bound.delta:g})-differentially private for any epsilon below "
-            f"{bound.epsilon:.2f} ({bound.confidence:.0%} confidence): {bound.right:,} of {bound.guesses:,} guesses "
-            f"about {bound.canaries:,} images by {found.by} were right."
-        )
-    else:
-        said = (
-            f"No epsilon is refuted: guesses about {bound.canaries:,} images by {found.by} are right no more often "
-            "than private training allows."
-        )
-    return f"{said} {found.condition}"
-
-
 def _mark(method: Method, found: Evaluation) -> str:
     if method.name == found.verdict.method:
         return f"{method.title} (judged)"
@@ -174,10 +174,10 @@ def render_evaluation(found: Evaluation) -> str:
             judged=judged[0],
             chosen_as={method.name: _chosen_as(method, found) for method in found.methods},
             groups=_groups(found),
+            privacy=None if found.privacy is None else privacy_words(found.privacy),
             overview=overview_chart(measured, found.verdict.method),
             over_seeds=over_seeds(found),
             seeds=len(found.repeated[0].auc) if found.repeated else 1,
-            privacy=None if found.privacy is None else privacy_words(found.privacy),
             test=next((method.difference.test for method, _ in measured if method.difference is not None), None),
             roc=roc_chart(
                 judged[1],

@@ -12,13 +12,20 @@ from typing import Any
 import numpy as np
 
 from onnxmint.errors import OnnxmintError
+from onnxmint.report.csv_file import scores_csv
 from onnxmint.report.html import render_html
 from onnxmint.report.names import storable
+from onnxmint.report.presentation import Presentation, presented
+from onnxmint.report.shared import without_folders
+from onnxmint.report.writable import answer_text
 from onnxmint.results.audit import AUDIT, AuditResult, ScoreTable
 from onnxmint.results.json import plain
+from onnxmint.results.pictures import PICTURES, Pictures
+from onnxmint.writing.files import atomic_write
 from onnxmint.writing.folders import new_folder
 
 _PACKAGES = ("numpy", "onnx", "onnx-ir", "onnxruntime", "onnxruntime-gpu", "torch", "pillow", "pyarrow", "scipy")
+_SHOWN, _HASHES = "page", "sha256"  # tables of run.toml
 _SOMETIMES = ("label", "likelihood_ratio", "probability")  # columns that may be empty throughout
 _LARGEST = {
     "run.toml": 1 << 20,
@@ -29,27 +36,82 @@ _SHARES = ("p_value", "q_value", "probability")  # columns between 0 and 1
 
 
 def run_files(
-    result: AuditResult, *, run_settings: Mapping[str, object], auditor: bytes | None = None
+    result: AuditResult,
+    *,
+    run_settings: Mapping[str, object],
+    auditor: bytes | None = None,
+    shown: Presentation | None = None,
+    paths: bool = False,
 ) -> dict[str, bytes]:
-    """Return the files of a run by name: report.html, report.json, scores.parquet, auditor.onnx, run.toml with hashes.
+    """Return the files of a run by name, the page first and run.toml with the hashes of all others last.
 
     Args:
         result: the audit.
         run_settings: the words of the command, for run.toml.
         auditor: the auditor file, None leaves it out.
+        shown: language, title and pictures of what people read.
+        paths: whether files are named with the folders above them, which tell about who ran the audit.
     """
     import tomli_w
 
-    files = {
-        "report.html": render_html(result).encode(),
+    shown = shown or Presentation()
+    if not paths:
+        result, run_settings = without_folders(result, run_settings)
+    files = page_files(result, shown) | {
         "report.json": (AUDIT.write(result) + "\n").encode(),
         "scores.parquet": _parquet(result),
+        "scores.csv": scores_csv(result),
     }
+    if shown.pictures is not None:
+        files["thumbnails.json"] = (PICTURES.write(shown.pictures) + "\n").encode()
     if auditor is not None:
         files["auditor.onnx"] = auditor
-    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-    facts = _run_facts(result, run_settings) | {"sha256": hashes}
+    facts = _run_facts(result, run_settings) | {_SHOWN: shown.words(), _HASHES: _hashes(files)}
     return files | {"run.toml": tomli_w.dumps(_holdable(facts)).encode()}
+
+
+def page_files(result: AuditResult, shown: Presentation) -> dict[str, bytes]:
+    """Return what people read: report.html and answer.txt."""
+    page, text = render_html(result, shown), answer_text(result, shown)
+    return {"report.html": page.encode(), "answer.txt": text.encode()}
+
+
+def render_again(folder: Path, change: Mapping[str, str]) -> tuple[AuditResult, list[Path]]:
+    """Write report.html and answer.txt of a run again, and their hashes; return the audit and where they are.
+
+    Args:
+        folder: of the run.
+        change: language, title, case and note where they shall be others than the run was made with.
+
+    Raises:
+        OnnxmintError: as `load_run`, or a file cannot be written.
+    """
+    import tomli_w
+
+    result, facts = load_run(folder), tomllib.loads((folder / "run.toml").read_text("utf-8"))
+    shown = presented({**facts.get(_SHOWN, {}), **change}, load_pictures(folder, facts[_HASHES]))
+    files = page_files(result, shown)
+    facts |= {_SHOWN: shown.words(), _HASHES: facts[_HASHES] | _hashes(files)}
+    for name, content in (files | {"run.toml": tomli_w.dumps(_holdable(facts)).encode()}).items():
+        atomic_write(folder / name, content)
+    return result, [folder / name for name in files]
+
+
+def load_pictures(folder: Path, hashes: Mapping[str, str]) -> Pictures | None:
+    """Read the thumbnails of a run, None where it has none.
+
+    Raises:
+        OnnxmintError: they are damaged, or of another run.
+    """
+    name = "thumbnails.json"
+    if name not in hashes:
+        return None
+    try:
+        content = {name: (folder / name).read_bytes()}
+    except OSError as problem:
+        raise OnnxmintError(f"{folder} holds a damaged run: {problem}; run onnxmint audit again") from None
+    _require_same(folder, content, hashes)
+    return PICTURES.read(content[name], str(folder / name))
 
 
 def write_run(
@@ -59,6 +121,8 @@ def write_run(
     run_settings: Mapping[str, object],
     auditor: bytes | None = None,
     overwrite: bool = False,
+    shown: Presentation | None = None,
+    paths: bool = False,
 ) -> list[Path]:
     """Write a run, see `run_files`, into a new folder, which stands under its name when all of it is there.
 
@@ -70,7 +134,11 @@ def write_run(
         OnnxmintError: it cannot be written.
     """
     with new_folder(folder, overwrite=overwrite) as made:
-        return made.finish(run_files(result, run_settings=run_settings, auditor=auditor))
+        return made.finish(run_files(result, run_settings=run_settings, auditor=auditor, shown=shown, paths=paths))
+
+
+def _hashes(files: Mapping[str, bytes]) -> dict[str, str]:
+    return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
 
 
 def _run_facts(result: AuditResult, run_settings: Mapping[str, object]) -> dict[str, object]:
@@ -210,7 +278,7 @@ def _scores(content: bytes) -> ScoreTable:
 
 def _require_same(folder: Path, content: Mapping[str, bytes], hashes: Mapping[str, str]) -> None:
     """Refuse files that are not the ones the run ended with: changed by hand, or put there from another run."""
-    found = {name: hashlib.sha256(data).hexdigest() for name, data in content.items()}
+    found = _hashes(content)
     auditor = folder / "auditor.onnx"
     if (
         "auditor.onnx" in hashes and auditor.is_file() and not auditor.is_symlink()

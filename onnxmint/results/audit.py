@@ -111,6 +111,33 @@ class SubjectsFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityFacts:
+    """What an audit is recognised by, whatever it was made with: SHA-256, of pixels and not of files."""
+
+    evidence: str  # of the target and all known images, each with its side
+    questioned: str  # of the questioned images
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TryFacts:
+    """An earlier audit of the same images with the same evidence."""
+
+    created: str  # ISO 8601, UTC
+    how: str  # what it was made by
+    kind: VerdictKind
+    p_value: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriesFacts:
+    """What was tried before with the same evidence on this machine."""
+
+    before: tuple[TryFacts, ...]  # of the same images, made otherwise
+    others: int  # sets of other images that this evidence was asked of
+    corrected: float | None  # the smallest p-value of all tries, this one included, times their number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Histogram:
     """Counts of scores in common bins."""
 
@@ -139,6 +166,7 @@ class AuditResult:
     method: MethodFacts
     statistics: StatisticsFacts
     evidence: EvidenceFacts
+    identity: IdentityFacts
     performance: Performance | None  # None where no members are known
     baselines: tuple[Baseline, ...]
     questioned: QuestionedFacts
@@ -147,9 +175,11 @@ class AuditResult:
     histogram: Histogram
     scores: ScoreTable
     calibration: Calibration | None = None  # of probabilities, on the test part; None where there is none to test on
+    class_names: tuple[str, ...] = ()  # by number, "" where a class has none; empty where no names are known
     warnings: tuple[str, ...] = ()
     unmeasured: str | None = None  # why there is no performance
     subjects: SubjectsFacts | None = None  # None where none were asked for
+    tries: TriesFacts | None = None  # None where earlier audits were not looked up
 
     def to_frame(self) -> Any:
         """Return a pandas DataFrame with a row for each questioned image.

@@ -60,6 +60,15 @@ class Method:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PrivacyFacts:
+    """How private training can have been at most, where the owner drew the known members at random."""
+
+    bound: PrivacyBound
+    by: str  # the method that guessed: the best on the fit part
+    condition: str  # under which the bound is one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MethodScores:
     """What every method says of every known image that could be read, members first.
 
@@ -115,15 +124,6 @@ class Repeated:
         """Return mean, smallest and largest of the values that there are, None where there is none."""
         there = [value for value in values if value is not None]
         return (float(np.mean(there)), min(there), max(there)) if there else None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PrivacyFacts:
-    """How private training can have been at most, where the owner drew the known members at random."""
-
-    bound: PrivacyBound
-    by: str  # the method that guessed: the best on the fit part
-    condition: str  # under which the bound is one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from onnxmint.images.sources import Place
 from onnxmint.mint.auditor import Auditor
 from onnxmint.preprocess.declaring import orientation_note
 from onnxmint.progress import Stage, quiet
-from onnxmint.results.audit import AuditResult, QuestionedFacts, SubjectsFacts
+from onnxmint.results.audit import AuditResult, IdentityFacts, QuestionedFacts, SubjectsFacts
 from onnxmint.results.facts import Control, now
 from onnxmint.settings import AuditSettings
 from onnxmint.stats.estimates import Estimate
@@ -38,7 +38,7 @@ from onnxmint.verdict.scores import (
 from onnxmint.verdict.subjects import judge_subjects
 from onnxmint.verdict.units import Units, as_units
 from onnxmint.workflows.opening import Known, Ready, open_by_training, open_with_auditor
-from onnxmint.workflows.questioning import score, what_was_seen
+from onnxmint.workflows.questioning import class_names, score, what_was_seen
 
 __all__ = ["Known", "audit"]
 
@@ -110,6 +110,7 @@ def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult
         method=auditor.method,
         statistics=statistics(auditor.method.folds, settings, units, prior_words),
         evidence=auditor.evidence,
+        identity=IdentityFacts(evidence=traces.identity(auditor.target_sha256), questioned=asked.identity),
         performance=auditor.performance,
         unmeasured=auditor.unmeasured,
         baselines=auditor.baselines,
@@ -126,6 +127,7 @@ def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult
         subjects=_subjects(ready, case, scored, units, settings),
         histogram=histogram(auditor.yardstick, scores.score),
         calibration=calibration_of(auditor.yardstick),
+        class_names=class_names(ready.source.numbering or auditor.classes, target.model.answer.classes),
         warnings=(
             *auditor.warnings,
             *_warnings(ready, asked, scored, units, settings),

@@ -13,6 +13,7 @@ from onnxmint.engine.worker import to_numpy
 from onnxmint.errors import EvidenceError, ModelError, OnnxmintError
 from onnxmint.evidence.questioned import Questioned
 from onnxmint.graph.auditor_outputs import ANSWER, SCORE
+from onnxmint.images.classes import Numbering
 from onnxmint.images.passed import why_fewer
 from onnxmint.methods.given import ease_of_questioned
 from onnxmint.mint.describing import FEATURES, features_probe, telling_layer
@@ -83,6 +84,14 @@ def score(ready: Ready, asked: Questioned, settings: AuditSettings, engine: Engi
         skipped=skipped,
         **{name: column[finite] for name, column in seen.columns.items() if name in SECOND},
     )
+
+
+def class_names(numbering: Numbering | None, outputs: int) -> tuple[str, ...]:
+    """Return the name of each output, "" where it has none; nothing where names are but numbers, or there are none."""
+    if numbering is None or numbering.order in ("numbers", "from one"):
+        return ()
+    names = dict(zip(numbering.numbers, numbering.names, strict=True))
+    return tuple(names.get(number, "") for number in range(outputs))
 
 
 def _refuse_nothing(asked: Questioned, skipped: Sequence[Skipped], *, word: str = "read") -> None:

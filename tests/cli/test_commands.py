@@ -112,14 +112,37 @@ def test_audit_with_an_auditor_writes_a_run(call: Run, images: Path, phi_file: P
     assert (tmp_path / "run" / "report.html").read_text() == page
 
 
+def test_an_audit_speaks_the_language_and_shows_what_was_asked_for(
+    call: Run, images: Path, phi_file: Path, tmp_path: Path
+) -> None:
+    words = ("--language", "de", "--title", "Akte <b>7</b>", "--case", "2026-114", "--thumbnails", "-q", "-o", "run")
+    code, out, _ = call("audit", MODEL, images, "--auditor", phi_file, *words)
+    assert code == 0
+    answer = (tmp_path / "run" / "answer.txt").read_text()
+    assert answer.startswith("Akte <b>7</b>\nWurde dieses Modell mit diesen Bildern trainiert?\nFall: 2026-114\n")
+    assert " ".join(out.split()).endswith(" ".join(answer.split("\n\n")[1].split("\n")[1].split()))
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert page.count("data:image/webp") == 12
+    assert str(tmp_path) not in page + (tmp_path / "run" / "run.toml").read_text()
+    code, out, _ = call("report", "run", "--language", "fr", "--case", "8")
+    assert (code, out.split()) == (0, ["run/report.html", "run/answer.txt"])
+    assert "Dossier\u00a0: 8" in (tmp_path / "run" / "answer.txt").read_text()
+    assert (tmp_path / "run" / "report.html").read_text().count("data:image/webp") == 12
+
+
+def test_a_title_too_long_is_refused_before_anything_long_begins(call: Run, images: Path, phi_file: Path) -> None:
+    code, _, err = call("audit", MODEL, images, "--auditor", phi_file, "--title", "x" * 600)
+    assert (code, "the title has 600 letters, at most 500 are shown" in " ".join(err.split())) == (2, True)
+
+
 def test_json_is_alone_on_stdout(call: Run, images: Path, phi_file: Path) -> None:
     code, out, err = call("audit", MODEL, images, "--auditor", phi_file, "--json", "-q", "-o", "run")
     report = json.loads(out)
     assert (code, err) == (0, "")
     keys = [
-        "schema", "version", "created", "target", "preprocess", "method", "statistics", "evidence", "performance",
-        "baselines", "questioned", "verdict", "controls", "histogram", "warnings", "unmeasured",
-        "subjects",
+        "schema", "version", "created", "target", "preprocess", "method", "statistics", "evidence", "identity",
+        "performance", "baselines", "questioned", "verdict", "controls", "histogram", "calibration", "class_names",
+        "warnings", "unmeasured", "subjects", "tries",
     ]  # fmt: skip
     assert list(report) == keys
     assert set(report["performance"]["tpr_at_fpr"]) == {"0.1", "0.01", "0.001"}
@@ -412,7 +435,7 @@ def test_what_is_wrong_with_questioned_images_is_said_before_training(call: Run,
         (tmp_path / f"{name}.csv").write_text(text)
     for asked, exit_code, said in (
         ("bad", 1, "none of the first 1 images of bad could be read; a.png is not an image in JPEG"),
-        ("unlabelled.csv", 2, "the known images have labels, but not all images in unlabelled.csv"),
+        ("unlabelled.csv", 2, "the known images have labels, but no image in unlabelled.csv has a label"),
         ("eleven.csv", 1, "eleven.csv holds label 11, but the target has outputs 0 to 9"),
     ):
         code, _, err = call("audit", MODEL, asked, *EVIDENCE, *DECLARED, "-o", "run")

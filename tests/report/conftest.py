@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from onnxmint.preprocess.spec import PreprocessSpec
-from onnxmint.results.audit import AuditResult, Histogram, QuestionedFacts, ScoreTable, Verdict
+from onnxmint.results.audit import AuditResult, Histogram, IdentityFacts, QuestionedFacts, ScoreTable, Verdict
 from onnxmint.results.evaluation import Evaluation
 from onnxmint.results.facts import (
     Baseline,
@@ -190,6 +190,7 @@ def result() -> AuditResult:
         method=method_facts(),
         statistics=statistics_facts(),
         evidence=evidence_facts(),
+        identity=IdentityFacts(evidence="e" * 64, questioned="a" * 64),
         performance=measured(2.6),
         baselines=baselines(),
         questioned=QuestionedFacts(

@@ -139,10 +139,13 @@ def _method_scores(kind: type) -> Strategy:
     return st.builds(kind, scores=columns_of, **texts)
 
 
+_THUMBS = st.integers(0, 255).map(lambda level: np.full((FEW, 192), level, np.uint8))
+
+
 def _traces(kind: type) -> Strategy:
     hints = get_type_hints(kind)
     table = {name: columns(hint, FEW) for name, hint in hints.items()}
-    matrices = {"features": columns(hints["features"], FEW, 2), "thumb": columns(hints["thumb"], FEW, 192)}
+    matrices = {"features": columns(hints["features"], FEW, 2), "thumb": _THUMBS}
     return st.builds(kind, **table | matrices)
 
 
