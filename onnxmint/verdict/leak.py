@@ -67,7 +67,7 @@ def judge_leak(
     return LeakVerdict(
         kind=kind,
         headline=_headline(kind, auc, judged.method.title),
-        text=" ".join([_chosen(judged, methods), *_doubts(failed), *_reach(kind)]),
+        text=" ".join([_chosen(judged, methods), *_doubts(failed), *_larger(judged, methods), *_reach(kind)]),
         method=judged.method.name,
         title=judged.method.title,
         auc=auc,
@@ -109,6 +109,18 @@ def _doubts(failed: Sequence[str]) -> list[str]:
     return [
         f"Members and non-members differ in more than having been trained on ({words} failed), so the number may "
         "measure that; mend the evidence first."
+    ]
+
+
+def _larger(judged: Judged, methods: Sequence[Method]) -> list[str]:
+    """Name the method that had more on the test part than the judged one can have; it decides nothing."""
+    measured = [(method.performance.auc, method) for method in methods if method.performance is not None]
+    auc, method = max(measured, key=lambda row: row[0].value)
+    if auc.value <= judged.performance.auc.high:
+        return []
+    return [
+        f"On the test part {method.title} has more, AUC {auc.value:.3f} ({auc.low:.3f} to {auc.high:.3f}), but it was "
+        "not the one chosen beforehand: give more images, so that the choice is surer."
     ]
 
 

@@ -43,6 +43,8 @@ def _judge(measured: Performance, low: float, high: float, *limits: str, failed:
 def test_what_the_test_part_says_does_not_choose(measured: Performance) -> None:
     assert _judge(measured, 0.5, 0.6).method == "loss"
     unlearned = [_method("best", measured, None, 0.9, 0.99), _method("loss", measured, 0.55, 0.4, 0.6)]
+    assert "title of views has more, AUC 0.945 (0.900 to 0.990), but it was not" in _judge(measured, 0.5, 0.6).text
+    assert "has more" not in _judge(measured, 0.9, 0.95).text
     skipped = Method(name="none", kind="signal", title="", source="", fit_auc=0.9, skipped="needs labels")
     assert judged_method([*unlearned, skipped]).method.name == "loss"
 
