@@ -80,15 +80,13 @@ def roc_chart(
     for kind, other in others:
         body.append(f'<path class="line {kind}" d="{frame.path(_steps(other))}"/>')
     body.append(f'<path class="line member" d="{frame.path(_steps(performance))}"/>')
-    for fpr, rate in performance.tpr_at_fpr.items():
-        body += _whisker(frame, float(fpr), rate)
+    tpr = sorted(((float(fpr), rate) for fpr, rate in performance.tpr_at_fpr.items()), key=lambda found: -found[0])
+    for fpr, rate in tpr:
+        body += _whisker(frame, fpr, rate)
     auc = performance.auc
     numbers = {name: words.decimal(getattr(auc, name), 3) for name in ("value", "low", "high")}
     title = words.say("ROC curve, AUC {value} (95% interval {low} to {high})", **numbers)
-    rates = "; ".join(
-        f"{words.percent(float(fpr), 1)}: {words.percent(rate.value, 1)}"
-        for fpr, rate in performance.tpr_at_fpr.items()
-    )
+    rates = "; ".join(f"{words.percent(fpr, 1)}: {words.percent(rate.value, 1)}" for fpr, rate in tpr)
     said = words.say("Found over false alarms, both axes logarithmic: {rates}. Dashed: guessing.", rates=rates)
     return _svg(body, title, said)
 
