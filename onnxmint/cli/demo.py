@@ -75,21 +75,24 @@ def demo_command(
     _print_truth(result, truth, console)
 
 
-def _truth(questioned: Path) -> list[bool]:
+def _truth(questioned: Path) -> dict[str, bool]:
+    """Return of every questioned image, by its name, whether it was in the training set."""
     import pyarrow.parquet as pq
 
-    members: list[bool] = pq.read_table(questioned, columns=["member"])["member"].to_pylist()
-    return members
+    table = pq.read_table(questioned, columns=["image", "member"])
+    return dict(
+        zip(table["image"].combine_chunks().field("path").to_pylist(), table["member"].to_pylist(), strict=True)
+    )
 
 
-def _print_truth(result: "AuditResult", truth: list[bool], console: "Console") -> None:
-    """Hold the verdict against what is known of the questioned images."""
+def _print_truth(result: "AuditResult", truth: dict[str, bool], console: "Console") -> None:
+    """Hold the verdict against what is known of the questioned images; known ones among them were not judged."""
     import numpy as np
 
     from onnxmint.stats.metrics import auc
 
-    member = np.array(truth)
     scores = result.scores
+    member = np.array([truth[path] for path in scores.path])
     right = (result.verdict.kind == "members-found") == bool(member.any())
     found, false = int((scores.flagged & member).sum()), int((scores.flagged & ~member).sum())
     console.print()

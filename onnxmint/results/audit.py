@@ -22,6 +22,8 @@ from onnxmint.results.facts import (
 from onnxmint.results.json import Document
 from onnxmint.stats.estimates import Estimate, FloatArray, Performance
 from onnxmint.stats.guarantee import Guarantee
+from onnxmint.stats.likelihood import Calibration
+from onnxmint.stats.share import PowerCost
 
 VerdictKind = Literal["members-found", "no-evidence", "inconclusive"]
 
@@ -75,6 +77,7 @@ class Verdict:
     average_p_value: float | None = None  # that holds on average over auditors; never larger
     opinions: tuple[OpinionFacts, ...] = ()
     preference: float | None = None  # so many times as likely must easy images have been chosen to explain the finding
+    cost: PowerCost | None = None  # what the guarantee "each" costs in power, for the share that is relevant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +144,7 @@ class AuditResult:
     controls: tuple[Control, ...]
     histogram: Histogram
     scores: ScoreTable
+    calibration: Calibration | None = None  # of probabilities, on the test part; None where there is none to test on
     class_names: tuple[str, ...] = ()  # by number, "" where a class has none; empty where no names are known
     warnings: tuple[str, ...] = ()
     unmeasured: str | None = None  # why there is no performance

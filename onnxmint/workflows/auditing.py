@@ -25,7 +25,16 @@ from onnxmint.verdict.case import Case
 from onnxmint.verdict.findings import Question
 from onnxmint.verdict.gating import gate_and_yardstick
 from onnxmint.verdict.opinions import second_scores
-from onnxmint.verdict.scores import QuestionedScores, classes_of, flag_warnings, histogram, judge, prior_of, statistics
+from onnxmint.verdict.scores import (
+    QuestionedScores,
+    calibration_of,
+    classes_of,
+    flag_warnings,
+    histogram,
+    judge,
+    prior_of,
+    statistics,
+)
 from onnxmint.verdict.subjects import judge_subjects
 from onnxmint.verdict.units import Units, as_units
 from onnxmint.workflows.opening import Known, Ready, open_by_training, open_with_auditor
@@ -116,6 +125,7 @@ def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult
         verdict=verdict,
         subjects=_subjects(ready, case, scored, units, settings),
         histogram=histogram(auditor.yardstick, scores.score),
+        calibration=calibration_of(auditor.yardstick),
         class_names=class_names(ready.source.numbering or auditor.classes, target.model.answer.classes),
         warnings=(
             *auditor.warnings,
