@@ -180,6 +180,8 @@ class EvaluateSettings(EvidenceSettings):
     epsilon: bool = False  # bound how private training can have been; only where the next one is declared
     drawn_at_random: bool = False  # every known image became a member by a fair coin of its own
     delta: Annotated[float, Within(low=0, high=1, below=True)] = 1e-5  # of differential privacy
+    fail_above: tuple[str, ...] = ()  # limits on the leak, each such as "auc=0.60" or "tpr@1%=0.05"
+    repeats: Annotated[int, Within(low=1, high=100)] = 1  # divisions of the known images, each with the next seed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,8 +64,16 @@ GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
     "subject gets an answer, and of those found at most --alpha are expected to be false.",
 )  # fmt: skip
 @setting(AuditSettings, "subject_first", metavar="NAME", help="The subject that was asked for, to be listed first.")
+@click.option(
+    "--no-record", is_flag=True,
+    help="Neither look up nor keep, in your own state folder and as hashes, what was tried with this evidence.",
+)  # fmt: skip
 @click.option("--per-class", is_flag=True, help="P-values against non-members of the same class (100 or more of them).")
-@click.option("--gate", is_flag=True, help="Exit 3 when members are found and 4 when inconclusive, for use in CI.")
+@click.option(
+    "--gate", is_flag=True,
+    help="Exit 3 when IMAGES hold members and 4 when inconclusive: gates whether these images were trained on. Whether "
+    "the model leaks too much is asked of evaluate --fail-above.",
+)  # fmt: skip
 @module_options
 @device_option
 @batch_option
@@ -100,14 +108,17 @@ def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], *
     from onnxmint.cli.progress import stage_on_stderr
     from onnxmint.report.files import run_files
     from onnxmint.report.terminal import print_summary
+    from onnxmint.report.tries import remembered
     from onnxmint.results.audit import AUDIT
     from onnxmint.workflows.auditing import Known, audit
     from onnxmint.workflows.picturing import picture
+    from onnxmint.writing.tries import tries_file
 
     output, overwrite = options.pop("output"), options.pop("overwrite")
     as_json, gate = options.pop("as_json"), options.pop("gate")
     words, thumbnails, paths = given_words(options), options.pop("thumbnails"), options.pop("paths")
     shown = page_of(words)
+    tries = None if options.pop("no_record") else tries_file()
     stage = stage_on_stderr(silent=options.pop("quiet"))
     settings, known = settings_of(AuditSettings, options), _known(ctx, options)
     inputs, keeps, kept = inputs_of(model, options | {"images": images}), isinstance(known, Known), list["Auditor"]()
@@ -117,7 +128,7 @@ def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], *
             folder.keep("auditor.onnx", auditor.model)
             kept.append(auditor)
 
-        result = audit(model, images, known, settings=settings, stage=stage, keep=keep)
+        result = remembered(audit(model, images, known, settings=settings, stage=stage, keep=keep), tries)
         auditor = kept[0] if isinstance(known, Known) else known
         if thumbnails:
             shown = page_of(words, picture(images, result.scores))

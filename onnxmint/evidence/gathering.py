@@ -1,5 +1,6 @@
 """Known images gathered: listed, looked at without a model, copies settled, divided into parts."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -92,15 +93,25 @@ def gather(
         raise
 
 
-def with_others(evidence: Evidence, stage: Stage) -> Evidence:
+def with_others(evidence: Evidence, whole: Sequence[ImageSource], stage: Stage) -> Evidence:
     """Return the evidence with the looks of all images that were given and are no rows: these are known as well.
 
     They are decoded for it, which is all that `limit` does not save.
+
+    Args:
+        evidence: what is used.
+        whole: members and non-members as they were given.
+        stage: told of the progress.
     """
     found, sides = list[ImageFacts](), []
-    for source, (member, words) in zip(evidence.sources, SIDES, strict=True):
-        rows = evidence.table.index[evidence.table.is_member == member]
-        wanted = {entry.index for entry in source.entries()} - set(rows.tolist())
+    for used, source, (member, words) in zip(evidence.sources, whole, SIDES, strict=True):
+        rows = evidence.table.index[evidence.table.is_member == member].tolist()
+        wanted = {entry.index for entry in source.entries()} - set(rows)
+        if source is not used:
+            origins = used.origins()
+            mine = {origins[row] for row in rows}
+            pairs = zip(source.entries(), source.origins(), strict=True)
+            wanted = {entry.index for entry, origin in pairs if origin not in mine}
         if wanted:
             name = f"other {words}, looked at"
             facts = look_at(

@@ -1,5 +1,6 @@
 """Questioned images: listed, looked at without a model, held against the known ones."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -48,6 +49,11 @@ class Questioned:
     def to_judge(self) -> Rows:
         """Return the rows that are not known already."""
         return np.setdiff1d(np.arange(len(self.entries)), self.known_row)
+
+    @property
+    def identity(self) -> str:
+        """Return the SHA-256 of the pixels of all images that can be decoded, whatever their order and files."""
+        return hashlib.sha256(np.sort(self.facts.digest).astype("<u8").tobytes()).hexdigest()
 
     def images(self, rows: Rows) -> Images:
         """Return the images of some rows, ascending, to be shown."""

@@ -20,6 +20,7 @@ _LOWEST = 1e-3  # both axes of the ROC begin here
 _FEW = 10  # false alarms below which a rate is thin
 _SHADE_WITH_WORDS = 120  # units of width that the words in the shaded region need
 _MOST_TICKS = 6
+_ASIDE = 7  # units of width between modules that read the same layer
 
 Points = Sequence[tuple[float, float]]
 
@@ -171,12 +172,14 @@ def depth_chart(series: Mapping[str, Sequence[tuple[float, Estimate]]], best_sig
         f'<path class="chance" d="{frame.path([(0, 0.5), (1, 0.5)])}"/>',
         f'<path class="line baseline" d="{frame.path([(0, best_signal), (1, best_signal)])}"/>',
     ]
-    for kind, rows in series.items():
-        body.append(f'<path class="line {kind}" d="{frame.path([(depth, auc.value) for depth, auc in rows])}"/>')
+    for number, (kind, rows) in enumerate(series.items()):
+        aside = _ASIDE * (number - (len(series) - 1) / 2)  # whiskers of two modules on one layer stand side by side
+        points = "L".join(f"{frame.x(depth) + aside:.1f},{frame.y(auc.value):.1f}" for depth, auc in rows)
+        body.append(f'<path class="line {kind}" d="M{points}"/>')
         for depth, auc in rows:
-            x = frame.x(depth)
-            body.append(f'<path class="whisker" d="M{x:.1f},{frame.y(auc.low):.1f}V{frame.y(auc.high):.1f}"/>')
-            body.append(f'<circle class="dot" cx="{x:.1f}" cy="{frame.y(auc.value):.1f}" r="3"/>')
+            x = frame.x(depth) + aside
+            body.append(f'<path class="line {kind}" d="M{x:.1f},{frame.y(auc.low):.1f}V{frame.y(auc.high):.1f}"/>')
+            body.append(f'<circle class="{kind}" cx="{x:.1f}" cy="{frame.y(auc.value):.1f}" r="3.5"/>')
     return _svg(body, "AUC by depth of the layer", "Dashed: chance. Thin line: the best signal. Numbers in the table.")
 
 

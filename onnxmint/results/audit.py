@@ -1,7 +1,7 @@
 """What an audit says: one frozen tree of values, of which terminal, JSON, Parquet and HTML are renderings."""
 
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,9 @@ from onnxmint.results.facts import (
     TargetFacts,
     Units,
 )
+from onnxmint.results.frames import frame_of, images_table
 from onnxmint.results.json import Document
+from onnxmint.results.notebook import audit_html
 from onnxmint.stats.estimates import Estimate, FloatArray, Performance
 from onnxmint.stats.guarantee import Guarantee
 from onnxmint.stats.likelihood import Calibration
@@ -109,6 +111,33 @@ class SubjectsFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityFacts:
+    """What an audit is recognised by, whatever it was made with: SHA-256, of pixels and not of files."""
+
+    evidence: str  # of the target and all known images, each with its side
+    questioned: str  # of the questioned images
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TryFacts:
+    """An earlier audit of the same images with the same evidence."""
+
+    created: str  # ISO 8601, UTC
+    how: str  # what it was made by
+    kind: VerdictKind
+    p_value: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriesFacts:
+    """What was tried before with the same evidence on this machine."""
+
+    before: tuple[TryFacts, ...]  # of the same images, made otherwise
+    others: int  # sets of other images that this evidence was asked of
+    corrected: float | None  # the smallest p-value of all tries, this one included, times their number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Histogram:
     """Counts of scores in common bins."""
 
@@ -137,6 +166,7 @@ class AuditResult:
     method: MethodFacts
     statistics: StatisticsFacts
     evidence: EvidenceFacts
+    identity: IdentityFacts
     performance: Performance | None  # None where no members are known
     baselines: tuple[Baseline, ...]
     questioned: QuestionedFacts
@@ -149,6 +179,23 @@ class AuditResult:
     warnings: tuple[str, ...] = ()
     unmeasured: str | None = None  # why there is no performance
     subjects: SubjectsFacts | None = None  # None where none were asked for
+    tries: TriesFacts | None = None  # None where earlier audits were not looked up
+
+    def to_frame(self) -> Any:
+        """Return a pandas DataFrame with a row for each questioned image.
+
+        Raises:
+            OnnxmintError: pandas is not installed.
+        """
+        return frame_of(images_table(self.scores))
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Give the same table to whatever reads Arrow: pyarrow.table(result), polars.DataFrame(result), DuckDB."""
+        return images_table(self.scores).__arrow_c_stream__(requested_schema)
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        return audit_html(self)
 
 
 AUDIT = Document(

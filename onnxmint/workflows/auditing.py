@@ -17,7 +17,7 @@ from onnxmint.images.sources import Place
 from onnxmint.mint.auditor import Auditor
 from onnxmint.preprocess.declaring import orientation_note
 from onnxmint.progress import Stage, quiet
-from onnxmint.results.audit import AuditResult, QuestionedFacts, SubjectsFacts
+from onnxmint.results.audit import AuditResult, IdentityFacts, QuestionedFacts, SubjectsFacts
 from onnxmint.results.facts import Control, now
 from onnxmint.settings import AuditSettings
 from onnxmint.stats.estimates import Estimate
@@ -110,6 +110,7 @@ def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult
         method=auditor.method,
         statistics=statistics(auditor.method.folds, settings, units, prior_words),
         evidence=auditor.evidence,
+        identity=IdentityFacts(evidence=traces.identity(auditor.target_sha256), questioned=asked.identity),
         performance=auditor.performance,
         unmeasured=auditor.unmeasured,
         baselines=auditor.baselines,

@@ -5,9 +5,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from onnxmint.engine.observations import Engine
 from onnxmint.engine.session import choose_device
 from onnxmint.engine.target import Target, make_ready, target_with, twin_of
@@ -16,13 +13,12 @@ from onnxmint.evidence.gathering import open_evidence
 from onnxmint.evidence.table import check_labels, labels_of
 from onnxmint.graph.load import load_target
 from onnxmint.images.entries import ImageSource
+from onnxmint.images.labelled import lacking_labels, only_labelled
 from onnxmint.images.sources import Place, open_source, require_readable
 from onnxmint.methods.references import Reference, open_references
 from onnxmint.mint.auditor import Auditor
 from onnxmint.settings import AuditSettings, EvidenceSettings, TrainSettings, module_kind
 from onnxmint.workflows.naming import Subjects, subjects_of
-
-Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +55,9 @@ def open_with_auditor(
     """Open the target of an auditor and the questioned images."""
     target = _its_target(model, auditor, settings)
     source = open_source(images, group=settings.group, labels=settings.labels, classes=auditor.classes)
-    _require_labels(auditor, labels_of(source.entries()), target, source.location)
+    if auditor.method.labels:
+        (source,) = only_labelled([source])
+    _require_labels(auditor, source, target)
     return Ready(
         auditor=auditor,
         target=target,
@@ -85,16 +83,16 @@ def open_by_training(
     together = open_evidence(known.members, known.nonmembers, known.training, target.model)
     asked = open_source(images, group=settings.group, labels=settings.labels, classes=together.numbering)
     require_readable(asked)
-    labels = labels_of(asked.entries())
-    check_labels(labels, target.model.answer.classes, asked.location)
     module = known.training.module
     told = module == "auto" or module_kind(module).reads == "odds"
-    known_labels = [labels_of(one.entries()) for one in together.sources if one.entries()]
-    if told and labels is None and all(one is not None for one in known_labels):
-        raise UsageError(
-            f"the known images have labels, but not all images in {asked.location} have one, so their scores would not "
-            "compare: give labels, or use --no-labels"
-        )
+    if told and all(lacking_labels(one) is None for one in together.sources if one.entries()):
+        (asked,) = only_labelled([asked])
+        if (lacking := lacking_labels(asked)) is not None:
+            raise UsageError(
+                f"the known images have labels, but {lacking}, so their scores would not compare: give labels, or use "
+                "--no-labels"
+            )
+    check_labels(labels_of(asked.entries()), target.model.answer.classes, asked.location)
     subjects = subjects_of(images, asked, settings)
     trained = train_on(target, together, known.training, engine)
     if keep is not None:
@@ -115,13 +113,13 @@ def _its_target(model: str | Path, auditor: Auditor, settings: AuditSettings) ->
     return target_with(loaded, auditor.preprocess, choose_device(settings.device))
 
 
-def _require_labels(auditor: Auditor, labels: Rows | None, target: Target, place: str) -> None:
+def _require_labels(auditor: Auditor, source: ImageSource, target: Target) -> None:
     """Refuse labels that do not fit, and their absence where the auditor has to be told them."""
-    check_labels(labels, target.model.answer.classes, place)
-    if auditor.method.labels and labels is None:
+    check_labels(labels_of(source.entries()), target.model.answer.classes, source.location)
+    if auditor.method.labels and (lacking := lacking_labels(source)) is not None:
         raise EvidenceError(
-            f"the auditor was calibrated with labels, but not all images in {place} have one, so their scores would "
-            "not compare: give labels, or train an auditor with --no-labels"
+            f"the auditor was calibrated with labels, but {lacking}, so their scores would not compare: give labels, "
+            "or train an auditor with --no-labels"
         )
 
 

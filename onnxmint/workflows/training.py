@@ -101,7 +101,7 @@ def train_on(target: Target, known: Together, settings: TrainSettings, engine: E
     read = what_is_read(target.layers, settings)
     classes = target.model.answer.classes
     evidence, copies = gather(known.sources, classes, settings, rng=rng, stage=engine.stage, folds=settings.folds)
-    evidence = with_others(evidence, engine.stage)
+    evidence = with_others(evidence, known.whole, engine.stage)
     references = given_references(settings.reference, target, evidence, settings, engine)
     fitted = fit_and_score(target, evidence, read, settings, engine)
     twin = twin_of(target, settings.seed) if settings.controls else None

@@ -22,7 +22,7 @@ from onnxmint.writing.leftovers import clear, is_own, own_folder
 RUN_FILES = frozenset(
     {
         "report.html", "report.json", "answer.txt", "scores.parquet", "scores.csv", "thumbnails.json", "auditor.onnx",
-        "run.toml", "evaluation.html", "evaluation.json",
+        "run.toml", "evaluation.html", "evaluation.json", "evaluation.csv", "evaluation.parquet",
     }
 )  # fmt: skip
 """All that a folder of results may hold; one that holds anything else is somebody's, and is left alone."""

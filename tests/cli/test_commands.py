@@ -140,9 +140,9 @@ def test_json_is_alone_on_stdout(call: Run, images: Path, phi_file: Path) -> Non
     report = json.loads(out)
     assert (code, err) == (0, "")
     keys = [
-        "schema", "version", "created", "target", "preprocess", "method", "statistics", "evidence", "performance",
-        "baselines", "questioned", "verdict", "controls", "histogram", "class_names", "warnings", "unmeasured",
-        "subjects",
+        "schema", "version", "created", "target", "preprocess", "method", "statistics", "evidence", "identity",
+        "performance", "baselines", "questioned", "verdict", "controls", "histogram", "calibration", "class_names",
+        "warnings", "unmeasured", "subjects", "tries",
     ]  # fmt: skip
     assert list(report) == keys
     assert set(report["performance"]["tpr_at_fpr"]) == {"0.1", "0.01", "0.001"}
@@ -166,7 +166,7 @@ def test_an_evaluation_is_a_table_and_two_files(call: Run, tmp_path: Path) -> No
     code, out, _ = call(*words, "-o", "compared")
     assert code == 0
     assert max(map(len, out.splitlines())) <= 80
-    for shown in ("closed-form signals", "fitted MINT modules", "views on 2 views +", "cnn on relu", "evaluation.html"):
+    for shown in ("closed-form signals", "fitted MINT modules", "views on 2 views", "cnn on relu", "evaluation.html"):
         assert shown in out
     facts = json.loads((tmp_path / "compared" / "evaluation.json").read_text())
     assert sum(method["kind"] == "signal" for method in facts["methods"]) == 11
@@ -180,6 +180,42 @@ def test_an_evaluation_is_a_table_and_two_files(call: Run, tmp_path: Path) -> No
     for changing in ("created", "seconds"):
         del facts[changing], again[changing]
     assert again == facts
+
+
+@pytest.mark.parametrize(
+    ("limits", "status"),
+    [
+        pytest.param(["auc=0.98"], 0, marks=pytest.mark.slow),
+        (["auc=0.505", "tpr@10%=0.99"], 3),
+        pytest.param(["auc=0.98", "tpr@1%=0.5"], 4, marks=pytest.mark.slow),
+    ],
+)
+def test_a_limit_on_the_leak_is_an_exit_status(call: Run, limits: list[str], status: int) -> None:
+    known = [word.replace("0:60", "0:160") for word in FEW]
+    options = [word for limit in limits for word in ("--fail-above", limit)]
+    words = ["evaluate", MODEL, *known, *DECLARED, "--views", "2", "--modules", "", *options, "-q", "-o", "gate"]
+    code, out, _ = call(*words)
+    kind = json.loads(Path("gate/evaluation.json").read_text())["verdict"]["kind"]
+    assert (code, kind) == (status, {0: "below", 3: "above", 4: "unsettled"}[status])
+    assert {0: "Leak below the limit. ", 3: "Leak above the limit. ", 4: "Cannot tell whether"}[status] in out
+
+
+@pytest.mark.parametrize(
+    ("words", "begins"),
+    [
+        ("markdown", "### "),
+        pytest.param("latex", "\\begin{table}", marks=pytest.mark.slow),
+        pytest.param("csv", "name,kind,title,", marks=pytest.mark.slow),
+    ],
+)
+def test_other_programs_read_an_evaluation_from_stdout(call: Run, words: str, begins: str) -> None:
+    few = ["evaluate", MODEL, *FEW, *DECLARED, "--views", "2", "--modules", "", "-q", "-o", "run"]
+    code, out, err = call(*few, "--format", words)
+    assert (code, err) == (0, "")
+    assert out.startswith(begins)
+    code, out, err = call(*few, "--format", words, "--json")
+    assert (code, out) == (2, "")
+    assert f"give either --json or --format {words}: stdout holds one thing" in err
 
 
 def _two_inputs() -> onnx.ModelProto:
@@ -257,6 +293,8 @@ def test_no_auditor_and_no_evidence_explains_what_is_missing(call: Run, images: 
         (["evaluate", MODEL, *FEW, *DECLARED, "--reference", "none"], 2, "--reference none is not a folder"),
         (["evaluate", MODEL, *EVIDENCE, *DECLARED, "-o", "/proc/x"], 1, "cannot write /proc/x"),
         (["evaluate", MODEL], 2, "Missing option '--members'"),
+        (["evaluate", "no.onnx", *EVIDENCE, "--fail-above", "auc=x"], 2, "--fail-above 'auc=x' has no number after"),
+        (["evaluate", MODEL, *EVIDENCE, "--fail-above", "epsilon=3"], 2, "needs members that were drawn at random"),
         (["report", "."], 1, "is no finished run"),
         (["nonsense"], 2, "No such command 'nonsense'"),
     ],
@@ -397,7 +435,7 @@ def test_what_is_wrong_with_questioned_images_is_said_before_training(call: Run,
         (tmp_path / f"{name}.csv").write_text(text)
     for asked, exit_code, said in (
         ("bad", 1, "none of the first 1 images of bad could be read; a.png is not an image in JPEG"),
-        ("unlabelled.csv", 2, "the known images have labels, but not all images in unlabelled.csv"),
+        ("unlabelled.csv", 2, "the known images have labels, but no image in unlabelled.csv has a label"),
         ("eleven.csv", 1, "eleven.csv holds label 11, but the target has outputs 0 to 9"),
     ):
         code, _, err = call("audit", MODEL, asked, *EVIDENCE, *DECLARED, "-o", "run")

@@ -18,8 +18,6 @@ from judging import MEGABYTES, Outcome, hidden_in, place_of, trace_of, worst, wr
 from onnxmint.cli.main import cli, explain, one_line
 from onnxmint.errors import OnnxmintError
 
-_NAME = "a\nb"  # of files and tensors that cases make: it may stand in an error, and is written out when that is shown
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
@@ -76,7 +74,6 @@ class Trial:
             except OnnxmintError as problem:
                 code = explain(problem)
                 what = place_of(problem)
-                self._judge_text(str(problem), what)
             except click.ClickException as problem:
                 code, what = problem.exit_code, f"{words[0]}: usage"
                 print(one_line(problem.format_message()), file=err)
@@ -92,8 +89,10 @@ class Trial:
             try:
                 made = work(*words, **options)
             except OnnxmintError as problem:
-                self._judge_text(str(problem), place_of(problem))
-                self.found("fine", place_of(problem), str(problem)[:300])
+                shown = one_line(str(problem))
+                if wrong := wrong_message(shown):
+                    self.found("defect", f"{wrong.split(' of ')[0]}: {place_of(problem)}", f"{wrong}: {shown[:300]}")
+                self.found("fine", place_of(problem), shown[:300])
                 return None
             except Exception as problem:  # noqa: BLE001 - whatever comes out here is what is looked for
                 self.found("defect", f"{type(problem).__name__} {place_of(problem)}", trace_of(problem))
@@ -116,10 +115,6 @@ class Trial:
         for what in self._watch.seen:
             self.found("outside", what.split()[0], what)
 
-    def _judge_text(self, text: str, what: str) -> None:
-        if "\n" in text.replace(_NAME, ""):
-            self.found("defect", f"several lines {what}", text[:300])
-
     def _judge_streams(self, out: str, err: str, code: int, what: str) -> None:
         for text in (out, err):
             if hidden := hidden_in(text):
@@ -131,7 +126,8 @@ class Trial:
     def end(self, began: float, noise: str) -> Outcome:
         """Return what the case came to; `noise` is what libraries wrote to the streams by themselves."""
         for what in watching.touched_canaries(self._beside):
-            self.found("outside", what)
+            if what.startswith("changes") or self._beside not in self.may_read:
+                self.found("outside", what)
         for name in watching.left_in(self.folder, self.temporary):
             self.found("left", "temporary file", name)
         if noise:
