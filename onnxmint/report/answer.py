@@ -181,6 +181,45 @@ def flagged_words(result: AuditResult, language: Language) -> str:
     return language.say("No single image stands out by itself.")
 
 
+def cost_words(result: AuditResult, language: Language) -> str:
+    """Return what it costs that the limit of false alarms holds for nearly every choice; nothing where it does not."""
+    cost = result.verdict.cost
+    if cost is None:
+        return ""
+    said = language.say(
+        "That the limit of false alarms holds for nearly every choice of known images costs power: a set with the "
+        "share that matters is found in {each} of audits, and would be in {average} if it held on average only.",
+        each=language.share(cost.each),
+        average=language.share(cost.average),
+    )
+    if cost.nonmembers is None:
+        return said
+    more = language.say(
+        "With {n} known images that were not used it would be found as often.", n=language.number(cost.nonmembers)
+    )
+    return first_words([said, more])
+
+
+def calibration_words(result: AuditResult, language: Language) -> str:
+    """Return how probabilities held on known images, by the surest of them; nothing where that was not measured."""
+    found = result.calibration
+    if found is None:
+        return ""
+    numbers = {name: language.share(getattr(found.seen[-1], name)) for name in ("value", "low", "high")}
+    numbers |= {"said": language.share(found.said[-1]), "n": language.number(found.images[-1])}
+    if found.too_sure:
+        return language.say(
+            "Such probabilities were too high on known images: of the {n} surest {said} should have been trained "
+            "on, and {value} were ({low} to {high}).",
+            **numbers,
+        )
+    return language.say(
+        "On known images such probabilities held: of the {n} surest {said} should have been trained on, and {value} "
+        "were ({low} to {high}).",
+        **numbers,
+    )
+
+
 def first_words(sentences: Sequence[str]) -> str:
     """Return sentences as one paragraph."""
     return " ".join(one for one in sentences if one)
