@@ -134,3 +134,18 @@ def test_an_auditor_whose_graph_gives_no_scores_is_refused_in_one_line(
     with pytest.raises(OnnxmintError, match=message) as caught:
         audit(MODEL, f"{QUESTIONED}?rows=0:8", odd, settings=AuditSettings(device="cpu", controls=False))
     assert "\n" not in str(caught.value)
+
+
+def test_a_sample_is_judged_as_it_would_be_by_itself_and_is_stated(phi: Auditor) -> None:
+    settings = AuditSettings(device="cpu", sample=40)
+    found = audit(MODEL, QUESTIONED, phi, settings=settings)
+    whole = audit(MODEL, QUESTIONED, phi, settings=AuditSettings(device="cpu", controls=False))
+    assert (found.questioned.images, found.questioned.drawn_from) == (40, whole.questioned.images)
+    score = dict(zip(whole.scores.path, whole.scores.score.tolist(), strict=True))
+    assert [score[path] for path in found.scores.path] == found.scores.score.tolist()
+    said = [
+        words for words in found.warnings if words.startswith("A sample was judged (--sample 40, --seed 0): 40 images")
+    ]
+    assert len(said) == 1
+    other = audit(MODEL, QUESTIONED, phi, settings=replace(settings, seed=1, controls=False))
+    assert set(other.scores.path) != set(found.scores.path)
