@@ -59,7 +59,8 @@ class Trial:
         self._found: list[tuple[str, str, str]] = []
         self.marks: list[str] = []
         self.may_read: tuple[Path, ...] = ()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        for old in (self.folder, *temporary.iterdir()):  # what one case leaves is not held against the next
+            shutil.rmtree(old, ignore_errors=True)
         self.folder.mkdir()
 
     def found(self, verdict: str, what: str, detail: str = "") -> None:
