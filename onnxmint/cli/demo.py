@@ -53,7 +53,7 @@ def demo_command(
         folder = stack.enter_context(results_folder(output, "onnxmint-demo", overwrite=overwrite, inputs=inputs))
         settings = AuditSettings(device=device, seed=seed)
         result = audit(model, questioned, known, settings=settings, stage=stage, keep=kept.append)
-        truth = _truth(questioned)
+        truth = _truth(questioned, result)
         words = {"command": "demo", "seed": seed}
         files = folder.finish(run_files(result, run_settings=words, auditor=kept[0].model))
     if as_json:
@@ -64,11 +64,16 @@ def demo_command(
     _print_truth(result, truth, console)
 
 
-def _truth(questioned: Path) -> list[bool]:
+def _truth(questioned: Path, result: "AuditResult") -> list[bool]:
+    """Return whether each image that was judged is a member; near copies of known images were not judged."""
     import pyarrow.parquet as pq
 
+    from onnxmint.images.sources import open_source
+
     members: list[bool] = pq.read_table(questioned, columns=["member"])["member"].to_pylist()
-    return members
+    paths = [entry.path for entry in open_source(questioned).entries()]
+    of = dict(zip(paths, members, strict=True))
+    return [of[path] for path in result.scores.path]
 
 
 def _print_truth(result: "AuditResult", truth: list[bool], console: "Console") -> None:
