@@ -202,6 +202,8 @@ class AuditSettings(ImageSettings):
     subject: str | None = None  # column or pattern that says whose images they are, or "folder"; each gets an answer
     subject_first: str | None = None  # the subject that was asked for
     controls: bool = True
+    # judge at most so many different images, drawn by a hash of their content; None judges all
+    sample: Annotated[int, Within(low=1)] | None = None
 
 
 def without_none(hint: Any) -> Any:

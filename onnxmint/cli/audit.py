@@ -64,6 +64,10 @@ GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
     "subject gets an answer, and of those found at most --alpha are expected to be false.",
 )  # fmt: skip
 @setting(AuditSettings, "subject_first", metavar="NAME", help="The subject that was asked for, to be listed first.")
+@setting(
+    AuditSettings, "sample", metavar="N",
+    help="Judge at most N different images, drawn by a hash of their content and --seed; a set's answer needs few.",
+)  # fmt: skip
 @click.option(
     "--no-record", is_flag=True,
     help="Neither look up nor keep, in your own state folder and as hashes, what was tried with this evidence.",

@@ -78,15 +78,25 @@ def second_opinions(result: AuditResult, language: Language) -> list[str]:
     if reason not in ("found", "doubted"):
         return []
     said = [_opinion(opinion, result, language) for opinion in verdict.opinions]
+    asked = [opinion.name for opinion in verdict.opinions]
     if verdict.preference is not None and reason == "found":
-        said.append(
-            language.say(
-                "To explain this otherwise, images that are easy for the model would have to have been chosen {times} "
-                "times as often as hard ones.",
-                times=language.decimal(verdict.preference, 1),
-            )
-        )
+        said.append(_preference(verdict.preference, language, equal="whatever the confidence" in asked))
     return said
+
+
+def _preference(times: float, language: Language, *, equal: bool) -> str:
+    """Say how strong a hidden choice of images could explain a finding, `equal` one within equal confidence."""
+    if equal:
+        return language.say(
+            "To explain this otherwise, of images that the model is equally sure of, those that look most like images "
+            "that were used would have to have been chosen {times} times as often as the others.",
+            times=language.decimal(times, 1),
+        )
+    return language.say(
+        "To explain this otherwise, images that are easy for the model would have to have been chosen {times} "
+        "times as often as hard ones.",
+        times=language.decimal(times, 1),
+    )
 
 
 def _opinion(opinion: OpinionFacts, result: AuditResult, language: Language) -> str:

@@ -48,7 +48,7 @@ def print_summary(
         ("model", f"{Path(target.path).name}, SHA-256 {target.sha256[:12]}"),
         ("ran on", f"{target.device} ({target.provider}); {target.device_reason}"),
         *_evidence_rows(result.evidence),
-        ("questioned", units_words(result, language("en")) + _skipped(len(result.questioned.skipped))),
+        ("questioned", units_words(result, language("en")) + _drawn(asked.drawn_from) + _skipped(len(asked.skipped))),
     ]
     _print_facts(facts, console)
     _print_performance(result, console)
@@ -156,6 +156,10 @@ def _evidence_rows(evidence: EvidenceFacts) -> list[tuple[str, str]]:
     if not evidence.members:
         split = f"none: all {evidence.test:,} are what questioned images are measured by{groups}"
     return [*rows, ("split", split + _skipped(len(evidence.skipped)))]
+
+
+def _drawn(count: int | None) -> str:
+    return "" if count is None else f", a sample of {count:,}"
 
 
 def _skipped(count: int) -> str:

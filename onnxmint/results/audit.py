@@ -61,6 +61,7 @@ class QuestionedFacts:
     alpha: float  # expected share of wrong ones among the flagged, and level of the test for the set
     prior: float | None  # probability of membership before an image's score is seen; None where it is of no use
     skipped: tuple[Skipped, ...] = ()
+    drawn_from: int | None = None  # different images or groups that a sample was drawn from; None when all were judged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -84,7 +84,15 @@ def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult
     auditor, target, rng = ready.auditor, ready.target, np.random.default_rng(settings.seed)
     traces, (gate, yardstick) = auditor.traces, gate_and_yardstick(auditor.gate, auditor.yardstick)
     known = Looks(digest=traces.digest, phash=traces.phash, thumb=traces.thumb)
-    asked = look_at_questioned(ready.source, known, traces.is_member, rng=rng, stage=engine.stage)
+    asked = look_at_questioned(
+        ready.source,
+        known,
+        traces.is_member,
+        rng=rng,
+        stage=engine.stage,
+        sample=settings.sample,
+        seed=settings.seed,
+    )
     scored = score(ready, asked, settings, engine)
     units = as_units(
         scored.score,
@@ -120,6 +128,7 @@ def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult
             alpha=settings.alpha,
             prior=prior,
             skipped=(*scored.skipped, *asked.known),
+            drawn_from=None if asked.sample is None else asked.sample.drawn_from,
         ),
         controls=controls,
         scores=scores,
@@ -182,6 +191,8 @@ def _warnings(
     turned = orientation_note(asked.facts.turned, len(asked.facts.index), ready.target.spec, ready.source.location)
     if turned is not None:
         found.append(turned)
+    if asked.sample is not None:
+        found.append(_sample_words(asked.sample.drawn_from, len(scored.row), settings))
     if scored.skipped:
         found.append(
             f"{len(scored.skipped)} of {len(asked.entries)} questioned images were skipped; the report names them."
@@ -211,3 +222,13 @@ def _warnings(
             "hardly be flagged; bring more known non-members."
         )
     return found
+
+
+def _sample_words(drawn_from: int, judged: int, settings: AuditSettings) -> str:
+    """Say what a sample was drawn from, and of what its numbers are."""
+    kind = "images" if settings.group is None else "groups"
+    return (
+        f"A sample was judged (--sample {settings.sample:,}, --seed {settings.seed}): {judged:,} images, drawn by a "
+        f"hash of their content from {drawn_from:,} different {kind}. The share of members is an estimate for all of "
+        "them; how many are members at least is said of the sample alone."
+    )

@@ -65,8 +65,9 @@ def score(ready: Ready, asked: Questioned, settings: AuditSettings, engine: Engi
         seconds=auditor.seconds,
     )
     seen = engine.observe(probe, asked.images(asked.to_judge), name="scored")
+    undrawn = () if asked.sample is None else asked.sample.unreadable
     if not len(seen.row):
-        _refuse_nothing(asked, seen.skipped)
+        _refuse_nothing(asked, (*seen.skipped, *undrawn))
     networks = seen.columns[SCORE].shape[1]
     if networks != auditor.method.folds:
         raise ModelError(
@@ -74,7 +75,11 @@ def score(ready: Ready, asked: Questioned, settings: AuditSettings, engine: Engi
         )
     finite = np.isfinite(seen.columns[SCORE]).all(axis=1)
     odd = [asked.entries[row].path for row in seen.row[~finite].tolist()]
-    skipped = (*seen.skipped, *(Skipped(path=path, reason="the target gives NaN or infinity") for path in odd))
+    skipped = (
+        *seen.skipped,
+        *undrawn,
+        *(Skipped(path=path, reason="the target gives NaN or infinity") for path in odd),
+    )
     if not finite.any():
         _refuse_nothing(asked, skipped, word="scored")
     return QuestionedScores(

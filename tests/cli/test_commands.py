@@ -294,7 +294,7 @@ def test_no_auditor_and_no_evidence_explains_what_is_missing(call: Run, images: 
         (["evaluate", MODEL, *EVIDENCE, *DECLARED, "-o", "/proc/x"], 1, "cannot write /proc/x"),
         (["evaluate", MODEL], 2, "Missing option '--members'"),
         (["evaluate", "no.onnx", *EVIDENCE, "--fail-above", "auc=x"], 2, "--fail-above 'auc=x' has no number after"),
-        (["evaluate", MODEL, *EVIDENCE, "--fail-above", "epsilon=3"], 2, "needs members that were drawn at random"),
+        (["evaluate", MODEL, *EVIDENCE, "--fail-above", "epsilon=3"], 2, "epsilon= needs --epsilon, and with it"),
         (["report", "."], 1, "is no finished run"),
         (["nonsense"], 2, "No such command 'nonsense'"),
     ],
