@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from onnxmint.cli import places
 from onnxmint.cli.options import (
     batch_option,
     device_option,
@@ -18,6 +19,7 @@ from onnxmint.cli.options import (
     settings_of,
 )
 from onnxmint.errors import UsageError
+from onnxmint.report.names import visible
 from onnxmint.settings import AuditSettings, TrainSettings
 
 if TYPE_CHECKING:
@@ -82,6 +84,9 @@ def audit_command(ctx: click.Context, /, model: Path, images: str, **options: An
     Exit status: 0 done, 1 failed, 2 wrong usage;
     with --gate also 3 members found, 4 inconclusive.
     """
+    asked = _asked(ctx, model, (images,), options)
+    if asked is None:
+        ctx.exit(UsageError.exit_code)
     from rich.console import Console
 
     from onnxmint.cli.outputs import inputs_of, results_folder
@@ -94,7 +99,8 @@ def audit_command(ctx: click.Context, /, model: Path, images: str, **options: An
     output, overwrite = options.pop("output"), options.pop("overwrite")
     as_json, gate = options.pop("as_json"), options.pop("gate")
     stage = stage_on_stderr(silent=options.pop("quiet"))
-    settings, known = settings_of(AuditSettings, options), _known(ctx, options)
+    settings, known = settings_of(AuditSettings, options), _known(options)
+    images = asked.images[0]
     inputs, keeps, kept = inputs_of(model, options | {"images": images}), isinstance(known, Known), list["Auditor"]()
     with results_folder(output, "onnxmint-run", overwrite=overwrite, inputs=inputs, keeps=keeps) as folder:
 
@@ -113,30 +119,53 @@ def audit_command(ctx: click.Context, /, model: Path, images: str, **options: An
     ctx.exit(GATE[result.verdict.kind] if gate else 0)
 
 
-def _require_evidence(options: dict[str, Any]) -> None:
-    """Explain what is missing when there is neither an auditor nor evidence."""
-    given, members, nonmembers = options["auditor_file"], options["members"], options["nonmembers"]
-    if given is not None:
-        if members or nonmembers:
-            raise UsageError("give either --auditor or --members with --nonmembers: an auditor is already trained")
-        return
-    names = {"--members": members, "--nonmembers": nonmembers}
-    missing = " and ".join(name for name, place in names.items() if not place)
-    if missing:
-        raise UsageError(
-            f"{missing} missing (or --auditor): a score means something only next to the scores of images known to be "
-            "in the training set and images known not to be; a few hundred of each will do"
-        )
+def _asked(ctx: click.Context, model: Path, images: tuple[str, ...], options: dict[str, Any]) -> places.Asked | None:
+    """Judge the words before anything heavy is imported, and say what was taken for what.
+
+    Returns:
+        What is asked, None where something is missing and what can be done was said.
+    """
+    auditor, members, nonmembers = options["auditor_file"], options["members"], options["nonmembers"]
+    if auditor is not None and (members or nonmembers):
+        raise UsageError("give either --auditor or --members with --nonmembers: an auditor is already trained")
+    if auditor is not None:
+        _refuse_training_options(ctx)
+    places.require_model(model, images)
+    places.require_places(images, "IMAGES")
+    places.require_places([place for place in (members, nonmembers) if place], "known images")
+    complete = auditor is not None or bool(members and nonmembers)
+    asked = places.settle(images, members, nonmembers, complete=complete)
+    if not options["quiet"] and asked.found is not None:
+        click.echo(visible(asked.found), err=True)
+    if not complete:
+        places.require_questioned(asked, images[0], model)
+    if auditor is not None or (asked.members and asked.nonmembers):
+        options |= {"members": asked.members, "nonmembers": asked.nonmembers}
+        return asked
+    _say_what_is_missing(model, asked)
+    return None
 
 
-def _known(ctx: click.Context, options: dict[str, Any]) -> "Auditor | Known":
+def _say_what_is_missing(model: Path, asked: places.Asked) -> None:
+    """Explain what an audit needs beside the questioned images, and what to do without it."""
+    from onnxmint.cli.ways import ways_on
+
+    missing = [f"--{role}" for role in ("members", "nonmembers") if not getattr(asked, role)]
+    reason = (
+        "a score means something only next to the scores of images known to be in the training set and images known "
+        "not to be; a few hundred of each will do"
+    )
+    click.echo(f"Error: {' and '.join(missing)} missing (or --auditor): {reason}\n", err=True)
+    for line in ways_on(model, asked.images, asked.nonmembers).split("\n"):
+        click.echo(visible(line), err=True)
+
+
+def _known(options: dict[str, Any]) -> "Auditor | Known":
     """Return the auditor that was given, or the known images to train one on."""
     from onnxmint.mint.auditor import load_auditor
     from onnxmint.workflows.auditing import Known
 
-    _require_evidence(options)
     if options["auditor_file"] is not None:
-        _refuse_training_options(ctx)
         return load_auditor(options["auditor_file"])
     training = settings_of(TrainSettings, options)
     return Known(members=options["members"], nonmembers=options["nonmembers"], training=training)
