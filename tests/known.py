@@ -8,7 +8,7 @@ from onnxmint.evidence.known import Evidence
 from onnxmint.evidence.table import UNUSED, EvidenceTable, divided
 from onnxmint.images.facts import FILE_FACTS, PIXEL_FACTS, ImageFacts
 from onnxmint.images.pixels import THUMB
-from onnxmint.verdict.yardstick import Scored, Yardstick
+from onnxmint.verdict.yardstick import HeldOutScores, Yardstick
 from tests.sources import InMemory
 
 
@@ -54,11 +54,11 @@ def noise(evidence: Evidence, shift: float = 0.0, *, seed: int = 1) -> np.ndarra
     return np.random.default_rng(seed).normal(size=len(is_member)) + shift * is_member
 
 
-def scored(evidence: Evidence, score: np.ndarray, **options: Any) -> Scored:
+def scored(evidence: Evidence, score: np.ndarray, **options: Any) -> HeldOutScores:
     """Return scores as a module gives them."""
     count = len(score)
     given = {"folds": 1, "surest": -np.abs(noise(evidence, seed=5)), "predicted": np.zeros(count, np.int64)}
-    return Scored(table=evidence.table, score=score, **given | options)
+    return HeldOutScores(table=evidence.table, score=score, **given | options)
 
 
 def yardstick(table: EvidenceTable, score: np.ndarray) -> Yardstick:

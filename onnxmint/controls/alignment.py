@@ -7,7 +7,7 @@ if the model is then surer of them, they may be copies of its training images, a
 
 import numpy as np
 
-from onnxmint.controls.seen import Asked, Missing
+from onnxmint.controls.seen import Missing, SeenQuestioned
 from onnxmint.results.facts import Control
 from onnxmint.stats.estimates import FloatArray
 
@@ -21,7 +21,7 @@ _LEVEL = 0.005  # for the mirror image, and again for all others together
 _FEWEST = 20  # images
 
 
-def alignment_control(_: Control | None, asked: Asked, __: np.random.Generator) -> Control:
+def alignment_control(_: Control | None, asked: SeenQuestioned, __: np.random.Generator) -> Control:
     """Say whether the model is surer of the images when they are shown moved or mirrored."""
     if asked.aligned is None:
         text = "Not needed: members were found, or nothing could be."

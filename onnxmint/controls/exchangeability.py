@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxmint.controls.seen import Asked, Missing
+from onnxmint.controls.seen import Missing, SeenQuestioned
 from onnxmint.controls.words import CHANCE, numbers
 from onnxmint.results.facts import Control
 from onnxmint.stats.two_sample import compare_features, match
@@ -11,7 +11,7 @@ from onnxmint.stats.two_sample import compare_features, match
 Rows = NDArray[np.int64]
 
 
-def exchangeability_control(_: Control | None, asked: Asked, __: np.random.Generator) -> Control:
+def exchangeability_control(_: Control | None, asked: SeenQuestioned, __: np.random.Generator) -> Control:
     """Are the questioned images of the same distribution as the known non-members?
 
     A classifier sees pixel statistics and features of the twin, which know nothing of membership. Where it tells them
@@ -48,7 +48,7 @@ def exchangeability_control(_: Control | None, asked: Asked, __: np.random.Gener
     return Control(name="exchangeability", passed=False, text=text, auc=auc, alike=len(alike))
 
 
-def _groups(asked: Asked) -> tuple[Rows, Rows] | None:
+def _groups(asked: SeenQuestioned) -> tuple[Rows, Rows] | None:
     """Return groups of described questioned and known images, apart from each other; None where there are none."""
     traces, yardstick = asked.traces, asked.yardstick
     mine = asked.questioned.groups(asked.row)

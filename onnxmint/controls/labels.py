@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxmint.controls.seen import Asked
+from onnxmint.controls.seen import SeenQuestioned
 from onnxmint.results.facts import Agreement, Control, LabelFacts
 from onnxmint.stats.two_sample import SHARED
 from onnxmint.stats.units import representatives
@@ -84,7 +84,7 @@ def labels_control(facts: LabelFacts | None) -> Control:
     return Control(name="labels", passed=_passed(facts), text=_words(facts), labels=facts)
 
 
-def question_the_labels(_: Control | None, asked: Asked, __: np.random.Generator) -> Control:
+def question_the_labels(_: Control | None, asked: SeenQuestioned, __: np.random.Generator) -> Control:
     """Compare how often the target agrees with the labels of questioned and of known images."""
     labels, known = asked.questioned.labels, asked.yardstick
     if not asked.told or labels is None or known.right is None:

@@ -12,12 +12,12 @@ from onnxmint.controls.labels import question_the_labels
 from onnxmint.controls.placebo import placebo_control
 from onnxmint.controls.plausibility import plausibility_control
 from onnxmint.controls.reference import question_the_reference, reference_control
-from onnxmint.controls.seen import Asked, Seen
+from onnxmint.controls.seen import Seen, SeenQuestioned
 from onnxmint.controls.shift import files_control, pixels_control
 from onnxmint.results.facts import Control
 
 OfEvidence = Callable[[Seen, np.random.Generator], Control]
-OfQuestion = Callable[[Control | None, Asked, np.random.Generator], Control]
+OfQuestion = Callable[[Control | None, SeenQuestioned, np.random.Generator], Control]
 _OFF = "Not run: switched off with --no-controls."
 
 
@@ -81,7 +81,7 @@ def control_evidence(seen: Seen, rng: np.random.Generator, *, wanted: bool) -> t
 
 
 def control_question(
-    before: Sequence[Control], asked: Asked, rng: np.random.Generator, *, wanted: bool
+    before: Sequence[Control], asked: SeenQuestioned, rng: np.random.Generator, *, wanted: bool
 ) -> tuple[Control, ...]:
     """Return all controls, those that need questioned images included.
 

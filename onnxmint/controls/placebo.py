@@ -7,7 +7,7 @@ from onnxmint.controls.words import CHANCE, numbers
 from onnxmint.results.facts import Control
 from onnxmint.stats.compare import Difference, compare_auc
 from onnxmint.stats.two_sample import auc_of
-from onnxmint.verdict.yardstick import Scored
+from onnxmint.verdict.yardstick import HeldOutScores
 
 
 def placebo_control(seen: Seen, _: np.random.Generator) -> Control:
@@ -35,14 +35,14 @@ def placebo_control(seen: Seen, _: np.random.Generator) -> Control:
     return Control(name="placebo", passed=passed, text=text, auc=auc, target_minus_placebo=difference)
 
 
-def _says_the_same(target: Scored, twin: Twin) -> bool:
+def _says_the_same(target: HeldOutScores, twin: Twin) -> bool:
     """Say whether the twin is as sure as the model itself of every image: then it is no twin."""
     mine, its = target.surest[twin.row], twin.scored.surest
     both = np.isfinite(mine) & np.isfinite(its)
     return bool(both.any()) and np.array_equal(mine[both], its[both])
 
 
-def _difference(target: Scored, twin: Twin, seed: int) -> Difference:
+def _difference(target: HeldOutScores, twin: Twin, seed: int) -> Difference:
     """Return target minus twin in AUC, on the held-out images that both were scored on."""
     mine, its, table = target.score[twin.row], twin.scored.score, twin.scored.table
     both = np.isfinite(mine) & np.isfinite(its)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxmint.controls.seen import Asked, Difficulty, Missing, Seen
+from onnxmint.controls.seen import Difficulty, Missing, Seen, SeenQuestioned
 from onnxmint.controls.words import CHANCE, numbers
 from onnxmint.evidence.table import EvidenceTable
 from onnxmint.results.facts import Control, DifficultyFacts
@@ -94,7 +94,7 @@ def _units(
     )
 
 
-def question_the_reference(control: Control | None, asked: Asked, _: np.random.Generator) -> Control:
+def question_the_reference(control: Control | None, asked: SeenQuestioned, _: np.random.Generator) -> Control:
     """Return the control after the references were shown the questioned images too."""
     if control is None:
         return _not_possible("the auditor's evidence was not compared")

@@ -11,7 +11,7 @@ from onnxmint.evidence.questioned import Questioned
 from onnxmint.results.facts import EvidenceFacts
 from onnxmint.stats.estimates import FloatArray
 from onnxmint.verdict.units import Units
-from onnxmint.verdict.yardstick import Scored, Traces, Yardstick
+from onnxmint.verdict.yardstick import HeldOutScores, Traces, Yardstick
 
 Rows = NDArray[np.int64]
 
@@ -26,7 +26,7 @@ class Twin:
         row: (r,) rows of the evidence that it was shown; those of `scored` are these, in order.
     """
 
-    scored: Scored
+    scored: HeldOutScores
     yardstick: Yardstick
     row: Rows
 
@@ -76,14 +76,14 @@ class Seen:
     facts: EvidenceFacts
     classes: int | None
     advice: str | None = None
-    target: Scored | None = None
+    target: HeldOutScores | None = None
     twin: Twin | Missing | None = None
     difficulty: Difficulty | Missing | None = None
     seed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class SeenQuestioned:
     """What is known of the questioned images.
 
     Attributes:

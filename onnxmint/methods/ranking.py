@@ -18,11 +18,11 @@ from onnxmint.stats.estimates import FloatArray
 _BINS = 40
 _DRAWN = (0.005, 0.995)  # quantiles between which scores are drawn in their own bins
 
-Scored = tuple[Method, FloatArray | None]
+Ranked = tuple[Method, FloatArray | None]
 """A method with its (n,) scores of the known images, None when it was skipped."""
 
 
-def signal_methods(held: KnownScores, rng: np.random.Generator) -> Iterator[Scored]:
+def signal_methods(held: KnownScores, rng: np.random.Generator) -> Iterator[Ranked]:
     """Yield every signal; the best on the fit part is what all others are compared with."""
     fit_auc = {}
     for signal in SIGNALS:
@@ -70,7 +70,7 @@ def _by_class(held: KnownScores, score: FloatArray) -> FloatArray:
 
 def measured(
     method: Method, score: FloatArray | None, held: KnownScores, rng: np.random.Generator, skipped: str | None = None
-) -> Scored:
+) -> Ranked:
     """Measure a score on the test part; one that is skipped, or no number somewhere, says why instead."""
     if skipped is not None or score is None:
         return replace(method, skipped=skipped), None
@@ -100,7 +100,7 @@ def _histogram(member: FloatArray, nonmember: FloatArray) -> Histogram:
     return Histogram(edges=edges, member=counts[0], nonmember=counts[1], questioned=None)
 
 
-def compared(found: list[Scored], held: KnownScores, rng: np.random.Generator) -> list[Scored]:
+def compared(found: list[Ranked], held: KnownScores, rng: np.random.Generator) -> list[Ranked]:
     """Compare every method with the best signal on the test part."""
     rows = held.rows(TEST, member=True), held.rows(TEST, member=False)
     groups = held.table.groups
@@ -109,7 +109,7 @@ def compared(found: list[Scored], held: KnownScores, rng: np.random.Generator) -
     if best is None:
         raise EvidenceError("no signal can be computed of this target's answers")
     against = best[rows[0]], best[rows[1]]
-    result: list[Scored] = []
+    result: list[Ranked] = []
     for method, score in found:
         if score is None or score is best:
             result.append((method, score))

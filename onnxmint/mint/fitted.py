@@ -19,7 +19,7 @@ from onnxmint.results.facts import Skipped
 from onnxmint.settings import ModuleName
 from onnxmint.stats.gate import Gate, gate_of
 from onnxmint.stats.heldout import HeldOut, cross_fitting_inflation, group_means
-from onnxmint.verdict.yardstick import Scored, Yardstick
+from onnxmint.verdict.yardstick import HeldOutScores, Yardstick
 
 NOT_FINITE = "the target's activations hold NaN or infinity at this layer; check --preprocess, or take another --layer"
 
@@ -82,9 +82,9 @@ class Fitted:
         """Return the known images."""
         return self.held.table
 
-    def as_scored(self) -> Scored:
+    def as_scored(self) -> HeldOutScores:
         """Return what controls look at."""
-        return Scored(
+        return HeldOutScores(
             table=self.table,
             score=self.score,
             folds=self.folds,

@@ -8,14 +8,15 @@ set test, so that its level holds among those audits too.
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from onnxmint.stats.estimates import Estimate
-from onnxmint.stats.heldout import HeldOut, Numbers
+from onnxmint.stats.heldout import HeldOut
 
 CHANCE = 0.5
 LEVEL = 0.025
 """Chance that the gate opens where there is nothing to tell: half of what a 95% interval leaves out."""
-_ONE_IN = 5  # known non-members of cross-fitted evidence that are spent on the gate
+_ONE_IN = 5  # known non-members that are spent on the gate where all are held out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +45,7 @@ def gate_of(known: HeldOut) -> Gate | None:
 
     Args:
         known: scores of known units, each by a network that did not learn from it: the out-of-fold scores of the part
-            that the module was fitted on, with the fold of each, or the first of `divided_for_gate`.
+            that the module was fitted on, with the fold of each, or those that `spent_on_gate` names.
     """
     from scipy.stats import norm
 
@@ -59,29 +60,13 @@ def gate_of(known: HeldOut) -> Gate | None:
     return Gate(auc=auc, members=m, nonmembers=n)
 
 
-def divided_for_gate(known: HeldOut, order: Numbers) -> tuple[HeldOut, HeldOut]:
-    """Return what the gate is asked of, and what the set test may use, where all known images are held out.
+def spent_on_gate(unit: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """Return (n,) which known non-members serve the gate only, where all known images are held out.
 
     Cross-fitted evidence, and that of a module that learns nothing, has no images besides those that sets are measured
-    by. One in five non-members of every fold then serves the gate only. Members serve both, as the set test needs none.
+    by. One in five non-members, or groups of them, is then spent. Members serve both, as the set test needs none.
 
     Args:
-        known: all of them.
-        order: (n,) of the non-members, by digest: which of them are spent must not depend on scores.
+        unit: (n,) number of the non-member, or of its group: which are spent must not depend on scores.
     """
-    rank = np.empty(len(order), np.int64)
-    rank[np.lexsort((order, known.nonmember_fold))] = np.arange(len(order))
-    spent = rank % _ONE_IN == 0
-    return _with_nonmembers(known, spent), _with_nonmembers(known, ~spent)
-
-
-def _with_nonmembers(known: HeldOut, rows: Numbers) -> HeldOut:
-    return HeldOut(
-        member=known.member,
-        nonmember=known.nonmember[rows],
-        member_fold=known.member_fold,
-        nonmember_fold=known.nonmember_fold[rows],
-        inflation=known.inflation,
-        member_stratum=known.member_stratum,
-        nonmember_stratum=None if known.nonmember_stratum is None else known.nonmember_stratum[rows],
-    )
+    return np.isin(unit, np.unique(unit)[::_ONE_IN])

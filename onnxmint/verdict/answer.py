@@ -7,41 +7,29 @@ from onnxmint.results.facts import Control
 from onnxmint.stats.estimates import Estimate
 from onnxmint.stats.heldout import HeldOut
 from onnxmint.stats.set_test import compare_sets
-from onnxmint.stats.share import CONFIDENCE, detectable_share, share_of_members, strength_for
+from onnxmint.stats.share import detectable_share, share_of_members, strength_for
 from onnxmint.verdict.findings import Findings, Question
-from onnxmint.verdict.opinions import Asked, second_opinions
+from onnxmint.verdict.opinions import SecondScores, second_opinions
 from onnxmint.verdict.sentences import (
+    ASSUMPTION,
+    LEARNED_REFERENCE,
+    NO_REFERENCE,
+    NOTHING_READ,
+    SHARE_ASSUMPTION,
     at_least,
     blind,
     confounded,
     doubt,
     found_words,
     hidden,
-    measured,
+    no_sign,
     nobody_known,
-    percent,
     preference,
-    share_words,
-    tested,
+    sign,
+    untold,
 )
 
 CHANCE = 0.5
-ASSUMPTION = (
-    "All of this holds if the questioned images, had they not been trained on, would be images like the known "
-    "non-members (same source, same preparation); no test after the fact can prove that (arXiv 2409.19798)."
-)
-SHARE_ASSUMPTION = (
-    "The share, and what would have been found, hold if members among them were trained on as the known members were, "
-    "if the known members were drawn at random from all that were, and if labels and files are as good as theirs."
-)
-NO_REFERENCE = (
-    "No model that was not trained on these images was compared, so a mere difference in difficulty between members "
-    "and non-members was not excluded."
-)
-LEARNED_REFERENCE = (
-    "Only small classifiers learned from the known images looked for a difference in difficulty between members and "
-    "non-members, and they see large ones only; --reference models would see more."
-)
 _FEWEST = 2  # units on a side, below which there is no variance
 
 
@@ -51,7 +39,7 @@ def reach_verdict(
     *,
     auc: Estimate | None,
     controls: Sequence[Control],
-    asked: Asked | None = None,
+    asked: SecondScores | None = None,
 ) -> Verdict:
     """Say whether members are among the questioned images.
 
@@ -64,8 +52,8 @@ def reach_verdict(
         asked: what else was observed of the units, for second opinions.
     """
     if not len(question.scores):
-        return Verdict(kind="inconclusive", text="No questioned image could be read, so nothing was tested.")
-    found = _findings(question, known, auc, asked or Asked())
+        return Verdict(kind="inconclusive", text=NOTHING_READ)
+    found = _findings(question, known, auc, asked or SecondScores())
     failed = stopped_by(controls)
     answer: tuple[VerdictKind, str]
     answer = ("inconclusive", confounded(failed, question)) if failed else _judge(found, question, controls)
@@ -86,7 +74,7 @@ def reach_verdict(
     )
 
 
-def _findings(question: Question, known: HeldOut, auc: Estimate | None, asked: Asked) -> Findings:
+def _findings(question: Question, known: HeldOut, auc: Estimate | None, asked: SecondScores) -> Findings:
     scores, strata, alpha, guarantee = question.scores, question.strata, question.alpha, question.guarantee
     test = compare_sets(scores, known, alpha=alpha, strata=strata, guarantee=guarantee)
     opinions = second_opinions(scores, known, test, asked, alpha=alpha, strata=strata)
@@ -138,29 +126,15 @@ def _unexcluded(controls: Sequence[Control]) -> list[str]:
 def _judge(found: Findings, question: Question, controls: Sequence[Control]) -> tuple[VerdictKind, str]:
     """Return the answer where no control stops it."""
     if found.auc is not None and found.auc.low <= CHANCE:
-        return "inconclusive", (
-            f"On images it had not seen, this audit could not tell members of the training set from non-members "
-            f"({measured(found.auc)}; 0.5 is chance), so it can say nothing about the {question.words}. More "
-            "evidence, another layer or module may help; or this model gives its training images away too little."
-        )
+        return "inconclusive", untold(found.auc, question)
     if found.test.p_value <= question.alpha:
         why = doubt(found, question, controls)
         return ("inconclusive", why) if why else ("members-found", found_words(found, question))
     if found.share is not None and found.share.low > 0:
-        return "inconclusive", (
-            f"There is a sign that some of the {question.words} were in the model's training set "
-            f"({tested(found, question)}; {share_words(found.share)}), but not at the level of {question.alpha:g} that "
-            "was asked for. More questioned images or more evidence would settle it."
-        )
+        return "inconclusive", sign(found, question, found.share)
     why = hidden(found, question, controls) or (nobody_known(found, question) if found.auc is None else None)
     if why:
         return "inconclusive", why
     if found.share is None or found.detectable is None or found.detectable > question.relevant_share:
         return "inconclusive", blind(found, question)
-    return "no-evidence", (
-        f"There is no sign that any of the {question.words} was in the model's training set: as a set they do not "
-        f"score significantly higher than images that were not trained on ({tested(found, question)}). The share of "
-        f"members among them is at most {percent(found.share.high)} (95% interval); had {percent(found.detectable)} "
-        f"or more of them been trained on, this audit would have noticed in {CONFIDENCE:.0%} of cases, its own luck "
-        "included. A smaller share can still be among them unnoticed."
-    )
+    return "no-evidence", no_sign(found, question, share=found.share, detectable=found.detectable)

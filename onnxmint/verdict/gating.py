@@ -2,17 +2,15 @@
 
 import numpy as np
 
-from onnxmint.stats.gate import Gate, gate_of
+from onnxmint.stats.gate import Gate, gate_of, spent_on_gate
 from onnxmint.verdict.yardstick import Yardstick
-
-_ONE_IN = 5  # known non-members that are spent on the gate
 
 
 def gate_and_yardstick(gate: Gate | None, yardstick: Yardstick) -> tuple[Gate | None, Yardstick]:
     """Return the gate, and what questioned images are measured by.
 
-    Where every known image is held out (cross-fitting, a module that learns nothing) one non-member, or group of them,
-    in five serves the gate only: by its number, not by its score.
+    Where every known image is held out (cross-fitting, a module that learns nothing) some non-members serve the gate
+    only: see `spent_on_gate`.
 
     Args:
         gate: of the part that a module was fitted on; None where there is none.
@@ -21,8 +19,7 @@ def gate_and_yardstick(gate: Gate | None, yardstick: Yardstick) -> tuple[Gate | 
     if gate is not None:
         return gate, yardstick
     unit = yardstick.number if yardstick.group is None else yardstick.group
-    outside = ~yardstick.is_member
-    ordered = np.unique(unit[outside])
-    spent = outside & np.isin(unit, ordered[::_ONE_IN])
+    outside, spent = np.flatnonzero(~yardstick.is_member), np.zeros_like(yardstick.is_member)
+    spent[outside] = spent_on_gate(unit[outside])
     found = gate_of(yardstick.take(yardstick.is_member | spent).groups())
     return found, yardstick.take(~spent)

@@ -22,7 +22,7 @@ _LEVELS = 10  # strata of confidence; 5 to 20 do alike (tools/study/validity)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class SecondScores:
     """What else was observed of the units of a set.
 
     Attributes:
@@ -62,7 +62,9 @@ class Opinions:
         return tuple(found)
 
 
-def asked_of(units: Units, row: NDArray[np.int64], free: FloatArray | None, level: FloatArray | None) -> Asked:
+def second_scores(
+    units: Units, row: NDArray[np.int64], free: FloatArray | None, level: FloatArray | None
+) -> SecondScores:
     """Return what else was observed of units.
 
     Args:
@@ -82,7 +84,7 @@ def asked_of(units: Units, row: NDArray[np.int64], free: FloatArray | None, leve
 
     known_free = None if known.free is None else replace(known, score=known.free).groups()
     of_level = None if known.level is None else replace(known, score=known.level).groups()
-    return Asked(
+    return SecondScores(
         free=None if free is None or known_free is None else means(free),
         level=None if level is None or of_level is None else means(level)[:, 0],
         known_free=known_free,
@@ -91,7 +93,13 @@ def asked_of(units: Units, row: NDArray[np.int64], free: FloatArray | None, leve
 
 
 def second_opinions(
-    scores: FloatArray, known: HeldOut, test: SetTest, asked: Asked, *, alpha: float, strata: Numbers | None = None
+    scores: FloatArray,
+    known: HeldOut,
+    test: SetTest,
+    asked: SecondScores,
+    *,
+    alpha: float,
+    strata: Numbers | None = None,
 ) -> Opinions:
     """Ask the same question without labels, and within equal confidence.
 

@@ -24,7 +24,7 @@ Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scored:
+class QuestionedScores:
     """What the auditor said of the questioned images that could be read.
 
     Attributes:
@@ -55,7 +55,7 @@ def prior_of(settings: AuditSettings, found: Estimate | None, count: int) -> tup
 
 
 def judge(
-    scored: Scored,
+    scored: QuestionedScores,
     asked: Questioned,
     units: Units,
     settings: AuditSettings,
@@ -80,7 +80,7 @@ def judge(
     )
 
 
-def classes_of(scored: Scored, units: Units, labels: Rows | None) -> Rows:
+def classes_of(scored: QuestionedScores, units: Units, labels: Rows | None) -> Rows:
     """Return (u,) classes of units, that of `Yardstick.category`: labels where these are told, else top classes.
 
     Raises:
@@ -94,7 +94,7 @@ def classes_of(scored: Scored, units: Units, labels: Rows | None) -> Rows:
 
 
 def _p_values(
-    scored: Scored, units: Units, settings: AuditSettings, labels: Rows | None, rng: np.random.Generator
+    scored: QuestionedScores, units: Units, settings: AuditSettings, labels: Rows | None, rng: np.random.Generator
 ) -> FloatArray:
     """Return the p-value of every unit against held-out non-members of the same kind."""
     smooth = rng if settings.p_values == "smoothed" else None

@@ -8,6 +8,25 @@ from onnxmint.stats.sensitivity import sensitivity
 from onnxmint.stats.share import CONFIDENCE, questioned_needed
 from onnxmint.verdict.findings import Findings, Question
 
+NOTHING_READ = "No questioned image could be read, so nothing was tested."
+ASSUMPTION = (
+    "All of this holds if the questioned images, had they not been trained on, would be images like the known "
+    "non-members (same source, same preparation); no test after the fact can prove that (arXiv 2409.19798)."
+)
+SHARE_ASSUMPTION = (
+    "The share, and what would have been found, hold if members among them were trained on as the known members were, "
+    "if the known members were drawn at random from all that were, and if labels and files are as good as theirs."
+)
+NO_REFERENCE = (
+    "No model that was not trained on these images was compared, so a mere difference in difficulty between members "
+    "and non-members was not excluded."
+)
+WITHOUT_LABELS = "an auditor trained with --no-labels asks without them"
+LEARNED_REFERENCE = (
+    "Only small classifiers learned from the known images looked for a difference in difficulty between members and "
+    "non-members, and they see large ones only; --reference models would see more."
+)
+
 
 def doubt(found: Findings, question: Question, controls: Sequence[Control]) -> str | None:
     """Return why a finding is none: a second opinion does not share it, or none could be asked."""
@@ -18,13 +37,12 @@ def doubt(found: Findings, question: Question, controls: Sequence[Control]) -> s
             f"{start} not when the model's own top class stands in the place of their labels (p "
             f"{_p(labels.free.average)})"
             ". Labels that the model itself has given would look the same, so their labels have to be checked first; "
-            "--no-labels asks without them."
+            f"{WITHOUT_LABELS}."
         )
     if labels is not None and labels.kind == "labels-raise":
         return (
             f"{start} their labels add more to it than membership does, as labels that the model itself has given "
-            "would: "
-            "check where they come from, or ask with --no-labels."
+            f"would: check where they come from; {WITHOUT_LABELS}."
         )
     if equal is not None and equal.average > question.alpha:
         return (
@@ -41,6 +59,35 @@ def doubt(found: Findings, question: Question, controls: Sequence[Control]) -> s
             "told apart: --module views, or --reference models that were not trained on them, would settle it."
         )
     return None
+
+
+def untold(auc: Estimate, question: Question) -> str:
+    """Say that this audit cannot tell members from non-members."""
+    return (
+        f"On images it had not seen, this audit could not tell members of the training set from non-members "
+        f"({measured(auc)}; 0.5 is chance), so it can say nothing about the {question.words}. More "
+        "evidence, another layer or module may help; or this model gives its training images away too little."
+    )
+
+
+def sign(found: Findings, question: Question, share: Estimate) -> str:
+    """Say that there is a sign of members, too weak for the level that was asked for."""
+    return (
+        f"There is a sign that some of the {question.words} were in the model's training set "
+        f"({tested(found, question)}; {share_words(share)}), but not at the level of {question.alpha:g} that "
+        "was asked for. More questioned images or more evidence would settle it."
+    )
+
+
+def no_sign(found: Findings, question: Question, *, share: Estimate, detectable: float) -> str:
+    """Say that there is no sign of members, and which share of them would have been noticed."""
+    return (
+        f"There is no sign that any of the {question.words} was in the model's training set: as a set they do not "
+        f"score significantly higher than images that were not trained on ({tested(found, question)}). The share of "
+        f"members among them is at most {percent(share.high)} (95% interval); had {percent(detectable)} "
+        f"or more of them been trained on, this audit would have noticed in {CONFIDENCE:.0%} of cases, its own luck "
+        "included. A smaller share can still be among them unnoticed."
+    )
 
 
 def _referenced(controls: Sequence[Control]) -> bool:
@@ -60,7 +107,7 @@ def hidden(found: Findings, question: Question, controls: Sequence[Control]) -> 
         said = "they do" if labels.kind == "only-free" else "they come nearer to it"
         return (
             f"{start} {said} when the model's own top class stands in the place of their labels (p "
-            f"{_p(labels.free.p_value)}): wrong labels hide members. Check them, or ask with --no-labels."
+            f"{_p(labels.free.p_value)}): wrong labels hide members. Check them; {WITHOUT_LABELS}."
         )
     if equal is not None and equal.average <= question.alpha:
         return (

@@ -14,7 +14,7 @@ Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scored:
+class HeldOutScores:
     """What a module gave on known images that it had not learnt from, row by row.
 
     Attributes:

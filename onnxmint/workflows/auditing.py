@@ -22,8 +22,8 @@ from onnxmint.stats.estimates import Estimate
 from onnxmint.verdict.answer import reach_verdict
 from onnxmint.verdict.findings import Question
 from onnxmint.verdict.gating import gate_and_yardstick
-from onnxmint.verdict.opinions import asked_of
-from onnxmint.verdict.scores import Scored, classes_of, flag_warnings, histogram, judge, prior_of, statistics
+from onnxmint.verdict.opinions import second_scores
+from onnxmint.verdict.scores import QuestionedScores, classes_of, flag_warnings, histogram, judge, prior_of, statistics
 from onnxmint.verdict.units import Units, as_units
 from onnxmint.workflows.opening import Known, Ready, open_by_training, open_with_auditor
 from onnxmint.workflows.questioning import score, what_was_seen
@@ -116,7 +116,7 @@ def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult
 
 
 def _answer(
-    scored: Scored,
+    scored: QuestionedScores,
     units: Units,
     told: Rows | None,
     settings: AuditSettings,
@@ -139,11 +139,13 @@ def _answer(
         units.known.groups(None if classes is None else units.known.category.astype(np.int64)),
         auc=auc,
         controls=controls,
-        asked=asked_of(units, scored.row, scored.free, scored.level),
+        asked=second_scores(units, scored.row, scored.free, scored.level),
     )
 
 
-def _warnings(ready: Ready, asked: Questioned, scored: Scored, units: Units, settings: AuditSettings) -> list[str]:
+def _warnings(
+    ready: Ready, asked: Questioned, scored: QuestionedScores, units: Units, settings: AuditSettings
+) -> list[str]:
     yardstick, device = ready.auditor.yardstick, ready.target.device
     found = [*ready.source.notes]
     turned = orientation_note(asked.facts.turned, len(asked.facts.index), ready.target.spec, ready.source.location)

@@ -20,7 +20,7 @@ from onnxmint.evidence.known import Evidence
 from onnxmint.evidence.table import FIT
 from onnxmint.graph.layers import Layer, choose_layer, dense_input
 from onnxmint.methods.measuring import Signals, evidence_facts, evidence_warnings
-from onnxmint.methods.ranking import Scored, compared, measured, signal_methods
+from onnxmint.methods.ranking import Ranked, compared, measured, signal_methods
 from onnxmint.methods.references import Reference, open_references, references_in, score_references
 from onnxmint.methods.with_references import reference_methods
 from onnxmint.mint.contest import Contest, Ground, Rival, hold
@@ -162,7 +162,7 @@ def _rivals(target: Target, layers: list[Layer], settings: EvaluateSettings) -> 
 
 def _module_methods(
     contest: Contest, rivals: tuple[Rival, ...], settings: EvaluateSettings, rng: np.random.Generator
-) -> Iterator[Scored]:
+) -> Iterator[Ranked]:
     """Yield every rival, measured; of each module the layer that was best on the fit part is marked."""
     for name in settings.modules:
         mine = [rival for rival in rivals if rival.name == name]
@@ -197,7 +197,7 @@ def _references(target: Target, evidence: Evidence, settings: EvaluateSettings) 
 
 def _reference_methods(
     contest: Contest, ground: Ground, references: list[Reference], rng: np.random.Generator
-) -> Iterator[Scored]:
+) -> Iterator[Ranked]:
     """Show the references the images that the target was shown, and make all that can be made of it."""
     held = contest.held
     rows = np.flatnonzero(held.read)

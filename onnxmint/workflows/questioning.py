@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxmint.controls.seen import Asked, Missing
+from onnxmint.controls.seen import Missing, SeenQuestioned
 from onnxmint.engine.observations import Engine
 from onnxmint.engine.probe import Probe, Shown, batch_for
 from onnxmint.engine.worker import to_numpy
@@ -18,7 +18,7 @@ from onnxmint.results.facts import Skipped
 from onnxmint.settings import AuditSettings
 from onnxmint.stats.estimates import FloatArray
 from onnxmint.stats.set_test import compare_sets
-from onnxmint.verdict.scores import Scored
+from onnxmint.verdict.scores import QuestionedScores
 from onnxmint.verdict.units import Units
 from onnxmint.workflows.aligning import read_displaced
 from onnxmint.workflows.opening import Ready
@@ -39,7 +39,7 @@ def _scoring(shown: Shown) -> dict[str, NDArray[Any]]:
     }
 
 
-def score(ready: Ready, asked: Questioned, settings: AuditSettings, engine: Engine) -> Scored:
+def score(ready: Ready, asked: Questioned, settings: AuditSettings, engine: Engine) -> QuestionedScores:
     """Run the auditor over the questioned images that are not known already."""
     auditor, target = ready.auditor, ready.target
     columns = {"score": "scores" if auditor.method.folds > 1 else "score", "answer": "answer"}
@@ -60,7 +60,7 @@ def score(ready: Ready, asked: Questioned, settings: AuditSettings, engine: Engi
     free, level = (seen.columns.get(name) for name in ("free", "level"))
     finite = np.isfinite(seen.columns["score"]).all(axis=1)
     odd = [asked.entries[row].path for row in seen.row[~finite].tolist()]
-    return Scored(
+    return QuestionedScores(
         row=seen.row[finite],
         score=seen.columns["score"][finite],
         predicted=seen.columns["predicted"][finite],
@@ -86,11 +86,11 @@ def _refuse_nothing(asked: Questioned, skipped: Sequence[Skipped]) -> None:
 
 
 def what_was_seen(
-    ready: Ready, asked: Questioned, scored: Scored, units: Units, settings: AuditSettings, engine: Engine
-) -> Asked:
+    ready: Ready, asked: Questioned, scored: QuestionedScores, units: Units, settings: AuditSettings, engine: Engine
+) -> SeenQuestioned:
     """Observe of the questioned images what controls look at."""
     row, features = _described(ready, asked, settings, engine)
-    return Asked(
+    return SeenQuestioned(
         questioned=asked,
         units=units,
         yardstick=ready.auditor.yardstick,
@@ -107,7 +107,7 @@ def what_was_seen(
 
 
 def _aligned(
-    ready: Ready, asked: Questioned, scored: Scored, units: Units, settings: AuditSettings, engine: Engine
+    ready: Ready, asked: Questioned, scored: QuestionedScores, units: Units, settings: AuditSettings, engine: Engine
 ) -> FloatArray | Missing | None:
     """Show the images moved and mirrored where the set test finds nothing, for members may hide behind that."""
     if not settings.controls:

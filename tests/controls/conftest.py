@@ -10,7 +10,7 @@ import onnx
 import pyarrow.parquet as pq
 from PIL import Image
 
-from onnxmint.controls.seen import Asked, Seen, Twin
+from onnxmint.controls.seen import Seen, SeenQuestioned, Twin
 from onnxmint.evidence.copies import Copies
 from onnxmint.evidence.known import Evidence
 from onnxmint.evidence.questioned import Questioned
@@ -56,7 +56,7 @@ def asked(
     easy: Any = None,
     difficulty: np.ndarray | None = None,
     groups: np.ndarray | None = None,
-) -> Asked:
+) -> SeenQuestioned:
     """Return what is known of questioned images.
 
     Args:
@@ -75,7 +75,7 @@ def asked(
     outside = np.flatnonzero(~evidence.table.is_member).astype(np.int32)
     odds = np.empty(0, np.float32) if difficulty is None else difficulty.astype(np.float32)
     rng = np.random.default_rng(0)
-    return Asked(
+    return SeenQuestioned(
         questioned=Questioned(
             source=source, entries=names, labels=None, facts=looks, described=looks.described,
             known=(), known_row=np.empty(0, np.int64),

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from onnxmint.stats.gate import divided_for_gate, gate_of
-from onnxmint.stats.heldout import HeldOut, cross_fitting_inflation
+from onnxmint.stats.gate import gate_of, spent_on_gate
+from onnxmint.stats.heldout import HeldOut
 from onnxmint.stats.set_test import compare_sets
 
 
@@ -36,8 +36,9 @@ def test_it_holds_for_evidence_that_is_divided_too() -> None:
     rng, found = np.random.default_rng(1), []
     for _ in range(1500):
         known = draw(rng, 0.53, 200)
-        spent, rest = divided_for_gate(known, rng.permutation(200))
-        gate = gate_of(spent)
+        spent = spent_on_gate(rng.permutation(200))
+        gate = gate_of(HeldOut.of(known.member, known.nonmember[spent]))
+        rest = HeldOut.of(known.member, known.nonmember[~spent])
         if gate is not None and gate.is_open:
             test = compare_sets(rng.normal(size=300), rest, alpha=0.05, guarantee="average")
             found.append(test.p_value <= 0.05)
@@ -52,26 +53,13 @@ def test_it_opens_where_there_is_something_to_tell(auc: float, low: float, high:
     assert low <= np.mean([gate is not None and gate.is_open for gate in found]) <= high
 
 
-def test_every_fold_spends_its_share_and_nothing_is_used_twice() -> None:
-    rng, fold = np.random.default_rng(3), np.arange(103) % 5
-    known = HeldOut(
-        member=rng.normal(size=103),
-        nonmember=np.arange(103.0),
-        member_fold=fold,
-        nonmember_fold=fold,
-        inflation=cross_fitting_inflation(5),
-        member_stratum=fold,
-        nonmember_stratum=fold,
-    )
-    order = rng.permutation(103)
-    spent, rest = divided_for_gate(known, order)
-    assert sorted([*spent.nonmember, *rest.nonmember]) == list(range(103))
-    assert np.bincount(spent.nonmember_fold).tolist() == pytest.approx([4, 4, 4, 4, 4], abs=1)
-    assert spent.nonmember_stratum is not None
-    assert spent.nonmember_stratum.tolist() == spent.nonmember_fold.tolist()
-    assert len(rest.member) == len(spent.member) == 103
-    again = divided_for_gate(known, order)[0]
-    assert again.nonmember.tolist() == spent.nonmember.tolist()
+def test_one_unit_in_five_is_spent_and_groups_are_never_divided() -> None:
+    order = np.random.default_rng(3).permutation(103)
+    assert spent_on_gate(order).sum() == 21
+    assert (spent_on_gate(order) == (order % 5 == 0)).all()
+    groups = np.repeat(np.array([7, 3, 9, 90, 12, 40]), [1, 2, 3, 1, 2, 3])
+    assert set(groups[spent_on_gate(groups)]) == {3, 90}
+    assert not set(groups[spent_on_gate(groups)]) & set(groups[~spent_on_gate(groups)])
 
 
 def test_one_unit_is_no_gate() -> None:

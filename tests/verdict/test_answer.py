@@ -11,9 +11,10 @@ from onnxmint.results.facts import Control, DifficultyFacts
 from onnxmint.stats.estimates import Estimate, Performance
 from onnxmint.stats.heldout import HeldOut
 from onnxmint.stats.metrics import evaluate
-from onnxmint.verdict.answer import ASSUMPTION, LEARNED_REFERENCE, NO_REFERENCE, SHARE_ASSUMPTION, reach_verdict
+from onnxmint.verdict.answer import reach_verdict
 from onnxmint.verdict.findings import Question
-from onnxmint.verdict.opinions import Asked
+from onnxmint.verdict.opinions import SecondScores
+from onnxmint.verdict.sentences import ASSUMPTION, LEARNED_REFERENCE, NO_REFERENCE, SHARE_ASSUMPTION
 
 
 def difficulty(*, learned: bool) -> DifficultyFacts:
@@ -49,7 +50,7 @@ def verdict(
     held = HeldOut.of(scores(distance, known), scores(0, known))
     rng = np.random.default_rng(0)  # how sure the model is of a picture tells nothing here
     level, known_level = rng.normal(size=len(asked)), (rng.normal(size=known), rng.normal(size=known))
-    others = Asked(level=level, known_level=known_level) if views else Asked()
+    others = SecondScores(level=level, known_level=known_level) if views else SecondScores()
     return reach_verdict(question, held, auc=performance(distance).auc, controls=controls, asked=others)
 
 
@@ -123,7 +124,7 @@ def test_a_finding_is_none_where_images_may_have_been_chosen_for_being_easy() ->
     question = Question(
         scores=level + rng.normal(0, 1.0, 300), images=300, grouped=False, alpha=0.05, relevant_share=0.5
     )
-    easy = Asked(level=level, known_level=known_level)
+    easy = SecondScores(level=level, known_level=known_level)
     found = reach_verdict(question, held, auc=performance(1.5).auc, controls=(GIVEN, *OTHERS), asked=easy)
     assert found.kind == "inconclusive"
     assert "Images that were chosen because they are clear, or easy, would look the same" in found.text
@@ -146,11 +147,12 @@ def test_labels_that_the_model_may_have_given_are_doubted() -> None:
     question = Question(scores=scores(1.5, 300), images=300, grouped=False, alpha=0.05, relevant_share=0.5)
     rng = np.random.default_rng(0)
     level = {"level": rng.normal(size=300), "known_level": (rng.normal(size=500), rng.normal(size=500))}
-    own = Asked(free=rng.permutation(scores(0, 300))[:, None], known_free=held, **level)
+    own = SecondScores(free=rng.permutation(scores(0, 300))[:, None], known_free=held, **level)
     found = reach_verdict(question, held, auc=performance(1.5).auc, controls=(GIVEN, *OTHERS), asked=own)
     assert found.kind == "inconclusive"
     assert "Labels that the model itself has given would look the same" in found.text
-    true = Asked(free=question.scores[:, None], known_free=held, **level)
+    assert "an auditor trained with --no-labels asks without them." in found.text
+    true = SecondScores(free=question.scores[:, None], known_free=held, **level)
     found = reach_verdict(question, held, auc=performance(1.5).auc, controls=(GIVEN, *OTHERS), asked=true)
     assert found.kind == "members-found"
     assert "so they do without their labels and beside images that the model is equally sure of" in found.text
@@ -162,10 +164,10 @@ def test_labels_that_the_model_may_have_given_are_doubted() -> None:
 def test_wrong_labels_do_not_acquit() -> None:
     held = HeldOut.of(scores(1.5, 500), scores(0, 500))
     question = Question(scores=scores(0, 300), images=300, grouped=False, alpha=0.05, relevant_share=0.5)
-    wrong = Asked(free=scores(1.5, 300)[:, None], known_free=held)
+    wrong = SecondScores(free=scores(1.5, 300)[:, None], known_free=held)
     found = reach_verdict(question, held, auc=performance(1.5).auc, controls=(GIVEN, *OTHERS), asked=wrong)
     assert found.kind == "inconclusive"
-    assert "wrong labels hide members" in found.text
+    assert "wrong labels hide members. Check them; an auditor trained with --no-labels asks without" in found.text
 
 
 def test_what_could_hide_members_leaves_the_answer_open() -> None:
@@ -179,7 +181,7 @@ def test_what_could_hide_members_leaves_the_answer_open() -> None:
 def test_the_old_rule_says_for_whom_it_holds() -> None:
     held = HeldOut.of(scores(1.5, 500), scores(0, 500))
     rng = np.random.default_rng(0)
-    level = Asked(level=rng.normal(size=300), known_level=(rng.normal(size=500), rng.normal(size=500)))
+    level = SecondScores(level=rng.normal(size=300), known_level=(rng.normal(size=500), rng.normal(size=500)))
     question = Question(
         scores=scores(1.5, 300), images=300, grouped=False, alpha=0.05, relevant_share=0.5, guarantee="average"
     )
@@ -231,7 +233,7 @@ def test_strata_reach_the_whole_verdict() -> None:
         nonmember_stratum=stratum,
     )
     rng = np.random.default_rng(0)
-    level = Asked(level=rng.normal(size=200), known_level=(rng.normal(size=400), rng.normal(size=400)))
+    level = SecondScores(level=rng.normal(size=200), known_level=(rng.normal(size=400), rng.normal(size=400)))
     asked, one = scores(3, 200), np.ones(200, np.int64)
     within, across = (
         reach_verdict(
@@ -266,7 +268,7 @@ def test_strata_reach_the_second_opinions() -> None:
         scores=scores(4.5, 200), images=200, grouped=False, alpha=0.05, relevant_share=0.5,
         strata=np.ones(200, np.int64), like="of the same class",
     )  # fmt: skip
-    asked = Asked(free=scores(3, 200)[:, None], known_free=free)
+    asked = SecondScores(free=scores(3, 200)[:, None], known_free=free)
     found = reach_verdict(question, known, auc=performance(1.5).auc, controls=(GIVEN, *OTHERS), asked=asked)
     assert found.kind == "inconclusive"
     assert [(one.name, one.finds) for one in found.opinions] == [("without labels", False)]
@@ -274,7 +276,7 @@ def test_strata_reach_the_second_opinions() -> None:
 
 def test_without_known_members_nothing_is_excluded() -> None:
     known, rng = HeldOut.of(np.empty(0), scores(0, 500)), np.random.default_rng(0)
-    level = Asked(level=rng.normal(size=200), known_level=(np.empty(0), rng.normal(size=500)))
+    level = SecondScores(level=rng.normal(size=200), known_level=(np.empty(0), rng.normal(size=500)))
     found, none = (
         reach_verdict(
             Question(scores=asked, images=len(asked), grouped=False, alpha=0.05, relevant_share=0.5),

@@ -13,7 +13,7 @@ from onnxmint.settings import AuditSettings
 from onnxmint.stats import conformal
 from onnxmint.stats.estimates import Estimate
 from onnxmint.stats.metrics import evaluate
-from onnxmint.verdict.scores import Scored, flag_warnings, histogram, judge, prior_of, statistics
+from onnxmint.verdict.scores import QuestionedScores, flag_warnings, histogram, judge, prior_of, statistics
 from onnxmint.verdict.units import Units, as_units
 from onnxmint.verdict.yardstick import Yardstick
 from tests.known import facts
@@ -37,7 +37,7 @@ def _known(count: int = 300, *, category: np.ndarray | None = None) -> Yardstick
     )
 
 
-def _asked(labels: np.ndarray | None = None, *, missing: tuple[int, ...] = ()) -> tuple[Questioned, Scored]:
+def _asked(labels: np.ndarray | None = None, *, missing: tuple[int, ...] = ()) -> tuple[Questioned, QuestionedScores]:
     """Return questioned images, half of them as members, of which some could not be read."""
     source, looks = InMemory([b""] * COUNT, location="asked"), facts(COUNT)
     asked = Questioned(
@@ -46,10 +46,10 @@ def _asked(labels: np.ndarray | None = None, *, missing: tuple[int, ...] = ()) -
     )  # fmt: skip
     row = np.setdiff1d(np.arange(COUNT), missing)
     score = np.random.default_rng(1).normal(size=(COUNT, 1)) + 3 * (np.arange(COUNT)[:, None] % 2)
-    return asked, Scored(row=row, score=score[row], predicted=row % 3, skipped=())
+    return asked, QuestionedScores(row=row, score=score[row], predicted=row % 3, skipped=())
 
 
-def _units(scored: Scored, known: Yardstick, groups: np.ndarray | None = None) -> Units:
+def _units(scored: QuestionedScores, known: Yardstick, groups: np.ndarray | None = None) -> Units:
     digest = facts(COUNT, seed=2).digest[scored.row]
     known_digest = facts(len(known.score), seed=3).digest
     return as_units(scored.score, scored.row, groups, known, digest=digest, known_digest=known_digest)

@@ -26,7 +26,7 @@ from validity_tables import read_lines
 
 from onnxmint.controls.alignment import READINGS
 from onnxmint.controls.panel import control_evidence, control_question
-from onnxmint.controls.seen import Asked, Difficulty, Missing, Seen, Twin
+from onnxmint.controls.seen import Difficulty, Missing, Seen, SeenQuestioned, Twin
 from onnxmint.engine.local import Local
 from onnxmint.engine.probe import ODDS, expose
 from onnxmint.engine.target import Target
@@ -48,9 +48,9 @@ from onnxmint.stats.gate import Gate, gate_of
 from onnxmint.stats.heldout import HeldOut, cross_fitting_inflation
 from onnxmint.verdict.answer import reach_verdict
 from onnxmint.verdict.findings import Question
-from onnxmint.verdict.opinions import asked_of
+from onnxmint.verdict.opinions import second_scores
 from onnxmint.verdict.units import as_units
-from onnxmint.verdict.yardstick import Scored, Traces, Yardstick
+from onnxmint.verdict.yardstick import HeldOutScores, Traces, Yardstick
 from onnxmint.workflows.aligning import displaced
 
 RESULTS = Path(__file__).parent / "results"
@@ -144,7 +144,7 @@ def train(here: World, inside: np.ndarray, outside: np.ndarray, seed: int) -> Au
     evidence = Evidence(table=table, sources=(None, None), facts=facts)  # type: ignore[arg-type]
     small = small_images(np.concatenate([pool.pixels[rows] for pool, rows in pools]))
     ease, of = learned_ease(small, table, predicted, seed=seed, stage=quiet)
-    scored = Scored(table=table, score=score, folds=1, surest=odds[:, 0].astype(float), predicted=predicted)
+    scored = HeldOutScores(table=table, score=score, folds=1, surest=odds[:, 0].astype(float), predicted=predicted)
     twin_scored = replace(scored, score=twin_score, surest=twin[:, 0].astype(float))
     right = predicted == label
     numbers = EvidenceFacts(
@@ -248,12 +248,12 @@ def judge(here: World, auditor: Auditor, asking: Asking, seed: int, *, moved: bo
         known_digest=auditor.traces.digest[auditor.yardstick.number],
     )  # fmt: skip
     known = units.known.groups()
-    others = asked_of(
+    others = second_scores(
         units, rows, auditor.module.score(torch.from_numpy(free))[:, None], odds.mean(axis=1).astype(float)
     )
     quick = reach_verdict(question(units, count), known, auc=auc(auditor), controls=(), asked=others)
     features = np.concatenate([pool.features[part] for pool, part, _ in of])
-    seen = Asked(
+    seen = SeenQuestioned(
         questioned=questioned,
         units=units,
         yardstick=auditor.yardstick,
