@@ -15,6 +15,8 @@ DeviceKind = Literal["cpu", "cuda"]
 DeviceChoice = Literal["auto", DeviceKind]
 ModuleName = str  # of one of MODULES: an open set, to which a row and a file add
 FalseDiscovery = Literal["bh", "storey"]
+CHECK = "check"
+"""In place of a preprocessing: what fits labelled known images best is taken."""
 PValues = Literal["conservative", "smoothed"]
 Guarantee = Literal["each", "average"]
 
@@ -138,7 +140,8 @@ class EvidenceSettings(ImageSettings):
     """How known images are read and shown to the target."""
 
     answer: str | None = None  # output of the target that holds the class scores; None finds it
-    preprocess: str | None = None  # preset, file or folder; None takes what is declared beside the target
+    # preset, file or folder, or "check"; None takes what is declared beside the target, else what check finds
+    preprocess: str | None = None
     classes: Path | None = None  # file that names the classes in the order of the target's outputs
     views: Literal[2, 14, 26] = 26  # how many views the module `views` sees
     limit: Annotated[int, Within(low=1)] | None = None  # at most so many members and non-members

@@ -13,9 +13,9 @@ from onnxmint.controls.seen import Seen
 from onnxmint.engine.local import Local
 from onnxmint.engine.observations import Engine
 from onnxmint.engine.probe import expose
-from onnxmint.engine.target import MIXES, Target, make_ready, target_facts, target_warnings
+from onnxmint.engine.target import MIXES, Target, target_facts, target_warnings
 from onnxmint.errors import UsageError
-from onnxmint.evidence.gathering import gather, open_evidence
+from onnxmint.evidence.gathering import gather
 from onnxmint.evidence.known import Evidence
 from onnxmint.evidence.table import FIT
 from onnxmint.graph.layers import Layer, choose_layer, dense_input
@@ -30,6 +30,7 @@ from onnxmint.results.evaluation import Evaluation, EvaluationFacts, Method
 from onnxmint.results.facts import now
 from onnxmint.settings import EvaluateSettings, module_kind
 from onnxmint.stats import metrics
+from onnxmint.workflows.preparing import prepared
 
 _MINT = "Membership Inference Test, arXiv 2601.12929"
 
@@ -59,10 +60,10 @@ def evaluate(
     """
     settings = settings or EvaluateSettings()
     engine, clock, rng = Local(stage), _Clock(), np.random.default_rng(settings.seed)
-    target = make_ready(model, settings)
+    target, known = prepared(model, members, nonmembers, settings, engine)
     layers = _wanted_layers(target.layers, settings)
     rivals = tuple(_rivals(target, layers, settings))
-    known, classes = open_evidence(members, nonmembers, settings, target.model), target.model.answer.classes
+    classes = target.model.answer.classes
     evidence, copies = gather(known.sources, classes, settings, rng=rng, stage=stage)
     references = _references(target, evidence, settings)
     exposed, ground = _ground(target, evidence, layers, settings, engine, clock)

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from onnxmint.engine.observations import Engine
 from onnxmint.engine.session import choose_device
-from onnxmint.engine.target import Target, make_ready, target_with, twin_of
+from onnxmint.engine.target import Target, target_with, twin_of
 from onnxmint.errors import EvidenceError, ModelError, UsageError
-from onnxmint.evidence.gathering import open_evidence
 from onnxmint.evidence.table import check_labels, labels_of
 from onnxmint.graph.load import load_target
 from onnxmint.images.entries import ImageSource
@@ -20,6 +19,7 @@ from onnxmint.images.sources import open_source, require_readable
 from onnxmint.methods.references import Reference, open_references
 from onnxmint.mint.auditor import Auditor
 from onnxmint.settings import AuditSettings, EvidenceSettings, TrainSettings, module_kind
+from onnxmint.workflows.preparing import prepared
 
 Rows = NDArray[np.int64]
 
@@ -75,8 +75,7 @@ def open_by_training(
     """Train an auditor, having refused first what would be refused after the training."""
     from onnxmint.workflows.training import train_on
 
-    target = make_ready(model, known.training)
-    together = open_evidence(known.members, known.nonmembers, known.training, target.model)
+    target, together = prepared(model, known.members, known.nonmembers, known.training, engine)
     asked = open_source(images, group=settings.group, labels=settings.labels, classes=together.numbering)
     require_readable(asked)
     labels = labels_of(asked.entries())

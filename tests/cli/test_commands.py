@@ -193,7 +193,7 @@ def _missing_weights(folder: Path) -> Path:
         (["expose-layer", MODEL, "--layer", "logits", "--pool", "2x2", "-o", "x.onnx"], 2, "--pool needs a map"),
         (["expose-layer", MODEL, "-o", MODEL], 2, "would overwrite the model"),
         (["expose-layer", MODEL, "-o", "no/such/folder/x.onnx"], 1, "cannot write no/such/folder/x.onnx"),
-        (["train", MODEL, *EVIDENCE], 2, "say how target.onnx's images are prepared, with --preprocess"),
+        (["train", MODEL, *EVIDENCE, "--no-labels"], 2, "say how target.onnx's images are prepared, with --preprocess"),
         (["train", MODEL, *EVIDENCE, "--preprocess", "imagnet"], 2, "is neither a preset"),
         (["train", MODEL, *EVIDENCE, "--preprocess", "imagenet"], 2, "mean and std of 3 channels"),
         (
@@ -214,7 +214,11 @@ def _missing_weights(folder: Path) -> Path:
         (["audit", MODEL, "x", "--alpha", "0.9"], 2, "0.9 is not in the range"),
         (["train", MODEL, *EVIDENCE, *DECLARED, "--module", "phi", "--layer", "1"], 2, "--module phi reads what the"),
         (["train", MODEL, *EVIDENCE, *DECLARED, "--views", "3"], 2, "'3' is not one of '2', '14', '26'"),
-        (["evaluate", MODEL, *EVIDENCE], 2, "say how target.onnx's images are prepared, with --preprocess"),
+        (
+            ["evaluate", MODEL, *EVIDENCE, "--no-labels"],
+            2,
+            "say how target.onnx's images are prepared, with --preprocess",
+        ),
         (
             ["evaluate", MODEL, *EVIDENCE, *DECLARED, "--modules", "cnn,nn"],
             2,
