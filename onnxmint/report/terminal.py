@@ -15,6 +15,7 @@ from onnxmint.report.names import visible
 from onnxmint.results.audit import AuditResult
 from onnxmint.results.auditor import AuditorFacts
 from onnxmint.results.facts import Baseline, Control, EvidenceFacts, MethodFacts
+from onnxmint.results.next_steps import NextStep
 from onnxmint.stats.estimates import Estimate, Performance
 
 _CONTROL_WORDS = {True: ("passed", "green"), False: ("FAILED", "bold yellow"), None: ("not run", "dim")}
@@ -43,8 +44,21 @@ def print_summary(result: AuditResult, console: Console, *, files: Sequence[Path
     _print_text(Text.assemble(word, f"  {visible(verdict.text)}"), console)
     if not verdict.stopped_by:
         _print_text(Text(_flagged_words(asked.flagged, asked.images, asked.alpha)), console)
+    print_next_steps(result.next_steps, console)
     print_warnings(result.warnings, console)
     print_files(files, console)
+
+
+def print_next_steps(steps: Sequence[NextStep], console: Console) -> None:
+    """Print what would help, most first."""
+    if not steps:
+        return
+    table = Table.grid(padding=(0, 2))
+    for number, step in enumerate(steps, start=1):
+        table.add_row(Text(f"{number}."), Text(visible(step.text), overflow="fold"))
+    console.print(Text("What would help, most first:", "bold"))
+    console.print(table, width=min(console.width, WIDEST))
+    console.print()
 
 
 def print_auditor(auditor: AuditorFacts, path: Path, console: Console) -> None:

@@ -20,6 +20,7 @@ from onnxmint.results.facts import (
     Units,
 )
 from onnxmint.results.json import Document
+from onnxmint.results.next_steps import NextStep
 from onnxmint.stats.estimates import Estimate, FloatArray, Performance
 from onnxmint.stats.guarantee import Guarantee
 
@@ -114,6 +115,7 @@ class AuditResult:
     histogram: Histogram
     scores: ScoreTable
     warnings: tuple[str, ...] = ()
+    next_steps: tuple[NextStep, ...] = ()  # what would help, most first; none where the audit sees what matters
 
 
 AUDIT = Document(

@@ -19,9 +19,11 @@ from onnxmint.results.audit import AuditResult, QuestionedFacts, Verdict
 from onnxmint.results.facts import Control, now
 from onnxmint.settings import AuditSettings
 from onnxmint.stats.estimates import Estimate
+from onnxmint.stats.share import Strength
 from onnxmint.verdict.answer import reach_verdict
 from onnxmint.verdict.findings import Question
 from onnxmint.verdict.gating import gate_and_yardstick
+from onnxmint.verdict.next_steps import Standing, next_steps
 from onnxmint.verdict.opinions import second_scores
 from onnxmint.verdict.scores import QuestionedScores, classes_of, flag_warnings, histogram, judge, prior_of, statistics
 from onnxmint.verdict.units import Units, as_units
@@ -29,6 +31,8 @@ from onnxmint.workflows.opening import Known, Ready, open_by_training, open_with
 from onnxmint.workflows.questioning import score, what_was_seen
 
 __all__ = ["Known", "audit"]
+
+_FEWEST = 2  # units on a side, below which there is no variance
 
 Rows = NDArray[np.int64]
 
@@ -112,7 +116,25 @@ def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult
             *_warnings(ready, asked, scored, units, settings),
             *flag_warnings(auditor.performance, scores, units, controls),
         ),
+        next_steps=next_steps(
+            Standing(
+                verdict=verdict,
+                controls=controls,
+                evidence=auditor.evidence,
+                method=auditor.method,
+                strength=_strength(units),
+                auc=auc,
+                questioned=len(units.score),
+                settings=settings,
+            )
+        ),
     )
+
+
+def _strength(units: Units) -> Strength | None:
+    """Return how well known members stand out, None where there are too few to say."""
+    known = units.known.groups()
+    return Strength.measured(known) if min(len(known.member), len(known.nonmember)) >= _FEWEST else None
 
 
 def _answer(

@@ -117,7 +117,7 @@ def test_json_is_alone_on_stdout(call: Run, images: Path, phi_file: Path) -> Non
     assert (code, err) == (0, "")
     keys = [
         "schema", "version", "created", "target", "preprocess", "method", "statistics", "evidence", "performance",
-        "baselines", "questioned", "verdict", "controls", "histogram", "warnings",
+        "baselines", "questioned", "verdict", "controls", "histogram", "warnings", "next_steps",
     ]  # fmt: skip
     assert list(report) == keys
     assert set(report["performance"]["tpr_at_fpr"]) == {"0.1", "0.01", "0.001"}
