@@ -31,7 +31,7 @@ GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
 
 @click.command("audit")
 @click.argument("model", type=click.Path(path_type=Path))
-@click.argument("images", metavar="IMAGES")
+@click.argument("images", metavar="IMAGES...", nargs=-1, required=True)
 @click.option("--auditor", "auditor_file", type=click.Path(path_type=Path), help="An auditor of MODEL, from train.")
 @click.option("--members", metavar="SRC", help="Images known to be in the training set, to train an auditor on.")
 @click.option("--nonmembers", metavar="SRC", help="Images known not to be in it.")
@@ -67,12 +67,12 @@ GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
 @quiet_option
 @json_option
 @click.pass_context
-def audit_command(ctx: click.Context, /, model: Path, images: str, **options: Any) -> None:
+def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], **options: Any) -> None:
     """Say which of IMAGES the classifier MODEL was trained on, with error rates.
 
     Needs an auditor of MODEL (--auditor), or known members and known non-members to train one on (--members,
     --nonmembers): no score has a meaning by itself. IMAGES and SRC are a folder, a Parquet file or folder, a CSV
-    of path,label, or WebDataset .tar shards.
+    of path,label, or WebDataset .tar shards; IMAGES also image files, and several places as one set.
 
     \b
     Examples:
@@ -84,7 +84,7 @@ def audit_command(ctx: click.Context, /, model: Path, images: str, **options: An
     Exit status: 0 done, 1 failed, 2 wrong usage;
     with --gate also 3 members found, 4 inconclusive.
     """
-    asked = _asked(ctx, model, (images,), options)
+    asked = _asked(ctx, model, images, options)
     if asked is None:
         ctx.exit(UsageError.exit_code)
     from rich.console import Console
@@ -100,7 +100,7 @@ def audit_command(ctx: click.Context, /, model: Path, images: str, **options: An
     as_json, gate = options.pop("as_json"), options.pop("gate")
     stage = stage_on_stderr(silent=options.pop("quiet"))
     settings, known = settings_of(AuditSettings, options), _known(options)
-    images = asked.images[0]
+    images = asked.images
     inputs, keeps, kept = inputs_of(model, options | {"images": images}), isinstance(known, Known), list["Auditor"]()
     with results_folder(output, "onnxmint-run", overwrite=overwrite, inputs=inputs, keeps=keeps) as folder:
 
@@ -180,10 +180,10 @@ def _refuse_training_options(ctx: click.Context) -> None:
             raise UsageError(f"--{option} is fixed in the auditor file; leave it out, or train another auditor")
 
 
-def _words(model: Path, images: str, options: dict[str, Any]) -> dict[str, Any]:
+def _words(model: Path, images: tuple[str, ...], options: dict[str, Any]) -> dict[str, Any]:
     """Return the command's words for run.toml, less what was not given, and the folder that its paths start from."""
     kept = {name: _plain(value) for name, value in options.items()}
-    return {"folder": str(Path.cwd()), "model": str(model), "images": images} | {
+    return {"folder": str(Path.cwd()), "model": str(model), "images": _plain(images)} | {
         name: value for name, value in kept.items() if value not in (None, [])
     }
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @click.command("check")
 @click.argument("model", type=click.Path(path_type=Path))
-@click.argument("images", metavar="SRC")
+@click.argument("images", metavar="SRC...", nargs=-1, required=True)
 @click.option(
     "--preprocess", metavar="PRESET|FILE",
     help=f"What you mean to declare: {PREPROCESS}. It is tried and judged.",
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 @seed_option
 @quiet_option
 @json_option
-def check_command(model: Path, images: str, output: Path | None, overwrite: bool, **options: Any) -> None:
+def check_command(model: Path, images: tuple[str, ...], output: Path | None, overwrite: bool, **options: Any) -> None:
     """Try the known preprocessings of MODEL on some images of SRC and rank them.
 
     An audit with other pixels than the model was trained on finds nothing. This command shows the model a sample

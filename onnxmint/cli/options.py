@@ -128,7 +128,8 @@ _KNOWN_IMAGES = (
         EvidenceSettings,
         "limit",
         metavar="N",
-        help="Use at most N members and N non-members, drawn at random with --seed.",
+        help="Use at most N members and N non-members, drawn at random with --seed; the others are known all the same: "
+        "none of them is questioned.",
     ),
 )
 _MODULE = (

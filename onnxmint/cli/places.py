@@ -158,7 +158,7 @@ def require_places(places: Iterable[str], words: str) -> None:
     for place in places:
         if not os.path.exists(parse_location(place).path):  # noqa: PTH110 - Path.exists raises on names that are too long
             raise ImagesError(
-                f"{place} ({words}) does not exist; give a folder of images, an image file, a Parquet file or folder, "
+                f"{place} does not exist ({words}); give a folder of images, an image file, a Parquet file or folder, "
                 "a CSV of path,label, or WebDataset .tar shards"
             )
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from onnxmint.engine.probe import Probe, Shown
 from onnxmint.engine.session import open_session
 from onnxmint.errors import ImagesError, ModelError
-from onnxmint.graph.running import first_line, patience, run_within, runtime_errors
+from onnxmint.graph.running import first_line, limited, patience, runtime_errors
 from onnxmint.graph.views import LABEL
 from onnxmint.images.chosen import Rows
 from onnxmint.images.entries import EncodedImage
@@ -106,10 +106,14 @@ class Worker:
 
     def _run(self, pixels: Pixels, told: Mapping[str, Rows], outputs: list[str]) -> list[Any]:
         feeds: dict[str, NDArray[Any]] = {self._input: pixels, **told}
-        if self._probe.seconds is None:
-            found: list[Any] = self._session.run(outputs, feeds)
-            return found
-        return run_within(self._session, outputs, feeds, patience(self._probe.seconds, len(pixels)))
+        with self._limit(len(pixels)) as options:
+            found: list[Any] = self._session.run(outputs, feeds, options)
+        return found
+
+    def _limit(self, batch: int) -> AbstractContextManager[Any]:
+        """Return the options of a run that ends in time, None where the probe sets no limit."""
+        seconds = self._probe.seconds
+        return nullcontext() if seconds is None else limited(patience(seconds, batch), batch)
 
     def _run_bound(self, pixels: Pixels, told: Mapping[str, Rows], outputs: list[str]) -> list[Any]:
         """Run by IO binding: one upload of uint8 pixels, outputs stay on the GPU as torch tensors."""
@@ -124,7 +128,8 @@ class Worker:
             binding.bind_cpu_input(name, value)
         for name in outputs:
             binding.bind_output(name, "cuda", 0)
-        self._session.run_with_iobinding(binding)
+        with self._limit(len(pixels)) as options:
+            self._session.run_with_iobinding(binding, options)
         return [torch.utils.dlpack.from_dlpack(value) for value in binding.get_outputs()]
 
 

@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 from onnxmint.errors import EvidenceError
 from onnxmint.evidence.copies import Copies, settle_copies
-from onnxmint.evidence.known import SIDES, Evidence
+from onnxmint.evidence.known import SIDES, Digests, Evidence
 from onnxmint.evidence.table import EvidenceTable, check_labels, divided, list_evidence
 from onnxmint.graph.load import TargetModel
 from onnxmint.images.classes import Numbering, read_names
 from onnxmint.images.cores import usable_cores
 from onnxmint.images.entries import ImageSource
-from onnxmint.images.facts import ImageFacts, look_at
+from onnxmint.images.facts import ImageFacts, digests, look_at
 from onnxmint.images.together import Together, open_together
 from onnxmint.preprocess.declared.names import declared_names
 from onnxmint.progress import Stage
@@ -75,6 +75,24 @@ def gather(
     facts = look_at_known(table, sources, rng=rng, stage=stage)
     evidence, settled = settle_copies(Evidence(table=table, sources=sources, facts=facts))
     return replace(evidence, table=divided(evidence.table, rng, folds=folds)), settled
+
+
+def with_others(evidence: Evidence, stage: Stage) -> Evidence:
+    """Return the evidence with the digests of all images that were given and are no rows: these are known as well.
+
+    They are decoded for it, which is all that `limit` does not save.
+    """
+    found, sides = [], []
+    for source, (member, words) in zip(evidence.sources, SIDES, strict=True):
+        rows = evidence.table.index[evidence.table.is_member == member]
+        wanted = {entry.index for entry in source.entries()} - set(rows.tolist())
+        if wanted:
+            name = f"other {words}, looked at"
+            found.append(digests(source, wanted=wanted, stage=stage, name=name, threads=usable_cores()))
+            sides.append(np.full(len(found[-1]), member))
+    if not found:
+        return evidence
+    return replace(evidence, others=Digests(digest=np.concatenate(found), is_member=np.concatenate(sides)))
 
 
 def look_at_known(table: EvidenceTable, sources: Sources, *, rng: np.random.Generator, stage: Stage) -> ImageFacts:

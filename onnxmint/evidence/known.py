@@ -16,6 +16,22 @@ SIDES = ((True, "members"), (False, "non-members"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Digests:
+    """Images of which no more is kept than that they are known.
+
+    Attributes:
+        digest: (n,) uint64, of their pixels.
+        is_member: (n,) bool, the side that each was given for.
+    """
+
+    digest: NDArray[np.uint64]
+    is_member: NDArray[np.bool_]
+
+
+NONE = Digests(digest=np.empty(0, np.uint64), is_member=np.empty(0, np.bool_))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """Known members and non-members.
 
@@ -23,11 +39,13 @@ class Evidence:
         table: which they are, one row an image.
         sources: where members and non-members are.
         facts: what they look like, row by row; of images that cannot be decoded nothing is known (NaN).
+        others: images that were given for known and are no rows: copies, and those that a limit left out.
     """
 
     table: EvidenceTable
     sources: tuple[ImageSource, ...]
     facts: ImageFacts
+    others: Digests = NONE
 
     def take(self, rows: Rows) -> "Evidence":
         """Return some rows, in this order."""

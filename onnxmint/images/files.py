@@ -2,13 +2,13 @@
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from onnxmint.errors import ImagesError
 from onnxmint.images.classes import Numbering
-from onnxmint.images.entries import EncodedImage, ImageEntry, too_large
+from onnxmint.images.entries import EncodedImage, ImageEntry, identity, too_large
 from onnxmint.images.passed import PassedOver, note_of
 
 
@@ -37,6 +37,10 @@ class FileSource:
     def entries(self) -> tuple[ImageEntry, ...]:
         """List the images."""
         return self._entries
+
+    def origins(self) -> tuple[Hashable, ...]:
+        """Return what each file is to the system."""
+        return tuple(identity(file) for file in self._files)
 
     def read(self, wanted: AbstractSet[int] | None = None) -> Iterator[EncodedImage]:
         """Yield the wanted images in order; a file that cannot be read carries its reason."""

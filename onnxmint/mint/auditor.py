@@ -5,8 +5,9 @@ the target, layer, preprocessing, evidence, performance, calibration) is JSON in
 """
 
 from collections.abc import Iterator, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -32,31 +33,56 @@ class Auditor(AuditorFacts):
         classes: the number of each class name, None where the known images have none: what questioned ones are read by.
         yardstick: held-out scores of known images: p-values, share, power and drawings come from these.
         traces: what later controls need of the known images.
+        seconds: that an image took in a trial run, None before there was one; a batch may take a multiple of it.
     """
 
     model: bytes
     classes: Numbering | None
     yardstick: Yardstick
     traces: Traces
+    seconds: float | None = None
 
     def to_metadata(self) -> dict[str, str]:
         """Return the metadata that goes into the file (everything but the graph)."""
         return {METADATA_KEY: AUDITOR.write(self, packed=True)}
 
 
-AUDITOR = Document(kind=Auditor, schema=SCHEMA, elsewhere=("model",), mend="train it again", error=ModelError)
+AUDITOR = Document(kind=Auditor, schema=SCHEMA, elsewhere=("model", "seconds"), mend="train it again", error=ModelError)
 
 
 def load_auditor(path: Path) -> Auditor:
-    """Read an auditor file; what it says is checked before anything of it runs.
+    """Read an auditor file; what it says is checked before anything of it runs, and then what its graph gives.
 
     Raises:
-        ModelError: the file is missing, no ONNX file, not an auditor of a version we know, or contradicts itself.
+        ModelError: the file is missing, no ONNX file, not an auditor of a version we know, contradicts itself, or its
+            graph is not one of an auditor.
+    """
+    from onnxmint.graph.merge import try_auditor
+
+    model, proto = _opened(path)
+    found = {entry.key: entry.value for entry in proto.metadata_props}
+    if METADATA_KEY not in found:
+        raise ModelError(f"{path} is an ONNX file but no auditor; make one with: onnxmint train")
+    auditor = AUDITOR.read(found[METADATA_KEY], f"the auditor {path}", model=model)
+    outputs, folds = {output.name for output in proto.graph.output}, auditor.method.folds
+    for wrong in (*_impossible(auditor, outputs), *_apart(auditor.yardstick, auditor.traces, folds)):
+        raise ModelError(f"the auditor {path}: {wrong}; train it again")
+    channels = 1 if auditor.preprocess.channels == "gray" else 3
+    size = (*(final_size(auditor.preprocess) or (1, 1)), channels)
+    return replace(auditor, seconds=try_auditor(proto, model, path, size=size, folds=folds))
+
+
+def _opened(path: Path) -> tuple[bytes, Any]:
+    """Return the content of a file and its graph, which may be looked at: the guard let it pass.
+
+    Raises:
+        ModelError: the file is missing, no ONNX file, or hostile.
     """
     import onnx
     from google.protobuf.message import DecodeError
 
     from onnxmint.graph.guard import check_proto, refuse_external_data
+    from onnxmint.graph.mending import read_texts
 
     try:
         model = path.read_bytes()
@@ -68,16 +94,10 @@ def load_auditor(path: Path) -> Auditor:
         raise ModelError(
             f"{path} is not an ONNX file, or incomplete; give the auditor.onnx that onnxmint train wrote"
         ) from None
+    read_texts(proto)
     check_proto(proto, path)
     refuse_external_data(proto, path)
-    found = {entry.key: entry.value for entry in proto.metadata_props}
-    if METADATA_KEY not in found:
-        raise ModelError(f"{path} is an ONNX file but no auditor; make one with: onnxmint train")
-    auditor = AUDITOR.read(found[METADATA_KEY], f"the auditor {path}", model=model)
-    outputs = {output.name for output in proto.graph.output}
-    for wrong in (*_impossible(auditor, outputs), *_apart(auditor.yardstick, auditor.traces, auditor.method.folds)):
-        raise ModelError(f"the auditor {path}: {wrong}; train it again")
-    return auditor
+    return model, proto
 
 
 def _impossible(found: Auditor, outputs: Set[str]) -> Iterator[str]:

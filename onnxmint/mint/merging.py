@@ -41,6 +41,7 @@ def check_parity(auditor: Auditor, fitted: Fitted) -> None:
         device=target.device,
         batch_size=len(sample.pixels),
         with_labels=sample.label is not None,
+        seconds=auditor.seconds,
     )
     found = to_numpy(Worker(probe).show(sample.pixels, sample.label)[SCORE]).astype(np.float64)
     worst = float(np.max(np.abs(found - sample.score) / np.maximum(1, np.abs(sample.score))))

@@ -170,7 +170,8 @@ class Traces:
     """What an auditor remembers of the known images, so that questioned ones can be held against them later.
 
     Attributes:
-        digest: (n,) uint64, of the pixels of every known image.
+        digest: (n,) uint64, of the pixels of every known image: first those that the yardstick numbers, then those that
+            were given and not used.
         is_member: (n,) bool, of each.
         features: (f, d) float32 of at most some thousand held-out non-members, that tell nothing of membership;
             (0, 0) when controls were switched off.

@@ -1,6 +1,6 @@
 """An audit: a target, what is known of it and questioned images in, a verdict out. Read `audit` from top to bottom."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from onnxmint.engine.local import Local
 from onnxmint.engine.observations import Engine
 from onnxmint.engine.target import target_facts
 from onnxmint.evidence.questioned import Questioned, look_at_questioned
+from onnxmint.images.sources import Place
 from onnxmint.mint.auditor import Auditor
 from onnxmint.preprocess.declaring import orientation_note
 from onnxmint.progress import Stage, quiet
@@ -39,7 +40,7 @@ Rows = NDArray[np.int64]
 
 def audit(
     model: str | Path,
-    images: str | Path,
+    images: Place | Sequence[Place],
     known: Auditor | Known,
     *,
     settings: AuditSettings | None = None,
@@ -50,7 +51,7 @@ def audit(
 
     Args:
         model: the target classifier, an ONNX file.
-        images: the questioned images (folder, Parquet, CSV or tar).
+        images: the questioned images (folder, image file, Parquet, CSV or tar); several places are one set.
         known: an auditor of this target, or known images to train one on.
         settings: level, prior, labels, groups, references, device; the defaults when None.
         stage: told of the progress.

@@ -1,12 +1,13 @@
 """Checking a preprocessing: the known ones are tried on some images of a target and ranked."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from onnxmint.controls.preparations import SAMPLE, check_source
 from onnxmint.engine.local import Local
 from onnxmint.evidence.gathering import given_classes
 from onnxmint.graph.load import load_target
-from onnxmint.images.sources import open_source
+from onnxmint.images.sources import Place, open_source
 from onnxmint.progress import Stage, quiet
 from onnxmint.results.check import CheckResult
 from onnxmint.settings import EvidenceSettings
@@ -14,7 +15,7 @@ from onnxmint.settings import EvidenceSettings
 
 def check(
     model: str | Path,
-    images: str | Path,
+    images: Place | Sequence[Place],
     *,
     settings: EvidenceSettings | None = None,
     sample: int = SAMPLE,
@@ -24,7 +25,8 @@ def check(
 
     Args:
         model: the target.
-        images: images like those it was trained on (folder, Parquet, CSV or tar), best with labels.
+        images: images like those it was trained on (folder, image file, Parquet, CSV or tar), best with labels; several
+            places are one set.
         settings: what was declared (`preprocess`), labels, device, batch size and seed; the defaults when None.
         sample: at most so many images, drawn at random.
         stage: told of the progress.

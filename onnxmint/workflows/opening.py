@@ -15,7 +15,7 @@ from onnxmint.errors import EvidenceError, ModelError, UsageError
 from onnxmint.evidence.table import check_labels, labels_of
 from onnxmint.graph.load import load_target
 from onnxmint.images.entries import ImageSource
-from onnxmint.images.sources import open_source, require_readable
+from onnxmint.images.sources import Place, open_source, require_readable
 from onnxmint.methods.references import Reference, open_references
 from onnxmint.mint.auditor import Auditor
 from onnxmint.settings import AuditSettings, EvidenceSettings, TrainSettings, module_kind
@@ -50,7 +50,9 @@ class Ready:
     twin: Target | None
 
 
-def open_with_auditor(model: str | Path, images: str | Path, auditor: Auditor, settings: AuditSettings) -> Ready:
+def open_with_auditor(
+    model: str | Path, images: Place | Sequence[Place], auditor: Auditor, settings: AuditSettings
+) -> Ready:
     """Open the target of an auditor and the questioned images."""
     target = _its_target(model, auditor, settings)
     source = open_source(images, group=settings.group, labels=settings.labels, classes=auditor.classes)
@@ -66,7 +68,7 @@ def open_with_auditor(model: str | Path, images: str | Path, auditor: Auditor, s
 
 def open_by_training(
     model: str | Path,
-    images: str | Path,
+    images: Place | Sequence[Place],
     known: Known,
     settings: AuditSettings,
     engine: Engine,

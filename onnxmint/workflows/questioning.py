@@ -53,6 +53,7 @@ def score(ready: Ready, asked: Questioned, settings: AuditSettings, engine: Engi
         batch_size=batch_for(settings.batch_size, auditor.method.views, target),
         with_labels=auditor.method.labels,
         reduce=_scoring,
+        seconds=auditor.seconds,
     )
     seen = engine.observe(probe, asked.images(asked.to_judge), name="scored")
     if not len(seen.row):

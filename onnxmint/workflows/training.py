@@ -15,7 +15,7 @@ from onnxmint.engine.local import Local
 from onnxmint.engine.observations import Engine
 from onnxmint.engine.target import Target, require_one_view, target_warnings, twin_of
 from onnxmint.errors import UsageError
-from onnxmint.evidence.gathering import gather
+from onnxmint.evidence.gathering import gather, with_others
 from onnxmint.graph.instrument import joined_name
 from onnxmint.graph.serial import require_one_file
 from onnxmint.images.together import Together
@@ -89,6 +89,7 @@ def train_on(target: Target, known: Together, settings: TrainSettings, engine: E
     read = what_is_read(target.layers, settings)
     classes = target.model.answer.classes
     evidence, copies = gather(known.sources, classes, settings, rng=rng, stage=engine.stage, folds=settings.folds)
+    evidence = with_others(evidence, engine.stage)
     references = given_references(settings.reference, target, evidence, settings, engine)
     fitted = fit_and_score(target, evidence, read, settings, engine)
     twin = twin_of(target, settings.seed) if settings.controls else None
@@ -150,13 +151,14 @@ def _auditor(
         yardstick=yardstick_of(fitted),
         controls=controls,
         traces=Traces(
-            digest=seen.evidence.facts.digest,
-            is_member=seen.evidence.table.is_member,
+            digest=np.concatenate([seen.evidence.facts.digest, seen.evidence.others.digest]),
+            is_member=np.concatenate([seen.evidence.table.is_member, seen.evidence.others.is_member]),
             features=watched.features,
             described=watched.described,
             difficulty=watched.ease,
             judged=watched.judged,
         ),
+        seconds=fitted.reading.exposed.graph.seconds,
         version=__version__,
         created=now(),
         warnings=(

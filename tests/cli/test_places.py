@@ -1,137 +1,85 @@
-"""What an audit is asked about, by the names of places; judged before anything heavy is imported."""
+"""Several places and single files on the command line: one set, every image named and counted once."""
 
-import subprocess
-import sys
+import json
+import tomllib
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
-from PIL import Image
 
-from onnxmint.cli.places import Parts, parts_in, settle
-from onnxmint.errors import UsageError
 from tests.cli.conftest import Run
-from tests.conftest import DEMO
+from tests.conftest import DEMO, KNOWN
 
-MODEL = DEMO / "target.onnx"
-HEAVY = ("torch", "onnx", "onnxruntime", "scipy", "pyarrow", "numpy", "PIL", "rich", "sklearn")
-
-
-def _folder(root: Path, *names: str) -> str:
-    for name in names:
-        (root / name).mkdir(parents=True)
-        Image.new("L", (28, 28), 90).save(root / name / "a.png")
-    return str(root)
+MODEL = str(DEMO / "target.onnx")
+FEW = ["--members", f"{KNOWN[0]}?rows=0:60", "--nonmembers", f"{KNOWN[1]}?rows=0:60", "--module", "phi"]
 
 
-@pytest.mark.parametrize(
-    ("names", "roles"),
-    [
-        (("members", "nonmembers", "questioned"), (0, 1, 2)),
-        (("Train", "held_out", "suspects"), (0, 1, 2)),
-        (("training-set", "Non-Members", "unknown"), (0, 1, 2)),
-        (("train", "val"), (0, 1, None)),
-        (("heldout", "questioned"), (None, 0, 1)),
-        (("questioned",), (None, None, 0)),
-    ],
-)
-def test_parts_are_known_by_their_usual_names(
-    tmp_path: Path, names: tuple[str, ...], roles: tuple[int | None, ...]
+@pytest.fixture
+def places(tmp_path: Path) -> tuple[Path, Path]:
+    """Two folders of six questioned images each, in folders of their class; equal names in both."""
+    found = tmp_path / "a", tmp_path / "b"
+    for number, row in enumerate(pq.read_table(DEMO / "questioned.parquet").slice(0, 12).to_pylist()):
+        folder = found[number % 2] / str(row["label"])
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{number // 2}.png").write_bytes(row["image"]["bytes"])
+    return found
+
+
+def test_several_folders_are_audited_as_one_set(
+    call: Run, places: tuple[Path, Path], phi_file: Path, tmp_path: Path
 ) -> None:
-    place = _folder(tmp_path / "images", *names)
-    members, nonmembers, questioned = (None if one is None else f"{place}/{names[one]}" for one in roles)
-    assert parts_in(place) == Parts(members=members, nonmembers=nonmembers, questioned=questioned)
+    code, _, err = call("audit", MODEL, "a", "b", "--auditor", phi_file, "-q", "-o", "run")
+    assert (code, err) == (0, "")
+    paths = pq.read_table(tmp_path / "run" / "scores.parquet")["path"].to_pylist()
+    assert len(set(paths)) == 12
+    assert {path.partition("/")[0] for path in paths} == {"a", "b"}
+    assert tomllib.loads((tmp_path / "run" / "run.toml").read_text())["command"]["images"] == ["a", "b"]
 
 
-@pytest.mark.parametrize("names", [("train",), ("bus", "car", "train"), ("cat", "dog"), ("test",)])
-def test_classes_and_single_folders_are_a_set_of_images(tmp_path: Path, names: tuple[str, ...]) -> None:
-    assert parts_in(_folder(tmp_path / "images", *names)) is None
-
-
-def test_tables_are_parts_too() -> None:
-    place = str(DEMO)
-    members, nonmembers, questioned = (f"{place}/{name}.parquet" for name in ("members", "nonmembers", "questioned"))
-    assert parts_in(place) == Parts(members=members, nonmembers=nonmembers, questioned=questioned)
-
-
-@pytest.mark.parametrize(
-    ("names", "words"),
-    [
-        (("train", "val", "test", "questioned"), "known non-members: test/, val/; say which with --nonmembers"),
-        (("train", "val", "photos"), "holds train/ and val/, and also photos/, of which the name does not say"),
-        (("train", "val", "suspects", "questions"), "questioned images: questions/, suspects/; give the right one as"),
-    ],
-)
-def test_names_that_are_not_clear_are_refused_with_the_candidates(
-    tmp_path: Path, call: Run, names: tuple[str, ...], words: str
+def test_folders_and_single_files_are_audited_and_what_is_there_twice_is_counted(
+    call: Run, places: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    code, out, err = call("audit", MODEL, _folder(tmp_path / "images", *names))
-    assert (code, out) == (2, "")
-    assert words in err
-
-
-def test_what_is_given_wins_over_what_is_found(tmp_path: Path) -> None:
-    place = _folder(tmp_path / "images", "train", "val", "suspects")
-    asked = settle((place,), "mine", None, complete=False)
-    assert (asked.members, asked.nonmembers, asked.images) == ("mine", f"{place}/val", (f"{place}/suspects",))
-    assert asked.found == f"found in {place}: val/ 1 image as known non-members; suspects/ 1 image as questioned images"
-    asked = settle((place,), "mine", "others", complete=True)
-    assert (asked.members, asked.nonmembers, asked.images) == ("mine", "others", (f"{place}/suspects",))
-    plain = settle((_folder(tmp_path / "data", "train", "val"),), "mine", "others", complete=True)
-    assert plain.images == (str(tmp_path / "data"),)
-    with pytest.raises(UsageError, match="test/, val/"):
-        settle((_folder(tmp_path / "all", "train", "val", "test"),), None, None, complete=False)
-
-
-def test_known_images_alone_are_no_question(tmp_path: Path, call: Run) -> None:
-    code, _, err = call("audit", MODEL, _folder(tmp_path / "images", "train", "val"))
-    assert code == 2
-    assert "and nothing questioned: put the images that you ask about into" in err
-    assert f"onnxmint evaluate {MODEL} --members {tmp_path}/images/train --nonmembers {tmp_path}/images/val" in err
-
-
-def test_questioned_images_alone_end_in_three_ways_on(tmp_path: Path, call: Run) -> None:
-    _folder(tmp_path, "train", "heldout")
-    code, out, err = call("audit", MODEL, _folder(tmp_path / "mine", "art"))
-    assert (code, out) == (2, "")
-    assert "Error: --members and --nonmembers missing (or --auditor): a score means something only" in err
-    assert "reads grey images of 28 x 28 pixels and tells 10 classes apart." in err
-    assert "Beside the images lie train/ and heldout/." in err
-    assert [line[:5] for line in err.splitlines() if line[:4] in ("  1.", "  2.", "  3.")] == [
-        "  1. ",
-        "  2. ",
-        "  3. ",
-    ]
-    assert "the names, or copies, of 1,000 images drawn at random from its" in err
-    assert max(len(line) for line in err.splitlines()[1:] if str(tmp_path) not in line) <= 88
-
-
-@pytest.mark.parametrize(
-    ("words", "code", "message"),
-    [
-        (["images", str(MODEL)], 2, f"images and {MODEL} are swapped: the model comes first, then the images"),
-        (["no.onnx", "images"], 1, "no.onnx does not exist"),
-        (["images", "images"], 1, "images is a folder; expected an ONNX file"),
-        ([str(MODEL), "nowhere"], 1, "nowhere (IMAGES) does not exist; give a folder"),
-        ([str(MODEL), "images", "--members", "no", "--nonmembers", "images"], 1, "no (known images) does not exist"),
-        ([str(MODEL), "images", "--members", "a", "--nonmembers", "b", "--auditor", "c"], 2, "give either --auditor"),
-    ],
-)
-def test_wrong_places_are_refused_in_one_line(
-    tmp_path: Path, call: Run, words: list[str], code: int, message: str
-) -> None:
-    _folder(tmp_path / "images", "a")
-    found, out, err = call("audit", *words)
-    assert (found, out) == (code, "")
-    assert message in err
-    assert err.count("\n") == 1
-
-
-def test_a_refusal_imports_nothing_heavy(tmp_path: Path) -> None:
-    program = (
-        "import sys; from onnxmint.cli.main import run; code = run(sys.argv[1:]); "
-        f"print(code, [name for name in {HEAVY} if name in sys.modules])"
+    single = next((tmp_path / "b").rglob("*.png")).relative_to(tmp_path)
+    twice = next((tmp_path / "a").rglob("*.png")).relative_to(tmp_path)
+    words = ["--preprocess", "0-1", "--no-labels", "--no-controls", "-q", "--json", "-o", "run"]
+    code, out, _ = call("audit", MODEL, "a", single, twice, *FEW, *words)
+    assert code == 0
+    report = json.loads(out)
+    assert report["questioned"]["images"] == 7
+    assert any(
+        f"1 images that are given twice, and were taken once (for example {twice})" in one for one in report["warnings"]
     )
-    place = _folder(tmp_path / "images", "train", "val", "test")
-    for words in (["audit", place, str(MODEL)], ["audit", str(MODEL), "no"], ["audit", str(MODEL), place]):
-        done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, check=True)
-        assert done.stdout.split(maxsplit=1)[1] == "[]\n", done
+    paths = pq.read_table(tmp_path / "run" / "scores.parquet")["path"].to_pylist()
+    assert str(single) in paths
+
+
+def test_a_place_of_several_is_no_output(call: Run, places: tuple[Path, Path], phi_file: Path, tmp_path: Path) -> None:
+    code, _, err = call("audit", MODEL, "a", "b", "--auditor", phi_file, "-q", "-o", "b", "--overwrite")
+    assert code == 2
+    assert "-o b would overwrite the images" in err
+    assert len(list((tmp_path / "b").rglob("*.png"))) == 6
+
+
+def test_a_place_named_twice_or_missing_is_one_line(call: Run, places: tuple[Path, Path], phi_file: Path) -> None:
+    assert "a is given twice; name each place once" in call("audit", MODEL, "a", "a", "--auditor", phi_file)[2]
+    assert "c does not exist" in call("audit", MODEL, "a", "c", "--auditor", phi_file)[2]
+    assert "Missing argument 'IMAGES" in call("audit", MODEL, "--auditor", phi_file)[2]
+
+
+def test_check_takes_several_places(call: Run, places: tuple[Path, Path]) -> None:
+    code, out, _ = call("check", MODEL, "a", "b", "-q", "--json")
+    assert code == 0
+    assert json.loads(out)["images"] == 12
+    assert json.loads(out)["source"] == "a + b"
+
+
+def test_what_was_given_as_known_is_never_questioned_whatever_the_limit(call: Run, tmp_path: Path) -> None:
+    words = ["--preprocess", "0-1", "--no-controls", "-q", "--limit", "45", "-o", "run", "--json"]
+    code, out, _ = call("audit", MODEL, f"{KNOWN[0]}?rows=50:80", *FEW, *words)
+    assert code == 0
+    report = json.loads(out)
+    assert report["questioned"]["images"] == 20
+    assert len(report["questioned"]["skipped"]) == 10
+    assert all(one["reason"].startswith("is a known member of the evidence") for one in report["questioned"]["skipped"])
+    code, out, _ = call("audit", MODEL, f"{KNOWN[0]}?rows=50:80", "--auditor", "run/auditor.onnx", "-q", "--json")
+    assert json.loads(out)["questioned"]["images"] == 20

@@ -8,9 +8,10 @@ import pytest
 
 from onnxmint.errors import EvidenceError, ImagesError
 from onnxmint.evidence.copies import Copies
-from onnxmint.evidence.gathering import gather, open_evidence
+from onnxmint.evidence.gathering import gather, open_evidence, with_others
 from onnxmint.evidence.known import Evidence
 from onnxmint.evidence.table import SHARES, TEST
+from onnxmint.images.facts import look_at
 from onnxmint.progress import quiet
 from onnxmint.settings import EvidenceSettings
 from tests.conftest import DEMO
@@ -51,6 +52,20 @@ def test_a_limit_draws_from_both_sides() -> None:
     table = _gathered(*sides, limit=45)[0].table
     assert (table.is_member.sum(), (~table.is_member).sum()) == (45, 45)
     assert table.index.max() > 45
+
+
+def test_images_that_a_limit_leaves_out_and_copies_are_known_all_the_same() -> None:
+    members, others = _source(60, seed=1, location="in"), _source(70, seed=2, location="out")
+    members.encoded[59] = others.encoded[0]  # on both sides
+    every = look_at(members, wanted=set(range(60)), stage=quiet, name="").digest.tolist()
+    for limit in (None, 45):
+        evidence = with_others(_gathered(members, others, limit=limit)[0], quiet)
+        digest = np.concatenate([evidence.facts.digest, evidence.others.digest])
+        is_member = np.concatenate([evidence.table.is_member, evidence.others.is_member])
+        assert set(every) == set(digest[is_member].tolist())
+        assert len(digest) == 130
+    alone = _gathered(_source(60, seed=3, location="in"), others)[0]
+    assert with_others(alone, quiet) is alone
 
 
 def test_an_image_that_cannot_be_decoded_keeps_its_row_and_is_a_copy_of_nothing() -> None:
