@@ -18,6 +18,7 @@ FalseDiscovery = Literal["bh", "storey"]
 CHECK = "check"
 """In place of a preprocessing: what fits labelled known images best is taken."""
 PValues = Literal["conservative", "smoothed"]
+Views = Literal[2, 14, 26]
 Guarantee = Literal["each", "average"]
 
 
@@ -143,7 +144,7 @@ class EvidenceSettings(ImageSettings):
     # preset, file or folder, or "check"; None takes what is declared beside the target, else what check finds
     preprocess: str | None = None
     classes: Path | None = None  # file that names the classes in the order of the target's outputs
-    views: Literal[2, 14, 26] = 26  # how many views the module `views` sees
+    views: Views = 26  # how many views the module `views` sees
     limit: Annotated[int, Within(low=1)] | None = None  # at most so many members and non-members
 
 
@@ -181,6 +182,7 @@ class AuditSettings(ImageSettings):
     prior: Annotated[float, Within(low=0, high=1, above=True, below=True)] | None = None
     # share of members that "no evidence" must have been able to notice
     relevant_share: Annotated[float, Within(low=0, high=1, above=True)] = 0.5
+    time: Annotated[float, Within(low=1)] | None = None  # seconds; fewer images and views are shown to end within them
     reference: tuple[Path, ...] = ()  # as in TrainSettings: the same models, shown the questioned images
     controls: bool = True
 

@@ -7,6 +7,7 @@ import click
 
 from onnxmint.cli import places
 from onnxmint.cli.options import (
+    Duration,
     batch_option,
     device_option,
     json_option,
@@ -58,6 +59,11 @@ GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
     AuditSettings, "guarantee",
     help="The level of the test holds for each of 95% of auditors, or, with more power, on average over auditors only.",
 )  # fmt: skip
+@click.option(
+    "--time", type=Duration(), metavar="TIME",
+    help="End within a time such as 10m or 2h: as many images and views are taken as fit, and the report says what "
+    "that costs in power.",
+)  # fmt: skip
 @click.option("--per-class", is_flag=True, help="P-values against non-members of the same class (100 or more of them).")
 @click.option("--gate", is_flag=True, help="Exit 3 when members are found and 4 when inconclusive, for use in CI.")
 @module_options
@@ -89,6 +95,7 @@ def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], *
         ctx.exit(UsageError.exit_code)
     from rich.console import Console
 
+    from onnxmint.cli.ahead import telling
     from onnxmint.cli.outputs import inputs_of, results_folder
     from onnxmint.cli.progress import stage_on_stderr
     from onnxmint.report.files import run_files
@@ -98,7 +105,8 @@ def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], *
 
     output, overwrite = options.pop("output"), options.pop("overwrite")
     as_json, gate = options.pop("as_json"), options.pop("gate")
-    stage = stage_on_stderr(silent=options.pop("quiet"))
+    silent = options.pop("quiet")
+    stage = stage_on_stderr(silent=silent)
     settings, known = settings_of(AuditSettings, options), _known(options)
     images = asked.images
     inputs, keeps, kept = inputs_of(model, options | {"images": images}), isinstance(known, Known), list["Auditor"]()
@@ -108,7 +116,8 @@ def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], *
             folder.keep("auditor.onnx", auditor.model)
             kept.append(auditor)
 
-        result = audit(model, images, known, settings=settings, stage=stage, keep=keep)
+        before = telling(stage, settings.time) if not silent else None
+        result = audit(model, images, known, settings=settings, stage=stage, keep=keep, before=before)
         auditor = kept[0] if isinstance(known, Known) else known
         words = _words(model, images, options | {"output": folder.place})
         files = folder.finish(run_files(result, run_settings=words, auditor=auditor.model))
@@ -135,8 +144,8 @@ def _asked(ctx: click.Context, model: Path, images: tuple[str, ...], options: di
     places.require_places([place for place in (members, nonmembers) if place], "known images")
     complete = auditor is not None or bool(members and nonmembers)
     asked = places.settle(images, members, nonmembers, complete=complete)
-    if not options["quiet"] and asked.found is not None:
-        click.echo(visible(asked.found), err=True)
+    if not options["quiet"]:
+        click.echo(visible(asked.found or f"reading {model} and {', '.join(images)}"), err=True)
     if not complete:
         places.require_questioned(asked, images[0], model)
     if auditor is not None or (asked.members and asked.nonmembers):

@@ -20,7 +20,8 @@ from onnxmint.results.audit import AuditResult, QuestionedFacts, Verdict
 from onnxmint.results.facts import Control, now
 from onnxmint.settings import AuditSettings
 from onnxmint.stats.estimates import Estimate
-from onnxmint.stats.share import Strength
+from onnxmint.stats.needed import scaled
+from onnxmint.stats.share import Strength, detectable_share
 from onnxmint.verdict.answer import reach_verdict
 from onnxmint.verdict.findings import Question
 from onnxmint.verdict.gating import gate_and_yardstick
@@ -28,7 +29,8 @@ from onnxmint.verdict.next_steps import Standing, next_steps
 from onnxmint.verdict.opinions import second_scores
 from onnxmint.verdict.scores import QuestionedScores, classes_of, flag_warnings, histogram, judge, prior_of, statistics
 from onnxmint.verdict.units import Units, as_units
-from onnxmint.workflows.opening import Known, Ready, open_by_training, open_with_auditor
+from onnxmint.workflows.foreseeing import power_words
+from onnxmint.workflows.opening import Before, Known, Ready, open_by_training, open_with_auditor
 from onnxmint.workflows.questioning import score, what_was_seen
 
 __all__ = ["Known", "audit"]
@@ -46,6 +48,7 @@ def audit(
     settings: AuditSettings | None = None,
     stage: Stage = quiet,
     keep: Callable[[Auditor], None] | None = None,
+    before: Before | None = None,
 ) -> AuditResult:
     """Say which of the questioned images a target was trained on, with error rates.
 
@@ -56,6 +59,7 @@ def audit(
         settings: level, prior, labels, groups, references, device; the defaults when None.
         stage: told of the progress.
         keep: given the auditor as soon as it is trained, so that whatever happens next costs no second training.
+        before: told what will be done, how long that takes here, and what would help, before anything long begins.
 
     Raises:
         OnnxmintError: one of its kinds, for files, options and devices that do not serve.
@@ -63,9 +67,9 @@ def audit(
     settings = settings or AuditSettings()
     engine = Local(stage)
     ready = (
-        open_by_training(model, images, known, settings, engine, keep)
+        open_by_training(model, images, known, settings, engine, keep, before)
         if isinstance(known, Known)
-        else open_with_auditor(model, images, known, settings)
+        else open_with_auditor(model, images, known, settings, before)
     )
     return _judge(ready, settings, engine)
 
@@ -115,6 +119,7 @@ def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult
         warnings=(
             *auditor.warnings,
             *_warnings(ready, asked, scored, units, settings),
+            *_cost_of_time(ready, units, settings),
             *flag_warnings(auditor.performance, scores, units, controls),
         ),
         next_steps=next_steps(
@@ -130,6 +135,23 @@ def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult
             )
         ),
     )
+
+
+def _cost_of_time(ready: Ready, units: Units, settings: AuditSettings) -> list[str]:
+    """Return what a time limit cost in power, nothing where it cost none."""
+    told, strength = ready.foreseen, _strength(units)
+    if told is None or settings.time is None or told.load == told.full:
+        return []
+    seen = unlimited = None
+    if strength is not None:
+        alpha, guarantee = settings.alpha, settings.guarantee
+        more = told.full.members / max(told.load.members, 1)
+        asked = told.full.questioned / told.load.questioned * len(units.score)
+        seen = detectable_share(strength, len(units.score), alpha=alpha, guarantee=guarantee)
+        unlimited = detectable_share(
+            scaled(strength, more) if more > 1 else strength, asked, alpha=alpha, guarantee=guarantee
+        )
+    return [power_words(told.full, told.load, seconds=settings.time, seen=seen, unlimited=unlimited)]
 
 
 def _strength(units: Units) -> Strength | None:

@@ -19,7 +19,9 @@ from onnxmint.images.sources import Place, open_source, require_readable
 from onnxmint.methods.references import Reference, open_references
 from onnxmint.mint.auditor import Auditor
 from onnxmint.settings import AuditSettings, EvidenceSettings, TrainSettings, module_kind
+from onnxmint.workflows.foreseeing import Foreseen, drawn, foresee, limited
 from onnxmint.workflows.preparing import prepared
+from onnxmint.workflows.stages import Shape, shape_of
 
 Rows = NDArray[np.int64]
 
@@ -48,22 +50,54 @@ class Ready:
     source: ImageSource
     references: Sequence[Reference]
     twin: Target | None
+    foreseen: Foreseen | None = None
+
+
+Before = Callable[[Foreseen], None]
+"""Told what an audit will do before it begins."""
 
 
 def open_with_auditor(
-    model: str | Path, images: Place | Sequence[Place], auditor: Auditor, settings: AuditSettings
+    model: str | Path,
+    images: Place | Sequence[Place],
+    auditor: Auditor,
+    settings: AuditSettings,
+    before: Before | None = None,
 ) -> Ready:
     """Open the target of an auditor and the questioned images."""
     target = _its_target(model, auditor, settings)
     source = open_source(images, group=settings.group, labels=settings.labels, classes=auditor.classes)
     _require_labels(auditor, labels_of(source.entries()), target, source.location)
+    shape = shape_of(target, None, views=auditor.method.views, controls=settings.controls)
+    told = _foreseen(target, (), source, shape, settings, before, views=max(auditor.method.views, 1))
     return Ready(
         auditor=auditor,
         target=target,
-        source=source,
+        source=source if told is None else drawn(source, told.load.questioned, settings.seed),
         references=_references(target, auditor, settings),
         twin=twin_of(target, auditor.method.seed) if settings.controls else None,
+        foreseen=told,
     )
+
+
+def _foreseen(
+    target: Target,
+    known: tuple[ImageSource, ...],
+    asked: ImageSource,
+    shape: Shape,
+    settings: AuditSettings,
+    before: Before | None,
+    *,
+    views: int,
+    limit: int | None = None,
+) -> Foreseen | None:
+    """Look ahead and tell of it; None where nobody asks and no time is set, so that nothing is measured."""
+    if before is None and settings.time is None:
+        return None
+    told = foresee(target, known, asked, shape, settings, views=views, limit=limit)
+    if before is not None:
+        before(told)
+    return told
 
 
 def open_by_training(
@@ -73,6 +107,7 @@ def open_by_training(
     settings: AuditSettings,
     engine: Engine,
     keep: Callable[[Auditor], None] | None,
+    before: Before | None = None,
 ) -> Ready:
     """Train an auditor, having refused first what would be refused after the training."""
     from onnxmint.workflows.training import train_on
@@ -89,7 +124,15 @@ def open_by_training(
             f"the known images have labels, but not all images in {asked.location} have one, so their scores would not "
             "compare: give labels, or use --no-labels"
         )
-    trained = train_on(target, together, known.training, engine)
+    training = known.training
+    shape = shape_of(target, training, views=training.views, controls=training.controls)
+    ahead = _foreseen(
+        target, together.sources, asked, shape, settings, before, views=training.views, limit=training.limit
+    )
+    if ahead is not None:
+        training = limited(training, ahead.load, ahead.full)
+        asked = drawn(asked, ahead.load.questioned, settings.seed)
+    trained = train_on(target, together, training, engine)
     if keep is not None:
         keep(trained.auditor)
     return Ready(
@@ -98,6 +141,7 @@ def open_by_training(
         source=asked,
         references=trained.references,
         twin=trained.twin,
+        foreseen=ahead,
     )
 
 
@@ -108,7 +152,7 @@ def _its_target(model: str | Path, auditor: Auditor, settings: AuditSettings) ->
 
 
 def _require_labels(auditor: Auditor, labels: Rows | None, target: Target, place: str) -> None:
-    """Refuse labels that do not fit, and their absence where the auditor has to be told them."""
+    """Refuse labels that do not fit, and their absence where the auditor has to be ahead them."""
     check_labels(labels, target.model.answer.classes, place)
     if auditor.method.labels and labels is None:
         raise EvidenceError(

@@ -103,7 +103,7 @@ def test_audit_with_an_auditor_writes_a_run(call: Run, images: Path, phi_file: P
     code, out, err = call("audit", MODEL, images, "--auditor", phi_file, "-o", "run")
     assert code == 0
     assert "report.html" in out
-    assert "questioned, scored: 12" in err
+    assert "showing the model 12 questioned images (2 views each): 12 in" in err
     report = json.loads((tmp_path / "run" / "report.json").read_text())
     assert report["questioned"]["images"] == 12
     page = (tmp_path / "run" / "report.html").read_text()
