@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from onnxmint.cli import places
+from onnxmint.cli.grouped import GroupedCommand
 from onnxmint.cli.options import (
     Duration,
     batch_option,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
 
 
-@click.command("audit")
+@click.command("audit", cls=GroupedCommand)
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("images", metavar="IMAGES...", nargs=-1, required=True)
 @click.option("--auditor", "auditor_file", type=click.Path(path_type=Path), help="An auditor of MODEL, from train.")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from onnxmint.cli.grouped import GroupedCommand
 from onnxmint.cli.options import (
     PREPROCESS,
     answer_option,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from onnxmint.results.check import CheckResult, VariantResult
 
 
-@click.command("check")
+@click.command("check", cls=GroupedCommand)
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("images", metavar="SRC...", nargs=-1, required=True)
 @click.option(

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from onnxmint.cli.grouped import GroupedCommand
 from onnxmint.cli.options import (
     batch_option,
     device_option,
@@ -19,7 +20,7 @@ from onnxmint.cli.places import require_model, require_places
 from onnxmint.settings import TrainSettings
 
 
-@click.command("train")
+@click.command("train", cls=GroupedCommand)
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--members", required=True, metavar="SRC", help="Images known to be in the training set.")
 @click.option("--nonmembers", required=True, metavar="SRC", help="Images known not to be in it.")

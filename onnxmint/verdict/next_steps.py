@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from onnxmint.results.audit import Verdict
 from onnxmint.results.facts import Control, EvidenceFacts, MethodFacts
 from onnxmint.results.next_steps import NextStep
-from onnxmint.settings import AuditSettings
+from onnxmint.settings import AuditSettings, module_kind
 from onnxmint.stats.estimates import Estimate
 from onnxmint.stats.needed import evidence_needed, expected, scaled, smallest_auc
 from onnxmint.stats.share import Strength, questioned_needed
@@ -100,7 +100,7 @@ def _references(found: Standing) -> list[NextStep]:
 
 def _views(found: Standing) -> list[NextStep]:
     views = found.method.views
-    if not 1 < views < _MOST_VIEWS:
+    if not module_kind(found.method.name).views or views >= _MOST_VIEWS:
         return []
     text = (
         f"Show the model {_MOST_VIEWS} views of each image instead of {views} (--views): slower, and a little better."
