@@ -4,7 +4,7 @@ Settings check themselves when they are made, with the sentences of the command 
 """
 
 import types
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -98,6 +98,12 @@ def module_kind(name: ModuleName) -> ModuleKind:
     return found
 
 
+def readers_of_layers(last: str) -> str:
+    """Return the names of the modules that read a layer, for --help: "a, b or c" when the last word between is "or"."""
+    *first, final = (kind.name for kind in MODULES if kind.reads == "layer")
+    return f"{', '.join(first)} {last} {final}" if first else final
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfModules:
     """Names of modules that a setting may have; `auto` adds that word, `fitted` leaves out those that learn nothing."""
@@ -129,11 +135,11 @@ class ImageSettings:
             UsageError: naming the setting and what it may be.
         """
         hints = get_type_hints(type(self), include_extras=True)
-        for field in fields(self):
-            value = getattr(self, field.name)
-            wrong = _wrong(value, hints[field.name])
+        for one in fields(self):
+            value = getattr(self, one.name)
+            wrong = _wrong(value, hints[one.name])
             if wrong is not None:
-                raise UsageError(f"Invalid value for '{field.name}': {wrong}.")
+                raise UsageError(f"Invalid value for '{one.name}': {wrong}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +170,9 @@ class EvaluateSettings(EvidenceSettings):
     """What is compared on the known images."""
 
     layers: tuple[str, ...] = ("auto",)  # as in TrainSettings.layers; "all" for all
-    modules: tuple[Annotated[str, OfModules(fitted=True)], ...] = ("views", "cnn", "vanilla")
+    modules: tuple[Annotated[str, OfModules(fitted=True)], ...] = field(
+        default_factory=lambda: OfModules(fitted=True).names  # all that learn
+    )
     reference: Path | None = None  # folder of reference models
 
 

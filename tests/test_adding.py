@@ -1,5 +1,6 @@
 """CONTRIBUTING holds: one file and one row are a module, or a control, in --help, evaluate, audit and report."""
 
+import subprocess
 import sys
 import types
 from pathlib import Path
@@ -103,6 +104,31 @@ def test_a_control_is_one_file_and_one_row() -> None:
 def test_help_names_every_module() -> None:
     said = CliRunner().invoke(train_command, ["--help"]).output
     assert all(f"{kind.name}" in said for kind in settings.MODULES)
+
+
+@pytest.mark.usefixtures("made_up_module")
+def test_an_evaluation_compares_every_module_that_learns() -> None:
+    assert EvaluateSettings().modules == ("views", "cnn", "vanilla", "mean")
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("train", ("mean reads the mean of one --layer", "Layer that cnn, vanilla or mean reads")),
+        ("evaluate", ("default: views,cnn,vanilla,mean", "Layers that cnn, vanilla and mean read")),
+    ],
+)
+def test_a_new_row_shows_up_in_help(command: str, said: tuple[str, ...]) -> None:
+    """Help is written when a command is imported, so the row is there before."""
+    code = (
+        "from onnxmint import settings\n"
+        "row = settings.ModuleKind(name='mean', words='reads the mean of one --layer', reads='layer')\n"
+        "settings.MODULES = (*settings.MODULES, row)\n"
+        f"from onnxmint.cli.main import main\nmain([{command!r}, '--help'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    folded = " ".join(done.stdout.split())
+    assert all(words in folded for words in said)
 
 
 def test_contributing_says_how_to_add_each_thing() -> None:

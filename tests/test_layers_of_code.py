@@ -63,8 +63,9 @@ def _callers_of(name: str) -> set[str]:
 
 
 def test_models_are_shown_images_in_few_places() -> None:
-    """Workflows, what fits modules, what asks references, and the one control that judges how images are shown."""
+    """Workflows, what fits and exports modules, what asks references, and the one control of how images are shown."""
     rooms = {file for file in _callers_of("observe") if not file.startswith("workflows/")}
     assert rooms == {
-        "controls/preparations.py", "methods/given.py", "methods/references.py", "mint/contest.py", "mint/fitting.py",
+        "controls/preparations.py", "methods/given.py", "methods/references.py",
+        "mint/contest.py", "mint/fit_and_score.py", "mint/merging.py",
     }  # fmt: skip

@@ -176,7 +176,13 @@ def _known(options: dict[str, Any]) -> "Auditor | Known":
     from onnxmint.workflows.auditing import Known
 
     if options["auditor_file"] is not None:
-        return load_auditor(options["auditor_file"])
+        auditor = load_auditor(options["auditor_file"])
+        if auditor.method.labels and not options["labels"]:
+            raise UsageError(
+                "--no-labels does not fit this auditor, which was trained with labels; leave it out, or train another "
+                "auditor with --no-labels"
+            )
+        return auditor
     training = settings_of(TrainSettings, options)
     return Known(members=options["members"], nonmembers=options["nonmembers"], training=training)
 

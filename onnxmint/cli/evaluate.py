@@ -18,7 +18,7 @@ from onnxmint.cli.options import (
     setting,
     settings_of,
 )
-from onnxmint.settings import EvaluateSettings
+from onnxmint.settings import EvaluateSettings, readers_of_layers
 
 
 def _listed(_: click.Context, __: click.Parameter, words: str) -> tuple[str, ...]:
@@ -34,10 +34,11 @@ def _listed(_: click.Context, __: click.Parameter, words: str) -> tuple[str, ...
 @overwrite_option
 @click.option(
     "--layers", default="auto", show_default=True, metavar="A,B,...|all", callback=_listed,
-    help="Layers that cnn and vanilla read: names or indices of onnxmint layers, auto, penultimate, logits, or all.",
+    help=f"Layers that {readers_of_layers('and')} read: names or indices of onnxmint layers, auto, penultimate, "
+    "logits, or all.",
 )  # fmt: skip
 @click.option(
-    "--modules", default="views,cnn,vanilla", show_default=True, metavar="A,B,...", callback=_listed,
+    "--modules", default=",".join(EvaluateSettings().modules), show_default=True, metavar="A,B,...", callback=_listed,
     help="MINT modules to fit.",
 )  # fmt: skip
 @setting(

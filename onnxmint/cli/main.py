@@ -60,7 +60,7 @@ class LazyGroup(click.Group):
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Start with: onnxmint demo",
 )
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.option("--debug", is_flag=True, help="Show the traceback of a defect.")
 @click.version_option(__version__, "-V", "--version", prog_name="onnxmint")
 def cli(debug: bool) -> None:
     """Ask an ONNX image classifier which images it was trained on."""
@@ -93,7 +93,7 @@ def run(arguments: list[str] | None = None) -> int:
         return _stopped(problem)
     except Exception as problem:
         broken = broken_output(problem)
-        if broken is None and debug:
+        if broken is None and debug and not isinstance(problem, OnnxmintError):
             raise
         return explain(problem) if broken is None else _no_output(broken)
     broken = broken_output()

@@ -8,7 +8,15 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_t
 
 import click
 
-from onnxmint.settings import MODULES, EvidenceSettings, ImageSettings, OfModules, TrainSettings, without_none
+from onnxmint.settings import (
+    MODULES,
+    EvidenceSettings,
+    ImageSettings,
+    OfModules,
+    TrainSettings,
+    readers_of_layers,
+    without_none,
+)
 
 Command = Callable[..., Any]
 _SECONDS = {"s": 1, "m": 60, "min": 60, "": 60, "h": 3600}
@@ -162,8 +170,8 @@ _MODULE = (
         show_default="auto",
         default=("auto",),
         metavar="LAYER",
-        help="Layer that cnn or vanilla reads: a name or index of onnxmint layers, auto, penultimate, logits. Several "
-        "are read as one.",
+        help=f"Layer that {readers_of_layers('or')} reads: a name or index of onnxmint layers, auto, penultimate, "
+        "logits. Several are read as one.",
     ),
     setting(
         TrainSettings,

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.controls.advice import Tried, advised, measure, ranked
+from onnxmint.controls.class_order import class_order
+from onnxmint.cores import usable_cores
 from onnxmint.engine.observations import Engine
 from onnxmint.engine.probe import ANSWER, expose
 from onnxmint.engine.session import choose_device
@@ -19,10 +21,10 @@ from onnxmint.errors import ImagesError, OnnxmintError, UsageError
 from onnxmint.evidence.table import labels_of
 from onnxmint.graph.load import TargetModel
 from onnxmint.images.chosen import Decoded, Images
-from onnxmint.images.cores import usable_cores
 from onnxmint.images.entries import EncodedImage, ImageSource, size_of
 from onnxmint.images.flight import in_order
-from onnxmint.images.opening import Stored, stored
+from onnxmint.images.passed import why_fewer
+from onnxmint.images.pillow import Stored, stored
 from onnxmint.preprocess.declaring import Declarations, declarations, resolved_for
 from onnxmint.preprocess.decoding import decode, final_size
 from onnxmint.preprocess.spec import PreprocessSpec, Size
@@ -83,26 +85,13 @@ def check_source(
     trial = _Trial(target, source, settings, sample, engine)
     said = declarations(settings.preprocess, target)
     declared, classes = said.meant, target.answer.classes
-    scalings = _scalings(said, target)
-    tried = trial.run(scalings, "trying scalings")
-    if trial.turned:
-        scalings = (*scalings, *(other for one in scalings for other in variants_of_orientation(one)))
-        tried += trial.run(scalings, "trying orientations")
-        best_way = ranked(tried, classes, trial.rng)[0][0].variant
-        scalings = tuple(one for one in scalings if one.spec.orientation == best_way.spec.orientation)
-    if (size := trial.needs_resizing()) is not None:
-        likely = [row.variant for row in ranked(tried, classes, trial.rng)[0][:_RESIZED]]
-        tried += trial.run(_resizings(likely, size), "trying ways to resize")
-        best_way = ranked(tried, classes, trial.rng)[0][0].variant
-        again = [other for other in _resizings(scalings, size) if other.same_geometry(best_way)]
-        tried += trial.run(again, "trying scalings again")
-        best_way = ranked(tried, classes, trial.rng)[0][0].variant
-        tried += trial.run(variants_of_filtering(best_way), "trying filters")
-    rows, ranked_by = ranked(tried, classes, trial.rng)
+    rows, ranked_by = ranked(_tried(trial, said, target), classes, trial.rng)
     best = rows[0]
-    numbers = None
-    if ranked_by == "best_permutation_accuracy" and best.labels is not None:
+    numbers = order = None
+    if best.labels is not None and ranked_by == "best_permutation_accuracy":
         numbers = best_renumbering(best.labels, best.predicted, classes)
+    if best.labels is not None and ranked_by != "score":
+        order = class_order(source, numbers, best.labels, best.predicted, classes)
     key = None if declared is None else trial.key(declared)
     found = CheckResult(
         model=str(target.path),
@@ -117,12 +106,33 @@ def check_source(
         advice="",
         variants=tuple(row.result for row in rows),
         renumbering=numbers,
+        order=order,
         raw=target.input.raw,
         outside=label_without_output(best.labels, classes),
         enough=best.labels is None or enough_for_any(best.labels),
         notes=said.notes,
     )
     return advised(found)
+
+
+def _tried(trial: "_Trial", said: Declarations, target: TargetModel) -> list[Tried]:
+    """Return what the target says of the sample under every preparation that is worth trying."""
+    classes, scalings = target.answer.classes, _scalings(said, target)
+    tried = trial.run(scalings, "trying scalings")
+    if trial.turned:
+        scalings = (*scalings, *(other for one in scalings for other in variants_of_orientation(one)))
+        tried += trial.run(scalings, "trying orientations")
+        best_way = ranked(tried, classes, trial.rng)[0][0].variant
+        scalings = tuple(one for one in scalings if one.spec.orientation == best_way.spec.orientation)
+    if (size := trial.needs_resizing()) is not None:
+        likely = [row.variant for row in ranked(tried, classes, trial.rng)[0][:_RESIZED]]
+        tried += trial.run(_resizings(likely, size), "trying ways to resize")
+        best_way = ranked(tried, classes, trial.rng)[0][0].variant
+        again = [other for other in _resizings(scalings, size) if other.same_geometry(best_way)]
+        tried += trial.run(again, "trying scalings again")
+        best_way = ranked(tried, classes, trial.rng)[0][0].variant
+        tried += trial.run(variants_of_filtering(best_way), "trying filters")
+    return tried
 
 
 class _Trial:
@@ -209,8 +219,8 @@ class _Trial:
                 advance(1)
         if not pixels:
             raise ImagesError(
-                f"none of the {len(self.entries)} images drawn from {self.source.location} could be read; the first: "
-                f"{skipped[0].path} {skipped[0].reason}"
+                f"none of the {len(self.entries)} images drawn from {self.source.location} could be read"
+                f"{why_fewer(self.source, skipped, none=True)}"
             )
         self.unreadable = self.unreadable or skipped
         return _Pixels(index=np.array(index, np.int64), pixels=np.stack(pixels), sizes=frozenset(sizes))

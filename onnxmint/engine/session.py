@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from onnxmint.cores import usable_cores
 from onnxmint.errors import DeviceError, ModelError
 from onnxmint.graph.runtime import LARGEST_FOLDED, first_line, installed_runtime, runtime_errors, several_runtimes
-from onnxmint.images.cores import usable_cores
 from onnxmint.settings import DeviceKind
 
 CPU = "CPUExecutionProvider"

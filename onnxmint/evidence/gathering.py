@@ -6,15 +6,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxmint.cores import usable_cores
 from onnxmint.errors import EvidenceError
 from onnxmint.evidence.copies import Copies, settle_copies
-from onnxmint.evidence.known import SIDES, Digests, Evidence
-from onnxmint.evidence.table import EvidenceTable, check_labels, divided, list_evidence
+from onnxmint.evidence.known import SIDES, Evidence, Others
+from onnxmint.evidence.table import EvidenceTable, check_labels, divided, list_evidence, require_enough
 from onnxmint.graph.load import TargetModel
 from onnxmint.images.classes import Numbering, read_names
-from onnxmint.images.cores import usable_cores
 from onnxmint.images.entries import ImageSource
-from onnxmint.images.facts import ImageFacts, digests, look_at
+from onnxmint.images.facts import ImageFacts, look_at
+from onnxmint.images.known_copies import Looks
+from onnxmint.images.passed import why_fewer
 from onnxmint.images.together import Together, open_together
 from onnxmint.preprocess.declared.names import declared_names
 from onnxmint.progress import Stage
@@ -74,25 +76,36 @@ def gather(
             check_labels(table.labels[table.is_member == member], classes, source.location)
     facts = look_at_known(table, sources, rng=rng, stage=stage)
     evidence, settled = settle_copies(Evidence(table=table, sources=sources, facts=facts))
-    return replace(evidence, table=divided(evidence.table, rng, folds=folds)), settled
+    try:
+        return replace(evidence, table=divided(evidence.table, rng, folds=folds)), settled
+    except EvidenceError as problem:
+        if settled.left_out_images:
+            gone = settled.known - len(evidence.table.index)
+            problem.add_note(f"{gone:,} were left out as copies, for example {settled.left_out_images[0]}")
+        raise
 
 
 def with_others(evidence: Evidence, stage: Stage) -> Evidence:
-    """Return the evidence with the digests of all images that were given and are no rows: these are known as well.
+    """Return the evidence with the looks of all images that were given and are no rows: these are known as well.
 
     They are decoded for it, which is all that `limit` does not save.
     """
-    found, sides = [], []
+    found, sides = list[ImageFacts](), []
     for source, (member, words) in zip(evidence.sources, SIDES, strict=True):
         rows = evidence.table.index[evidence.table.is_member == member]
         wanted = {entry.index for entry in source.entries()} - set(rows.tolist())
         if wanted:
             name = f"other {words}, looked at"
-            found.append(digests(source, wanted=wanted, stage=stage, name=name, threads=usable_cores()))
-            sides.append(np.full(len(found[-1]), member))
+            facts = look_at(
+                source, wanted=wanted, stage=stage, name=name, threads=usable_cores(), pixel_facts=frozenset()
+            )
+            found.append(facts)
+            sides.append(np.full(len(facts.index), member))
     if not found:
         return evidence
-    return replace(evidence, others=Digests(digest=np.concatenate(found), is_member=np.concatenate(sides)))
+    both = ImageFacts.joined(found)
+    looks = Looks(digest=both.digest, phash=both.phash, thumb=both.thumb)
+    return replace(evidence, others=Others(looks=looks, is_member=np.concatenate(sides)))
 
 
 def look_at_known(table: EvidenceTable, sources: Sources, *, rng: np.random.Generator, stage: Stage) -> ImageFacts:
@@ -105,7 +118,7 @@ def look_at_known(table: EvidenceTable, sources: Sources, *, rng: np.random.Gene
         stage: told of the progress.
 
     Raises:
-        EvidenceError: no image of a side can be decoded.
+        EvidenceError: too few images of a side can be decoded.
     """
     rows, seen = [], []
     for source, (member, words) in zip(sources, SIDES, strict=True):
@@ -119,11 +132,13 @@ def look_at_known(table: EvidenceTable, sources: Sources, *, rng: np.random.Gene
             threads=usable_cores(),
             pixel_facts=set(drawn.tolist()),
         )
-        if not len(facts.index):
-            first = facts.unreadable[0]
+        count = len(facts.index)
+        if not count:
             raise EvidenceError(
-                f"none of the known {words} in {source.location} can be decoded; the first: {first.path} {first.reason}"
+                f"none of the known {words} in {source.location} can be decoded"
+                f"{why_fewer(source, facts.unreadable, none=True)}"
             )
+        require_enough(count, f"{words} of {len(mine):,}", why_fewer(source, facts.unreadable))
         row_of = dict(zip(table.index[mine].tolist(), mine.tolist(), strict=True))
         missing = sorted(set(row_of) - set(facts.index.tolist()))
         both = ImageFacts.joined([facts, *([_unseen(np.array(missing, np.int64), facts, rng)] if missing else [])])

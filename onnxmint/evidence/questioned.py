@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxmint.cores import usable_cores
+from onnxmint.errors import ImagesError
 from onnxmint.evidence.copies import group_copies
 from onnxmint.evidence.table import groups_of, labels_of
 from onnxmint.images.chosen import Images, Part
-from onnxmint.images.cores import usable_cores
 from onnxmint.images.entries import ImageEntry, ImageSource
 from onnxmint.images.facts import ImageFacts, look_at
 from onnxmint.progress import Stage
@@ -56,15 +57,25 @@ class Questioned:
 
     def groups(self, rows: Rows) -> Rows | None:
         """Return groups of some rows, ascending, near copies joined; None when each image stands for itself."""
-        entries = [self.entries[row] for row in rows.tolist()]
-        index = np.array([entry.index for entry in entries], np.int64)
-        seen = np.searchsorted(self.facts.index, index)
-        return group_copies(self.facts.take(seen), groups_of(entries))
+        return group_copies(self.facts.take(self._seen(rows)), groups_of([self.entries[row] for row in rows.tolist()]))
 
     def digest(self, rows: Rows) -> NDArray[np.uint64]:
         """Return (n,) digests of the pixels of some rows that can be decoded."""
+        return self.facts.digest[self._seen(rows)]
+
+    def _seen(self, rows: Rows) -> Rows:
+        """Return the rows of `facts` that some rows are.
+
+        Raises:
+            ImagesError: an image was not decoded when it was looked at, and was later.
+        """
         index = np.array([self.entries[row].index for row in rows.tolist()], np.int64)
-        return self.facts.digest[np.searchsorted(self.facts.index, index)]
+        place = np.searchsorted(self.facts.index, index)
+        there = np.isin(index, self.facts.index)
+        if not there.all():
+            path = self.entries[rows[~there][0]].path
+            raise ImagesError(f"{path} could not be decoded at first, and could later: it was changed; run again")
+        return place
 
     def row_of(self, index: Rows) -> Rows:
         """Return the rows of some positions in the source."""

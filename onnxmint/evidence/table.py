@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from onnxmint.errors import EvidenceError, ImagesError
 from onnxmint.images.entries import ImageEntry, ImageSource
+from onnxmint.images.passed import why_fewer
 from onnxmint.stats.partition import divide
 
 FIT = (0, 1, 2, 3, 4)  # folds
@@ -86,7 +87,8 @@ def list_evidence(
     kept = [_draw(source.entries(), limit, rng) for source in (members, nonmembers)]
     entries = [*kept[0], *kept[1]]
     is_member = np.arange(len(entries)) < len(kept[0])
-    _check_enough(is_member)
+    for source, name, side in ((members, "members", kept[0]), (nonmembers, "non-members", kept[1])):
+        require_enough(len(side), name, why_fewer(source))
     return EvidenceTable(
         index=np.array([entry.index for entry in entries], np.int64),
         is_member=is_member,
@@ -108,7 +110,8 @@ def divided(table: EvidenceTable, rng: np.random.Generator, *, folds: int | None
     Raises:
         EvidenceError: too few groups.
     """
-    _check_enough(table.is_member)
+    require_enough(int(table.is_member.sum()), "members")
+    require_enough(int((~table.is_member).sum()), "non-members")
     _check_groups(table.groups, table.is_member)
     if folds is None:
         return replace(table, part=divide(table.is_member, table.labels, table.groups, rng, shares=SHARES))
@@ -116,13 +119,22 @@ def divided(table: EvidenceTable, rng: np.random.Generator, *, folds: int | None
     return replace(table, part=np.full(len(fold), TEST, np.int8), fold=fold)
 
 
-def _check_enough(is_member: NDArray[np.bool_]) -> None:
-    for name, count in (("members", int(is_member.sum())), ("non-members", int((~is_member).sum()))):
-        if count < MINIMUM:
-            raise EvidenceError(
-                f"{count} known {name} are too few to fit, calibrate and test on: give at least {MINIMUM}, "
-                "better 1,000 or more"
-            )
+def require_enough(count: int, name: str, why: str = "") -> None:
+    """Refuse too few known images of a side.
+
+    Args:
+        count: how many can be used.
+        name: of the side.
+        why: what has to be said of those that cannot, to be put behind.
+
+    Raises:
+        EvidenceError: fewer than MINIMUM.
+    """
+    if count < MINIMUM:
+        raise EvidenceError(
+            f"{count} known {name} are too few to fit, calibrate and test on: give at least {MINIMUM}, better 1,000 or "
+            f"more{why}"
+        )
 
 
 def _draw(entries: Sequence[ImageEntry], limit: int | None, rng: np.random.Generator) -> list[ImageEntry]:

@@ -7,8 +7,8 @@ import numpy as np
 import onnx_ir as ir
 
 from onnxmint.errors import ModelError
-from onnxmint.graph.batching import with_dynamic_batch
 from onnxmint.graph.entrance import GraphPreprocess, prepend_pixels
+from onnxmint.graph.free_batch import with_dynamic_batch
 from onnxmint.graph.layer import Layer
 from onnxmint.graph.load import TargetModel
 from onnxmint.graph.parts import Writer, read_layer

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from onnx_ir.passes import common as passes
 
 from onnxmint.errors import ModelError
+from onnxmint.graph.auditor_outputs import ANSWER, FREE, FREE_LEVEL, LEVEL, P_VALUE, SCORE, SCORES
 from onnxmint.graph.instrument import Instrumented
 from onnxmint.graph.parts import Writer
 from onnxmint.graph.running import opened
@@ -19,8 +20,8 @@ from onnxmint.graph.standard import new_objection
 from onnxmint.graph.surgery import declare
 
 _PREFIX = "mint/"
-_AXES = {"score": 1, "p_value": 1, "answer": 2, "scores": 2, "level": 1, "free": 2}  # of the outputs
-_SOMETIMES = ("scores", "level", "free")  # after cross-fitting; with several views; with labels
+_AXES = {SCORE: 1, P_VALUE: 1, ANSWER: 2, SCORES: 2, LEVEL: 1, FREE: 2, FREE_LEVEL: 1}  # of the outputs
+_SOMETIMES = (SCORES, LEVEL, FREE, FREE_LEVEL)  # after cross-fitting; with several views; with labels
 
 
 def append_module(
@@ -35,7 +36,7 @@ def append_module(
 
     With more than one network (cross-fitting) "scores" (N, K) are given too, and "score" is their mean. Where the
     target sees several views, "level" (N,) is its mean log-odds over them; where labels are told, "free" (N, K) are the
-    scores that the model's own top class would have got.
+    scores that the model's own top class would have got, and "free_level" (N,) its mean log-odds.
 
     Args:
         instrumented: the prepared target.
@@ -58,7 +59,7 @@ def append_module(
         free = _adopt(model, again, values[instrumented.free], f"{_PREFIX}free/")
     model.graph.outputs.clear()
     for name, value in _outputs(model, instrumented, given, free, known).items():
-        last = {"answer": (instrumented.classes,), "scores": (len(known),), "free": (len(known),)}.get(name, ())
+        last = {ANSWER: (instrumented.classes,), SCORES: (len(known),), FREE: (len(known),)}.get(name, ())
         declare(value, ir.DataType.FLOAT, ("N", *last))
         model.graph.outputs.append(value)
     return _finished(model, instrumented.model, metadata)
@@ -75,16 +76,18 @@ def _outputs(
     values = ir.convenience.create_value_mapping(model.graph, include_subgraphs=False)
     writer = Writer(model, taken=values)
     outputs = {
-        "score": writer.op("Identity", [given], name="score") if len(known) == 1 else _mean(writer, given, len(known)),
-        "p_value": _p_value(writer, given, known),
-        "answer": writer.op("Identity", [values[instrumented.answer]], name="answer"),
-        **({"scores": writer.op("Identity", [given], name="scores")} if len(known) > 1 else {}),
+        SCORE: writer.op("Identity", [given], name=SCORE) if len(known) == 1 else _mean(writer, given, len(known)),
+        P_VALUE: _p_value(writer, given, known),
+        ANSWER: writer.op("Identity", [values[instrumented.answer]], name=ANSWER),
+        **({SCORES: writer.op("Identity", [given], name=SCORES)} if len(known) > 1 else {}),
     }
     if instrumented.odds is not None and instrumented.views > 1:
-        outputs["level"] = _level(writer, values[instrumented.odds], instrumented.views)
+        outputs[LEVEL] = _level(writer, values[instrumented.odds], instrumented.views, LEVEL)
+        if instrumented.free is not None:
+            outputs[FREE_LEVEL] = _level(writer, values[instrumented.free], instrumented.views, FREE_LEVEL)
     if free is not None:
         flat = writer.constant(np.array([-1, len(known)]), "beside")
-        outputs["free"] = writer.op("Reshape", [free, flat], name="free")
+        outputs[FREE] = writer.op("Reshape", [free, flat], name=FREE)
     return outputs
 
 
@@ -139,7 +142,7 @@ def try_auditor(proto: onnx.ModelProto, model: bytes, path: Path, *, size: tuple
         if name not in given and name in _SOMETIMES:
             continue
         shape = given[name].shape if name in given and given[name].dtype.kind == "f" else ()
-        wanted = (count, *((folds,) if name in ("scores", "free") else shape[1:2])[: axes - 1])
+        wanted = (count, *((folds,) if name in (SCORES, FREE) else shape[1:2])[: axes - 1])
         if shape != wanted or len(shape) != axes:
             raise ModelError(
                 f"{path}: its output {name!r} has shape {list(shape)} for {count} images, and an auditor's has {axes} "
@@ -175,18 +178,18 @@ def _adopt(model: ir.Model, head: ir.Model, activation: ir.Value, prefix: str) -
     return score
 
 
-def _level(writer: Writer, odds: ir.Value, views: int) -> ir.Value:
+def _level(writer: Writer, odds: ir.Value, views: int, name: str) -> ir.Value:
     """Write the mean over the views of (N, V)."""
     weights = writer.constant(np.full((views, 1), 1 / views, np.float32), "weights")
     flat = writer.constant(np.array([-1]), "flat")
-    return writer.op("Reshape", [writer.op("MatMul", [odds, weights]), flat], name="level")
+    return writer.op("Reshape", [writer.op("MatMul", [odds, weights]), flat], name=name)
 
 
 def _mean(writer: Writer, scores: ir.Value, count: int) -> ir.Value:
     """Write the mean over the columns of (N, K)."""
     weights = writer.constant(np.full((count, 1), 1 / count, np.float32), "weights")
     flat = writer.constant(np.array([-1]), "flat")
-    return writer.op("Reshape", [writer.op("MatMul", [scores, weights]), flat], name="score")
+    return writer.op("Reshape", [writer.op("MatMul", [scores, weights]), flat], name=SCORE)
 
 
 def _p_value(writer: Writer, scores: ir.Value, known: Sequence[NDArray[np.float32]]) -> ir.Value:
@@ -199,7 +202,7 @@ def _p_value(writer: Writer, scores: ir.Value, known: Sequence[NDArray[np.float3
             score = writer.op("Gather", [scores, writer.constant(np.int64(number), "network")], {"axis": 1})
         below = writer.op("Add", [below, _below(writer, score, part)])
     above = writer.op("Sub", [writer.constant(np.float32(count + 1), "all"), below])
-    return writer.op("Div", [above, writer.constant(np.float32(count + 1), "all")], name="p_value")
+    return writer.op("Div", [above, writer.constant(np.float32(count + 1), "all")], name=P_VALUE)
 
 
 def _below(writer: Writer, score: ir.Value, known: NDArray[np.float32]) -> ir.Value:

@@ -11,7 +11,7 @@ from onnx_ir.passes import common as passes
 
 from onnxmint.errors import ModelError, UsageError
 from onnxmint.graph import flow
-from onnxmint.graph.batching import with_dynamic_batch
+from onnxmint.graph.free_batch import with_dynamic_batch
 from onnxmint.graph.layer import Layer
 from onnxmint.graph.load import TargetModel
 from onnxmint.graph.parts import TYPES, Writer, read_layer, to_channels_first

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from onnxmint.errors import ModelError
 from onnxmint.graph.answers import Answer, candidates, choose_answer
-from onnxmint.graph.batching import can_be_freed
+from onnxmint.graph.free_batch import can_be_freed
 from onnxmint.graph.inputs import ASSUMED_SIZE, ImageInput, require_trial, trial_image
 from onnxmint.graph.isolation import Budget, Trial, TrialTimeout
 from onnxmint.graph.outputs import lacks_type, settle_outputs, settle_types

@@ -1,6 +1,7 @@
 """Which number a class name has: one meaning for every set of images of an audit, however it was found."""
 
 import difflib
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -94,7 +95,7 @@ def number_by(names: Iterable[str], known: Numbering, place: str) -> dict[str, i
     Raises:
         ImagesError: a name that is not known, with the nearest that are.
     """
-    numbers, values = known.by_name(), _by_value(known)
+    numbers, values = known.by_name(), by_value(known)
     found: dict[str, int] = {}
     for name in names:
         number = numbers.get(name)
@@ -111,7 +112,7 @@ def number_by(names: Iterable[str], known: Numbering, place: str) -> dict[str, i
     return found
 
 
-def _by_value(known: Numbering) -> dict[int, int]:
+def by_value(known: Numbering) -> dict[int, int]:
     """Return the number by the value of each name, where all names are numbers and mean different ones."""
     if not all(name.isdecimal() for name in known.names):
         return {}
@@ -187,16 +188,38 @@ def read_names(path: Path) -> Numbering:
 
 
 def _given_in_json(content: bytes) -> Numbering:
-    found = names_said(parse_json(content))
+    value, place = _inside(parse_json(content)), dict[str, int]()
+    for number, name in _pairs(value) if isinstance(value, list) else ():
+        if name in place:
+            raise ForeignError(
+                f"{_shown(name)!r} is the name of outputs {place[name]} and {number}; give each a name of its own"
+            )
+        place[name] = number
+    found = names_said(value)
     if found is None:
         raise ForeignError("names no classes; expected a list of names, id2label or label2id")
     return numbering_of(found.by_name(), "given")
 
 
-def names_file(numbering: Numbering, outputs: int) -> str:
-    """Return the file that gives a numbering to --classes; outputs that have no name get one that no class has."""
+def names_file(numbering: Numbering, outputs: int, *, as_json: bool = False) -> str:
+    """Return the file that gives a numbering to --classes; outputs that have no name get one that no class has.
+
+    Raises:
+        UsageError: a name is no line of a text.
+    """
     names = dict(zip(numbering.numbers, numbering.names, strict=True))
-    return "".join(f"{names.get(number, f'(output {number})')}\n" for number in range(outputs))
+    listed = [names.get(number, f"(output {number})") for number in range(outputs)]
+    if as_json:
+        return json.dumps(listed, indent=1) + "\n"
+    for name in listed:
+        if name.splitlines() != [name] or name != name.strip() or not _is_text(name):
+            raise UsageError(f"the class {_shown(name)!r} is no line of text: write a JSON file, NAME.json")
+    return "".join(f"{name}\n" for name in listed)
+
+
+def _is_text(name: str) -> bool:
+    """Return whether a name can be written; of a folder it may hold bytes that are no UTF-8."""
+    return name.encode("utf-8", "replace").decode() == name
 
 
 def names_said(value: Any) -> Numbering | None:
@@ -204,11 +227,7 @@ def names_said(value: Any) -> Numbering | None:
 
     A name that two outputs have (ImageNet has two kinds of crane) tells neither and is left out.
     """
-    if isinstance(value, dict):
-        for key in ("id2label", "label2id", "names"):
-            if isinstance(value.get(key), (dict, list)):
-                return names_said(value[key])
-    pairs = _pairs(value)
+    pairs = _pairs(_inside(value))
     if not pairs:
         return None
     often = Counter(name for _, name in pairs)
@@ -216,6 +235,15 @@ def names_said(value: Any) -> Numbering | None:
     if not numbers or len(set(numbers.values())) != len(numbers) or not min(numbers.values()) >= 0:
         return None
     return numbering_of(numbers, "declared")
+
+
+def _inside(value: Any) -> Any:
+    """Return the list or table of names in what a file says, which may be all of it."""
+    if isinstance(value, dict):
+        for key in ("id2label", "label2id", "names"):
+            if isinstance(value.get(key), (dict, list)):
+                return _inside(value[key])
+    return value
 
 
 def _pairs(value: Any) -> list[tuple[int, str]]:

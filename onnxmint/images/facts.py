@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from onnxmint.errors import ImagesError
 from onnxmint.images.entries import EncodedImage, ImageSource, size_of
 from onnxmint.images.flight import in_order
-from onnxmint.images.opening import FORMATS, decoded, in_mode, orientation_of
 from onnxmint.images.perceptual import perceptual_hash
+from onnxmint.images.pillow import FORMATS, decoded, in_mode, orientation_of
 from onnxmint.images.pixels import PIXEL_FACTS, THUMB, pixel_facts_of
 from onnxmint.images.resizing import resized
 from onnxmint.progress import Stage
 
-__all__ = ["FILE_FACTS", "PIXEL_FACTS", "ImageFacts", "Unreadable", "digests", "look_at"]
+__all__ = ["FILE_FACTS", "PIXEL_FACTS", "ImageFacts", "Unreadable", "look_at"]
 
 _AHEAD = 8  # images for each thread
 _MODES = {"L": 0, "RGB": 1, "RGBA": 2, "LA": 2, "PA": 2, "P": 3}
@@ -164,33 +164,6 @@ def look_at(
             filled += 1
     known = room.take(slice(filled))
     return replace(known, statistics=room.statistics[:described], unreadable=tuple(unreadable))
-
-
-def digests(
-    source: ImageSource, *, wanted: AbstractSet[int], stage: Stage, name: str, threads: int = 2
-) -> NDArray[np.uint64]:
-    """Return the (n,) digests of those of the wanted images that can be decoded; arguments are those of `look_at`."""
-    found: list[int] = []
-    looked = in_order(
-        source.read(wanted), _digested, workers=threads, ahead=_AHEAD, size=size_of, name="onnxmint-facts"
-    )
-    with stage(name, len(wanted)) as advance, contextlib.closing(looked):
-        for digest in looked:
-            advance(1)
-            if digest is not None:
-                found.append(digest)
-    return np.array(found, np.uint64)
-
-
-def _digested(image: EncodedImage, _: threading.Event) -> int | None:
-    """Return the digest of an image, None where it cannot be decoded."""
-    if image.data is None:
-        return None
-    try:
-        with decoded(image.data, partial(in_mode, mode="RGB")) as rgb:
-            return _digest(rgb)
-    except ImagesError:
-        return None
 
 
 def _room(count: int, described: int) -> ImageFacts:

@@ -10,8 +10,8 @@ from onnxmint.images.classes import Numbering, number_by, numbered_as_folders
 from onnxmint.images.entries import ImageEntry, require_countable
 from onnxmint.images.files import FileSource
 from onnxmint.images.grouping import group_of, require_groups
-from onnxmint.images.opening import SUFFIXES
 from onnxmint.images.passed import Tally, in_words
+from onnxmint.images.pillow import SUFFIXES
 from onnxmint.images.selection import Reading, Selection
 
 _Identity = tuple[int, int]  # of a folder, under whatever path: device and number on it

@@ -8,8 +8,8 @@ from typing import Any
 
 from onnxmint.images.foreign import ForeignError, parse_json
 from onnxmint.images.labels import Faults, LabelReader
-from onnxmint.images.opening import SUFFIXES
 from onnxmint.images.passed import Tally
+from onnxmint.images.pillow import SUFFIXES
 from onnxmint.images.selection import Reading, Selection
 from onnxmint.images.shards import Member, Place, members_of
 

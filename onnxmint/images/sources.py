@@ -8,11 +8,13 @@ from typing import Any
 from onnxmint.errors import ImagesError, UsageError
 from onnxmint.images.classes import Numbering, in_order
 from onnxmint.images.entries import EncodedImage, ImageEntry, ImageSource
+from onnxmint.images.facts import Unreadable
 from onnxmint.images.files import open_file
 from onnxmint.images.folders import open_folder
 from onnxmint.images.joined import open_joined
-from onnxmint.images.opening import SUFFIXES, decoded, in_mode
 from onnxmint.images.parquet import ParquetSource
+from onnxmint.images.passed import why_fewer
+from onnxmint.images.pillow import SUFFIXES, decoded, in_mode
 from onnxmint.images.selection import Reading, Selection, parse_location
 from onnxmint.images.tables import open_csv
 from onnxmint.images.tar import TarSource
@@ -91,16 +93,19 @@ def require_readable(source: ImageSource) -> None:
     Raises:
         ImagesError: with the first reason.
     """
-    reasons: list[str] = []
+    reasons: list[Unreadable] = []
     for image in source.read({entry.index for entry in source.entries()[:_FIRST]}):
         try:
             if image.data is not None:
                 with decoded(image.data, _in_colours):
                     return
-            reasons.append(f"{image.path} {image.error}")
+            reasons.append(Unreadable(index=image.index, path=image.path, reason=image.error or "is unreadable"))
         except ImagesError as problem:
-            reasons.append(f"{image.path} {problem}")
-    raise ImagesError(f"none of the first {len(reasons)} images of {source.location} could be read; {reasons[0]}")
+            reasons.append(Unreadable(index=image.index, path=image.path, reason=str(problem)))
+    raise ImagesError(
+        f"none of the first {len(reasons)} images of {source.location} could be read"
+        f"{why_fewer(source, reasons, none=True)}"
+    )
 
 
 def _in_colours(image: Any) -> Any:

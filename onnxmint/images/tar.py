@@ -10,8 +10,8 @@ from onnxmint.errors import ImagesError
 from onnxmint.images.entries import EncodedImage, ImageEntry, identity, require_countable
 from onnxmint.images.grouping import group_of, require_groups
 from onnxmint.images.labels import Faults
-from onnxmint.images.opening import SUFFIXES
 from onnxmint.images.passed import Tally, count_beside, in_words, note_of
+from onnxmint.images.pillow import SUFFIXES
 from onnxmint.images.samples import FURTHER, Picture, SampleReader
 from onnxmint.images.selection import Reading, Selection
 from onnxmint.images.shards import Place

@@ -63,7 +63,8 @@ def open_together(
     sources = [open_source(place, group=group, labels=labels, classes=classes) for place in places]
     if classes is not None or all(source.numbering is None for source in sources):
         numbering = classes if any(source.numbering is not None for source in sources) else None
-        return Together(sources=tuple(sources), numbering=numbering, notes=_said(sources))
+        against = () if numbering is None else _against(numbering, declared)
+        return Together(sources=tuple(sources), numbering=numbering, notes=(*against, *_said(sources)))
     numbering, notes = _found(sources, declared, outputs)
     opened = [
         source
@@ -104,10 +105,12 @@ def _against(numbering: Numbering, declared: Sequence[Declared]) -> tuple[str, .
     for said in declared:
         for name, number in said.numbering.by_name().items():
             if own.get(name, number) != number:
-                found.append(
-                    f"{said.place} says that {name!r} is output {number}, but the images' classes number it "
-                    f"{own[name]}: give the classes in order with --classes FILE."
+                mend = (
+                    f"--classes numbers it {own[name]}, which was taken."
+                    if numbering.order == "given"
+                    else f"the images' classes number it {own[name]}: give the classes in order with --classes FILE."
                 )
+                found.append(f"{said.place} says that {name!r} is output {number}, but {mend}")
                 break
     return tuple(found)
 

@@ -5,13 +5,14 @@ the target, layer, preprocessing, evidence, performance, calibration) is JSON in
 """
 
 from collections.abc import Iterator, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from onnxmint.errors import ModelError
+from onnxmint.graph.auditor_outputs import ANSWER, FREE, FREE_LEVEL, LEVEL, SCORE, SCORES
 from onnxmint.graph.views import VIEW_SETS
 from onnxmint.images.classes import Numbering
 from onnxmint.preprocess.decoding import final_size
@@ -21,33 +22,60 @@ from onnxmint.results.json import Document
 from onnxmint.settings import MODULES
 from onnxmint.verdict.yardstick import Traces, Yardstick
 
+if TYPE_CHECKING:
+    import onnx
+
 METADATA_KEY = "onnxmint.auditor"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Auditor(AuditorFacts):
-    """A trained auditor.
+class AuditorContent(AuditorFacts):
+    """All that is written into an auditor's file beside the graph.
 
     Attributes:
-        model: the serialised ONNX file.
         classes: the number of each class name, None where the known images have none: what questioned ones are read by.
         yardstick: held-out scores of known images: p-values, share, power and drawings come from these.
         traces: what later controls need of the known images.
-        seconds: that an image took in a trial run, None before there was one; a batch may take a multiple of it.
     """
 
-    model: bytes
     classes: Numbering | None
     yardstick: Yardstick
     traces: Traces
-    seconds: float | None = None
 
     def to_metadata(self) -> dict[str, str]:
         """Return the metadata that goes into the file (everything but the graph)."""
         return {METADATA_KEY: AUDITOR.write(self, packed=True)}
 
+    @property
+    def columns(self) -> dict[str, str]:
+        """Return the outputs of the graph that an audit reads, by column; SCORE is that of every network."""
+        return {
+            SCORE: SCORES if self.method.folds > 1 else SCORE,
+            ANSWER: ANSWER,
+            **{name: name for name in (FREE, LEVEL, FREE_LEVEL) if getattr(self.yardstick, name) is not None},
+        }
 
-AUDITOR = Document(kind=Auditor, schema=SCHEMA, elsewhere=("model", "seconds"), mend="train it again", error=ModelError)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Auditor(AuditorContent):
+    """A trained auditor.
+
+    Attributes:
+        model: the serialised ONNX file, its content included.
+        seconds: that an image took in a trial run of the graph, None before there was one.
+    """
+
+    model: bytes
+    seconds: float | None = None
+
+    @classmethod
+    def of(cls, content: AuditorContent, model: bytes, seconds: float | None = None) -> "Auditor":
+        """Return the auditor of a file and its content."""
+        held = {field.name: getattr(content, field.name) for field in fields(content)}
+        return cls(model=model, seconds=seconds, **held)
+
+
+AUDITOR = Document(kind=AuditorContent, schema=SCHEMA, mend="train it again", error=ModelError)
 
 
 def load_auditor(path: Path) -> Auditor:
@@ -63,7 +91,7 @@ def load_auditor(path: Path) -> Auditor:
     found = {entry.key: entry.value for entry in proto.metadata_props}
     if METADATA_KEY not in found:
         raise ModelError(f"{path} is an ONNX file but no auditor; make one with: onnxmint train")
-    auditor = AUDITOR.read(found[METADATA_KEY], f"the auditor {path}", model=model)
+    auditor = Auditor.of(AUDITOR.read(found[METADATA_KEY], f"the auditor {path}"), model)
     outputs, folds = {output.name for output in proto.graph.output}, auditor.method.folds
     for wrong in (*_impossible(auditor, outputs), *_apart(auditor.yardstick, auditor.traces, folds)):
         raise ModelError(f"the auditor {path}: {wrong}; train it again")
@@ -72,7 +100,7 @@ def load_auditor(path: Path) -> Auditor:
     return replace(auditor, seconds=try_auditor(proto, model, path, size=size, folds=folds))
 
 
-def _opened(path: Path) -> tuple[bytes, Any]:
+def _opened(path: Path) -> tuple[bytes, "onnx.ModelProto"]:
     """Return the content of a file and its graph, which may be looked at: the guard let it pass.
 
     Raises:
@@ -109,9 +137,7 @@ def _impossible(found: Auditor, outputs: Set[str]) -> Iterator[str]:
         why = contradiction(spec) or ("it leaves the image size open" if final_size(spec) is None else None)
         if why is not None:
             yield f"preprocessing {spec.name!r} cannot be done: {why}"
-    wanted = {"scores" if method.folds > 1 else "score", "answer"}
-    wanted |= {"free"} if found.yardstick.free is not None else set()
-    wanted |= {"level"} if found.yardstick.level is not None else set()
+    wanted = set(found.columns.values())
     if not wanted <= outputs:
         yield f"its graph does not give {', '.join(sorted(wanted - outputs))}"
     if method.views not in (0, *VIEW_SETS) or method.seed < 0:

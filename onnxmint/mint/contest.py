@@ -12,9 +12,9 @@ from onnxmint.evidence.known import Evidence
 from onnxmint.evidence.table import CALIBRATE, FIT, TEST
 from onnxmint.graph.layers import Layer
 from onnxmint.methods.measuring import KnownScores, Signals
-from onnxmint.mint.fit import FittedModule, fit_on
-from onnxmint.mint.fitted import Keeping, Scoring
-from onnxmint.mint.fitting import require_readable_parts
+from onnxmint.mint.fit_and_score import require_readable_parts
+from onnxmint.mint.outcome import Keeping, Scoring
+from onnxmint.mint.trainer import FittedModule, fit_on
 from onnxmint.results.facts import Skipped
 from onnxmint.settings import ModuleName
 from onnxmint.stats import metrics

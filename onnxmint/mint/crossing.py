@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 from onnxmint.engine.observations import Observations
 from onnxmint.engine.store import choose
 from onnxmint.evidence.table import FIT, EvidenceTable
+from onnxmint.graph.auditor_outputs import FREE_LEVEL, LEVEL
 from onnxmint.methods.measuring import KnownScores, check_left
-from onnxmint.mint.fit import FittedModule, fit_on
-from onnxmint.mint.fitted import LEVEL, Fitted, finite, sample_of, signals_of
 from onnxmint.mint.modules.ensembles import Beside
+from onnxmint.mint.outcome import Fitted, finite, sample_of, signals_of
 from onnxmint.mint.reading import Reading
+from onnxmint.mint.trainer import FittedModule, fit_on
 from onnxmint.progress import Stage
 from onnxmint.settings import TrainSettings
 from onnxmint.stats.partition import divide
@@ -50,6 +51,7 @@ def fit_in_folds(
         score=finite(score, seen.row),
         free=_by_folds(made, seen, reading.free, table) if reading.free else None,
         level=seen.full(LEVEL) if LEVEL in seen.columns else None,
+        free_level=seen.full(FREE_LEVEL) if FREE_LEVEL in seen.columns else None,
         gate=None,
         sample=sample_of(seen, reading, table, first),
         skipped=seen.skipped,

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.errors import UsageError
-from onnxmint.images.opening import FORMATS, decoded, in_mode, upright
+from onnxmint.images.pillow import FORMATS, decoded, in_mode, upright
 from onnxmint.preprocess.geometry import fit
 from onnxmint.preprocess.spec import KEEPING_ASPECT, PreprocessSpec, Size, layout_named
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from onnxmint.errors import ImagesError
-from onnxmint.images.opening import LARGEST
+from onnxmint.images.pillow import LARGEST
 from onnxmint.images.resizing import resized
 from onnxmint.preprocess.resampling import TORCH_FILTERS, resize_like_torch, resize_without_antialias
 from onnxmint.preprocess.spec import FILTERS, KEEPING_ASPECT, CropRule, PreprocessSpec, Resampler, Resize, Size

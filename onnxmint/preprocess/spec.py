@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from onnxmint.images.opening import LARGEST
+from onnxmint.images.pillow import LARGEST
 
 Size = tuple[int, int]
 Resize = Literal["fit-when-needed", "squash", "shortest", "cover", "longest", "none"]

@@ -112,7 +112,7 @@ def variants_of_filtering(variant: Variant) -> tuple[Variant, ...]:
 def variants_of_orientation(variant: Variant) -> tuple[Variant, ...]:
     """Return a variant that reads images the other way: turned as their EXIF says, or as they are stored.
 
-    Worth trying where images say so (`images.opening.stored`); all others have the same pixels either way.
+    Worth trying where images say so (`images.pillow.stored`); all others have the same pixels either way.
     """
     spec = variant.spec
     if spec.orientation == "apply":

@@ -197,18 +197,22 @@ class LabelFacts:
     own_seen: bool
 
 
+OpinionName = Literal["without labels", "whatever the confidence"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpinionFacts:
-    """What a second test of the set says: members are found only where all of them find some.
+    """What another test of the set says.
 
     Attributes:
-        name: "without labels" takes the model's own top class in the label's place; "equal confidence" compares only
-            images that the model is equally sure of, averaged over all views.
+        name: "without labels" takes the model's own top class in the label's place: only what it finds too counts;
+            "whatever the confidence" compares with all known non-members, not only those that the model is equally sure
+            of. Where it alone finds members, the images may just be easy; where it alone finds none, made differently.
         p_value: one-sided, on average over auditors.
         finds: whether it is at most the level of the audit.
     """
 
-    name: Literal["without labels", "equal confidence"]
+    name: OpinionName
     p_value: float
     finds: bool
 

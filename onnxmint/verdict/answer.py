@@ -1,15 +1,15 @@
 """From numbers to an answer about the set of questioned images, in words that say what they rest on."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from onnxmint.results.audit import Verdict, VerdictKind
 from onnxmint.results.facts import Control
 from onnxmint.stats.estimates import Estimate
 from onnxmint.stats.heldout import HeldOut
-from onnxmint.stats.set_test import compare_sets
 from onnxmint.stats.share import detectable_share, share_of_members, strength_for
 from onnxmint.verdict.findings import Findings, Question
-from onnxmint.verdict.opinions import SecondScores, second_opinions
+from onnxmint.verdict.opinions import Compared, SecondScores, second_opinions
 from onnxmint.verdict.sentences import (
     ASSUMPTION,
     LEARNED_REFERENCE,
@@ -20,6 +20,7 @@ from onnxmint.verdict.sentences import (
     blind,
     confounded,
     doubt,
+    easier,
     found_words,
     hidden,
     no_sign,
@@ -75,21 +76,24 @@ def reach_verdict(
 
 
 def _findings(question: Question, known: HeldOut, auc: Estimate | None, asked: SecondScores) -> Findings:
-    scores, strata, alpha, guarantee = question.scores, question.strata, question.alpha, question.guarantee
-    test = compare_sets(scores, known, alpha=alpha, strata=strata, guarantee=guarantee)
-    opinions = second_opinions(scores, known, test, asked, alpha=alpha, strata=strata)
+    compared = Compared(score=question.scores, known=known, strata=question.strata)
+    equals = compared.beside_equals(asked.level, asked.known_level)
+    first, alpha, guarantee = equals or compared, question.alpha, question.guarantee
+    test = first.test(alpha, guarantee)
+    opinions = second_opinions(compared, test, asked, alpha=alpha, equal=equals is not None)
+    found = Findings(
+        test=test, equal=equals is not None, opinions=opinions, share=None, detectable=None, strength=None, auc=auc
+    )
     if auc is None or len(known.member) < _FEWEST:
-        return Findings(test=test, opinions=opinions, share=None, detectable=None, strength=None, auc=auc)
-    strength, worth = strength_for(scores, known, strata)
+        return found
+    strength, worth = strength_for(first.score, first.known, first.strata)
     few = min(test.compared, len(known.nonmember)) < _FEWEST
     blind = few or strength.effect <= 0 or auc.low <= CHANCE  # a share of what cannot be told apart is no estimate
-    return Findings(
-        test=test,
-        opinions=opinions,
-        share=None if blind else share_of_members(scores, known, strata),
+    return replace(
+        found,
+        share=None if blind else share_of_members(first.score, first.known, first.strata),
         detectable=detectable_share(strength, worth, alpha=alpha, guarantee=guarantee) if worth else None,
         strength=strength,
-        auc=auc,
     )
 
 
@@ -130,11 +134,19 @@ def _judge(found: Findings, question: Question, controls: Sequence[Control]) -> 
     if found.test.p_value <= question.alpha:
         why = doubt(found, question, controls)
         return ("inconclusive", why) if why else ("members-found", found_words(found, question))
-    if found.share is not None and found.share.low > 0:
-        return "inconclusive", sign(found, question, found.share)
-    why = hidden(found, question, controls) or (nobody_known(found, question) if found.auc is None else None)
+    why = _unsettled(found, question, controls)
     if why:
         return "inconclusive", why
     if found.share is None or found.detectable is None or found.detectable > question.relevant_share:
         return "inconclusive", blind(found, question)
     return "no-evidence", no_sign(found, question, share=found.share, detectable=found.detectable)
+
+
+def _unsettled(found: Findings, question: Question, controls: Sequence[Control]) -> str | None:
+    """Return why members may be among the images although the test finds none; None where nothing speaks for it."""
+    together = found.opinions.together
+    if together is not None and together.average <= question.alpha:
+        return easier(found, question, together)
+    if found.share is not None and found.share.low > 0:
+        return sign(found, question, found.share)
+    return hidden(found, question, controls) or (nobody_known(found, question) if found.auc is None else None)

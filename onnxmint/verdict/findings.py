@@ -43,9 +43,13 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    """All numbers that a verdict rests on; `auc` and `strength` are None where no member is known."""
+    """All numbers that a verdict rests on; `auc` and `strength` are None where no member is known.
+
+    `equal` says whether the test compares with known images that the model is equally sure of.
+    """
 
     test: SetTest
+    equal: bool
     opinions: Opinions
     share: Estimate | None
     detectable: float | None

@@ -1,23 +1,29 @@
-"""Second opinions: the same question asked so that what deceives the first test does not deceive this one.
+"""One question asked several ways, so that what deceives one test does not deceive all.
 
-Labels can be the model's own, or wrong: the label-free score does not know them. Images can be chosen because they are
-easy: within images that the model is equally sure of, averaged over all views, choice of easy ones gains nothing, while
-a model stays surer of the very picture it was trained on than of its moved and mirrored copies.
+Images can be chosen because they are easy: so they are compared with known ones that the model is equally sure of,
+averaged over all views. Among these the choice of easy ones gains nothing, while a model stays surer of the very
+picture it was trained on than of its moved and mirrored copies. Labels can be the model's own, or wrong: the label-free
+score, among images of equal label-free confidence, does not know them.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxmint.results.facts import OpinionFacts
+from onnxmint.results.facts import OpinionFacts, OpinionName
 from onnxmint.stats.estimates import FloatArray
+from onnxmint.stats.guarantee import DEFAULT, Guarantee
 from onnxmint.stats.heldout import HeldOut, Numbers
 from onnxmint.stats.opinions import SecondOpinion, compare_effects, second_opinion
 from onnxmint.stats.set_test import SetTest, compare_sets
 from onnxmint.stats.strata import stratify
 from onnxmint.verdict.units import Units
+from onnxmint.verdict.yardstick import Yardstick
 
+SECOND = ("free", "level", "free_level")
+"""Outputs of an auditor, and columns of its yardstick, that only second opinions need."""
 _LEVELS = 10  # strata of confidence; 5 to 20 do alike (tools/study/validity)
 
 
@@ -28,50 +34,100 @@ class SecondScores:
     Attributes:
         free: (u, K) label-free scores; None where no labels are told.
         level: (u,) mean log-odds over all views; None with fewer than two.
+        free_level: (u,) that of the model's own top classes; None where no labels are told.
         known_free: held-out known units by their label-free scores.
         known_level: (m,) of the known members, and (n,) of the known non-members, in the order of the yardstick.
+        known_free_level: the same of the label-free ones.
     """
 
     free: FloatArray | None = None
     level: FloatArray | None = None
+    free_level: FloatArray | None = None
     known_free: HeldOut | None = None
     known_level: tuple[FloatArray, FloatArray] | None = None
+    known_free_level: tuple[FloatArray, FloatArray] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """Units, and the known ones that they are compared with: those of their stratum.
+
+    Attributes:
+        score: (u, K) of the units.
+        known: held-out known units.
+        strata: (u,) where the known ones have strata.
+    """
+
+    score: FloatArray
+    known: HeldOut
+    strata: Numbers | None
+
+    def test(self, alpha: float, guarantee: Guarantee = DEFAULT) -> SetTest:
+        """Ask whether members are among the units."""
+        return compare_sets(self.score, self.known, alpha=alpha, strata=self.strata, guarantee=guarantee)
+
+    def beside_equals(
+        self, level: FloatArray | None, known_level: tuple[FloatArray, FloatArray] | None
+    ) -> "Compared | None":
+        """Return them compared only with units that the model is equally sure of; None where that is unknown.
+
+        Args:
+            level: (u,) how sure it is of the units.
+            known_level: (m,) and (n,) of the known members and non-members, whose quantiles make the strata.
+        """
+        if level is None or known_level is None:
+            return None
+        member, nonmember = known_level
+        levels = stratify(nonmember, self.known.nonmember_stratum, most=_LEVELS)
+        known = replace(
+            self.known,
+            member_stratum=levels.of(member, self.known.member_stratum),
+            nonmember_stratum=levels.of(nonmember, self.known.nonmember_stratum),
+        )
+        return Compared(score=self.score, known=known, strata=levels.of(level, self.strata))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opinions:
-    """What second opinions say of a set.
+    """What other ways to ask say of a set.
 
     Attributes:
-        labels: None where no labels are told.
-        equal: the test within equal confidence; None where the target was shown fewer than two views.
+        labels: without labels; None where none are told.
+        together: all compared with all, whatever the model's confidence; None where the first test is that.
     """
 
     labels: SecondOpinion | None
-    equal: SetTest | None
+    together: SetTest | None
 
     def facts(self, alpha: float) -> tuple[OpinionFacts, ...]:
         """Return what a result keeps of them."""
-        found = []
-        if self.labels is not None:
-            free = self.labels.free
-            found.append(OpinionFacts(name="without labels", p_value=free.average, finds=free.average <= alpha))
-        if self.equal is not None:
-            equal = self.equal
-            found.append(OpinionFacts(name="equal confidence", p_value=equal.average, finds=equal.average <= alpha))
-        return tuple(found)
+        asked: dict[OpinionName, SetTest | None] = {
+            "without labels": None if self.labels is None else self.labels.free,
+            "whatever the confidence": self.together,
+        }
+        return tuple(
+            OpinionFacts(name=name, p_value=test.average, finds=test.average <= alpha)
+            for name, test in asked.items()
+            if test is not None
+        )
 
 
 def second_scores(
-    units: Units, row: NDArray[np.int64], free: FloatArray | None, level: FloatArray | None
+    units: Units,
+    row: NDArray[np.int64],
+    *,
+    free: FloatArray | None = None,
+    level: FloatArray | None = None,
+    free_level: FloatArray | None = None,
 ) -> SecondScores:
-    """Return what else was observed of units.
+    """Return what else was observed of units; what the yardstick does not have either is left out.
 
     Args:
         units: of the scored images.
         row: (n,) rows of the scored images, ascending.
-        free: (n, K) label-free scores of them, or None.
-        level: (n,) mean log-odds of them, or None.
+        free: (n, K) label-free scores of them.
+        level: (n,) mean log-odds of them.
+        free_level: (n,) those of the model's own top classes.
     """
     place, known = np.searchsorted(row, units.row), units.known
     counts = np.maximum(np.bincount(units.place), 1)
@@ -82,52 +138,47 @@ def second_scores(
         found: FloatArray = np.stack(sums, axis=1) / counts[:, None]
         return found
 
-    known_free = None if known.free is None else replace(known, score=known.free).groups()
-    of_level = None if known.level is None else replace(known, score=known.level).groups()
+    both: Mapping[str, FloatArray] = {
+        name: values
+        for name, values in (("free", free), ("level", level), ("free_level", free_level))
+        if values is not None and getattr(known, name) is not None
+    }
+    of_known = {name: _by(known, name) for name in both}
+    sides = {name: (found.member, found.nonmember) for name, found in of_known.items()}
     return SecondScores(
-        free=None if free is None or known_free is None else means(free),
-        level=None if level is None or of_level is None else means(level)[:, 0],
-        known_free=known_free,
-        known_level=None if of_level is None else (of_level.member, of_level.nonmember),
+        free=means(both["free"]) if "free" in both else None,
+        level=means(both["level"])[:, 0] if "level" in both else None,
+        free_level=means(both["free_level"])[:, 0] if "free_level" in both else None,
+        known_free=of_known.get("free"),
+        known_level=sides.get("level"),
+        known_free_level=sides.get("free_level"),
     )
 
 
-def second_opinions(
-    scores: FloatArray,
-    known: HeldOut,
-    test: SetTest,
-    asked: SecondScores,
-    *,
-    alpha: float,
-    strata: Numbers | None = None,
-) -> Opinions:
-    """Ask the same question without labels, and within equal confidence.
+def _by(known: Yardstick, column: str) -> HeldOut:
+    """Return the known units with the values of another column in place of their scores."""
+    return replace(known, score=getattr(known, column)).groups()
+
+
+def second_opinions(compared: Compared, test: SetTest, asked: SecondScores, *, alpha: float, equal: bool) -> Opinions:
+    """Ask the same question without labels, and, where it was asked within equal confidence, of all together.
 
     Args:
-        scores: (u,) or (u, K) of the units.
-        known: held-out known units.
+        compared: the units as they were asked for, confidence left aside.
         test: of the set.
         asked: what else was observed.
         alpha: level of the tests; that of a second opinion is held on average over auditors, as the first allows for
             an unlucky one.
-        strata: (u,) where the known units have strata.
+        equal: whether the test was within equal confidence.
     """
     labels = None
     if asked.free is not None and asked.known_free is not None:
+        strata = compared.known
         alike = replace(
-            asked.known_free, member_stratum=known.member_stratum, nonmember_stratum=known.nonmember_stratum
+            asked.known_free, member_stratum=strata.member_stratum, nonmember_stratum=strata.nonmember_stratum
         )
-        free = compare_sets(asked.free, alike, alpha=alpha, strata=strata)
-        ratio = compare_effects((scores, known), (asked.free, asked.known_free))
+        blind = Compared(score=asked.free, known=alike, strata=compared.strata)
+        free = (blind.beside_equals(asked.free_level, asked.known_free_level) or blind).test(alpha)
+        ratio = compare_effects((compared.score, compared.known), (asked.free, asked.known_free))
         labels = second_opinion(test, free, ratio, alpha=alpha)
-    equal = None
-    if asked.level is not None and asked.known_level is not None:
-        member, nonmember = asked.known_level
-        levels = stratify(nonmember, known.nonmember_stratum, most=_LEVELS)
-        like = replace(
-            known,
-            member_stratum=levels.of(member, known.member_stratum),
-            nonmember_stratum=levels.of(nonmember, known.nonmember_stratum),
-        )
-        equal = compare_sets(scores, like, alpha=alpha, strata=levels.of(asked.level, strata), guarantee="average")
-    return Opinions(labels=labels, equal=equal)
+    return Opinions(labels=labels, together=compared.test(alpha) if equal else None)

@@ -34,6 +34,7 @@ class QuestionedScores:
         skipped: the others.
         free: (n, K) label-free scores; None where the auditor is told no labels.
         level: (n,) mean log-odds over all views; None with fewer than two.
+        free_level: (n,) those of the target's own top classes; None where no labels are told.
     """
 
     row: Rows
@@ -42,6 +43,7 @@ class QuestionedScores:
     skipped: tuple[Skipped, ...]
     free: FloatArray | None = None
     level: FloatArray | None = None
+    free_level: FloatArray | None = None
 
 
 def prior_of(settings: AuditSettings, found: Estimate | None, count: int) -> tuple[float, str]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from onnxmint.results.facts import Control
 from onnxmint.stats.estimates import Estimate
 from onnxmint.stats.sensitivity import sensitivity
+from onnxmint.stats.set_test import SetTest
 from onnxmint.stats.share import CONFIDENCE, questioned_needed
 from onnxmint.verdict.findings import Findings, Question
 
@@ -30,7 +31,7 @@ LEARNED_REFERENCE = (
 
 def doubt(found: Findings, question: Question, controls: Sequence[Control]) -> str | None:
     """Return why a finding is none: a second opinion does not share it, or none could be asked."""
-    labels, equal = found.opinions.labels, found.opinions.equal
+    labels = found.opinions.labels
     start = f"The {question.words} score higher than images that were not trained on ({tested(found, question)}), but"
     if labels is not None and labels.kind == "only-labelled":
         return (
@@ -44,21 +45,31 @@ def doubt(found: Findings, question: Question, controls: Sequence[Control]) -> s
             f"{start} their labels add more to it than membership does, as labels that the model itself has given "
             f"would: check where they come from; {WITHOUT_LABELS}."
         )
-    if equal is not None and equal.average > question.alpha:
+    together = found.opinions.together
+    if together is not None and together.average > question.alpha:
         return (
-            f"{start} not more than those of them that the model is equally sure of (p {_p(equal.average)}). Images "
-            "that "
-            "were chosen because they are clear, or easy, would look the same. More questioned images, more evidence, "
-            "or "
-            "--reference models that were not trained on them would settle it."
+            f"{start} not than all of them, whatever the model's confidence (p {_p(together.average)}). Members that "
+            "are harder than the known images would look so, and so would images that were made differently, for "
+            "example by resizing. Known non-members like them would settle it."
         )
-    if equal is None and not _referenced(controls):
+    if not found.equal and not _referenced(controls):
         return (
             f"{start} easy images do that too, and this module is shown one view of an image, by which the two cannot "
             "be "
             "told apart: --module views, or --reference models that were not trained on them, would settle it."
         )
     return None
+
+
+def easier(found: Findings, question: Question, together: SetTest) -> str:
+    """Say that the set scores higher, but not beside images that the model is equally sure of."""
+    return (
+        f"The {question.words} score higher than images that were not trained on (p {_p(together.average)}), but not "
+        f"significantly more than those of them that the model is equally sure of ({tested(found, question)}). Members "
+        "would look so to a model that gives them away by its confidence alone, and so would images that were chosen "
+        "because they are clear, or easy. More questioned images, more evidence, or --reference models that were not "
+        "trained on them would settle it."
+    )
 
 
 def untold(auc: Estimate, question: Question) -> str:
@@ -98,7 +109,7 @@ def _referenced(controls: Sequence[Control]) -> bool:
 
 def hidden(found: Findings, question: Question, controls: Sequence[Control]) -> str | None:
     """Return how members may be among the images although the test finds none; None where nothing speaks for it."""
-    labels, equal = found.opinions.labels, found.opinions.equal
+    labels = found.opinions.labels
     start = (
         f"The {question.words} do not score higher than images that were not trained on ({tested(found, question)}), "
         "but"
@@ -109,19 +120,13 @@ def hidden(found: Findings, question: Question, controls: Sequence[Control]) -> 
             f"{start} {said} when the model's own top class stands in the place of their labels (p "
             f"{_p(labels.free.p_value)}): wrong labels hide members. Check them; {WITHOUT_LABELS}."
         )
-    if equal is not None and equal.average <= question.alpha:
-        return (
-            f"{start} they do beside those that the model is equally sure of (p {_p(equal.average)}): harder images "
-            "than "
-            "the known non-members, or changed ones, can hide members. Known non-members like them would settle it."
-        )
     failed = [control for control in controls if control.hides and control.passed is False]
     return f"{start} members could go unnoticed. {' '.join(one.text for one in failed)}" if failed else None
 
 
 def at_least(found: Findings) -> int:
     """Return a lower bound on the members: the most careful one of the tests that found them."""
-    tests = [found.test, *([found.opinions.equal] if found.opinions.equal is not None else [])]
+    tests = [found.test]
     tests += [found.opinions.labels.free] if found.opinions.labels is not None else []
     return min(max(test.at_least, 1) for test in tests)
 
@@ -154,13 +159,8 @@ def _alone(found: Findings) -> str:
 
 
 def _shared(found: Findings) -> str:
-    """Return which second opinions share the finding."""
-    said = []
-    if found.opinions.labels is not None:
-        said.append("without their labels")
-    if found.opinions.equal is not None:
-        said.append("beside images that the model is equally sure of")
-    return f"; so they do {' and '.join(said)}" if said else ""
+    """Return which second opinion shares the finding."""
+    return "" if found.opinions.labels is None else "; so they do without their labels"
 
 
 def _rate(question: Question) -> str:
@@ -179,10 +179,13 @@ def _stands(found: Findings) -> str:
     times = preference(found)
     if times is None:
         return ""
-    return (
-        f" To explain it otherwise, images that the model finds easy would have to have been chosen {times:.1f} "
-        "times as often as hard ones."
+    who = (
+        "among images that the model is equally sure of, those that look most like members"
+        if found.equal
+        else "images that the model finds easy"
     )
+    than = "the others" if found.equal else "hard ones"
+    return f" To explain it otherwise, {who} would have to have been chosen {times:.1f} times as often as {than}."
 
 
 def share_words(share: Estimate) -> str:
@@ -249,6 +252,7 @@ def measured(auc: Estimate) -> str:
 def tested(found: Findings, question: Question) -> str:
     """Name the test and its p-value."""
     like = f" {question.like}" if question.like else ""
+    like += f"{' and' if like else ''} that the model is equally sure of" if found.equal else ""
     return f"one-sided Mann-Whitney test against held-out non-members{like}, p {_p(found.test.p_value)}"
 
 

@@ -46,6 +46,7 @@ class Yardstick:
         number: (h,) int32, number of the known image, by which other facts of it are found.
         free: (h,) float32, the score that the target's own top class would have got; None where no labels are told.
         level: (h,) float32, mean log-odds over all views; None with fewer than two.
+        free_level: (h,) float32, that of the target's own top class; None where no labels are told.
         right: (h,) bool, whether the target's top class is the image's label; None without labels.
     """
 
@@ -58,6 +59,7 @@ class Yardstick:
     number: NDArray[np.int32]
     free: NDArray[np.float32] | None = None
     level: NDArray[np.float32] | None = None
+    free_level: NDArray[np.float32] | None = None
     right: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
@@ -80,6 +82,7 @@ class Yardstick:
             number=self.number[rows],
             free=None if self.free is None else self.free[rows],
             level=None if self.level is None else self.level[rows],
+            free_level=None if self.free_level is None else self.free_level[rows],
             right=None if self.right is None else self.right[rows],
         )
 

@@ -1,4 +1,4 @@
-"""Questioned images shown moved and mirrored: what the control of alignment looks at."""
+"""A step of `questioning`: images are shown moved and mirrored, for the control of alignment."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -49,6 +49,7 @@ def audit(
     stage: Stage = quiet,
     keep: Callable[[Auditor], None] | None = None,
     before: Before | None = None,
+    engine: Engine | None = None,
 ) -> AuditResult:
     """Say which of the questioned images a target was trained on, with error rates.
 
@@ -60,12 +61,13 @@ def audit(
         stage: told of the progress.
         keep: given the auditor as soon as it is trained, so that whatever happens next costs no second training.
         before: told what will be done, how long that takes here, and what would help, before anything long begins.
+        engine: shows the images and has a stage of its own; this process when None.
 
     Raises:
         OnnxmintError: one of its kinds, for files, options and devices that do not serve.
     """
     settings = settings or AuditSettings()
-    engine = Local(stage)
+    engine = engine or Local(stage)
     ready = (
         open_by_training(model, images, known, settings, engine, keep, before)
         if isinstance(known, Known)
@@ -184,7 +186,7 @@ def _answer(
         units.known.groups(None if classes is None else units.known.category.astype(np.int64)),
         auc=auc,
         controls=controls,
-        asked=second_scores(units, scored.row, scored.free, scored.level),
+        asked=second_scores(units, scored.row, free=scored.free, level=scored.level, free_level=scored.free_level),
     )
 
 

@@ -42,6 +42,7 @@ def evaluate(
     *,
     settings: EvaluateSettings | None = None,
     stage: Stage = quiet,
+    engine: Engine | None = None,
 ) -> Evaluation:
     """Measure every signal, module and reference method on the same held-out known images.
 
@@ -54,17 +55,18 @@ def evaluate(
         nonmembers: images known not to be.
         settings: layers, modules, views, references; the defaults when None.
         stage: told of the progress.
+        engine: shows the images and has a stage of its own; this process when None.
 
     Raises:
         OnnxmintError: one of its kinds, for files, options and devices that do not serve.
     """
     settings = settings or EvaluateSettings()
-    engine, clock, rng = Local(stage), _Clock(), np.random.default_rng(settings.seed)
+    engine, clock, rng = engine or Local(stage), _Clock(), np.random.default_rng(settings.seed)
     target, known = prepared(model, members, nonmembers, settings, engine)
     layers = _wanted_layers(target.layers, settings)
     rivals = tuple(_rivals(target, layers, settings))
     classes = target.model.answer.classes
-    evidence, copies = gather(known.sources, classes, settings, rng=rng, stage=stage)
+    evidence, copies = gather(known.sources, classes, settings, rng=rng, stage=engine.stage)
     references = _references(target, evidence, settings)
     exposed, ground = _ground(target, evidence, layers, settings, engine, clock)
 

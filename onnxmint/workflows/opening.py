@@ -1,4 +1,4 @@
-"""Everything that an audit needs, open and checked, before anything long begins."""
+"""A step of an audit: everything that it needs is opened and checked before anything long begins."""
 
 import hashlib
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""Questioned images shown to the auditor, to the twin and to references: all that is observed of them."""
+"""A step of an audit: questioned images are shown to the auditor, the twin and references; all that is seen of them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,42 +12,42 @@ from onnxmint.engine.probe import Probe, Shown, batch_for
 from onnxmint.engine.worker import to_numpy
 from onnxmint.errors import EvidenceError, OnnxmintError
 from onnxmint.evidence.questioned import Questioned
+from onnxmint.graph.auditor_outputs import ANSWER, SCORE
+from onnxmint.images.passed import why_fewer
 from onnxmint.methods.given import ease_of_questioned
 from onnxmint.mint.describing import FEATURES, features_probe, telling_layer
 from onnxmint.results.facts import Skipped
 from onnxmint.settings import AuditSettings
 from onnxmint.stats.estimates import FloatArray
 from onnxmint.stats.set_test import compare_sets
+from onnxmint.verdict.opinions import SECOND
 from onnxmint.verdict.scores import QuestionedScores
 from onnxmint.verdict.units import Units
 from onnxmint.workflows.aligning import read_displaced
 from onnxmint.workflows.opening import Ready
+
+_PREDICTED = "predicted"  # column of the target's top classes
 
 Rows = NDArray[np.int64]
 
 
 def _scoring(shown: Shown) -> dict[str, NDArray[Any]]:
     """Return (b, K) scores by each network, and the target's top class."""
-    score = to_numpy(shown.outputs["score"]).astype(np.float64)
-    found = {
-        name: to_numpy(shown.outputs[name]).astype(np.float64) for name in ("free", "level") if name in shown.outputs
-    }
+    score = to_numpy(shown.outputs[SCORE]).astype(np.float64)
+    found = {name: to_numpy(shown.outputs[name]).astype(np.float64) for name in SECOND if name in shown.outputs}
     return {
         **found,
-        "score": score.reshape(len(score), -1),
-        "predicted": to_numpy(shown.outputs["answer"]).argmax(axis=1).astype(np.int64),
+        SCORE: score.reshape(len(score), -1),
+        _PREDICTED: to_numpy(shown.outputs[ANSWER]).argmax(axis=1).astype(np.int64),
     }
 
 
 def score(ready: Ready, asked: Questioned, settings: AuditSettings, engine: Engine) -> QuestionedScores:
     """Run the auditor over the questioned images that are not known already."""
     auditor, target = ready.auditor, ready.target
-    columns = {"score": "scores" if auditor.method.folds > 1 else "score", "answer": "answer"}
-    columns |= {"level": "level"} if auditor.yardstick.level is not None else {}
-    columns |= {"free": "free"} if auditor.yardstick.free is not None else {}
     probe = Probe(
         model=auditor.model,
-        columns=tuple(columns.items()),
+        columns=tuple(auditor.columns.items()),
         spec=target.spec,
         device=target.device,
         batch_size=batch_for(settings.batch_size, auditor.method.views, target),
@@ -58,16 +58,14 @@ def score(ready: Ready, asked: Questioned, settings: AuditSettings, engine: Engi
     seen = engine.observe(probe, asked.images(asked.to_judge), name="scored")
     if not len(seen.row):
         _refuse_nothing(asked, seen.skipped)
-    free, level = (seen.columns.get(name) for name in ("free", "level"))
-    finite = np.isfinite(seen.columns["score"]).all(axis=1)
+    finite = np.isfinite(seen.columns[SCORE]).all(axis=1)
     odd = [asked.entries[row].path for row in seen.row[~finite].tolist()]
     return QuestionedScores(
         row=seen.row[finite],
-        score=seen.columns["score"][finite],
-        predicted=seen.columns["predicted"][finite],
+        score=seen.columns[SCORE][finite],
+        predicted=seen.columns[_PREDICTED][finite],
         skipped=(*seen.skipped, *(Skipped(path=path, reason="the target gives NaN or infinity") for path in odd)),
-        free=None if free is None else free[finite],
-        level=None if level is None else level[finite],
+        **{name: column[finite] for name, column in seen.columns.items() if name in SECOND},
     )
 
 
@@ -77,12 +75,12 @@ def _refuse_nothing(asked: Questioned, skipped: Sequence[Skipped]) -> None:
     if not skipped:
         raise EvidenceError(
             f"all {known:,} questioned images in {place} are among the known images, so there is nothing to judge: "
-            "give other images, or evidence without them"
+            f"give other images, or evidence without them{why_fewer(asked.source)}"
         )
     others = f" beside {known:,} that are among the known images" if known else ""
     raise EvidenceError(
-        f"none of the {len(skipped):,} questioned images in {place}{others} could be read; the first: "
-        f"{skipped[0].path}: {skipped[0].reason}"
+        f"none of the {len(skipped):,} questioned images in {place}{others} could be read"
+        f"{why_fewer(asked.source, skipped, none=True)}"
     )
 
 

@@ -22,10 +22,10 @@ from onnxmint.images.together import Together
 from onnxmint.methods.given import given_references
 from onnxmint.methods.measuring import evidence_facts, evidence_warnings, measure, measure_baselines
 from onnxmint.methods.references import Reference
-from onnxmint.mint.auditor import Auditor
-from onnxmint.mint.fitted import Fitted, yardstick_of
-from onnxmint.mint.fitting import fit_and_score
+from onnxmint.mint.auditor import Auditor, AuditorContent
+from onnxmint.mint.fit_and_score import fit_and_score
 from onnxmint.mint.merging import check_parity, merge
+from onnxmint.mint.outcome import Fitted, yardstick_of
 from onnxmint.mint.reading import title, what_is_read
 from onnxmint.preprocess.declaring import orientation_note
 from onnxmint.progress import Stage, quiet
@@ -54,6 +54,7 @@ def train(
     *,
     settings: TrainSettings | None = None,
     stage: Stage = quiet,
+    engine: Engine | None = None,
 ) -> Auditor:
     """Train an auditor of a target on known members and non-members.
 
@@ -63,6 +64,7 @@ def train(
         nonmembers: images known not to be.
         settings: what to fit and how; the defaults when None.
         stage: told of the progress.
+        engine: shows the images and has a stage of its own; this process when None.
 
     Returns:
         The auditor, calibrated, tested on images that fitting did not see, and with its evidence controlled.
@@ -71,7 +73,7 @@ def train(
         OnnxmintError: one of its kinds, for files, options and devices that do not serve.
     """
     settings = settings or TrainSettings()
-    engine = Local(stage)
+    engine = engine or Local(stage)
     return train_on(*prepared(model, members, nonmembers, settings, engine), settings, engine).auditor
 
 
@@ -107,12 +109,8 @@ def train_on(target: Target, known: Together, settings: TrainSettings, engine: E
         seed=settings.seed,
     )
     controls = control_evidence(seen, rng, wanted=settings.controls)
-    auditor = _auditor(fitted, seen, watched, controls, references, settings, rng)
-    turned = orientation_note(evidence.facts.turned, len(evidence.facts.index), target.spec, "the known images")
-    said = (*known.notes, *([turned] if turned else []), *auditor.warnings)
-    auditor = replace(auditor, classes=known.numbering, warnings=said)
-    auditor = replace(auditor, model=merge(fitted, auditor))
-    check_parity(auditor, fitted)
+    auditor = merge(fitted, _content(fitted, seen, watched, controls, references, known, settings, rng))
+    check_parity(auditor, fitted, engine)
     return Trained(auditor=auditor, target=target, twin=twin, references=references)
 
 
@@ -127,20 +125,21 @@ def _one_view_if_mixing(target: Target, settings: TrainSettings) -> TrainSetting
     return replace(settings, module="phi") if settings.layers == ("auto",) else settings
 
 
-def _auditor(
+def _content(
     fitted: Fitted,
     seen: Seen,
     watched: Watched,
     controls: tuple[Control, ...],
     references: Sequence[Reference],
+    known: Together,
     settings: TrainSettings,
     rng: np.random.Generator,
-) -> Auditor:
-    """Measure the module and write down what is known of it; the graph comes later."""
-    held, target = fitted.held, fitted.reading.exposed.target
-    return Auditor(
-        model=b"",
-        classes=None,
+) -> AuditorContent:
+    """Measure the module and write down what is known of it."""
+    held, target, looked = fitted.held, fitted.reading.exposed.target, seen.evidence.facts
+    turned = orientation_note(looked.turned, len(looked.index), target.spec, "the known images")
+    return AuditorContent(
+        classes=known.numbering,
         target_sha256=target.model.sha256,
         preprocess=target.spec,
         method=_method(fitted, references, settings),
@@ -151,17 +150,18 @@ def _auditor(
         yardstick=yardstick_of(fitted),
         controls=controls,
         traces=Traces(
-            digest=np.concatenate([seen.evidence.facts.digest, seen.evidence.others.digest]),
+            digest=np.concatenate([looked.digest, seen.evidence.others.looks.digest]),
             is_member=np.concatenate([seen.evidence.table.is_member, seen.evidence.others.is_member]),
             features=watched.features,
             described=watched.described,
             difficulty=watched.ease,
             judged=watched.judged,
         ),
-        seconds=fitted.reading.exposed.graph.seconds,
         version=__version__,
         created=now(),
         warnings=(
+            *known.notes,
+            *([turned] if turned else []),
             *target.notes,
             *evidence_warnings(seen.facts),
             *target_warnings(target.model),

@@ -1,4 +1,4 @@
-"""What controls look at besides the target: its placebo twin, given references, difficulty learned from the images."""
+"""A step of a training: known images are shown to the placebo twin and references, for controls to look at."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -19,9 +19,9 @@ from onnxmint.methods.given import ease_of_known
 from onnxmint.methods.measuring import Signals
 from onnxmint.methods.references import Reference
 from onnxmint.mint.describing import FEATURES, SMALL, Describing, telling_layer
-from onnxmint.mint.fitted import Fitted, signals_of, yardstick_of
-from onnxmint.mint.fitting import fit_seen
+from onnxmint.mint.fit_and_score import fit_seen
 from onnxmint.mint.learned import learned_ease, why_not_learned
+from onnxmint.mint.outcome import Fitted, signals_of, yardstick_of
 from onnxmint.mint.reading import Reading, open_reading
 from onnxmint.settings import TrainSettings
 

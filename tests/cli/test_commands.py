@@ -323,6 +323,13 @@ def test_labels_outside_the_outputs_are_refused(call: Run, tmp_path: Path) -> No
     assert call(*words, "--no-labels", "--no-controls")[0] == 0
 
 
+def test_labels_of_an_auditor_are_fixed(call: Run, images: Path, phi_file: Path) -> None:
+    code, _, err = call("audit", MODEL, images, "--auditor", phi_file, "--no-labels", "-q")
+    assert code == 2
+    assert "--no-labels does not fit this auditor, which was trained with labels" in _message(err)
+    assert "train another auditor with --no-labels" in err
+
+
 def test_a_folder_without_images_is_refused(call: Run, phi_file: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     code, _, err = call("audit", MODEL, "empty", "--auditor", phi_file)
@@ -402,6 +409,14 @@ def test_ctrl_c_is_one_line(call: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     code, _, err = call("layers", MODEL)
     assert code == 130
     assert "Stopped by the user" in err
+
+
+def test_debug_changes_nothing_about_errors_of_the_user(call: Run) -> None:
+    for words, status in ((["plan"], 2), (["plan", "--auc", "7"], 2), (["layers", "none.onnx"], 1)):
+        code, _, err = call(*words)
+        assert (code, err) == (status, call("--debug", *words)[2])
+        assert call("--debug", *words)[0] == status
+        assert "Traceback" not in err
 
 
 def test_a_defect_of_ours_is_one_line_without_debug(call: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from onnxmint.engine.probe import ANSWER, ODDS, expose
 from onnxmint.engine.target import Target
 from onnxmint.evidence.known import Evidence
 from onnxmint.graph.layers import choose_layers
-from onnxmint.mint.fitting import fit_and_score
+from onnxmint.mint.fit_and_score import fit_and_score
 from onnxmint.settings import TrainSettings
 
 WORKERS, SIZES = (1, 3), (1, 5, 16, None)

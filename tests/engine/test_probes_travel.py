@@ -24,7 +24,8 @@ from onnxmint.images.chosen import Decoded, Images, Part
 from onnxmint.images.sources import open_source
 from onnxmint.mint.auditor import Auditor
 from onnxmint.settings import AuditSettings, EvaluateSettings, EvidenceSettings, TrainSettings
-from onnxmint.workflows import auditing, evaluating
+from onnxmint.workflows.auditing import audit
+from onnxmint.workflows.evaluating import evaluate
 from onnxmint.workflows.training import train_on
 from tests.conftest import DEMO, KNOWN, ROOT
 from tests.controls.conftest import templates
@@ -81,13 +82,10 @@ def recording(target: Target, phi: Auditor, tmp_path_factory: pytest.TempPathFac
     ):
         settings = TrainSettings(**{"preprocess": "0-1", "device": "cpu", "limit": 60, "views": 2} | options)
         train_on(target, sources, settings, engine)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(auditing, "Local", lambda stage: engine)
-        patch.setattr(evaluating, "Local", lambda stage: engine)
-        asked = f"{DEMO / 'questioned.parquet'}?rows=0:30"
-        auditing.audit(DEMO / "target.onnx", asked, phi, settings=AuditSettings(device="cpu"))
-        compared = EvaluateSettings(preprocess="0-1", device="cpu", limit=60, views=2, reference=folder)
-        evaluating.evaluate(DEMO / "target.onnx", *KNOWN, settings=compared)
+    asked = f"{DEMO / 'questioned.parquet'}?rows=0:30"
+    audit(DEMO / "target.onnx", asked, phi, settings=AuditSettings(device="cpu"), engine=engine)
+    compared = EvaluateSettings(preprocess="0-1", device="cpu", limit=60, views=2, reference=folder)
+    evaluate(DEMO / "target.onnx", *KNOWN, settings=compared, engine=engine)
     check_source(target.model, open_source(KNOWN[0]), EvidenceSettings(preprocess="0-1", device="cpu"), engine)
     return engine
 

@@ -11,7 +11,7 @@ import torch
 from onnxmint.engine.session import choose_device
 from onnxmint.engine.store import ActivationStore, FiledActivations, choose
 from onnxmint.errors import EvidenceError
-from onnxmint.mint.fit import FitSettings, fit_module
+from onnxmint.mint.trainer import FitSettings, fit_module
 
 CPU = choose_device("cpu")
 

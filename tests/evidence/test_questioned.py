@@ -1,7 +1,9 @@
 """Questioned images looked at without a model: known ones are named and not judged, copies count once."""
 
 import numpy as np
+import pytest
 
+from onnxmint.errors import ImagesError
 from onnxmint.evidence.questioned import Questioned, look_at_questioned
 from onnxmint.images.chosen import Part
 from onnxmint.images.facts import look_at
@@ -63,3 +65,12 @@ def test_an_image_that_cannot_be_opened_has_no_facts_but_is_still_asked_about() 
     assert found.facts.index.tolist() == [0, 2]
     assert found.to_judge.tolist() == [0, 1, 2]
     assert found.row_of(np.array([2, 0])).tolist() == [2, 0]
+
+
+@pytest.mark.parametrize("row", [1, 3])
+def test_what_was_not_decoded_has_no_digest_and_no_group(row: int) -> None:
+    found = _looked([ASKED[0], b"nothing", ASKED[1], b"nothing"])
+    assert found.digest(np.array([0, 2])).tolist() == found.facts.digest.tolist()
+    for asked in (found.digest, found.groups):
+        with pytest.raises(ImagesError, match=f"asked/{row} could not be decoded at first, and could later"):
+            asked(np.array([0, row]))

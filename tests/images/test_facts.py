@@ -18,7 +18,7 @@ from scipy import stats
 from onnxmint.errors import ImagesError
 from onnxmint.images.entries import EncodedImage, ImageEntry
 from onnxmint.images.facts import FILE_FACTS, PIXEL_FACTS, ImageFacts, look_at
-from onnxmint.images.opening import FORMATS
+from onnxmint.images.pillow import FORMATS
 from onnxmint.images.sources import open_source
 from onnxmint.preprocess.decoding import decode
 from onnxmint.preprocess.spec import PreprocessSpec

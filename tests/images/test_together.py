@@ -61,6 +61,19 @@ def test_what_the_model_declares_otherwise_than_a_table_is_told(tmp_path: Path) 
     )
 
 
+def test_what_the_model_declares_otherwise_than_the_order_given_is_told(tmp_path: Path) -> None:
+    root = folder(tmp_path / "f", {"cat/0.png": 1, "dog/0.png": 2})
+    said = (
+        Declared(place="config.json", numbering=in_order(["dog", "cat"], "declared")),
+        Declared(place="m.onnx", numbering=in_order(["cat", "dog"], "declared")),
+    )
+    both = open_together([root], classes=in_order(["cat", "dog"]), declared=said, outputs=2)
+    assert labelled(both.sources[0]) == {"cat/0.png": 0, "dog/0.png": 1}
+    assert both.notes == ("config.json says that 'dog' is output 0, but --classes numbers it 1, which was taken.",)
+    bare = folder(tmp_path / "g", {"a.png": 1})
+    assert open_together([bare], classes=in_order(["cat", "dog"]), declared=said, outputs=2).notes == ()
+
+
 def test_an_order_that_is_given_is_taken_for_all(tmp_path: Path) -> None:
     root, table = folder(tmp_path / "f", {"ant/0.png": 1}), parquet(tmp_path / "t.parquet", 2, label=["bee", "ant"])
     both = open_together([root, table], classes=in_order(["bee", "ant"]))

@@ -13,6 +13,7 @@ import pytest
 from onnxmint.errors import ModelError
 from onnxmint.mint.auditor import AUDITOR, METADATA_KEY, Auditor, load_auditor
 from onnxmint.preprocess.spec import PreprocessSpec
+from onnxmint.verdict.opinions import SECOND
 from onnxmint.verdict.yardstick import Traces, Yardstick
 from tests.results.test_json import example
 from tests.results.values import same
@@ -28,7 +29,7 @@ GRAPH = """<ir_version: 8, opset_import: ["" : 17]> auditor (uint8[N,8,8,3] imag
 def made(**changes: Any) -> Auditor:
     """Return an auditor of four held-out images that fits together."""
     count = 4
-    found = example(AUDITOR)
+    found = Auditor.of(example(AUDITOR), b"")
     yardstick = Yardstick(
         score=np.arange(count, dtype=np.float32),
         is_member=np.array([True, True, False, False]),
@@ -70,6 +71,16 @@ def test_an_auditor_that_fits_together_is_loaded_as_it_was(tmp_path: Path) -> No
     assert found.seconds is not None
     assert 0 < found.seconds < 10
     assert same(found, made(model=file.read_bytes(), seconds=found.seconds))
+
+
+def test_an_audit_reads_the_outputs_that_the_held_out_images_have_values_of() -> None:
+    plain = made()
+    assert plain.columns == {"score": "score", "answer": "answer"}
+    column = np.zeros(4, np.float32)
+    both = replace(plain, yardstick=replace(plain.yardstick, **dict.fromkeys(SECOND, column)))
+    assert both.columns == {**plain.columns, **{name: name for name in SECOND}}
+    crossed = replace(plain, method=replace(plain.method, folds=5))
+    assert crossed.columns["score"] == "scores"
 
 
 SPEC = {"size": None, "crop": None}

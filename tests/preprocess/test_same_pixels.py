@@ -12,8 +12,8 @@ import numpy as np
 import PIL
 import pytest
 
-from onnxmint.images.opening import decoded, in_mode
 from onnxmint.images.perceptual import perceptual_hash
+from onnxmint.images.pillow import decoded, in_mode
 from onnxmint.images.resizing import resized
 from onnxmint.preprocess.decoding import decode
 from onnxmint.preprocess.spec import Filter, PreprocessSpec

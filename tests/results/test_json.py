@@ -157,4 +157,4 @@ def test_a_packed_array_that_is_not_what_was_declared_is_refused(change: dict[st
     facts = json.loads(AUDITOR.write(example(AUDITOR), packed=True))
     facts["yardstick"]["score"] |= change
     with pytest.raises(ModelError, match=f"{message}.* at \\$.yardstick.*train it again"):
-        AUDITOR.read(json.dumps(facts), "file", model=b"")
+        AUDITOR.read(json.dumps(facts), "file")

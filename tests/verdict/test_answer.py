@@ -33,6 +33,14 @@ def scores(mean: float, count: int) -> np.ndarray:
     return norm.ppf((np.arange(count) + 0.5) / count, loc=mean)
 
 
+LEVELS = np.repeat(np.arange(10), 50).astype(float)  # of how sure a model is of 500 images
+
+
+def rising(count: int) -> np.ndarray:
+    """Return so many places among LEVELS, the more the higher."""
+    return np.random.default_rng(1).choice(500, count, p=(LEVELS + 1) / (LEVELS + 1).sum())
+
+
 def performance(distance: float) -> Performance:
     return evaluate(scores(distance, 250), scores(0, 250), threshold=0, rng=np.random.default_rng(0), resamples=100)
 
@@ -118,17 +126,48 @@ def test_what_was_not_excluded_is_said() -> None:
 
 def test_a_finding_is_none_where_images_may_have_been_chosen_for_being_easy() -> None:
     """They score high only as far as the model is surer of these pictures wherever they lie."""
-    rng = np.random.default_rng(0)
-    level, known_level = scores(0.5, 300), (scores(0, 500), scores(0, 500))
-    held = HeldOut.of(known_level[0] + rng.normal(1.5, 1.0, 500), known_level[1] + rng.normal(0, 1.0, 500))
+    level, known_level, rng = LEVELS[rising(300)], (LEVELS, LEVELS), np.random.default_rng(0)
+    held = HeldOut.of(LEVELS + rng.normal(1.5, 1.0, 500), LEVELS + rng.normal(0, 1.0, 500))
     question = Question(
         scores=level + rng.normal(0, 1.0, 300), images=300, grouped=False, alpha=0.05, relevant_share=0.5
     )
     easy = SecondScores(level=level, known_level=known_level)
     found = reach_verdict(question, held, auc=performance(1.5).auc, controls=(GIVEN, *OTHERS), asked=easy)
     assert found.kind == "inconclusive"
-    assert "Images that were chosen because they are clear, or easy, would look the same" in found.text
-    assert [(one.name, one.finds) for one in found.opinions] == [("equal confidence", False)]
+    assert "so would images that were chosen because they are clear, or easy" in found.text
+    assert "held-out non-members that the model is equally sure of, p" in found.text
+    assert [(one.name, one.finds) for one in found.opinions] == [("whatever the confidence", True)]
+
+
+def test_what_is_found_beside_equals_alone_may_be_made_differently() -> None:
+    """They score no higher than known non-members, but higher than those that the model is as unsure of."""
+    level, known_level, rng = 9 - LEVELS[rising(300)], (LEVELS, LEVELS), np.random.default_rng(0)
+    held = HeldOut.of(LEVELS + rng.normal(1.5, 1.0, 500), LEVELS + rng.normal(0, 1.0, 500))
+    question = Question(
+        scores=level + rng.normal(1.5, 1.0, 300), images=300, grouped=False, alpha=0.05, relevant_share=0.5
+    )
+    harder = SecondScores(level=level, known_level=known_level)
+    found = reach_verdict(question, held, auc=performance(1.5).auc, controls=(GIVEN, *OTHERS), asked=harder)
+    assert found.kind == "inconclusive"
+    assert "but not than all of them, whatever the model's confidence" in found.text
+    assert [(one.name, one.finds) for one in found.opinions] == [("whatever the confidence", False)]
+
+
+def test_labels_and_confidence_are_left_aside_together() -> None:
+    """Without labels the images are compared with those of equal label-free confidence: easy ones gain nothing."""
+    level, known_level, rng = LEVELS[rising(300)], (LEVELS, LEVELS), np.random.default_rng(2)
+    held = HeldOut.of(LEVELS + rng.normal(1.5, 1.0, 500), LEVELS + rng.normal(0, 1.0, 500))
+    asked = SecondScores(
+        free=(level + rng.normal(0, 1.0, 300))[:, None], level=rng.normal(size=300), free_level=level,
+        known_free=held, known_level=(rng.normal(size=500), rng.normal(size=500)), known_free_level=known_level,
+    )  # fmt: skip
+    question = Question(scores=LEVELS[::-1][:300] + 1.5, images=300, grouped=False, alpha=0.05, relevant_share=0.5)
+    found = reach_verdict(question, held, auc=performance(1.5).auc, controls=(GIVEN, *OTHERS), asked=asked)
+    assert found.kind == "inconclusive"
+    assert ("without labels", False) in [(one.name, one.finds) for one in found.opinions]
+    unlevelled = replace(asked, free_level=None)
+    found = reach_verdict(question, held, auc=performance(1.5).auc, controls=(GIVEN, *OTHERS), asked=unlevelled)
+    assert ("without labels", True) in [(one.name, one.finds) for one in found.opinions]
 
 
 def test_one_view_finds_members_only_with_a_given_reference_that_saw_the_images() -> None:
@@ -155,10 +194,10 @@ def test_labels_that_the_model_may_have_given_are_doubted() -> None:
     true = SecondScores(free=question.scores[:, None], known_free=held, **level)
     found = reach_verdict(question, held, auc=performance(1.5).auc, controls=(GIVEN, *OTHERS), asked=true)
     assert found.kind == "members-found"
-    assert "so they do without their labels and beside images that the model is equally sure of" in found.text
+    assert "so they do without their labels. Were none" in found.text
     assert found.preference is not None
     assert found.preference > 1
-    assert f"chosen {found.preference:.1f} times as often as hard ones" in found.text
+    assert f"have been chosen {found.preference:.1f} times as often as the others" in found.text
 
 
 def test_wrong_labels_do_not_acquit() -> None:
@@ -248,7 +287,7 @@ def test_strata_reach_the_whole_verdict() -> None:
     assert (within.kind, across.kind) == ("no-evidence", "members-found")
     assert within.share_of_members is not None
     assert within.share_of_members.low == 0
-    assert "against held-out non-members of the same class, p" in within.text
+    assert "against held-out non-members of the same class and that the model is equally sure of, p" in within.text
 
 
 def test_strata_reach_the_second_opinions() -> None:

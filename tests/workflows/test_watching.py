@@ -17,8 +17,8 @@ from onnxmint.evidence.table import CALIBRATE, TEST
 from onnxmint.images.facts import PIXEL_FACTS
 from onnxmint.methods.given import ease_of_known, given_references
 from onnxmint.methods.references import Reference
-from onnxmint.mint.fitted import Fitted
-from onnxmint.mint.fitting import fit_and_score
+from onnxmint.mint.fit_and_score import fit_and_score
+from onnxmint.mint.outcome import Fitted
 from onnxmint.progress import quiet
 from onnxmint.settings import TrainSettings
 from onnxmint.workflows.watching import Watched, watch

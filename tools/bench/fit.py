@@ -14,8 +14,8 @@ import torch
 from measuring import in_turn, machine, ratio, rounds_from, save
 from torch.nn import functional
 
-from onnxmint.mint.fit import FitSettings, fit_module
 from onnxmint.mint.modules import network_of
+from onnxmint.mint.trainer import FitSettings, fit_module
 
 COUNT = 10_000
 SHAPES = {

@@ -9,7 +9,7 @@ from typing import Any
 from onnxmint.errors import UsageError
 from onnxmint.images import foreign
 from onnxmint.images.foreign import ForeignError
-from onnxmint.images.opening import LARGEST
+from onnxmint.images.pillow import LARGEST
 from onnxmint.preprocess.declared.values import is_number
 from onnxmint.preprocess.geometry import contradiction
 from onnxmint.preprocess.spec import CHOICES, LEAST_FRACTION, PreprocessSpec, Size

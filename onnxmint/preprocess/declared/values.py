@@ -11,7 +11,7 @@ import numpy as np
 from onnxmint.errors import UsageError
 from onnxmint.images import foreign
 from onnxmint.images.foreign import ForeignError
-from onnxmint.images.opening import LARGEST
+from onnxmint.images.pillow import LARGEST
 from onnxmint.preprocess.spec import Size
 
 Meaning = TypeVar("Meaning", bound=str)

@@ -6,9 +6,9 @@ Each auditor is trained on its own 1,000 + 1,000 known images of a target, with 
 twin's module, learned difficulty, files, pixels, copies, exchangeability, labels, alignment); then every row's set of
 questioned images, drawn anew and disjoint from the evidence, is judged. The module is fitted, the controls and the
 verdict are those of the package; only showing images to models is replaced by columns of `bank.py`. One line of JSON an
-auditor; what is there is not done again. Tables: `validity.py --tables`. Fifty further readings of every image make the
-alignment control slow, and it can only turn "no evidence" into "inconclusive": of the innocent sets it is asked of
-"plain" alone, and the table's "no-evidence" of the others is before it.
+auditor; what is there is not done again. Tables: `validity.py --tables`. Controls can only make an answer inconclusive:
+but for "plain 0" they are run where they could change what a row is about (of innocent sets the answer members-found, of
+guilty ones no-evidence too), so that "no-evidence" of the other innocent rows is before them.
 """
 
 import argparse
@@ -21,7 +21,8 @@ from typing import Any
 import bank
 import numpy as np
 import torch
-from bank import Pool, log_odds
+from asking import ASKED, PLAIN, Asking, World, rows_of, world
+from bank import Pool
 from validity_tables import read_lines
 
 from onnxmint.controls.alignment import READINGS
@@ -29,69 +30,33 @@ from onnxmint.controls.panel import control_evidence, control_question
 from onnxmint.controls.seen import Difficulty, Missing, Seen, SeenQuestioned, Twin
 from onnxmint.engine.local import Local
 from onnxmint.engine.probe import ODDS, expose
-from onnxmint.engine.target import Target
 from onnxmint.evidence.copies import Copies
 from onnxmint.evidence.known import Evidence
 from onnxmint.evidence.questioned import Questioned
 from onnxmint.evidence.table import CALIBRATE, FIT, TEST, EvidenceTable, divided
-from onnxmint.graph.views import VIEW_SETS
 from onnxmint.images.chosen import Decoded, Images
 from onnxmint.images.entries import ImageEntry
 from onnxmint.images.facts import ImageFacts
 from onnxmint.mint.difficulty import small_images
-from onnxmint.mint.fit import FittedModule, fit_on
 from onnxmint.mint.learned import learned_ease
+from onnxmint.mint.trainer import FittedModule, fit_on
 from onnxmint.progress import quiet
+from onnxmint.results.audit import Verdict
 from onnxmint.results.facts import EvidenceFacts
 from onnxmint.stats import metrics
 from onnxmint.stats.gate import Gate, gate_of
 from onnxmint.stats.heldout import HeldOut, cross_fitting_inflation
 from onnxmint.verdict.answer import reach_verdict
 from onnxmint.verdict.findings import Question
-from onnxmint.verdict.opinions import second_scores
+from onnxmint.verdict.opinions import SECOND, second_scores
 from onnxmint.verdict.units import as_units
 from onnxmint.verdict.yardstick import HeldOutScores, Traces, Yardstick
 from onnxmint.workflows.aligning import displaced
 
 RESULTS = Path(__file__).parent / "results"
-KNOWN, ASKED, ALPHA, FREQUENT = 1000, 300, 0.05, 3
-PLAIN = "innocent, plain 0"
-TARGETS = ("cifar10-paper", "cifar10-small-nodropout", "cifar10-large-nhwc")
-
-
-@dataclass(frozen=True, kw_only=True)
-class World:
-    """A target with all that was recorded of it, at some number of views."""
-
-    name: str
-    target: Target
-    kind: str
-    views: tuple[int, ...]
-    members: Pool
-    nonmembers: Pool
-    copies: dict[str, Pool]
-
-    def odds(self, pool: Pool, rows: np.ndarray, label: np.ndarray) -> np.ndarray:
-        """Return (rows, V) float32 log-odds of the told class."""
-        return log_odds(pool.logits[rows][:, self.views], label, self.kind).astype(np.float32)
-
-    def twin_odds(self, pool: Pool, rows: np.ndarray, label: np.ndarray) -> np.ndarray:
-        """Return the same for the target with its weights drawn anew."""
-        return log_odds(pool.twin[rows], label, self.kind).astype(np.float32)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Asking:
-    """A set of questioned images: rows of pools, their labels as told, and the truth."""
-
-    parts: tuple[tuple[Pool, np.ndarray], ...]
-    label: np.ndarray
-    guilty: bool
-
-    @property
-    def digest(self) -> np.ndarray:
-        """Return the images' digests."""
-        return np.concatenate([pool.facts.digest[rows] for pool, rows in self.parts])
+KNOWN, ALPHA = 1000, 0.05
+TARGETS = ("cifar10-paper", "cifar10-small-nodropout", "cifar10-large-nhwc", "cifar10-resnet20")
+LARGEST_GROUP = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,20 +71,15 @@ class Auditor:
     performance: float
 
 
-def world(name: str, shared: Path, place: Path, views: int) -> World:
-    target = bank.ready(name, shared)
-    return World(
-        name=name,
-        target=target,
-        kind=target.model.answer.kind,
-        views=tuple(bank.VIEWS.index(view) for view in VIEW_SETS[views]),
-        members=bank.load(name, "members", place),
-        nonmembers=bank.load(name, "nonmembers", place),
-        copies={kind: bank.load(name, kind, place) for kind in bank.COPIES},
-    )
-
-
-def train(here: World, inside: np.ndarray, outside: np.ndarray, seed: int) -> Auditor:
+def train(
+    here: World,
+    inside: np.ndarray,
+    outside: np.ndarray,
+    seed: int,
+    *,
+    groups: np.ndarray | None = None,
+    controlled: bool = True,
+) -> Auditor:
     """Fit and control as `workflows/training.py` does."""
     rng = np.random.default_rng(seed)
     pools = (here.members, inside), (here.nonmembers, outside)
@@ -128,7 +88,7 @@ def train(here: World, inside: np.ndarray, outside: np.ndarray, seed: int) -> Au
     none = np.zeros(len(label), np.int8)
     table = divided(
         EvidenceTable(
-            index=np.arange(len(label)), is_member=is_member, labels=label, groups=None, part=none, fold=none
+            index=np.arange(len(label)), is_member=is_member, labels=label, groups=groups, part=none, fold=none
         ),
         rng,
     )
@@ -143,7 +103,10 @@ def train(here: World, inside: np.ndarray, outside: np.ndarray, seed: int) -> Au
     _, twin_score, _ = fitted(twin, table, seed)
     evidence = Evidence(table=table, sources=(None, None), facts=facts)  # type: ignore[arg-type]
     small = small_images(np.concatenate([pool.pixels[rows] for pool, rows in pools]))
-    ease, of = learned_ease(small, table, predicted, seed=seed, stage=quiet)
+    if controlled:
+        ease, of = learned_ease(small, table, predicted, seed=seed, stage=quiet)
+    else:
+        ease, of = np.zeros(len(label)), np.zeros(len(label), np.int64)
     scored = HeldOutScores(table=table, score=score, folds=1, surest=odds[:, 0].astype(float), predicted=predicted)
     twin_scored = replace(scored, score=twin_score, surest=twin[:, 0].astype(float))
     right = predicted == label
@@ -160,7 +123,7 @@ def train(here: World, inside: np.ndarray, outside: np.ndarray, seed: int) -> Au
         facts=numbers,
         classes=10,
         target=scored,
-        twin=Twin(scored=twin_scored, yardstick=yardstick(table, twin_score, predicted, None, None), row=table.index),
+        twin=Twin(scored=twin_scored, yardstick=yardstick(table, twin_score, predicted), row=table.index),
         difficulty=Difficulty(score=ease, fold=of, words="learned", learned=True),
         seed=seed,
     )
@@ -171,7 +134,7 @@ def train(here: World, inside: np.ndarray, outside: np.ndarray, seed: int) -> Au
     return Auditor(
         module=module,
         gate=gate,
-        yardstick=yardstick(table, score, predicted, free_score, odds.mean(axis=1)),
+        yardstick=yardstick(table, score, predicted, (free_score, odds.mean(axis=1), free.mean(axis=1))),
         traces=Traces(
             digest=facts.digest,
             is_member=is_member,
@@ -180,7 +143,7 @@ def train(here: World, inside: np.ndarray, outside: np.ndarray, seed: int) -> Au
             difficulty=np.zeros(0, np.float32),
             judged=np.zeros(0, np.int32),
         ),
-        controls=control_evidence(seen, rng, wanted=True),
+        controls=control_evidence(seen, rng, wanted=controlled),
         performance=metrics.auc(score[held][is_member[held]], score[held][~is_member[held]]),
     )
 
@@ -203,8 +166,7 @@ def yardstick(
     table: EvidenceTable,
     score: np.ndarray,
     predicted: np.ndarray,
-    free: np.ndarray | None,
-    level: np.ndarray | None,
+    second: tuple[np.ndarray, ...] = (),
 ) -> Yardstick:
     rows = np.flatnonzero(np.isfinite(score))
     rows = rows[np.lexsort((score[rows], ~table.is_member[rows]))]
@@ -215,15 +177,14 @@ def yardstick(
         is_test=table.part[rows] == TEST,
         fold=np.zeros(len(rows), np.int8),
         category=labels[rows].astype(np.int32),
-        group=None,
+        group=None if table.groups is None else table.groups[rows].astype(np.int32),
         number=rows.astype(np.int32),
-        free=None if free is None else free[rows].astype(np.float32),
-        level=None if level is None else level[rows].astype(np.float32),
+        **{name: values[rows].astype(np.float32) for name, values in zip(SECOND, second, strict=False)},
         right=predicted[rows] == labels[rows],
     )
 
 
-def judge(here: World, auditor: Auditor, asking: Asking, seed: int, *, moved: bool) -> dict[str, Any]:
+def judge(here: World, auditor: Auditor, asking: Asking, seed: int, *, whole: bool = False) -> dict[str, Any]:
     """Judge a set as `workflows/auditing.py` does."""
     rng = np.random.default_rng(seed)
     count = len(asking.label)
@@ -236,7 +197,15 @@ def judge(here: World, auditor: Auditor, asking: Asking, seed: int, *, moved: bo
     score = auditor.module.score(torch.from_numpy(odds))[:, None]
     questioned = Questioned(
         source=None,  # type: ignore[arg-type]
-        entries=tuple(ImageEntry(index=i, path=str(i), label=int(asking.label[i]), group=None) for i in range(count)),
+        entries=tuple(
+            ImageEntry(
+                index=i,
+                path=str(i),
+                label=int(asking.label[i]),
+                group=None if asking.groups is None else str(asking.groups[i]),
+            )
+            for i in range(count)
+        ),
         labels=asking.label,
         facts=replace(facts, index=rows),
         described=facts.described,
@@ -249,7 +218,11 @@ def judge(here: World, auditor: Auditor, asking: Asking, seed: int, *, moved: bo
     )  # fmt: skip
     known = units.known.groups()
     others = second_scores(
-        units, rows, auditor.module.score(torch.from_numpy(free))[:, None], odds.mean(axis=1).astype(float)
+        units,
+        rows,
+        free=auditor.module.score(torch.from_numpy(free))[:, None],
+        level=odds.mean(axis=1).astype(float),
+        free_level=free.mean(axis=1).astype(float),
     )
     quick = reach_verdict(question(units, count), known, auc=auc(auditor), controls=(), asked=others)
     features = np.concatenate([pool.features[part] for pool, part, _ in of])
@@ -261,22 +234,30 @@ def judge(here: World, auditor: Auditor, asking: Asking, seed: int, *, moved: bo
         row=rows,
         features=np.concatenate([facts.pixel.astype(float), features], axis=1),
         easy=None,
-        aligned=aligned(here, of) if moved and (quick.p_value or 0) > ALPHA else None,
+        aligned=aligned(here, of) if (asking.guilty or whole) and quick.kind == "no-evidence" else None,
         scored=rows,
         predicted=predicted,
         told=True,
         seed=seed,
     )
-    controls = control_question(auditor.controls, seen, rng, wanted=True)
+    matter = whole or quick.kind == "members-found" or (asking.guilty and quick.kind == "no-evidence")
+    controls = control_question(auditor.controls, seen, rng, wanted=True) if matter else auditor.controls
     verdict = reach_verdict(question(units, count), known, auc=auc(auditor), controls=controls, asked=others)
     return {
         "kind": verdict.kind,
         "p": verdict.p_value,
         "average": verdict.average_p_value,
+        "found at": finding_level(verdict),
         "opinions": {one.name: one.p_value for one in verdict.opinions},
         "failed": [control.name for control in controls if control.passed is False],
         "bare": quick.kind,
     }
+
+
+def finding_level(verdict: Verdict) -> float | None:
+    """Return the level from which on the tests agree that members are there, were no control to stop it."""
+    found = [verdict.p_value, *(one.p_value for one in verdict.opinions)]
+    return None if None in found else max(value for value in found if value is not None)
 
 
 def question(units: Any, count: int) -> Question:
@@ -300,69 +281,37 @@ def aligned(here: World, of: list[tuple[Pool, np.ndarray, np.ndarray]]) -> np.nd
     return np.stack(found, axis=1).astype(float)
 
 
-def rows_of(
-    here: World, inside: np.ndarray, outside: np.ndarray, rng: np.random.Generator
-) -> Iterator[tuple[str, Asking]]:
-    """Yield the questioned sets of one auditor; `inside` and `outside` are rows that its evidence left over."""
-    free, held = here.nonmembers, here.members
-
-    def drawn(rows: np.ndarray, count: int = ASKED) -> np.ndarray:
-        return rng.permutation(rows)[:count]
-
-    def innocent(rows: np.ndarray, label: np.ndarray | None = None) -> Asking:
-        return Asking(parts=((free, rows),), label=free.label[rows] if label is None else label, guilty=False)
-
-    def guilty(members: np.ndarray, others: np.ndarray, wrong: float = 0.0) -> Asking:
-        label = np.concatenate([held.label[members], free.label[others]])
-        changed = rng.random(len(label)) < wrong
-        label = np.where(changed, (label + rng.integers(1, 10, len(label))) % 10, label)
-        return Asking(parts=((held, members), (free, others)), label=label, guilty=True)
-
-    for number in range(3):
-        yield f"innocent, plain {number}", innocent(drawn(outside))
-    for share in (1.0, 0.5, 0.25):
-        rows = drawn(outside)
-        own = free.logits[rows, 0].argmax(axis=1)
-        yield (
-            f"innocent, {share:.0%} labelled by the target",
-            innocent(rows, np.where(rng.random(len(rows)) < share, own, free.label[rows])),
-        )
-    for kept in (0.9, 0.8, 0.7, 0.5):
-        rows = drawn(outside, round(ASKED / kept))
-        yield f"innocent, easiest {kept:.0%}", innocent(rows[np.argsort(-free.easy[rows])[:ASKED]])
-    rows = drawn(outside, 85)
-    yield "innocent, easiest 70% of 85", innocent(rows[np.argsort(-free.easy[rows])[:60]])
-    for times in (2, 3):
-        rows, frequent = drawn(outside, 1500), free.label
-        weight = np.where(frequent[rows] < FREQUENT, times, 1.0)
-        yield (
-            f"innocent, some classes {times} times",
-            innocent(rng.choice(rows, ASKED, replace=False, p=weight / weight.sum())),
-        )
-    none = outside[:0]
-    yield "guilty, all", guilty(drawn(inside), none)
-    yield "guilty, half", guilty(drawn(inside, ASKED // 2), drawn(outside, ASKED // 2))
-    for wrong in (0.1, 0.25):
-        yield f"guilty, all, {wrong:.0%} wrong labels", guilty(drawn(inside), none, wrong)
-        yield (
-            f"guilty, half, {wrong:.0%} wrong labels",
-            guilty(drawn(inside, ASKED // 2), drawn(outside, ASKED // 2), wrong),
-        )
-    for kind, pool in here.copies.items():
-        rows = rng.permutation(len(pool.row))[:ASKED]
-        yield f"guilty, all {kind}", Asking(parts=((pool, rows),), label=pool.label[rows], guilty=True)
-
-
 def run(here: World, seed: int) -> dict[str, Any]:
-    """Train one auditor and judge every row's set; the copies are of the last members, which no evidence holds."""
+    """Train auditors and judge every row's set; copies are of the last images of a side, which no evidence holds."""
     rng = np.random.default_rng(seed)
     members = rng.permutation(len(here.members.row) - bank.COPIED)
-    outside = rng.permutation(len(here.nonmembers.row))
+    outside = rng.permutation(len(here.nonmembers.row) - bank.COPIED)
     auditor = train(here, members[:KNOWN], outside[:KNOWN], seed)
     sets = rows_of(here, members[KNOWN:], outside[KNOWN:], rng)
-    judged = {name: judge(here, auditor, asking, seed, moved=asking.guilty or name == PLAIN) for name, asking in sets}
+    judged = {name: judge(here, auditor, asking, seed, whole=name == PLAIN) for name, asking in sets}
+    judged |= dict(others_of(here, rng, seed))
     stopped = [control.name for control in auditor.controls if control.passed is False]
     return {"target": here.name, "seed": seed, "auc": auditor.performance, "failed": stopped, "sets": judged}
+
+
+def others_of(here: World, rng: np.random.Generator, seed: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Judge an innocent set by auditors of another kind: of harder known non-members, and of groups of all sizes."""
+    members = rng.permutation(len(here.members.row) - bank.COPIED)
+    outside = rng.permutation(len(here.nonmembers.row) - bank.COPIED)
+    free, known, rest = here.nonmembers, outside[: 2 * KNOWN], outside[2 * KNOWN :]
+    hard = known[np.argsort(free.easy[known])[:KNOWN]]
+    asked = rest[:ASKED]
+    plain = Asking(parts=((free, asked),), label=free.label[asked], guilty=False)
+    found = judge(here, train(here, members[:KNOWN], hard, seed, controlled=False), plain, seed)
+    if found["bare"] == "members-found":
+        found = judge(here, train(here, members[:KNOWN], hard, seed), plain, seed)
+    yield "innocent, known non-members are the harder half", found
+    sizes = np.repeat(np.arange(2 * KNOWN), rng.integers(1, LARGEST_GROUP + 1, 2 * KNOWN))
+    side = np.concatenate([sizes[:KNOWN], sizes[:KNOWN] + 2 * KNOWN])
+    grouped = train(here, members[:KNOWN], outside[:KNOWN], seed, groups=side, controlled=False)
+    large = np.arange(ASKED) // LARGEST_GROUP
+    asked_groups = judge(here, grouped, replace(plain, groups=large), seed)
+    yield "innocent, groups of 1 to 12 known, of 12 asked", asked_groups
 
 
 def main() -> None:

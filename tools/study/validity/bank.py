@@ -4,8 +4,8 @@
 
 For each target and each pool of images: the target's answers to all 26 views, the placebo twin's to 2, the features
 that the twin describes images with, what the images look like without a model, and how easy another model finds them.
-Pools are members, non-members, and copies of members (mirrored, shifted, cropped, re-saved, resized). A pool that is
-there is skipped, so that recording can be stopped and taken up again.
+Pools are members, non-members, and copies of some of both (mirrored, shifted, cropped, re-saved, resized). A pool that
+is there is skipped, so that recording can be stopped and taken up again.
 """
 
 import argparse
@@ -43,6 +43,7 @@ BANKED = {  # target -> the model that says which images are easy
     "cifar10-small-nodropout": "cifar10-resnet8",
     "cifar10-resnet20": "cifar10-resnet8",
 }
+INNOCENT = "innocent "  # names the copies of non-members
 _SEED = 0
 _FROM = 13_000  # members and non-members of our own targets from here on were never looked at while modules were made
 
@@ -179,9 +180,10 @@ def pools(name: str, shared: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray
     }
     for side, rows in drawn.items():
         yield side, rows, data.labels(table, rows), data.pixels(table, rows)
-    rows = drawn["members"][-COPIED:]
-    for kind, made in COPIES.items():
-        yield kind, rows, data.labels(table, rows), made(data.pixels(table, rows))
+    for side, called in (("members", ""), ("nonmembers", INNOCENT)):
+        rows = drawn[side][-COPIED:]
+        for kind, made in COPIES.items():
+            yield called + kind, rows, data.labels(table, rows), made(data.pixels(table, rows))
 
 
 def record(name: str, shared: Path, bank: Path) -> None:

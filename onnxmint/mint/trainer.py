@@ -1,4 +1,4 @@
-"""Fitting a MINT module on the activations of known members and non-members (the fit part only)."""
+"""Training the networks of one module on stored activations, and scoring with them: the only loop over epochs."""
 
 import contextlib
 import copy

@@ -7,9 +7,9 @@ import torch
 
 from onnxmint.errors import EvidenceError, UsageError
 from onnxmint.mint.export import export_module
-from onnxmint.mint.fit import FitSettings, FittedModule, fit_module, module_for
 from onnxmint.mint.modules import network_of
 from onnxmint.mint.modules.ensembles import Ensemble
+from onnxmint.mint.trainer import FitSettings, FittedModule, fit_module, module_for
 
 SHAPES = {"cnn": (6, 4, 4), "vanilla": (6,), "views": (14,)}
 

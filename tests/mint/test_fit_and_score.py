@@ -13,8 +13,8 @@ from onnxmint.errors import EvidenceError, UsageError
 from onnxmint.evidence.known import Evidence
 from onnxmint.evidence.table import CALIBRATE, FIT, TEST, divided
 from onnxmint.graph.layers import Layer, choose_layers
-from onnxmint.mint.fitted import Fitted, Keeping, Sample, signals_of, yardstick_of
-from onnxmint.mint.fitting import fit_and_score, fit_seen
+from onnxmint.mint.fit_and_score import fit_and_score, fit_seen
+from onnxmint.mint.outcome import Fitted, Keeping, Sample, signals_of, yardstick_of
 from onnxmint.mint.reading import Reading
 from onnxmint.progress import quiet
 from onnxmint.settings import TrainSettings

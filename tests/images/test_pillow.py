@@ -11,7 +11,7 @@ from PIL import Image, features
 
 from onnxmint.errors import ImagesError
 from onnxmint.images.flight import MOST_PIXELS
-from onnxmint.images.opening import LARGEST, decoded, in_mode, stored, upright
+from onnxmint.images.pillow import LARGEST, decoded, in_mode, stored, upright
 
 
 def _picture(height: int = 6, width: int = 12) -> np.ndarray:
@@ -137,7 +137,7 @@ def test_damaged_tiffs_say_nothing_on_stderr(tmp_path: Path) -> None:
     code = (
         "import sys, pathlib, warnings; warnings.simplefilter('ignore')\n"
         "from onnxmint.errors import ImagesError\n"
-        "from onnxmint.images.opening import decoded, in_mode\n"
+        "from onnxmint.images.pillow import decoded, in_mode\n"
         "for file in sorted(pathlib.Path(sys.argv[1]).iterdir()):\n"
         "    try:\n"
         "        with decoded(file.read_bytes(), lambda image: in_mode(image, 'RGB')): pass\n"

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onnxmint.images.duplicates import NEAR_BITS, NEAR_LEVELS
-from onnxmint.images.recognising import Looks, known_already
+from onnxmint.images.known_copies import Looks, known_already
 
 
 def looks(rng: np.random.Generator, count: int, families: int) -> Looks:

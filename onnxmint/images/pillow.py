@@ -1,4 +1,4 @@
-"""Opening an encoded image: the one place where a stranger's file meets Pillow, and why some are refused."""
+"""Where a stranger's file meets Pillow, the one place: encoded images opened and decoded, and why some are refused."""
 
 import ctypes
 import functools

@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.engine.observations import Observations
-from onnxmint.engine.probe import ODDS, Shown
+from onnxmint.engine.probe import FREE, ODDS, Shown
 from onnxmint.engine.worker import to_numpy
 from onnxmint.errors import EvidenceError
 from onnxmint.evidence.table import TEST, EvidenceTable
+from onnxmint.graph.auditor_outputs import FREE_LEVEL, LEVEL
 from onnxmint.methods.measuring import COMPARED, KnownScores, Signals
-from onnxmint.mint.fit import FittedModule, as_tensor
 from onnxmint.mint.reading import Reading
+from onnxmint.mint.trainer import FittedModule, as_tensor
 from onnxmint.results.facts import Skipped
 from onnxmint.settings import ModuleName
 from onnxmint.stats.gate import Gate, gate_of
@@ -23,7 +24,8 @@ from onnxmint.verdict.yardstick import HeldOutScores, Yardstick
 
 NOT_FINITE = "the target's activations hold NaN or infinity at this layer; check --preprocess, or take another --layer"
 
-SCORE, LABEL_FREE, LEVEL = "score", "label-free score", "level"
+LABEL_FREE = "label-free score"
+"""Column of scores that the target's own top classes would have got, beside SCORE and LEVEL."""
 
 Rows = NDArray[np.int64]
 
@@ -58,6 +60,7 @@ class Fitted:
         score: (n,) NaN where not held out or not read.
         free: (n,) the scores that the target's own top classes would have got; None where no labels are told.
         level: (n,) mean log-odds over the views; None with fewer than two.
+        free_level: (n,) those of the target's own top classes; None where no labels are told.
         gate: whether members can be told at all, by scores that no verdict rests on; None where all are held out.
         sample: to check an exported file against.
         skipped: images that could not be read.
@@ -73,6 +76,7 @@ class Fitted:
     score: NDArray[np.float64]
     free: NDArray[np.float64] | None
     level: NDArray[np.float64] | None
+    free_level: NDArray[np.float64] | None
     gate: Gate | None
     sample: Sample
     skipped: tuple[Skipped, ...]
@@ -153,8 +157,13 @@ def gate_from(found: FittedModule, table: EvidenceTable) -> Gate | None:
 
 
 def level_of(shown: Shown) -> dict[str, NDArray[np.float64]]:
-    """Return (b,) mean log-odds over all views: how sure the target is of the picture, wherever it lies."""
-    return {LEVEL: to_numpy(shown.outputs[ODDS]).astype(np.float64).mean(axis=1)}
+    """Return (b,) mean log-odds over all views, with and without labels: how sure the target is of the picture."""
+    columns = {LEVEL: ODDS, FREE_LEVEL: FREE}
+    return {
+        name: to_numpy(shown.outputs[column]).astype(np.float64).mean(axis=1)
+        for name, column in columns.items()
+        if column in shown.outputs
+    }
 
 
 def yardstick_of(fitted: Fitted) -> Yardstick:
@@ -167,6 +176,7 @@ def yardstick_of(fitted: Fitted) -> Yardstick:
         score=fitted.score[rows].astype(np.float32),
         free=None if fitted.free is None else fitted.free[rows].astype(np.float32),
         level=None if fitted.level is None else fitted.level[rows].astype(np.float32),
+        free_level=None if fitted.free_level is None else fitted.free_level[rows].astype(np.float32),
         right=None if table.labels is None else fitted.held.predicted[rows] == table.labels[rows],
         is_member=table.is_member[rows],
         is_test=table.part[rows] == TEST,

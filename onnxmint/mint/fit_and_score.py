@@ -1,7 +1,4 @@
-"""A module fitted on known images and scored on others: how it is fitted, and what it gives.
-
-One way serves the target and its placebo twin: `fit_and_score`.
-"""
+"""Known images shown, a module fitted on some of them, the others scored: one way for a target and its placebo twin."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,15 +13,13 @@ from onnxmint.engine.target import Target
 from onnxmint.errors import UsageError
 from onnxmint.evidence.known import Evidence
 from onnxmint.evidence.table import CALIBRATE, FIT, TEST, EvidenceTable
+from onnxmint.graph.auditor_outputs import FREE_LEVEL, LEVEL, SCORE
 from onnxmint.graph.instrument import joined_name
 from onnxmint.graph.layers import Layer
 from onnxmint.methods.measuring import KnownScores, check_left
 from onnxmint.mint.crossing import fit_in_folds
-from onnxmint.mint.fit import FitSettings, FittedModule, fit_module, fit_on, module_for
-from onnxmint.mint.fitted import (
+from onnxmint.mint.outcome import (
     LABEL_FREE,
-    LEVEL,
-    SCORE,
     Fitted,
     Keeping,
     Scoring,
@@ -34,6 +29,7 @@ from onnxmint.mint.fitted import (
     signals_of,
 )
 from onnxmint.mint.reading import Reading, open_reading
+from onnxmint.mint.trainer import FitSettings, FittedModule, fit_module, fit_on, module_for
 from onnxmint.progress import Stage
 from onnxmint.results.facts import Skipped
 from onnxmint.settings import TrainSettings, module_kind
@@ -120,6 +116,7 @@ def fit_seen(
         score=finite(score, rows),
         free=None,
         level=None,
+        free_level=None,
         gate=None,
         sample=sample_of(seen, reading, table, found.score(values[: len(seen.sample)])),
         skipped=seen.skipped,
@@ -241,6 +238,7 @@ def _scored(
         score=finite(score, seen.row),
         free=seen.full(LABEL_FREE) if LABEL_FREE in seen.columns else None,
         level=seen.full(LEVEL) if LEVEL in seen.columns else None,
+        free_level=seen.full(FREE_LEVEL) if FREE_LEVEL in seen.columns else None,
         gate=learnt.gate,
         sample=sample_of(seen, reading, table, score[seen.row]),
         skipped=(*learnt.skipped, *seen.skipped),
