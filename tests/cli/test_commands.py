@@ -1,5 +1,6 @@
 """The command line: what it prints, its exit codes, and every message a user can meet."""
 
+import importlib
 import io
 import json
 import re
@@ -423,6 +424,7 @@ def test_a_defect_of_ours_is_one_line_without_debug(call: Run, monkeypatch: pyte
     def broken(path: Path, **options: object) -> None:
         raise ZeroDivisionError("boom")
 
+    importlib.import_module("onnxmint.workflows.exposing")  # else it would keep what is patched below
     everywhere(monkeypatch, load_target, broken)
     code, _, err = call("layers", MODEL)
     assert code == 1
