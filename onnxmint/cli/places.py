@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from onnxmint.errors import ImagesError, ModelError, UsageError
-from onnxmint.images.opening import SUFFIXES
+from onnxmint.images.pillow import SUFFIXES
 from onnxmint.images.selection import parse_location
 
 # Names as `_plain` leaves them. The first of each is the one that messages advise.

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from onnxmint.cores import usable_cores
 from onnxmint.engine.local import Local
 from onnxmint.engine.probe import expose
 from onnxmint.engine.target import Target
 from onnxmint.errors import ImagesError
 from onnxmint.images.chosen import Decoded, Images
-from onnxmint.images.cores import usable_cores
 from onnxmint.images.entries import ImageSource
 from onnxmint.preprocess.decoding import decode, final_size
 

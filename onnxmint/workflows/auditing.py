@@ -26,7 +26,7 @@ from onnxmint.verdict.answer import reach_verdict
 from onnxmint.verdict.findings import Question
 from onnxmint.verdict.gating import gate_and_yardstick
 from onnxmint.verdict.next_steps import Standing, next_steps
-from onnxmint.verdict.opinions import second_scores
+from onnxmint.verdict.opinions import second_scores, strength_of
 from onnxmint.verdict.scores import QuestionedScores, classes_of, flag_warnings, histogram, judge, prior_of, statistics
 from onnxmint.verdict.units import Units, as_units
 from onnxmint.workflows.foreseeing import power_words
@@ -121,7 +121,7 @@ def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult
         warnings=(
             *auditor.warnings,
             *_warnings(ready, asked, scored, units, settings),
-            *_cost_of_time(ready, units, settings),
+            *_cost_of_time(ready, units, verdict, settings),
             *flag_warnings(auditor.performance, scores, units, controls),
         ),
         next_steps=next_steps(
@@ -139,27 +139,24 @@ def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult
     )
 
 
-def _cost_of_time(ready: Ready, units: Units, settings: AuditSettings) -> list[str]:
+def _cost_of_time(ready: Ready, units: Units, verdict: Verdict, settings: AuditSettings) -> list[str]:
     """Return what a time limit cost in power, nothing where it cost none."""
     told, strength = ready.foreseen, _strength(units)
     if told is None or settings.time is None or told.load == told.full:
         return []
-    seen = unlimited = None
+    unlimited = None
     if strength is not None:
-        alpha, guarantee = settings.alpha, settings.guarantee
-        more = told.full.members / max(told.load.members, 1)
+        more = max(told.full.members / max(told.load.members, 1), 1.0)
         asked = told.full.questioned / told.load.questioned * len(units.score)
-        seen = detectable_share(strength, len(units.score), alpha=alpha, guarantee=guarantee)
-        unlimited = detectable_share(
-            scaled(strength, more) if more > 1 else strength, asked, alpha=alpha, guarantee=guarantee
-        )
+        unlimited = detectable_share(scaled(strength, more), asked, alpha=settings.alpha, guarantee=settings.guarantee)
+    seen = verdict.detectable_share
     return [power_words(told.full, told.load, seconds=settings.time, seen=seen, unlimited=unlimited)]
 
 
 def _strength(units: Units) -> Strength | None:
-    """Return how well known members stand out, None where there are too few to say."""
+    """Return how well known members stand out in the test of the set, None where there are too few to say."""
     known = units.known.groups()
-    return Strength.measured(known) if min(len(known.member), len(known.nonmember)) >= _FEWEST else None
+    return strength_of(units.known) if min(len(known.member), len(known.nonmember)) >= _FEWEST else None
 
 
 def _answer(
