@@ -84,18 +84,25 @@ def foresee(
     if settings.time is None and seconds(full) > LONG:
         small = fitted_into(full, LONG * _KEPT, seconds, views=may, known=shape.trains)
         cheaper = (small, seconds(small))
-    labelled = all(labels_of(source.entries()) is not None for source in (*known, asked)) or shape.layer
     steps = steps_of(load, shape, speed, left=sum(given) - load.members - load.nonmembers)
-    told = foreseen(
+    labelled = all(labels_of(source.entries()) is not None for source in (*known, asked)) or shape.layer
+    return Foreseen(
+        full=full,
+        load=load,
+        steps=tuple(steps),
+        next_steps=_helpful(load, shape, settings, labelled=labelled) if load.members else (),
+        cheaper=cheaper,
+    )
+
+
+def _helpful(load: Workload, shape: Shape, settings: AuditSettings, *, labelled: bool) -> tuple[NextStep, ...]:
+    return foreseen(
         members=load.members,
         nonmembers=load.nonmembers,
         labelled=labelled,
         questioned=load.questioned,
         references=bool(shape.references),
         settings=settings,
-    )
-    return Foreseen(
-        full=full, load=load, steps=tuple(steps), next_steps=told if shape.trains and members else (), cheaper=cheaper
     )
 
 

@@ -373,7 +373,7 @@ def test_what_is_wrong_with_questioned_images_is_said_before_training(call: Run,
         ("eleven.csv", 1, "eleven.csv holds label 11, but the target has outputs 0 to 9"),
     ):
         code, _, err = call("audit", MODEL, asked, *EVIDENCE, *DECLARED, "-o", "run")
-        assert (code, err.count("\n")) == (exit_code, 1)  # no line of progress
+        assert (code, err.count("\n")) == (exit_code, 2)  # what is read, and no line of progress
         assert said in _message(err)
         assert not (tmp_path / "run").exists()
 
