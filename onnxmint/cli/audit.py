@@ -20,6 +20,7 @@ from onnxmint.cli.options import (
     setting,
     settings_of,
 )
+from onnxmint.cli.page import given_words, page_of, page_options
 from onnxmint.errors import UsageError
 from onnxmint.report.names import visible
 from onnxmint.settings import AuditSettings, TrainSettings
@@ -36,9 +37,10 @@ GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
 @click.argument("images", metavar="IMAGES...", nargs=-1, required=True)
 @click.option("--auditor", "auditor_file", type=click.Path(path_type=Path), help="An auditor of MODEL, from train.")
 @click.option("--members", metavar="SRC", help="Images known to be in the training set, to train an auditor on.")
-@click.option("--nonmembers", metavar="SRC", help="Images known not to be in it.")
-@run_option("onnxmint-run", "report.html, report.json, scores.parquet, auditor.onnx, run.toml")
+@click.option("--nonmembers", metavar="SRC", help="Images known not to be in it; alone where no members are known.")
+@run_option("onnxmint-run", "report.html, answer.txt, report.json, scores.csv, scores.parquet, auditor.onnx, run.toml")
 @overwrite_option
+@page_options
 @setting(AuditSettings, "alpha", help="False-discovery rate among flagged images, and level of the test for the set.")
 @setting(
     AuditSettings, "relevant_share", metavar="S",
@@ -65,8 +67,26 @@ GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
     help="End within a time such as 10m or 2h: as many images and views are taken as fit, and the report says what "
     "that costs in power.",
 )  # fmt: skip
+@setting(
+    AuditSettings, "subject", metavar="COLUMN|REGEX|folder",
+    help="Column (or, for folders, a pattern on the path) that says whose images they are, or their sub-folders: each "
+    "subject gets an answer, and of those found at most --alpha are expected to be false.",
+)  # fmt: skip
+@setting(AuditSettings, "subject_first", metavar="NAME", help="The subject that was asked for, to be listed first.")
+@setting(
+    AuditSettings, "sample", metavar="N",
+    help="Judge at most N different images, drawn by a hash of their content and --seed; a set's answer needs few.",
+)  # fmt: skip
+@click.option(
+    "--no-record", is_flag=True,
+    help="Neither look up nor keep, in your own state folder and as hashes, what was tried with this evidence.",
+)  # fmt: skip
 @click.option("--per-class", is_flag=True, help="P-values against non-members of the same class (100 or more of them).")
-@click.option("--gate", is_flag=True, help="Exit 3 when members are found and 4 when inconclusive, for use in CI.")
+@click.option(
+    "--gate", is_flag=True,
+    help="Exit 3 when IMAGES hold members and 4 when inconclusive: gates whether these images were trained on. Whether "
+    "the model leaks too much is asked of evaluate --fail-above.",
+)  # fmt: skip
 @module_options
 @device_option
 @batch_option
@@ -81,11 +101,15 @@ def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], *
     --nonmembers): no score has a meaning by itself. IMAGES and SRC are a folder, a Parquet file or folder, a CSV
     of path,label, or WebDataset .tar shards; IMAGES also image files, and several places as one set.
 
+    Where no members are known, --nonmembers alone will do: the score is then fixed in advance, so members can be
+    found, but never excluded, and nothing is known of their share.
+
     \b
     Examples:
       onnxmint audit model.onnx suspects/ --members train/ --nonmembers heldout/ \\
           --preprocess imagenet -o run
       onnxmint audit model.onnx more/ --auditor run/auditor.onnx -o run2
+      onnxmint audit model.onnx my-art/ --nonmembers later/ --preprocess imagenet
 
     \b
     Exit status: 0 done, 1 failed, 2 wrong usage;
@@ -101,11 +125,17 @@ def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], *
     from onnxmint.cli.progress import stage_on_stderr
     from onnxmint.report.files import run_files
     from onnxmint.report.terminal import print_summary
+    from onnxmint.report.tries import remembered
     from onnxmint.results.audit import AUDIT
     from onnxmint.workflows.auditing import Known, audit
+    from onnxmint.workflows.picturing import picture
+    from onnxmint.writing.tries import tries_file
 
     output, overwrite = options.pop("output"), options.pop("overwrite")
     as_json, gate = options.pop("as_json"), options.pop("gate")
+    words, thumbnails, paths = given_words(options), options.pop("thumbnails"), options.pop("paths")
+    shown = page_of(words)
+    tries = None if options.pop("no_record") else tries_file()
     silent = options.pop("quiet")
     stage = stage_on_stderr(silent=silent)
     settings, known = settings_of(AuditSettings, options), _known(options)
@@ -118,14 +148,17 @@ def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], *
             kept.append(auditor)
 
         before = telling(stage, settings.time) if not silent else None
-        result = audit(model, images, known, settings=settings, stage=stage, keep=keep, before=before)
+        found = audit(model, images, known, settings=settings, stage=stage, keep=keep, before=before)
+        result = remembered(found, tries)
         auditor = kept[0] if isinstance(known, Known) else known
-        words = _words(model, images, options | {"output": folder.place})
-        files = folder.finish(run_files(result, run_settings=words, auditor=auditor.model))
+        if thumbnails:
+            shown = page_of(words, picture(images, result.scores))
+        said = _words(model, images, options | {"output": folder.place})
+        files = folder.finish(run_files(result, run_settings=said, auditor=auditor.model, shown=shown, paths=paths))
     if as_json:
         click.echo(AUDIT.write(result))
     else:
-        print_summary(result, Console(), files=files)
+        print_summary(result, Console(), files=files, words=shown.language)
     ctx.exit(GATE[result.verdict.kind] if gate else 0)
 
 
@@ -149,7 +182,7 @@ def _asked(ctx: click.Context, model: Path, images: tuple[str, ...], options: di
         click.echo(visible(asked.found or f"reading {model} and {', '.join(images)}"), err=True)
     if not complete:
         places.require_questioned(asked, images[0], model)
-    if auditor is not None or (asked.members and asked.nonmembers):
+    if auditor is not None or asked.nonmembers:
         options |= {"members": asked.members, "nonmembers": asked.nonmembers}
         return asked
     _say_what_is_missing(model, asked)
@@ -160,13 +193,14 @@ def _say_what_is_missing(model: Path, asked: places.Asked) -> None:
     """Explain what an audit needs beside the questioned images, and what to do without it."""
     from onnxmint.cli.ways import ways_on
 
-    missing = [f"--{role}" for role in ("members", "nonmembers") if not getattr(asked, role)]
+    missing = "--nonmembers" if asked.members else "--members and --nonmembers"
     reason = (
         "a score means something only next to the scores of images known to be in the training set and images known "
-        "not to be; a few hundred of each will do"
+        "not to be; a few hundred of each will do. Where no members are known, --nonmembers alone can tell whether the "
+        "images stand out"
     )
-    click.echo(f"Error: {' and '.join(missing)} missing (or --auditor): {reason}\n", err=True)
-    for line in ways_on(model, asked.images, asked.nonmembers).split("\n"):
+    click.echo(f"Error: {missing} missing (or --auditor): {reason}\n", err=True)
+    for line in ways_on(model, asked.images).split("\n"):
         click.echo(visible(line), err=True)
 
 

@@ -167,7 +167,8 @@ class Lines(_Drawing):
         spent = time.monotonic() - now.start
         self.course.leave(now.number, spent)
         self._now = None
-        self._say(f"{self._place(now)}{now.words}: {now.done:,} in {spent:.1f} s")
+        if total:
+            self._say(f"{self._place(now)}{now.words}: {now.done:,} in {spent:.1f} s")
 
     def beat(self) -> None:
         """Say that work goes on, where nothing was said for ten seconds."""

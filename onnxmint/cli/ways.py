@@ -16,16 +16,12 @@ LETTER = """\
          training set,
        - {known:,} images from the same source that were never used to train it,
        - how images are resized and normalised before the model sees them."""
-_WITHOUT_MEMBERS = (
-    "  2. Collect images like yours that were certainly not used: made, or published,",
-    "     after the model was. They are the known non-members, half of the evidence.",
-)
 _AUC = 0.6  # of a model that gives away as much as many do
 _TIGHT = 0.55  # of a well-trained one
 _ROUND = 100
 
 
-def ways_on(model: Path, images: Sequence[str], nonmembers: str | None) -> str:
+def ways_on(model: Path, images: Sequence[str]) -> str:
     """Return what can be told without evidence, and three numbered ways on, with words to copy.
 
     Raises:
@@ -48,7 +44,7 @@ def ways_on(model: Path, images: Sequence[str], nonmembers: str | None) -> str:
     return "\n".join(
         [
             *_looked_at(model, target),
-            *_lying_beside(model, place, found, nonmembers),
+            *_lying_beside(model, place, found),
             "",
             "Three ways on:",
             f"  1. Ask whoever trained the model for evidence. {known:,} images of each kind do to",
@@ -60,7 +56,10 @@ def ways_on(model: Path, images: Sequence[str], nonmembers: str | None) -> str:
             "",
             f"     then: onnxmint audit {model} {place} \\",
             "         --members train/ --nonmembers heldout/",
-            *_WITHOUT_MEMBERS,
+            "  2. Collect images like yours that were certainly not used: made, or published,",
+            "     after the model was. They alone tell whether your images stand out (members can",
+            "     then be found, never excluded):",
+            f"     onnxmint audit {model} {place} --nonmembers later/",
             "  3. If the model was trained on a public data set, that is your evidence: its",
             "     training split are known members, its test split known non-members. To see",
             "     a whole audit first: onnxmint demo",
@@ -87,8 +86,8 @@ def _looked_at(model: Path, target: "TargetModel") -> list[str]:
     ]
 
 
-def _lying_beside(model: Path, place: str, found: Parts, nonmembers: str | None) -> list[str]:
-    members, others = found.members, nonmembers or found.nonmembers
+def _lying_beside(model: Path, place: str, found: Parts) -> list[str]:
+    members, others = found.members, found.nonmembers
     if members is None or others is None:
         return []
     return [

@@ -113,4 +113,5 @@ def _require(trained: Mask, least: int, *, both: bool = True) -> None:
     for words, mask in sides.items():
         fewest = int(mask.sum(axis=0).min(initial=least))
         if fewest < least:
-            raise ValueError(f"needs {least} reference models {words} on each image, one image has {fewest}")
+            models = "reference model" if least == 1 else "reference models"
+            raise ValueError(f"needs {least} {models} {words} on each image, one image has {fewest}")

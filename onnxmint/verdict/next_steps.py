@@ -178,6 +178,8 @@ def foreseen(
         settings: level, relevant share, guarantee.
     """
     steps = [] if labelled else [NextStep(kind="labels", text=LABELS)]
+    if not members:
+        return tuple(steps)
     seen, usual = smallest_auc(members, nonmembers), expected(USUAL_AUC, members, nonmembers)
     there = min(members, nonmembers)
     needed = evidence_needed(usual, there, settings.relevant_share, settings.alpha)

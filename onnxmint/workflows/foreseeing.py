@@ -3,13 +3,10 @@
 from dataclasses import dataclass, replace
 from typing import get_args
 
-import numpy as np
-
 from onnxmint.engine.speed import measured_speed
 from onnxmint.engine.target import Target
 from onnxmint.evidence.table import labels_of
 from onnxmint.images.entries import ImageSource
-from onnxmint.images.sampled import SampledSource
 from onnxmint.progress import Step, time_words
 from onnxmint.results.next_steps import NextStep
 from onnxmint.settings import AuditSettings, TrainSettings, Views
@@ -69,12 +66,17 @@ def foresee(
     """
     given = [len(source.entries()) for source in known] or [0, 0]
     members, nonmembers = (min(count, limit or count) for count in given)
-    full = Workload(members=members, nonmembers=nonmembers, questioned=len(asked.entries()), views=views)
+    count = len(asked.entries())
+    judged = min(count, settings.sample or count)
+    full = Workload(members=members, nonmembers=nonmembers, questioned=judged, views=views)
     speed = measured_speed(target, asked, settings.batch_size)
 
-    def seconds(load: Workload) -> float:
+    def steps(load: Workload) -> list[Step]:
         left = sum(given) - load.members - load.nonmembers
-        return _START + sum(step.seconds for step in steps_of(load, shape, speed, left=left))
+        return steps_of(load, shape, speed, left=left, asked=count)
+
+    def seconds(load: Workload) -> float:
+        return _START + sum(step.seconds for step in steps(load))
 
     may = tuple(number for number in EFFECT if number <= views) if shape.many and shape.trains else (views,)
     load = full
@@ -84,13 +86,12 @@ def foresee(
     if settings.time is None and seconds(full) > LONG:
         small = fitted_into(full, LONG * _KEPT, seconds, views=may, known=shape.trains)
         cheaper = (small, seconds(small))
-    steps = steps_of(load, shape, speed, left=sum(given) - load.members - load.nonmembers)
     labelled = all(labels_of(source.entries()) is not None for source in (*known, asked)) or shape.layer
     return Foreseen(
         full=full,
         load=load,
-        steps=tuple(steps),
-        next_steps=_helpful(load, shape, settings, labelled=labelled) if load.members else (),
+        steps=tuple(steps(load)),
+        next_steps=_helpful(load, shape, settings, labelled=labelled) if shape.trains else (),
         cheaper=cheaper,
     )
 
@@ -106,14 +107,11 @@ def _helpful(load: Workload, shape: Shape, settings: AuditSettings, *, labelled:
     )
 
 
-def drawn(source: ImageSource, count: int, seed: int) -> ImageSource:
-    """Return so many images of a source, drawn at random; the source itself where it has no more."""
-    entries = source.entries()
-    if count >= len(entries):
-        return source
-    places = np.random.default_rng(seed).choice(len(entries), count, replace=False)
-    chosen = frozenset(entries[place].index for place in places.tolist())
-    return SampledSource(source=source, drawn=chosen, why="to end in time (--time)")
+def sampled(settings: AuditSettings, ahead: Foreseen | None) -> AuditSettings:
+    """Return settings that judge no more images than a workload has."""
+    if ahead is None or ahead.load.questioned >= ahead.full.questioned:
+        return settings
+    return replace(settings, sample=ahead.load.questioned)
 
 
 def power_words(full: Workload, load: Workload, *, seconds: float, seen: float | None, unlimited: float | None) -> str:

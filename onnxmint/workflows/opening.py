@@ -5,9 +5,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from onnxmint.engine.observations import Engine
 from onnxmint.engine.session import choose_device
 from onnxmint.engine.target import Target, target_with, twin_of
@@ -15,15 +12,15 @@ from onnxmint.errors import EvidenceError, ModelError, UsageError
 from onnxmint.evidence.table import check_labels, labels_of
 from onnxmint.graph.load import load_target
 from onnxmint.images.entries import ImageSource
+from onnxmint.images.labelled import lacking_labels, only_labelled
 from onnxmint.images.sources import Place, open_source, require_readable
 from onnxmint.methods.references import Reference, open_references
 from onnxmint.mint.auditor import Auditor
 from onnxmint.settings import AuditSettings, EvidenceSettings, TrainSettings, module_kind
-from onnxmint.workflows.foreseeing import Foreseen, drawn, foresee, limited
+from onnxmint.workflows.foreseeing import Foreseen, foresee, limited
+from onnxmint.workflows.naming import Subjects, subjects_of
 from onnxmint.workflows.preparing import prepared
 from onnxmint.workflows.stages import Shape, shape_of
-
-Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,12 +28,13 @@ class Known:
     """Known images, to train an auditor on.
 
     Attributes:
-        members: place of images known to be in the training set.
+        members: place of images known to be in the training set; None where none are known, for what non-members alone
+            can tell: whether the questioned images stand out, by a score that is fixed in advance.
         nonmembers: place of images known not to be.
         training: what to fit and how.
     """
 
-    members: str | Path
+    members: str | Path | None
     nonmembers: str | Path
     training: TrainSettings
 
@@ -50,6 +48,7 @@ class Ready:
     source: ImageSource
     references: Sequence[Reference]
     twin: Target | None
+    subjects: Subjects | None
     foreseen: Foreseen | None = None
 
 
@@ -67,13 +66,16 @@ def open_with_auditor(
     """Open the target of an auditor and the questioned images."""
     target = _its_target(model, auditor, settings)
     source = open_source(images, group=settings.group, labels=settings.labels, classes=auditor.classes)
-    _require_labels(auditor, labels_of(source.entries()), target, source.location)
+    if auditor.method.labels:
+        (source,) = only_labelled([source])
+    _require_labels(auditor, source, target)
     shape = shape_of(target, None, views=auditor.method.views, controls=settings.controls)
     told = _foreseen(target, (), source, shape, settings, before, views=max(auditor.method.views, 1))
     return Ready(
         auditor=auditor,
         target=target,
-        source=source if told is None else drawn(source, told.load.questioned, settings.seed),
+        source=source,
+        subjects=subjects_of(images, source, settings),
         references=_references(target, auditor, settings),
         twin=twin_of(target, auditor.method.seed) if settings.controls else None,
         foreseen=told,
@@ -115,23 +117,24 @@ def open_by_training(
     target, together = prepared(model, known.members, known.nonmembers, known.training, engine)
     asked = open_source(images, group=settings.group, labels=settings.labels, classes=together.numbering)
     require_readable(asked)
-    labels = labels_of(asked.entries())
-    check_labels(labels, target.model.answer.classes, asked.location)
     module = known.training.module
     told = module == "auto" or module_kind(module).reads == "odds"
-    if told and labels is None and all(labels_of(one.entries()) is not None for one in together.sources):
-        raise UsageError(
-            f"the known images have labels, but not all images in {asked.location} have one, so their scores would not "
-            "compare: give labels, or use --no-labels"
-        )
+    if told and all(lacking_labels(one) is None for one in together.sources if one.entries()):
+        (asked,) = only_labelled([asked])
+        if (lacking := lacking_labels(asked)) is not None:
+            raise UsageError(
+                f"the known images have labels, but {lacking}, so their scores would not compare: give labels, or use "
+                "--no-labels"
+            )
+    check_labels(labels_of(asked.entries()), target.model.answer.classes, asked.location)
+    subjects = subjects_of(images, asked, settings)
     training = known.training
-    shape = shape_of(target, training, views=training.views, controls=training.controls)
+    shape = shape_of(target, training, views=training.views, controls=training.controls, alone=known.members is None)
     ahead = _foreseen(
         target, together.sources, asked, shape, settings, before, views=training.views, limit=training.limit
     )
     if ahead is not None:
         training = limited(training, ahead.load, ahead.full)
-        asked = drawn(asked, ahead.load.questioned, settings.seed)
     trained = train_on(target, together, training, engine)
     if keep is not None:
         keep(trained.auditor)
@@ -139,6 +142,7 @@ def open_by_training(
         auditor=trained.auditor,
         target=trained.target,
         source=asked,
+        subjects=subjects,
         references=trained.references,
         twin=trained.twin,
         foreseen=ahead,
@@ -151,13 +155,13 @@ def _its_target(model: str | Path, auditor: Auditor, settings: AuditSettings) ->
     return target_with(loaded, auditor.preprocess, choose_device(settings.device))
 
 
-def _require_labels(auditor: Auditor, labels: Rows | None, target: Target, place: str) -> None:
-    """Refuse labels that do not fit, and their absence where the auditor has to be ahead them."""
-    check_labels(labels, target.model.answer.classes, place)
-    if auditor.method.labels and labels is None:
+def _require_labels(auditor: Auditor, source: ImageSource, target: Target) -> None:
+    """Refuse labels that do not fit, and their absence where the auditor has to be told them."""
+    check_labels(labels_of(source.entries()), target.model.answer.classes, source.location)
+    if auditor.method.labels and (lacking := lacking_labels(source)) is not None:
         raise EvidenceError(
-            f"the auditor was calibrated with labels, but not all images in {place} have one, so their scores would "
-            "not compare: give labels, or train an auditor with --no-labels"
+            f"the auditor was calibrated with labels, but {lacking}, so their scores would not compare: give labels, "
+            "or train an auditor with --no-labels"
         )
 
 

@@ -31,6 +31,11 @@ def plan(auditor: Auditor | None = None, *, auc: float | None = None, share: flo
         raise UsageError("give either an auditor (from onnxmint train) or the --auc to expect")
     if not 0 < share <= 1 or not 0 < alpha <= _LARGEST_ALPHA:
         raise UsageError(f"--share must be above 0 and at most 1, --alpha at most 0.5; got {share} and {alpha}")
+    if auditor is not None and auditor.performance is None:
+        raise UsageError(
+            "this auditor knows no members, so how far they stand out is unknown: give the --auc to expect, or an "
+            "auditor that was trained with known members"
+        )
     if auditor is not None:
         return plan_measured(strength_of(auditor.yardstick), auditor.evidence.members, share=share, alpha=alpha)
     if auc is None or not _CHANCE < auc < 1:

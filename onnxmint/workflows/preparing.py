@@ -22,12 +22,13 @@ Place = str | Path
 
 
 def prepared(
-    model: Place, members: Place, nonmembers: Place, settings: EvidenceSettings, engine: Engine
+    model: Place, members: Place | None, nonmembers: Place, settings: EvidenceSettings, engine: Engine
 ) -> tuple[Target, Together]:
     """Load a target, settle its preprocessing and its device, and open the known images.
 
-    Where nothing is declared, or where the settings say so, the known preparations are tried on known members. Every
-    image of an audit is prepared alike, so what is taken here changes how much can be seen, not how often it errs.
+    Where nothing is declared, or where the settings say so, the known preparations are tried on known images: members
+    where there are any. Every image of an audit is prepared alike, so what is taken here changes how much can be seen,
+    not how often it errs.
 
     Raises:
         OnnxmintError: one of its kinds, for files, options and devices that do not serve.
@@ -38,32 +39,33 @@ def prepared(
         opened = None
     except UndeclaredError as problem:
         opened = open_evidence(members, nonmembers, settings, loaded)
-        declared, notes = _tried(loaded, opened.sources[0], settings, engine, problem)
+        known = next((source for source in opened.sources if source.entries()), opened.sources[-1])
+        declared, notes = _tried(loaded, known, settings, engine, problem)
     target = ready_with(loaded, declared, notes, settings.device)
     return target, opened or open_evidence(members, nonmembers, settings, target.model)
 
 
 def _tried(
-    loaded: TargetModel, members: ImageSource, settings: EvidenceSettings, engine: Engine, problem: UndeclaredError
+    loaded: TargetModel, known: ImageSource, settings: EvidenceSettings, engine: Engine, problem: UndeclaredError
 ) -> tuple[PreprocessSpec, tuple[str, ...]]:
-    """Return what fits known members, with a sentence about it.
+    """Return what fits known images, with a sentence about it.
 
     Raises:
         UndeclaredError: as it was found, with what trying says.
     """
-    command = f"onnxmint check {loaded.path} {members.location}"
-    if all(entry.label is None for entry in members.entries()):
+    command = f"onnxmint check {loaded.path} {known.location}"
+    if all(entry.label is None for entry in known.entries()):
         raise UndeclaredError(f"{problem}; known images in class folders would tell it, and so may {command}") from None
     try:
-        found = check_source(loaded, members, replace(settings, preprocess=None), engine)
+        found = check_source(loaded, known, replace(settings, preprocess=None), engine)
     except OnnxmintError as why:
-        raise UndeclaredError(f"{problem}; known members do not tell it either ({why})") from None
+        raise UndeclaredError(f"{problem}; known images do not tell it either ({why})") from None
     if not _settles(found):
         raise UndeclaredError(f"{problem}; {command} does not settle it: {found.advice}") from None
     rivals = f" {' and '.join(found.rivals)} fit about as well." if found.rivals else ""
     accuracy = found.best.accuracy or 0.0
     return found.best.spec, (
-        f"Nobody said how images are prepared, so the known ways were tried on {found.images:,} known members "
+        f"Nobody said how images are prepared, so the known ways were tried on {found.images:,} known images "
         f"(onnxmint check), and {found.best.name} was taken, with which the model is right on {accuracy:.1%}.{rivals} "
         "If the model was trained otherwise, less can be seen: give --preprocess.",
     )

@@ -28,7 +28,7 @@ class Shape:
         many: the views of each image are those of the workload; else two for its log-odds, or one for a layer.
         layer: a layer is read.
         trains: an auditor is trained first.
-        folds: it is cross-fitted.
+        folds: it is cross-fitted, or all known images are held out.
         controls: whether they run.
         references: names of reference models.
     """
@@ -46,7 +46,9 @@ class Shape:
         return load.views if self.many else 1 if self.layer else _PHI_VIEWS
 
 
-def shape_of(target: Target, training: TrainSettings | None, *, views: int, controls: bool) -> Shape:
+def shape_of(
+    target: Target, training: TrainSettings | None, *, views: int, controls: bool, alone: bool = False
+) -> Shape:
     """Return what an audit does with each image.
 
     Args:
@@ -54,6 +56,7 @@ def shape_of(target: Target, training: TrainSettings | None, *, views: int, cont
         training: of the auditor, None where one was given.
         views: that an auditor which was given shows.
         controls: whether they run.
+        alone: no members are known.
     """
     if training is None:
         return Shape(
@@ -63,19 +66,20 @@ def shape_of(target: Target, training: TrainSettings | None, *, views: int, cont
     layer = training.layers != ("auto",) or (
         training.module != "auto" and module_kind(training.module).reads == "layer"
     )
-    name = training.module if training.module != "auto" else "cnn" if layer else "phi" if one else "views"
+    best = "cnn" if layer else "phi" if one else "gap" if alone else "views"
+    name = training.module if training.module != "auto" else best
     return Shape(
         learns=None if module_kind(name).fitted == "none" else name,
         many=not layer and not one and module_kind(name).views,
         layer=layer,
         trains=True,
-        folds=training.folds is not None,
+        folds=training.folds is not None or alone,
         controls=controls,
         references=tuple(path.name for path in training.reference),
     )
 
 
-def steps_of(load: Workload, shape: Shape, speed: Speed, *, left: int = 0) -> list[Step]:
+def steps_of(load: Workload, shape: Shape, speed: Speed, *, left: int = 0, asked: int | None = None) -> list[Step]:
     """Return the stages of an audit in their order, by the names that they are called with.
 
     Args:
@@ -83,6 +87,7 @@ def steps_of(load: Workload, shape: Shape, speed: Speed, *, left: int = 0) -> li
         shape: what is done with each.
         speed: how long that takes.
         left: known images that are looked at only, so that they are recognised among the questioned ones.
+        asked: questioned images that are looked at, of which those of the workload are drawn; None for these.
     """
     views = shape.views(load)
 
@@ -90,7 +95,7 @@ def steps_of(load: Workload, shape: Shape, speed: Speed, *, left: int = 0) -> li
         return count * (speed.image + pictures * speed.picture)
 
     known = [*_training(load, shape, speed, views, shown, left)] if shape.trains else []
-    return [*known, *_judging(load, shape, speed, views, shown)]
+    return [*known, *_judging(load, shape, speed, shown, asked or load.questioned)]
 
 
 def _training(load: Workload, shape: Shape, speed: Speed, views: int, shown: Shown, left: int) -> Iterator[Step]:
@@ -124,7 +129,7 @@ def _watching(sides: list[tuple[str, int]], shape: Shape, views: int, shown: Sho
         yield Step(name=f"{name}, by the twin", words=words, seconds=shown(count, views))
     if shape.learns is not None:
         yield _fitting(shape.learns, seen / 2, "placebo: ")
-    if not shape.references and seen >= _FEWEST_TO_LEARN:
+    if not shape.references and seen >= _FEWEST_TO_LEARN and len(sides) > 1:
         words = "learning which images are difficult for anyone"
         yield Step(name="learning what is difficult", words=words, seconds=_HARD + _HARD_IMAGE * seen)
 
@@ -141,10 +146,10 @@ def _fitting(name: str, images: float, why: str) -> Step:
     return Step(name=f"fitting {name}", words=f"{why}fitting the module {name}{on}", seconds=_FIT + _FIT_IMAGE * images)
 
 
-def _judging(load: Workload, shape: Shape, speed: Speed, views: int, shown: Shown) -> Iterator[Step]:
-    count = load.questioned
-    words = f"looking at {count:,} questioned images"
-    yield Step(name="questioned, looked at", words=words, seconds=count * speed.image)
+def _judging(load: Workload, shape: Shape, speed: Speed, shown: Shown, asked: int) -> Iterator[Step]:
+    count, views = load.questioned, shape.views(load)
+    words = f"looking at {asked:,} questioned images"
+    yield Step(name="questioned, looked at", words=words, seconds=asked * speed.image)
     of_each = f" ({views} views each)" if views > 1 else ""
     words = f"showing the model {count:,} questioned images{of_each}"
     yield Step(name="questioned, scored", words=words, seconds=shown(count, max(views, 1)))

@@ -11,13 +11,12 @@ from hypothesis import strategies as st
 
 from onnxmint.engine.speed import Speed, measured_speed
 from onnxmint.engine.target import Target
-from onnxmint.images.sampled import SampledSource
 from onnxmint.images.sources import open_source
 from onnxmint.progress import Advance
 from onnxmint.settings import AuditSettings, TrainSettings
 from onnxmint.stats.workload import Workload, fitted_into
 from onnxmint.workflows.auditing import Known, audit
-from onnxmint.workflows.foreseeing import Foreseen, drawn, limited
+from onnxmint.workflows.foreseeing import Foreseen, limited, sampled
 from onnxmint.workflows.stages import Shape, steps_of
 from tests.conftest import DEMO, KNOWN
 
@@ -61,7 +60,8 @@ def test_a_limit_of_time_draws_images_and_says_what_that_cost() -> None:
     assert result.questioned.images == ahead.load.questioned
     assert result.evidence.members + result.evidence.nonmembers <= 2 * ahead.load.members
     assert any(one.startswith("To end within 1 s the model was shown") for one in result.warnings)
-    assert any("images were not drawn, to end in time (--time)" in one for one in result.warnings)
+    assert result.questioned.drawn_from == 60
+    assert sampled(AuditSettings(), ahead) == AuditSettings(sample=ahead.load.questioned)
 
 
 @given(st.floats(20, 20_000))
@@ -90,13 +90,3 @@ def test_the_speed_of_a_target_is_measured_on_noise(target: Target) -> None:
     speed = measured_speed(target, open_source(QUESTIONED), None)
     assert 0 <= speed.picture < 0.1
     assert 0 < speed.image < 0.1
-
-
-def test_a_drawn_source_is_the_same_images_less_some() -> None:
-    source = open_source(QUESTIONED)
-    some = drawn(source, 20, seed=1)
-    assert isinstance(some, SampledSource)
-    assert [image.index for image in some.read()] == [entry.index for entry in some.entries()]
-    assert len(some.entries()) == len(some.origins()) == 20
-    assert (some.passed_over[-1].count, drawn(source, 60, seed=1)) == (40, source)
-    assert (some.location, some.classes, some.numbering) == (source.location, source.classes, source.numbering)

@@ -20,7 +20,7 @@ def test_labelled_members_settle_what_nobody_declares(preprocess: str | None) ->
     target, known = prepared(DEMO / "target.onnx", *FEW, settings, Local())
     assert (target.spec.scale, len(known.sources)) == (1 / 255, 2)
     (note,) = [note for note in target.notes if note.startswith("Nobody said")]
-    assert "tried on 60 known members (onnxmint check), and 0-1 was taken, with which the model is right on" in note
+    assert "tried on 60 known images (onnxmint check), and 0-1 was taken, with which the model is right on" in note
 
 
 def test_what_is_declared_is_taken_untried() -> None:
