@@ -57,7 +57,7 @@ def verify_command(ctx: click.Context, /, run: Path, **options: Any) -> None:
     from rich.console import Console
 
     from onnxmint.cli.progress import stage_on_stderr
-    from onnxmint.report.html import render_html
+    from onnxmint.report.again import readable_files
     from onnxmint.report.verification import print_verification
     from onnxmint.results.verification import VERIFICATION
     from onnxmint.workflows.rehashing import Places
@@ -66,7 +66,7 @@ def verify_command(ctx: click.Context, /, run: Path, **options: Any) -> None:
     as_json, stage = options.pop("as_json"), stage_on_stderr(silent=options.pop("quiet"))
     places = Places(**{name: options.pop(name) for name in ("model", "images", "members", "nonmembers")})
     checking = Checking(places=places, **options | {"steps": tuple(dict.fromkeys(options["steps"]))})
-    found = verify(run, checking=checking, page=render_html, stage=stage)
+    found = verify(run, checking=checking, rendered=readable_files, stage=stage)
     if as_json:
         click.echo(VERIFICATION.write(found))
     else:

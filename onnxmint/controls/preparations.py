@@ -23,6 +23,7 @@ from onnxmint.graph.load import TargetModel
 from onnxmint.images.chosen import Decoded, Images
 from onnxmint.images.entries import EncodedImage, ImageSource, size_of
 from onnxmint.images.flight import in_order
+from onnxmint.images.labels import FAULTY
 from onnxmint.images.passed import why_fewer
 from onnxmint.images.pillow import Stored, stored
 from onnxmint.preprocess.declaring import Declarations, declarations, resolved_for
@@ -110,7 +111,7 @@ def check_source(
         raw=target.input.raw,
         outside=label_without_output(best.labels, classes),
         enough=best.labels is None or enough_for_any(best.labels),
-        notes=said.notes,
+        notes=(*said.notes, *trial.said()),
     )
     return advised(found)
 
@@ -153,6 +154,7 @@ class _Trial:
         self.entries = [entries[number] for number in np.sort(drawn)]
         self.labels = labels_of(self.entries) if settings.labels else None
         self.unreadable: list[Skipped] = []
+        self.odd: set[int] = set()  # images of which the target gives NaN under some variant
         self.turned = False  # whether an image of the sample says that it is to be shown turned
         self._decoded: list[_Pixels] = []
         self._place: dict[PreprocessSpec, int] = {}
@@ -169,6 +171,16 @@ class _Trial:
             return []
         with self.engine.stage(name, len(new)) as advance:
             return [self._try(variant, advance) for variant in new]
+
+    def said(self) -> tuple[str, ...]:
+        """Return a sentence on images that were left out of rows, none where none was."""
+        if not self.odd:
+            return ()
+        first = next(entry.path for entry in self.entries if entry.index in self.odd)
+        return (
+            f"{len(self.odd):,} of the images were left out of some rows: the model gives NaN or infinity of them (for "
+            f"example {first}).",
+        )
 
     def key(self, variant: Variant) -> object:
         """Return what makes a variant: the pixels it starts from, and what is done to them."""
@@ -233,11 +245,15 @@ class _Trial:
         count = len(decoded.index)
         images = Images(parts=(Decoded(pixels=decoded.pixels, row=np.arange(count), label=None),), count=count)
         seen = self.engine.observe(exposed.probe(batch_size=self.batch_size), images, name=f"as {variant.name}")
-        answer = seen.columns[ANSWER]
+        answer, index = seen.columns[ANSWER], decoded.index
+        odd = np.logical_not(np.isfinite(answer).all(axis=1))
+        if 0 < odd.sum() <= max(1, FAULTY * count):
+            self.odd.update(index[odd].tolist())
+            answer, index = answer[~odd], index[~odd]
         labels = None
         if self.labels is not None:
             row_of = {entry.index: row for row, entry in enumerate(self.entries)}
-            labels = self.labels[[row_of[index] for index in decoded.index.tolist()]]
+            labels = self.labels[[row_of[number] for number in index.tolist()]]
         advance(1)
         return Tried(
             variant=variant,

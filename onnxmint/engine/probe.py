@@ -67,6 +67,7 @@ class Probe:
         with_labels: whether the graph is told the labels.
         reduce: what is kept of the columns; None keeps them as they are.
         stored: names of columns that fitting reads, with their shape per image: kept where there is room.
+        leaves_out_odd: skip the few images of which an output holds NaN or infinity.
         seconds: that an image took in a trial run, of which a batch may take a multiple; None sets no limit.
     """
 
@@ -78,6 +79,7 @@ class Probe:
     with_labels: bool = False
     reduce: Reduce | None = None
     stored: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    leaves_out_odd: bool = False
     seconds: float | None = None
 
 
@@ -111,6 +113,7 @@ class Exposed:
         columns: Mapping[str, str] | None = None,
         reduce: Reduce | None = None,
         stored: Mapping[str, tuple[int, ...]] | None = None,
+        leaves_out_odd: bool = False,
     ) -> Probe:
         """Return a probe of the graph.
 
@@ -119,6 +122,7 @@ class Exposed:
             columns: outputs by column; None takes all that the graph shows.
             reduce: what is kept of them.
             stored: columns that fitting reads, and their shapes per image.
+            leaves_out_odd: skip the few images of which an output holds NaN or infinity.
         """
         held = contextlib.ExitStack()
         made = Probe(
@@ -130,6 +134,7 @@ class Exposed:
             with_labels=self.with_labels,
             reduce=reduce,
             stored=tuple((stored or {}).items()),
+            leaves_out_odd=leaves_out_odd,
             seconds=self.graph.seconds or None,
         )
         weakref.finalize(made, held.close)  # a large model lies in a file until nobody asks of it any more

@@ -24,10 +24,12 @@ class Others:
     Attributes:
         looks: of (n,) images.
         is_member: (n,) bool, the side that each was given for.
+        unseen: images that were too many to be looked at, so that copies of them cannot be told.
     """
 
     looks: Looks
     is_member: NDArray[np.bool_]
+    unseen: int = 0
 
 
 _NONE = Others(
@@ -52,20 +54,27 @@ class Files:
     encoded: NDArray[np.uint8] = field(default_factory=lambda: np.empty((0, HASH), np.uint8))
     size: Rows = field(default_factory=lambda: np.empty(0, np.int64))
 
-    def and_more(self, facts: ImageFacts, *, is_member: NDArray[np.bool_]) -> "Files":
-        """Return them with those of other images.
+    @classmethod
+    def of(cls, facts: ImageFacts, *, is_member: NDArray[np.bool_]) -> "Files":
+        """Return the files of known images, a row an image: those that cannot be decoded are rows too."""
+        return cls(index=facts.index, is_member=is_member, encoded=facts.encoded, size=facts.size)
 
-        Args:
-            facts: of the others.
-            is_member: of each of `facts`, those that cannot be decoded last.
-        """
+    def and_more(self, facts: ImageFacts, *, member: bool) -> "Files":
+        """Return them with those of other images of one side, those that cannot be decoded too."""
         encoded, size = facts.files()
         index = np.concatenate([facts.index, np.array([one.index for one in facts.unreadable], np.int64)])
         return Files(
             index=np.concatenate([self.index, index]),
-            is_member=np.concatenate([self.is_member, is_member]),
+            is_member=np.concatenate([self.is_member, np.full(len(index), member)]),
             encoded=np.concatenate([self.encoded, encoded]),
             size=np.concatenate([self.size, size]),
+        )
+
+    def without(self, *, member: bool) -> "Files":
+        """Return those of the other side: where some were not looked at, a list would not be whole."""
+        kept = self.is_member != member
+        return Files(
+            index=self.index[kept], is_member=self.is_member[kept], encoded=self.encoded[kept], size=self.size[kept]
         )
 
     def listed(self, *, member: bool) -> ListFacts | None:

@@ -1,7 +1,9 @@
 """Questioned images: listed, looked at without a model, held against the known ones."""
 
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,8 @@ from onnxmint.images.facts import ImageFacts, look_at
 from onnxmint.images.known_copies import Looks, known_already
 from onnxmint.progress import Stage
 from onnxmint.results.facts import Skipped
+from onnxmint.results.listed import ListFacts, list_facts
+from onnxmint.stats.sampling import bottom
 
 _LOOKED_INTO = 2000  # questioned images that a classifier compares with the known non-members
 
@@ -34,6 +38,8 @@ class Questioned:
         described: rows of `facts` whose pixels were described.
         known: copies of known images, which are not judged.
         known_row: (k,) their rows.
+        sample: what was drawn of them; None when all are to be judged.
+        listed: which files were given.
     """
 
     source: ImageSource
@@ -43,11 +49,20 @@ class Questioned:
     described: Rows
     known: tuple[Skipped, ...]
     known_row: Rows
+    sample: "Sample | None" = None
+    listed: ListFacts | None = None
 
     @property
     def to_judge(self) -> Rows:
-        """Return the rows that are not known already."""
+        """Return the rows that are not known already, of a sample only its own."""
+        if self.sample is not None:
+            return self.sample.row
         return np.setdiff1d(np.arange(len(self.entries)), self.known_row)
+
+    @property
+    def identity(self) -> str:
+        """Return the SHA-256 of the pixels of all images that can be decoded, whatever their order and files."""
+        return hashlib.sha256(np.sort(self.facts.digest).astype("<u8").tobytes()).hexdigest()
 
     def images(self, rows: Rows) -> Images:
         """Return the images of some rows, ascending, to be shown."""
@@ -88,6 +103,21 @@ class Questioned:
         return np.array([of[number] for number in index.tolist()], np.int64)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """Questioned images of which only some are judged.
+
+    Attributes:
+        row: (s,) rows of those, ascending.
+        drawn_from: different images, or groups, that they stand for.
+        unreadable: images that could not be drawn, as they cannot be decoded.
+    """
+
+    row: Rows
+    drawn_from: int
+    unreadable: tuple[Skipped, ...]
+
+
 def look_at_questioned(
     source: ImageSource,
     known: Looks,
@@ -95,6 +125,8 @@ def look_at_questioned(
     *,
     rng: np.random.Generator,
     stage: Stage,
+    sample: int | None = None,
+    seed: int = 0,
 ) -> Questioned:
     """Look at the questioned images without a model, and find the ones that are known already.
 
@@ -104,6 +136,8 @@ def look_at_questioned(
         is_member: (n,) of each.
         rng: draws the images whose pixels are described.
         stage: told of the progress.
+        sample: different images (or groups) that are judged at most; None judges all.
+        seed: of the sample.
     """
     entries = source.entries()
     index = np.array([entry.index for entry in entries], np.int64)
@@ -114,13 +148,13 @@ def look_at_questioned(
         stage=stage,
         name="questioned, looked at",
         threads=usable_cores(),
-        pixel_facts=drawn,
+        pixel_facts=drawn if sample is None else set(),
     )
     reasons = _known_already(facts, known, is_member)
     seen = np.array(sorted(reasons), np.int64)
     row_of = {entry.index: row for row, entry in enumerate(entries)}
     rows = np.array([row_of[number] for number in facts.index[seen].tolist()], np.int64)
-    return Questioned(
+    asked = Questioned(
         source=source,
         entries=entries,
         labels=labels_of(entries),
@@ -131,6 +165,37 @@ def look_at_questioned(
             for row, place in zip(rows.tolist(), seen.tolist(), strict=True)
         ),
         known_row=rows,
+        listed=list_facts(*facts.files()),
+    )
+    return asked if sample is None else _sampled(asked, sample, seed=seed, stage=stage)
+
+
+def _sampled(asked: Questioned, count: int, *, seed: int, stage: Stage) -> Questioned:
+    """Draw a sample of what is not known already, and look at its pixels."""
+    free = asked.facts.take(~np.isin(asked.facts.index, [asked.entries[row].index for row in asked.known_row.tolist()]))
+    rows = asked.row_of(free.index)
+    groups = groups_of([asked.entries[row] for row in rows.tolist()])
+    draw = partial(bottom, free.digest, seed=seed, groups=groups)
+    chosen, every = draw(count), draw(len(rows))
+    index = set(free.index[chosen].tolist())
+    described = set(free.index[draw(min(count, _LOOKED_INTO))].tolist())
+    facts = look_at(
+        asked.source,
+        wanted=index,
+        stage=stage,
+        name="questioned, sample",
+        threads=usable_cores(),
+        pixel_facts=described,
+    )
+    return replace(
+        asked,
+        facts=facts,
+        described=facts.described,
+        sample=Sample(
+            row=rows[chosen],
+            drawn_from=len(every) if groups is None else len(np.unique(groups)),
+            unreadable=tuple(Skipped(path=one.path, reason=one.reason) for one in asked.facts.unreadable),
+        ),
     )
 
 

@@ -119,6 +119,11 @@ class ImageFacts:
         """Return some of the images: row numbers, a mask or a slice."""
         return replace(self, **{name: getattr(self, name)[rows] for name in _BY_IMAGE})
 
+    def outside(self, index: AbstractSet[int]) -> "ImageFacts":
+        """Return the images that are at none of some positions."""
+        kept = self.take(np.array([at not in index for at in self.index.tolist()], np.bool_))
+        return replace(kept, unreadable=tuple(one for one in self.unreadable if one.index not in index))
+
     @staticmethod
     def joined(parts: Sequence["ImageFacts"]) -> "ImageFacts":
         """Return the images of some parts, one after the other."""

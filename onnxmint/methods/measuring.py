@@ -241,4 +241,4 @@ def evidence_warnings(facts: EvidenceFacts) -> Iterator[str]:
             f"({first.reason})."
         )
     if facts.accuracy_nonmembers is None or (facts.accuracy_members is None and not alone):
-        yield "Not all known images have labels, so loss and correctness could not be compared as baselines."
+        yield "No labels of known images are used, so loss and correctness could not be compared as baselines."

@@ -11,14 +11,18 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from onnxmint.report.answer import units_words
+from onnxmint.report.language import Language, language
 from onnxmint.report.names import visible
+from onnxmint.report.sentences import sentence, verdict_name
 from onnxmint.results.audit import AuditResult, SubjectsFacts
 from onnxmint.results.auditor import AuditorFacts
 from onnxmint.results.facts import Control, EvidenceFacts
+from onnxmint.results.next_steps import NextStep
 from onnxmint.stats.estimates import Estimate, Performance
 
-_CONTROL_WORDS = {True: ("passed", "green"), False: ("FAILED", "bold yellow"), None: ("not run", "dim")}
-_COLOURS = {"members-found": "bold red", "no-evidence": "bold cyan", "inconclusive": "bold yellow"}
+_CONTROL_WORDS = {True: ("passed", ""), False: ("FAILED", "bold red"), None: ("not run", "dim")}
+_COLOURS = {"members-found": "red", "no-evidence": "blue", "inconclusive": "magenta"}  # 4 to 1 on white, or better
 WIDEST = 100  # columns of a paragraph that is still easy to read
 _HEADS = ("AUC", "95% interval", "TPR at 1% FPR", "95% interval")
 _WIDTHS = (5, 13, 13, 13)
@@ -28,26 +32,60 @@ _SUBJECTS = 20  # lines of subjects; all are in the files
 Rate = tuple[str, Performance | None, str | None]
 
 
-def print_summary(result: AuditResult, console: Console, *, files: Sequence[Path] = ()) -> None:
-    """Print an audit: the subject, the evidence and its performance, the verdict, where the files are."""
+def print_summary(
+    result: AuditResult, console: Console, *, files: Sequence[Path] = (), words: Language | None = None
+) -> None:
+    """Print an audit: the subject, its evidence, performance, controls, files, and last the answer in one sentence.
+
+    Args:
+        result: the audit.
+        console: where to.
+        files: where its files are.
+        words: language of the answer; English when None.
+    """
     target, asked, verdict = result.target, result.questioned, result.verdict
+    words = words or language("en")
     facts = [
         ("model", f"{Path(target.path).name}, SHA-256 {target.sha256[:12]}"),
         ("ran on", f"{target.device} ({target.provider}); {target.device_reason}"),
         *_evidence_rows(result.evidence),
-        ("questioned", _images(asked.images) + _skipped(len(result.questioned.skipped))),
+        ("questioned", units_words(result, language("en")) + _drawn(asked.drawn_from) + _skipped(len(asked.skipped))),
     ]
     _print_facts(facts, console)
     _print_performance(result, console)
     print_controls(result.controls, console)
-    word = (verdict.kind.upper().replace("-", " "), _COLOURS[verdict.kind])
-    _print_text(Text.assemble(word, f"  {visible(verdict.text)}"), console)
+    _print_text(Text(visible(verdict.text)), console)
     if result.subjects is not None:
         _print_subjects(result.subjects, console)
     if not verdict.stopped_by:
         _print_text(Text(_flagged_words(asked.flagged, asked.images, asked.alpha)), console)
+    print_next_steps(result.next_steps, console)
     print_warnings(result.warnings, console)
     print_files(files, console)
+    if files:
+        console.print()
+    _print_answer(result, console, words)
+
+
+def _print_answer(result: AuditResult, console: Console, words: Language) -> None:
+    """Print the verdict's name beside a coloured mark, and its sentence; black on white and white on black serve."""
+    kind, wide = result.verdict.kind, min(console.width, WIDEST)
+    mark = "*" if console.options.ascii_only else "\N{BLACK SQUARE}"
+    name = verdict_name(kind, words).upper()
+    console.print(Text.assemble((mark, _COLOURS[kind]), " ", (name, "bold")), width=wide)
+    console.print(Text(sentence(result, words), "bold"), width=wide)
+
+
+def print_next_steps(steps: Sequence[NextStep], console: Console) -> None:
+    """Print what would help, most first."""
+    if not steps:
+        return
+    table = Table.grid(padding=(0, 2))
+    for number, step in enumerate(steps, start=1):
+        table.add_row(Text(f"{number}."), Text(visible(step.text), overflow="fold"))
+    console.print(Text("What would help, most first:", "bold"))
+    console.print(table, width=min(console.width, WIDEST))
+    console.print()
 
 
 def print_auditor(auditor: AuditorFacts, path: Path, console: Console) -> None:
@@ -85,7 +123,7 @@ def _print_subjects(subjects: SubjectsFacts, console: Console) -> None:
         table.add_row(
             Text(visible(row.name)),
             Text(row.kind, _COLOURS[row.kind]),
-            Text(f"{_images(row.images)}, {numbers}{least}"),
+            Text(f"{row.images:,} image{'s' * (row.images != 1)}, {numbers}{least}"),
         )
     console.print(
         Text(f"by subject ({visible(subjects.by)}): {subjects_words(subjects)}", "dim"), width=_width(console)
@@ -119,8 +157,8 @@ def _flagged_words(flagged: int, count: int, alpha: float) -> str:
 def _evidence_rows(evidence: EvidenceFacts) -> list[tuple[str, str]]:
     rows = []
     pairs = (
-        ("members", evidence.members, evidence.accuracy_members),
-        ("non-members", evidence.nonmembers, evidence.accuracy_nonmembers),
+        ("trained on", evidence.members, evidence.accuracy_members),
+        ("not trained on", evidence.nonmembers, evidence.accuracy_nonmembers),
     )
     for name, count, accuracy in pairs:
         right = "" if accuracy is None else f", the model is right on {accuracy:.1%}"
@@ -134,8 +172,8 @@ def _evidence_rows(evidence: EvidenceFacts) -> list[tuple[str, str]]:
     return [*rows, ("split", split + _skipped(len(evidence.skipped)))]
 
 
-def _images(count: int) -> str:
-    return "1 image" if count == 1 else f"{count:,} images"
+def _drawn(count: int | None) -> str:
+    return "" if count is None else f", a sample of {count:,}"
 
 
 def _skipped(count: int) -> str:
@@ -219,7 +257,7 @@ def print_warnings(warnings: Sequence[str], console: Console) -> None:
     """Print what a reader has to know."""
     table = Table.grid(padding=(0, 2))
     for warning in warnings:
-        table.add_row(Text("note", "yellow"), Text(visible(warning), overflow="fold"))
+        table.add_row(Text("note", "bold"), Text(visible(warning), overflow="fold"))
     if warnings:
         console.print(table, width=min(console.width, WIDEST))
         console.print()

@@ -1,7 +1,7 @@
 """What an audit says: one frozen tree of values, of which terminal, JSON, Parquet and HTML are renderings."""
 
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +20,15 @@ from onnxmint.results.facts import (
     TargetFacts,
     Units,
 )
+from onnxmint.results.frames import frame_of, images_table
 from onnxmint.results.json import Document
 from onnxmint.results.listed import ListFacts
+from onnxmint.results.next_steps import NextStep
+from onnxmint.results.notebook import audit_html
 from onnxmint.stats.estimates import Estimate, FloatArray, Performance
 from onnxmint.stats.guarantee import Guarantee
+from onnxmint.stats.likelihood import Calibration
+from onnxmint.stats.share import PowerCost
 
 VerdictKind = Literal["members-found", "no-evidence", "inconclusive"]
 
@@ -60,6 +65,7 @@ class QuestionedFacts:
     prior: float | None  # probability of membership before an image's score is seen; None where it is of no use
     skipped: tuple[Skipped, ...] = ()
     listed: ListFacts | None = None  # the files that were given, judged or not
+    drawn_from: int | None = None  # different images or groups that a sample was drawn from; None when all were judged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +84,7 @@ class Verdict:
     average_p_value: float | None = None  # that holds on average over auditors; never larger
     opinions: tuple[OpinionFacts, ...] = ()
     preference: float | None = None  # so many times as likely must easy images have been chosen to explain the finding
+    cost: PowerCost | None = None  # what the guarantee "each" costs in power, for the share that is relevant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +116,33 @@ class SubjectsFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityFacts:
+    """What an audit is recognised by, whatever it was made with: SHA-256, of pixels and not of files."""
+
+    evidence: str  # of the target and all known images, each with its side
+    questioned: str  # of the questioned images
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TryFacts:
+    """An earlier audit of the same images with the same evidence."""
+
+    created: str  # ISO 8601, UTC
+    how: str  # what it was made by
+    kind: VerdictKind
+    p_value: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriesFacts:
+    """What was tried before with the same evidence on this machine."""
+
+    before: tuple[TryFacts, ...]  # of the same images, made otherwise
+    others: int  # sets of other images that this evidence was asked of
+    corrected: float | None  # the smallest p-value of all tries, this one included, times their number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Histogram:
     """Counts of scores in common bins."""
 
@@ -137,6 +171,7 @@ class AuditResult:
     method: MethodFacts
     statistics: StatisticsFacts
     evidence: EvidenceFacts
+    identity: IdentityFacts
     performance: Performance | None  # None where no members are known
     baselines: tuple[Baseline, ...]
     questioned: QuestionedFacts
@@ -144,11 +179,31 @@ class AuditResult:
     controls: tuple[Control, ...]
     histogram: Histogram
     scores: ScoreTable
+    calibration: Calibration | None = None  # of probabilities, on the test part; None where there is none to test on
+    class_names: tuple[str, ...] = ()  # by number, "" where a class has none; empty where no names are known
     warnings: tuple[str, ...] = ()
     unmeasured: str | None = None  # why there is no performance
     subjects: SubjectsFacts | None = None  # None where none were asked for
     rule: RuleFacts | None = None  # None in a result that was put together by hand
     basis: Basis | None = None
+    tries: TriesFacts | None = None  # None where earlier audits were not looked up
+    next_steps: tuple[NextStep, ...] = ()  # what would help, most first; none where the audit sees what matters
+
+    def to_frame(self) -> Any:
+        """Return a pandas DataFrame with a row for each questioned image.
+
+        Raises:
+            OnnxmintError: pandas is not installed.
+        """
+        return frame_of(images_table(self.scores))
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Give the same table to whatever reads Arrow: pyarrow.table(result), polars.DataFrame(result), DuckDB."""
+        return images_table(self.scores).__arrow_c_stream__(requested_schema)
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        return audit_html(self)
 
 
 AUDIT = Document(

@@ -7,7 +7,7 @@ from onnxmint.results.audit import Verdict, VerdictKind
 from onnxmint.results.facts import Control
 from onnxmint.stats.estimates import Estimate
 from onnxmint.stats.heldout import HeldOut
-from onnxmint.stats.share import detectable_share, share_of_members, strength_for
+from onnxmint.stats.share import detectable_share, power_cost, share_of_members, strength_for
 from onnxmint.verdict.findings import Findings, Question
 from onnxmint.verdict.opinions import Compared, SecondScores, second_opinions
 from onnxmint.verdict.sentences import (
@@ -75,13 +75,14 @@ def reach_verdict(
         average_p_value=found.test.average,
         opinions=found.opinions.facts(question.alpha),
         preference=preference(found) if kind == "members-found" else None,
+        cost=found.cost,
     )
 
 
 def _findings(question: Question, known: HeldOut, auc: Estimate | None, asked: SecondScores) -> Findings:
     compared = Compared(score=question.scores, known=known, strata=question.strata)
     equals = compared.beside_equals(asked.level, asked.known_level)
-    first, alpha, guarantee = equals or compared, question.alpha, question.guarantee
+    first, alpha, guarantee, share = equals or compared, question.alpha, question.guarantee, question.relevant_share
     test = first.test(alpha, guarantee)
     opinions = second_opinions(compared, test, asked, alpha=alpha, equal=equals is not None)
     found = Findings(
@@ -97,6 +98,7 @@ def _findings(question: Question, known: HeldOut, auc: Estimate | None, asked: S
         share=None if blind else share_of_members(first.score, first.known, first.strata),
         detectable=detectable_share(strength, worth, alpha=alpha, guarantee=guarantee) if worth else None,
         strength=strength,
+        cost=None if blind or guarantee == "average" else power_cost(strength, worth, share, alpha=alpha),
     )
 
 

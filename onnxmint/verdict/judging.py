@@ -13,13 +13,23 @@ from onnxmint.results.audit import Histogram, ScoreTable, SubjectsFacts, Verdict
 from onnxmint.results.basis import Basis, RuleFacts
 from onnxmint.results.facts import Control, StatisticsFacts
 from onnxmint.settings import AuditSettings
-from onnxmint.stats.estimates import Performance
+from onnxmint.stats.estimates import Estimate, Performance
 from onnxmint.stats.gate import Gate
+from onnxmint.stats.likelihood import Calibration
 from onnxmint.verdict.case import Case
 from onnxmint.verdict.findings import Question
 from onnxmint.verdict.gating import gate_and_yardstick
 from onnxmint.verdict.opinions import second_scores
-from onnxmint.verdict.scores import Named, QuestionedScores, classes_of, histogram, judge, prior_of, statistics
+from onnxmint.verdict.scores import (
+    Named,
+    QuestionedScores,
+    calibration_of,
+    classes_of,
+    histogram,
+    judge,
+    prior_of,
+    statistics,
+)
 from onnxmint.verdict.subjects import judge_subjects
 from onnxmint.verdict.units import Units
 from onnxmint.verdict.yardstick import Yardstick
@@ -118,6 +128,8 @@ class Judgement:
     statistics: StatisticsFacts
     subjects: SubjectsFacts | None
     histogram: Histogram
+    calibration: Calibration | None
+    auc: Estimate | None  # by which it is judged whether members can be told at all
 
 
 def judge_set(seen: Sighting, measure: Measure, settings: AuditSettings) -> Judgement:
@@ -154,6 +166,8 @@ def judge_set(seen: Sighting, measure: Measure, settings: AuditSettings) -> Judg
         statistics=statistics(measure.folds, settings, units, prior_words),
         subjects=_subjects(seen, case, settings),
         histogram=histogram(measure.yardstick, table.score),
+        calibration=calibration_of(measure.yardstick),
+        auc=auc,
     )
 
 

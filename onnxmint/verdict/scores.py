@@ -166,6 +166,12 @@ def statistics(folds: int, settings: AuditSettings, units: Units, prior_words: s
     )
 
 
+def calibration_of(yardstick: Yardstick) -> likelihood.Calibration | None:
+    """Return how probabilities hold on the test part, made from the calibration part; None where either is missing."""
+    parts = [yardstick.take(yardstick.is_test == tested).groups() for tested in (False, True)]
+    return likelihood.calibration(*parts)
+
+
 def histogram(yardstick: Yardstick, questioned: FloatArray) -> Histogram:
     """Count scores in common bins; the outermost ones take the tails, so that odd scores do not squeeze the rest."""
     members, nonmembers = (yardstick.test_scores(member=member) for member in (True, False))

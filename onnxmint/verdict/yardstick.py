@@ -1,5 +1,6 @@
 """What questioned images are measured by: the scores of known images that no network had learnt from."""
 
+import hashlib
 from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
@@ -204,3 +205,10 @@ class Traces:
         for pair in ((self.digest, self.is_member), (self.difficulty, self.judged)):
             if pair[0].ndim != 1 or pair[0].shape != pair[1].shape:
                 raise ValueError(f"columns of shapes {pair[0].shape} and {pair[1].shape} belong together")
+
+    def identity(self, target_sha256: str) -> str:
+        """Return the SHA-256 of a target and all known images with their sides, whatever was fitted on which."""
+        found = hashlib.sha256(target_sha256.encode())
+        for side in (self.is_member, ~self.is_member):
+            found.update(np.unique(self.digest[side]).astype("<u8").tobytes() + b"/")
+        return found.hexdigest()

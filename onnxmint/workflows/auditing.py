@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from onnxmint import __version__
 from onnxmint.controls.panel import control_question
@@ -16,18 +17,27 @@ from onnxmint.images.sources import Place
 from onnxmint.mint.auditor import Auditor
 from onnxmint.preprocess.declaring import orientation_note
 from onnxmint.progress import Stage, quiet
-from onnxmint.results.audit import AuditResult, QuestionedFacts
+from onnxmint.results.audit import AuditResult, IdentityFacts, QuestionedFacts, Verdict
 from onnxmint.results.facts import now
-from onnxmint.results.listed import list_facts
+from onnxmint.results.next_steps import NextStep
 from onnxmint.settings import AuditSettings
+from onnxmint.stats.needed import scaled
+from onnxmint.stats.share import Strength, detectable_share
 from onnxmint.verdict.gating import gate_and_yardstick
-from onnxmint.verdict.judging import Sighting, judge_set, rule_of
+from onnxmint.verdict.judging import Judgement, Sighting, judge_set, rule_of
+from onnxmint.verdict.next_steps import Standing, next_steps
+from onnxmint.verdict.opinions import strength_of
 from onnxmint.verdict.scores import Named, QuestionedScores, flag_warnings
 from onnxmint.verdict.units import Units, as_units
-from onnxmint.workflows.opening import Known, Ready, open_by_training, open_with_auditor
-from onnxmint.workflows.questioning import score, what_was_seen
+from onnxmint.workflows.foreseeing import power_words, sampled
+from onnxmint.workflows.opening import Before, Known, Ready, open_by_training, open_with_auditor
+from onnxmint.workflows.questioning import class_names, score, what_was_seen
 
 __all__ = ["Known", "audit"]
+
+_FEWEST = 2  # units on a side, below which there is no variance
+
+Rows = NDArray[np.int64]
 
 
 def audit(
@@ -38,6 +48,7 @@ def audit(
     settings: AuditSettings | None = None,
     stage: Stage = quiet,
     keep: Callable[[Auditor], None] | None = None,
+    before: Before | None = None,
     engine: Engine | None = None,
 ) -> AuditResult:
     """Say which of the questioned images a target was trained on, with error rates.
@@ -49,6 +60,7 @@ def audit(
         settings: level, prior, labels, groups, references, device; the defaults when None.
         stage: told of the progress.
         keep: given the auditor as soon as it is trained, so that whatever happens next costs no second training.
+        before: told what will be done, how long that takes here, and what would help, before anything long begins.
         engine: shows the images and has a stage of its own; this process when None.
 
     Raises:
@@ -57,19 +69,27 @@ def audit(
     settings = settings or AuditSettings()
     engine = engine or Local(stage)
     ready = (
-        open_by_training(model, images, known, settings, engine, keep)
+        open_by_training(model, images, known, settings, engine, keep, before)
         if isinstance(known, Known)
-        else open_with_auditor(model, images, known, settings)
+        else open_with_auditor(model, images, known, settings, before)
     )
-    return _judge(ready, settings, engine)
+    return _judge(ready, sampled(settings, ready.foreseen), engine)
 
 
 def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult:
     """Score the questioned images, control them, and reach a verdict."""
-    auditor, target, rng = ready.auditor, ready.target, np.random.default_rng(settings.seed)
+    auditor, rng = ready.auditor, np.random.default_rng(settings.seed)
     traces, (_, yardstick) = auditor.traces, gate_and_yardstick(auditor.gate, auditor.yardstick)
     known = Looks(digest=traces.digest, phash=traces.phash, thumb=traces.thumb)
-    asked = look_at_questioned(ready.source, known, traces.is_member, rng=rng, stage=engine.stage)
+    asked = look_at_questioned(
+        ready.source,
+        known,
+        traces.is_member,
+        rng=rng,
+        stage=engine.stage,
+        sample=settings.sample,
+        seed=settings.seed,
+    )
     scored = score(ready, asked, settings, engine)
     rows = scored.row
     units = as_units(
@@ -87,7 +107,20 @@ def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult
         label=None if asked.labels is None else asked.labels[rows],
     )
     seen = Sighting.of(scored, units, named, subjects=ready.subjects, controls=controls)
-    judged = judge_set(seen, auditor.measure, settings)
+    return _result(ready, asked, seen, settings, rows=rows, warnings=_warnings(ready, asked, scored, units, settings))
+
+
+def _result(
+    ready: Ready,
+    asked: Questioned,
+    seen: Sighting,
+    settings: AuditSettings,
+    *,
+    rows: Rows,
+    warnings: Sequence[str],
+) -> AuditResult:
+    """Return all that an audit says of what was seen; `rows` are those of the source that were scored."""
+    auditor, target, judged = ready.auditor, ready.target, judge_set(seen, ready.auditor.measure, settings)
     return AuditResult(
         version=__version__,
         created=now(),
@@ -96,6 +129,7 @@ def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult
         method=auditor.method,
         statistics=judged.statistics,
         evidence=auditor.evidence,
+        identity=IdentityFacts(evidence=auditor.traces.identity(auditor.target_sha256), questioned=asked.identity),
         performance=auditor.performance,
         unmeasured=auditor.unmeasured,
         baselines=auditor.baselines,
@@ -104,22 +138,62 @@ def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult
             flagged=int(judged.scores.flagged.sum()),
             alpha=settings.alpha,
             prior=judged.prior,
-            skipped=(*scored.skipped, *asked.known),
-            listed=list_facts(*asked.facts.files()),
+            skipped=(*seen.scored.skipped, *asked.known),
+            drawn_from=None if asked.sample is None else asked.sample.drawn_from,
+            listed=asked.listed,
         ),
-        controls=controls,
+        controls=tuple(seen.controls),
         scores=judged.scores,
         verdict=judged.verdict,
         subjects=judged.subjects,
         histogram=judged.histogram,
+        calibration=judged.calibration,
+        class_names=class_names(ready.source.numbering or auditor.classes, target.model.answer.classes),
         warnings=(
             *auditor.warnings,
-            *_warnings(ready, asked, scored, units, settings),
-            *flag_warnings(auditor.performance, judged.scores, units, controls),
+            *warnings,
+            *_cost_of_time(ready, seen.units, judged.verdict, settings),
+            *flag_warnings(auditor.performance, judged.scores, seen.units, seen.controls),
         ),
+        next_steps=_next_steps(ready, seen, judged, settings),
         rule=rule_of(settings),
         basis=seen.basis(asked.sha256(rows)),
     )
+
+
+def _next_steps(ready: Ready, seen: Sighting, judged: Judgement, settings: AuditSettings) -> tuple[NextStep, ...]:
+    """Return what would help."""
+    standing = Standing(
+        verdict=judged.verdict,
+        controls=tuple(seen.controls),
+        evidence=ready.auditor.evidence,
+        method=ready.auditor.method,
+        strength=_strength(seen.units),
+        auc=judged.auc,
+        questioned=len(seen.units.score),
+        settings=settings,
+    )
+    return next_steps(standing)
+
+
+def _cost_of_time(ready: Ready, units: Units, verdict: Verdict, settings: AuditSettings) -> list[str]:
+    """Return what a time limit cost in power, nothing where it cost none."""
+    told, strength = ready.foreseen, _strength(units)
+    if told is None or settings.time is None or told.load == told.full:
+        return []
+    unlimited = None
+    if strength is not None:
+        more = max(told.full.members / max(told.load.members, 1), 1.0)
+        asked = told.full.questioned / told.load.questioned * len(units.score)
+        unlimited = detectable_share(scaled(strength, more), asked, alpha=settings.alpha, guarantee=settings.guarantee)
+    seen = verdict.detectable_share
+    return [power_words(told.full, told.load, seconds=settings.time, seen=seen, unlimited=unlimited)]
+
+
+def _strength(units: Units) -> Strength | None:
+    """Return how well known members stand out in the test of the set, None where there are too few to say."""
+    known = units.known.groups()
+    return strength_of(units.known) if min(len(known.member), len(known.nonmember)) >= _FEWEST else None
 
 
 def _warnings(
@@ -130,6 +204,8 @@ def _warnings(
     turned = orientation_note(asked.facts.turned, len(asked.facts.index), ready.target.spec, ready.source.location)
     if turned is not None:
         found.append(turned)
+    if asked.sample is not None:
+        found.append(_sample_words(asked.sample.drawn_from, len(scored.row), settings))
     if scored.skipped:
         found.append(
             f"{len(scored.skipped)} of {len(asked.entries)} questioned images were skipped; the report names them."
@@ -159,3 +235,13 @@ def _warnings(
             "hardly be flagged; bring more known non-members."
         )
     return found
+
+
+def _sample_words(drawn_from: int, judged: int, settings: AuditSettings) -> str:
+    """Say what a sample was drawn from, and of what its numbers are."""
+    kind = "images" if settings.group is None else "groups"
+    return (
+        f"A sample was judged (--sample {settings.sample:,}, --seed {settings.seed}): {judged:,} images, drawn by a "
+        f"hash of their content from {drawn_from:,} different {kind}. The share of members is an estimate for all of "
+        "them; how many are members at least is said of the sample alone."
+    )

@@ -1,6 +1,6 @@
 """A step of a check: everything that a run says of the questioned images follows from the scores it kept."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -27,15 +27,16 @@ _TAKEN = (
     "of the step recomputation, the others of a new audit"
 )
 
-Page = Callable[[AuditResult], str]
+Rendered = Callable[[AuditResult, Path], Mapping[str, bytes]]
+"""Gives what files of a run must hold, for an audit and its folder."""
 
 
-def derive(run: Path, page: Page | None = None) -> Step:
+def derive(run: Path, rendered: Rendered | None = None) -> Step:
     """Judge the kept scores again, by the auditor's known images, and compare with what the run says.
 
     Args:
         run: folder of an audit.
-        page: renders an audit; report.html must then be what it gives. None leaves the page out.
+        rendered: gives what other files must hold then; None leaves them out.
     """
     if not (run / "report.json").exists() and (run / "evaluation.json").exists():
         return _not_done("an evaluation keeps no scores of single images")
@@ -52,7 +53,7 @@ def derive(run: Path, page: Page | None = None) -> Step:
     except (OSError, ValueError, OnnxmintError) as problem:
         first = (str(problem).strip() or type(problem).__name__).splitlines()[0]
         return Step(name="derivation", outcome="failed", text="the results cannot be read", differences=(first,))
-    return _compared(run, result, expected, page)
+    return _compared(run, result, expected, rendered)
 
 
 def _again(result: AuditResult, basis: Basis, content: AuditorContent) -> AuditResult:
@@ -64,7 +65,8 @@ def _again(result: AuditResult, basis: Basis, content: AuditorContent) -> AuditR
         target=replace(result.target, sha256=content.target_sha256),
         preprocess=content.preprocess,
         method=content.method,
-        evidence=content.evidence,
+        evidence=replace(content.evidence, skipped=result.evidence.skipped),  # named without their folders
+        identity=replace(result.identity, evidence=content.traces.identity(content.target_sha256)),
         performance=content.performance,
         unmeasured=content.unmeasured,
         baselines=content.baselines,
@@ -73,6 +75,7 @@ def _again(result: AuditResult, basis: Basis, content: AuditorContent) -> AuditR
         statistics=judged.statistics,
         subjects=judged.subjects,
         histogram=judged.histogram,
+        calibration=judged.calibration,
         scores=judged.scores,
     )
 
@@ -117,15 +120,16 @@ def _sighting(result: AuditResult, basis: Basis, content: AuditorContent) -> Sig
     )
 
 
-def _compared(run: Path, result: AuditResult, expected: AuditResult, page: Page | None) -> Step:
+def _compared(run: Path, result: AuditResult, expected: AuditResult, rendered: Rendered | None) -> Step:
     """Return what is not as it follows."""
     same_version = result.version == __version__
     found = [
         *_differences(AUDIT.facts(result), AUDIT.facts(expected), "", words=same_version),
         *_columns(result.scores, expected.scores),
     ]
-    if page is not None and same_version and page(result).encode() != (run / "report.html").read_bytes():
-        found.append("report.html is not the page of report.json and scores.parquet")
+    if rendered is not None and same_version:
+        files = rendered(result, run).items()
+        found += [f"{name} is not what follows" for name, content in files if (run / name).read_bytes() != content]
     if found:
         text = f"{len(found)} values do not follow from the scores" if len(found) > 1 else "a value does not follow"
         return Step(name="derivation", outcome="failed", text=text, differences=tuple(found))

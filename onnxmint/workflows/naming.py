@@ -30,6 +30,8 @@ def subjects_of(
         if settings.subject_first is not None:
             raise UsageError("--subject-first names a subject: say with --subject how subjects are told apart")
         return None
+    if settings.sample is not None:
+        raise UsageError("--sample draws images whosever they are, so that few of a subject's are left: leave it out")
     pattern = _folder_pattern(source) if settings.subject == FOLDER else settings.subject
     try:
         named = open_source(images, group=pattern, labels=False)

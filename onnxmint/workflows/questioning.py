@@ -13,6 +13,7 @@ from onnxmint.engine.worker import to_numpy
 from onnxmint.errors import EvidenceError, ModelError, OnnxmintError
 from onnxmint.evidence.questioned import Questioned
 from onnxmint.graph.auditor_outputs import ANSWER, SCORE
+from onnxmint.images.classes import Numbering
 from onnxmint.images.passed import why_fewer
 from onnxmint.methods.given import ease_of_questioned
 from onnxmint.mint.describing import FEATURES, features_probe, telling_layer
@@ -69,8 +70,9 @@ def score(ready: Ready, asked: Questioned, settings: AuditSettings, engine: Engi
     """Run the auditor over the questioned images that are not known already."""
     auditor = ready.auditor
     seen = engine.observe(scoring(ready, settings), asked.images(asked.to_judge), name="scored")
+    undrawn = () if asked.sample is None else asked.sample.unreadable
     if not len(seen.row):
-        _refuse_nothing(asked, seen.skipped)
+        _refuse_nothing(asked, (*seen.skipped, *undrawn))
     networks = seen.columns[SCORE].shape[1]
     if networks != auditor.method.folds:
         raise ModelError(
@@ -78,7 +80,11 @@ def score(ready: Ready, asked: Questioned, settings: AuditSettings, engine: Engi
         )
     finite = np.isfinite(seen.columns[SCORE]).all(axis=1)
     odd = [asked.entries[row].path for row in seen.row[~finite].tolist()]
-    skipped = (*seen.skipped, *(Skipped(path=path, reason="the target gives NaN or infinity") for path in odd))
+    skipped = (
+        *seen.skipped,
+        *undrawn,
+        *(Skipped(path=path, reason="the target gives NaN or infinity") for path in odd),
+    )
     if not finite.any():
         _refuse_nothing(asked, skipped, word="scored")
     return QuestionedScores(
@@ -88,6 +94,14 @@ def score(ready: Ready, asked: Questioned, settings: AuditSettings, engine: Engi
         skipped=skipped,
         **{name: column[finite] for name, column in seen.columns.items() if name in SECOND},
     )
+
+
+def class_names(numbering: Numbering | None, outputs: int) -> tuple[str, ...]:
+    """Return the name of each output, "" where it has none; nothing where names are but numbers, or there are none."""
+    if numbering is None or numbering.order in ("numbers", "from one"):
+        return ()
+    names = dict(zip(numbering.numbers, numbering.names, strict=True))
+    return tuple(names.get(number, "") for number in range(outputs))
 
 
 def _refuse_nothing(asked: Questioned, skipped: Sequence[Skipped], *, word: str = "read") -> None:

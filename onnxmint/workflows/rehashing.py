@@ -32,9 +32,8 @@ class Places:
         if given:
             return given if isinstance(given, tuple) else (str(given),)
         folder, named = (json.loads(manifest.command.get(word, "null")) for word in ("folder", name))
-        if not isinstance(folder, str) or named is None:
-            return ()
-        return tuple(str(Path(folder) / one) for one in ([named] if isinstance(named, str) else named))
+        words = [named] if isinstance(named, str) else named if isinstance(named, list) else []
+        return tuple(str(Path(folder) / one) if isinstance(folder, str) else one for one in map(str, words))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,19 +78,20 @@ def _word(manifest: Manifest, name: str) -> str | None:
 
 def _lists(manifest: Manifest, places: Places, stage: Stage) -> Iterator[_Part]:
     """Yield what became of each set of images that the run read."""
-    drawn = manifest.kind == "evaluation" and "limit" in manifest.command
+    drawn = manifest.kind == "evaluation" and not {"limit", "time"}.isdisjoint(manifest.command)
     for name, words, listed in (
         ("images", "questioned images", manifest.questioned),
         ("members", "known members", manifest.members),
         ("nonmembers", "known non-members", manifest.nonmembers),
     ):
-        if listed is None:
-            continue
         found = places.of(name, manifest)
-        if not found:
+        if listed is None:
+            if found:
+                yield _Part(text=f"the run does not list the {words}", done=False)
+        elif not found:
             yield _Part(text=f"the run does not say where the {words} are (--{name})", done=False)
         elif drawn:
-            yield _Part(text=f"of the {words} a part was drawn (--limit), and only it was read", done=False)
+            yield _Part(text=f"of the {words} a part was drawn (--limit, --time), and only it was read", done=False)
         else:
             yield _list(found, f"the {words}", listed, stage)
 

@@ -16,7 +16,7 @@ from onnxmint.results.facts import now
 from onnxmint.results.manifest import MANIFEST, NAME, Manifest, canonical
 from onnxmint.results.verification import Step, StepName, Verification
 from onnxmint.settings import DeviceChoice
-from onnxmint.workflows.deriving import Page, derive
+from onnxmint.workflows.deriving import Rendered, derive
 from onnxmint.workflows.recomputing import Draw, score_again
 from onnxmint.workflows.rehashing import Places, look_again
 from onnxmint.writing.folders import ADDED_FILES
@@ -46,14 +46,14 @@ class Checking:
 
 
 def verify(
-    run: Path, *, checking: Checking | None = None, page: Page | None = None, stage: Stage = quiet
+    run: Path, *, checking: Checking | None = None, rendered: Rendered | None = None, stage: Stage = quiet
 ) -> Verification:
     """Check a run: whether its files are whole, and whether what it says follows from what it rests on.
 
     Args:
         run: folder of an audit or an evaluation.
         checking: steps, places of the inputs, images to be scored again; the defaults when None.
-        page: renders an audit; report.html must then be what it gives.
+        rendered: gives what other files must hold, by the audit; None leaves that out.
         stage: told of the progress.
 
     Raises:
@@ -70,7 +70,7 @@ def verify(
         elif name == "order":
             found[name] = _order(manifest)
         elif name == "derivation":
-            found[name] = derive(run, page)
+            found[name] = derive(run, rendered)
         elif name == "inputs":
             found[name] = _unknown(name) if manifest is None else look_again(manifest, asked.places, stage)
     if asked.sample is not None:

@@ -21,16 +21,10 @@ from onnxmint.writing.leftovers import clear, is_own, own_folder
 
 RUN_FILES = frozenset(
     {
-        "report.html",
-        "report.json",
-        "scores.parquet",
-        "auditor.onnx",
-        "run.toml",
-        "manifest.json",
-        "evaluation.html",
-        "evaluation.json",
+        "report.html", "report.json", "answer.txt", "scores.parquet", "scores.csv", "thumbnails.json", "auditor.onnx",
+        "run.toml", "manifest.json", "evaluation.html", "evaluation.json", "evaluation.csv", "evaluation.parquet",
     }
-)
+)  # fmt: skip
 """All that a folder of results may hold; one that holds anything else is somebody's, and is left alone."""
 ADDED_FILES: frozenset[str] = frozenset()
 """What may be put into a finished run later, beside what its manifest names."""

@@ -14,6 +14,7 @@ from onnxmint.evidence.table import SHARES, TEST
 from onnxmint.images.facts import look_at
 from onnxmint.images.passed import PassedOver
 from onnxmint.images.pillow import _readable_formats
+from onnxmint.images.sources import open_source
 from onnxmint.progress import quiet
 from onnxmint.settings import EvidenceSettings
 from tests.conftest import DEMO
@@ -63,13 +64,39 @@ def test_images_that_a_limit_leaves_out_and_copies_are_known_all_the_same() -> N
     members.encoded[59] = others.encoded[0]  # on both sides
     every = look_at(members, wanted=set(range(60)), stage=quiet, name="").digest.tolist()
     for limit in (None, 45):
-        evidence = with_others(_gathered(members, others, limit=limit)[0], quiet)
+        evidence = with_others(_gathered(members, others, limit=limit)[0], (members, others), quiet)
         digest = np.concatenate([evidence.facts.digest, evidence.others.looks.digest])
         is_member = np.concatenate([evidence.table.is_member, evidence.others.is_member])
         assert set(every) == set(digest[is_member].tolist())
         assert len(digest) == 130
     alone = _gathered(_source(60, seed=3, location="in"), others)[0]
-    assert with_others(alone, quiet) is alone
+    assert with_others(alone, alone.sources, quiet) is alone
+
+
+def test_very_many_images_that_are_not_used_are_not_decoded_but_counted() -> None:
+    members, others = _source(60, seed=1, location="in"), _source(80, seed=2, location="out")
+    evidence = _gathered(members, others, limit=45)[0]
+    bounded = with_others(evidence, (members, others), quiet, most=20)
+    assert bounded.others.unseen == 35
+    assert bounded.others.is_member.tolist() == [True] * 15
+    assert with_others(evidence, (members, others), quiet, most=10).others.unseen == 50
+
+
+def test_a_known_image_without_a_label_is_known_all_the_same(tmp_path: Path) -> None:
+    for side, seed in (("in", 1), ("out", 2)):
+        for number, data in enumerate(pictures(60, seed=seed)):
+            folder = tmp_path / side / str(number % 3)
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"{number}.png").write_bytes(data)
+    (tmp_path / "in" / "lone.png").write_bytes(pictures(1, seed=3)[0])
+    known = open_evidence(tmp_path / "in", tmp_path / "out", EvidenceSettings())
+    settings, rng = EvidenceSettings(), np.random.default_rng(0)
+    evidence = with_others(gather(known.sources, 3, settings, rng=rng, stage=quiet)[0], known.whole, quiet)
+    assert evidence.table.labels is not None
+    assert len(evidence.table.index) == 120
+    lone = open_source(tmp_path / "in" / "lone.png")
+    assert evidence.others.looks.digest.tolist() == look_at(lone, wanted={0}, stage=quiet, name="").digest.tolist()
+    assert evidence.others.is_member.tolist() == [True]
 
 
 def test_an_image_that_cannot_be_decoded_keeps_its_row_and_is_a_copy_of_nothing() -> None:

@@ -18,11 +18,12 @@ KNOWN = pictures(6, seed=1)
 ASKED = pictures(8, seed=2)
 
 
-def _looked(encoded: list[bytes], **options: object) -> Questioned:
+def _looked(encoded: list[bytes], sample: int | None = None, **options: object) -> Questioned:
     facts = look_at(InMemory(KNOWN), wanted=set(range(6)), stage=quiet, name="")
     known = Looks(digest=facts.digest, phash=facts.phash, thumb=facts.thumb)
     source = InMemory(encoded, location="asked", **options)
-    return look_at_questioned(source, known, np.arange(6) < 3, rng=np.random.default_rng(0), stage=quiet)
+    rng = np.random.default_rng(0)
+    return look_at_questioned(source, known, np.arange(6) < 3, rng=rng, stage=quiet, sample=sample)
 
 
 def test_images_that_are_known_are_named_with_their_side_and_not_judged() -> None:
@@ -114,3 +115,32 @@ def test_what_was_not_decoded_has_no_digest_and_no_group(row: int) -> None:
     for asked in (found.digest, found.groups):
         with pytest.raises(ImagesError, match=f"asked/{row} could not be decoded at first, and could later"):
             asked(np.array([0, row]))
+
+
+def test_a_sample_holds_the_same_contents_whatever_the_order_and_none_that_is_known() -> None:
+    given = [*ASKED, KNOWN[0], ASKED[0], ASKED[0], b"broken"]
+    found, turned = _looked(given, sample=3), _looked(given[::-1], sample=3)
+    contents = [
+        {one[row] for row in looked.to_judge.tolist()} for looked, one in ((found, given), (turned, given[::-1]))
+    ]
+    assert contents[0] == contents[1]
+    assert len(contents[0]) == len(found.to_judge) == 3
+    assert found.sample is not None
+    assert found.sample.drawn_from == 8
+    assert [image.path for image in found.sample.unreadable] == ["asked/11"]
+    assert found.facts.index.tolist() == found.to_judge.tolist()
+    assert len(found.described) == 3
+
+
+def test_a_sample_larger_than_the_set_is_the_set_with_copies_once() -> None:
+    found = _looked([*ASKED, ASKED[2], KNOWN[0]], sample=100)
+    assert found.to_judge.tolist() == list(range(8))
+
+
+def test_a_sample_of_groups_takes_them_whole() -> None:
+    found = _looked(ASKED, sample=2, groups=["a", "a", "a", "b", "b", "c", "c", "c"])
+    names = [found.entries[row].group for row in found.to_judge.tolist()]
+    assert found.sample is not None
+    assert found.sample.drawn_from == 3
+    assert len(set(names)) == 2
+    assert all(names.count(name) == [one.group for one in found.entries].count(name) for name in set(names))

@@ -12,6 +12,7 @@ from onnxmint.images.classes import Numbering
 from onnxmint.preprocess.spec import PreprocessSpec
 from onnxmint.results.audit import Histogram, ScoreTable
 from onnxmint.results.basis import Basis
+from onnxmint.results.evaluation import MethodScores
 from onnxmint.stats.estimates import FPRS, Performance, Rate
 from onnxmint.verdict.yardstick import Traces, Yardstick
 
@@ -132,10 +133,20 @@ def _scores(kind: type) -> Strategy:
     return st.builds(kind, path=st.tuples(*[values(str)] * FEW), label=st.none(), **table)
 
 
+def _method_scores(kind: type) -> Strategy:
+    hints = get_type_hints(kind)
+    columns_of = values(hints["scores"])
+    texts = {name: st.tuples(*[values(get_args(hints[name])[0])] * FEW) for name in ("path", "side", "part")}
+    return st.builds(kind, scores=columns_of, **texts)
+
+
+_THUMBS = st.integers(0, 255).map(lambda level: np.full((FEW, 192), level, np.uint8))
+
+
 def _traces(kind: type) -> Strategy:
     hints = get_type_hints(kind)
     table = {name: columns(hint, FEW) for name, hint in hints.items()}
-    matrices = {"features": columns(hints["features"], FEW, 2), "thumb": columns(hints["thumb"], FEW, 192)}
+    matrices = {"features": columns(hints["features"], FEW, 2), "thumb": _THUMBS}
     return st.builds(kind, **table | matrices)
 
 
@@ -163,6 +174,7 @@ def _basis(kind: type) -> Strategy:
 _OF: dict[type, Callable[[type], Strategy]] = {
     Basis: _basis,
     Histogram: _histogram,
+    MethodScores: _method_scores,
     Performance: _performance,
     PreprocessSpec: _spec,
     Numbering: _numbering,

@@ -111,3 +111,9 @@ def test_the_terminal_and_json_name_every_subject(call: Run, tmp_path: Path, phi
     assert "by subject (artist): " in " ".join(out.split())
     report = json.loads((tmp_path / "run" / "report.json").read_text())
     assert sorted(row["name"] for row in report["subjects"]["rows"]) == list(PERSONS)
+
+
+def test_a_sample_and_subjects_do_not_go_together(tmp_path: Path, phi: Auditor) -> None:
+    settings = AuditSettings(device="cpu", subject="folder", sample=10)
+    with pytest.raises(UsageError, match=r"^--sample draws images whosever they are, .*: leave it out$"):
+        audit(MODEL, stored(tmp_path, classes=True), phi, settings=settings)

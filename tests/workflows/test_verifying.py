@@ -14,8 +14,8 @@ import pytest
 
 from onnxmint.errors import UsageError
 from onnxmint.mint.auditor import Auditor
+from onnxmint.report.again import readable_files
 from onnxmint.report.files import load_run, run_files
-from onnxmint.report.html import render_html
 from onnxmint.results.audit import AuditResult
 from onnxmint.results.verification import Step, StepName, Verification
 from onnxmint.settings import AuditSettings
@@ -38,7 +38,7 @@ def _write(folder: Path, files: dict[str, bytes]) -> Path:
 
 def _files(result: AuditResult, auditor: Auditor) -> dict[str, bytes]:
     words = {"folder": str(DEMO), "model": "target.onnx", "images": ["questioned.parquet"]}
-    return run_files(result, run_settings=words, auditor=auditor.model)
+    return run_files(result, run_settings=words, auditor=auditor.model, paths=True)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def run(result: AuditResult, phi: Auditor, tmp_path: Path) -> Path:
 
 def _checked(run: Path, *steps: StepName, **options: Any) -> Verification:
     checking = Checking(steps=steps or WITHIN, device="cpu", **options)
-    return verify(run, checking=checking, page=render_html)
+    return verify(run, checking=checking, rendered=readable_files)
 
 
 def _step(found: Verification, name: StepName) -> Step:
@@ -144,7 +144,7 @@ def test_an_edited_page_is_found_although_every_hash_was_made_anew(run: Path, re
     renew(run, {"report.html": page})
     found = _checked(run)
     assert _step(found, "integrity").outcome == "passed"
-    assert "report.html is not the page" in _step(found, "derivation").differences[0]
+    assert "report.html is not what follows" in _step(found, "derivation").differences[0]
 
 
 def test_a_run_without_its_auditor_cannot_be_derived(run: Path) -> None:

@@ -13,8 +13,8 @@ import numpy as np
 
 from onnxmint import AuditSettings, load_auditor, load_run
 from onnxmint.mint.auditor import Auditor
+from onnxmint.report.again import readable_files
 from onnxmint.report.files import run_files
-from onnxmint.report.html import render_html
 from onnxmint.results.audit import AuditResult
 from onnxmint.verdict.gating import gate_and_yardstick
 from onnxmint.verdict.judging import Sighting, judge_set
@@ -70,7 +70,7 @@ def main() -> None:
             print(f"{name}: {len(content) / 1e6:.1f} MB")
         start, spent = time.perf_counter(), time.process_time()
         checking = Checking(steps=("integrity", "authenticity", "order", "derivation"))
-        found = verify(Path(place), checking=checking, page=render_html)
+        found = verify(Path(place), checking=checking, rendered=readable_files)
         print(f"{options.rows:,} rows: {time.process_time() - spent:.2f} CPU-s, {time.perf_counter() - start:.2f} s")
         for step in found.steps:
             print(step.name, step.outcome, step.text[:100], *step.differences[:3])
