@@ -14,7 +14,7 @@ GROUPS = (
     (
         "Results",
         ("output", "overwrite", "language", "title", "case", "note", "thumbnails", "paths", "fail_above", "gate",
-         "format", "as_json", "quiet", "help"),
+         "registration", "deviate", "format", "as_json", "quiet", "help"),
     ),
     (
         "Advanced: what is fitted",
