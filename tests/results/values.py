@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from onnxmint.images.classes import Numbering
 from onnxmint.preprocess.spec import PreprocessSpec
 from onnxmint.results.audit import Histogram, ScoreTable
-from onnxmint.results.evaluation import MethodScores
+from onnxmint.results.methods import MethodScores
 from onnxmint.stats.estimates import FPRS, Performance, Rate
 from onnxmint.verdict.yardstick import Traces, Yardstick
 
