@@ -98,7 +98,7 @@ def test_an_audit_answers_for_each_subject(tmp_path: Path, phi: Auditor) -> None
     write_run(result, tmp_path / "run", run_settings={})
     assert load_run(tmp_path / "run").subjects == subjects
     page = (tmp_path / "run" / "report.html").read_text()
-    assert "<b>carol</b>, who was asked for: " in page
+    assert "“carol” alone (" in page
     assert page.count('<td data-name="q">') >= 3
 
 
