@@ -77,6 +77,13 @@ MODULES = (
         fitted="each fold",
     ),
     ModuleKind(name="phi", words="is the log-odds of one view", reads="odds", fitted="none"),
+    ModuleKind(
+        name="gap",
+        words="is how far these are above all views', in deviations of those",
+        reads="odds",
+        views=True,
+        fitted="none",
+    ),
     ModuleKind(name="cnn", words="reads the activation map of one --layer", reads="layer", maps_only=True),
     ModuleKind(name="vanilla", words="reads its pooled values", reads="layer"),
 )
@@ -170,6 +177,11 @@ class EvaluateSettings(EvidenceSettings):
         default_factory=lambda: OfModules(fitted=True).names  # all that learn
     )
     reference: Path | None = None  # folder of reference models
+    epsilon: bool = False  # bound how private training can have been; only where the next one is declared
+    drawn_at_random: bool = False  # every known image became a member by a fair coin of its own
+    delta: Annotated[float, Within(low=0, high=1, below=True)] = 1e-5  # of differential privacy
+    fail_above: tuple[str, ...] = ()  # limits on the leak, each such as "auc=0.60" or "tpr@1%=0.05"
+    repeats: Annotated[int, Within(low=1, high=100)] = 1  # divisions of the known images, each with the next seed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +199,11 @@ class AuditSettings(ImageSettings):
     # share of members that "no evidence" must have been able to notice
     relevant_share: Annotated[float, Within(low=0, high=1, above=True)] = 0.5
     reference: tuple[Path, ...] = ()  # as in TrainSettings: the same models, shown the questioned images
+    subject: str | None = None  # column or pattern that says whose images they are, or "folder"; each gets an answer
+    subject_first: str | None = None  # the subject that was asked for
     controls: bool = True
+    # judge at most so many different images, drawn by a hash of their content; None judges all
+    sample: Annotated[int, Within(low=1)] | None = None
 
 
 def without_none(hint: Any) -> Any:

@@ -130,12 +130,12 @@ def test_an_auditor_of_another_model_is_refused(views: Auditor, tmp_path: Path) 
 def test_a_run_holds_all_files_and_reads_back(views: Auditor, result: AuditResult, tmp_path: Path) -> None:
     files = write_run(result, tmp_path / "run", run_settings={"seed": 0}, auditor=views.model)
     assert [file.name for file in files] == [
-        "report.html", "report.json", "scores.parquet", "auditor.onnx", "run.toml",
+        "report.html", "answer.txt", "report.json", "scores.parquet", "scores.csv", "auditor.onnx", "run.toml",
     ]  # fmt: skip
     assert sorted(file.name for file in (tmp_path / "run").iterdir()) == sorted(file.name for file in files)
     again = load_run(tmp_path / "run")
     assert AUDIT.facts(again) == AUDIT.facts(result)
-    assert AUDIT.facts(again)["schema"] == "onnxmint.audit/3"
+    assert AUDIT.facts(again)["schema"] == "onnxmint.audit/4"
     assert again.scores.path == result.scores.path
     np.testing.assert_array_equal(again.scores.score, result.scores.score)
     facts = tomllib.loads((tmp_path / "run" / "run.toml").read_text())

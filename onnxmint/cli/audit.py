@@ -17,6 +17,7 @@ from onnxmint.cli.options import (
     setting,
     settings_of,
 )
+from onnxmint.cli.page import given_words, page_of, page_options
 from onnxmint.errors import UsageError
 from onnxmint.settings import AuditSettings, TrainSettings
 
@@ -32,9 +33,10 @@ GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
 @click.argument("images", metavar="IMAGES...", nargs=-1, required=True)
 @click.option("--auditor", "auditor_file", type=click.Path(path_type=Path), help="An auditor of MODEL, from train.")
 @click.option("--members", metavar="SRC", help="Images known to be in the training set, to train an auditor on.")
-@click.option("--nonmembers", metavar="SRC", help="Images known not to be in it.")
-@run_option("onnxmint-run", "report.html, report.json, scores.parquet, auditor.onnx, run.toml")
+@click.option("--nonmembers", metavar="SRC", help="Images known not to be in it; alone where no members are known.")
+@run_option("onnxmint-run", "report.html, answer.txt, report.json, scores.csv, scores.parquet, auditor.onnx, run.toml")
 @overwrite_option
+@page_options
 @setting(AuditSettings, "alpha", help="False-discovery rate among flagged images, and level of the test for the set.")
 @setting(
     AuditSettings, "relevant_share", metavar="S",
@@ -56,8 +58,26 @@ GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
     AuditSettings, "guarantee",
     help="The level of the test holds for each of 95% of auditors, or, with more power, on average over auditors only.",
 )  # fmt: skip
+@setting(
+    AuditSettings, "subject", metavar="COLUMN|REGEX|folder",
+    help="Column (or, for folders, a pattern on the path) that says whose images they are, or their sub-folders: each "
+    "subject gets an answer, and of those found at most --alpha are expected to be false.",
+)  # fmt: skip
+@setting(AuditSettings, "subject_first", metavar="NAME", help="The subject that was asked for, to be listed first.")
+@setting(
+    AuditSettings, "sample", metavar="N",
+    help="Judge at most N different images, drawn by a hash of their content and --seed; a set's answer needs few.",
+)  # fmt: skip
+@click.option(
+    "--no-record", is_flag=True,
+    help="Neither look up nor keep, in your own state folder and as hashes, what was tried with this evidence.",
+)  # fmt: skip
 @click.option("--per-class", is_flag=True, help="P-values against non-members of the same class (100 or more of them).")
-@click.option("--gate", is_flag=True, help="Exit 3 when members are found and 4 when inconclusive, for use in CI.")
+@click.option(
+    "--gate", is_flag=True,
+    help="Exit 3 when IMAGES hold members and 4 when inconclusive: gates whether these images were trained on. Whether "
+    "the model leaks too much is asked of evaluate --fail-above.",
+)  # fmt: skip
 @module_options
 @device_option
 @batch_option
@@ -72,11 +92,15 @@ def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], *
     --nonmembers): no score has a meaning by itself. IMAGES and SRC are a folder, a Parquet file or folder, a CSV
     of path,label, or WebDataset .tar shards; IMAGES also image files, and several places as one set.
 
+    Where no members are known, --nonmembers alone will do: the score is then fixed in advance, so members can be
+    found, but never excluded, and nothing is known of their share.
+
     \b
     Examples:
       onnxmint audit model.onnx suspects/ --members train/ --nonmembers heldout/ \\
           --preprocess imagenet -o run
       onnxmint audit model.onnx more/ --auditor run/auditor.onnx -o run2
+      onnxmint audit model.onnx my-art/ --nonmembers later/ --preprocess imagenet
 
     \b
     Exit status: 0 done, 1 failed, 2 wrong usage;
@@ -88,11 +112,17 @@ def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], *
     from onnxmint.cli.progress import stage_on_stderr
     from onnxmint.report.files import run_files
     from onnxmint.report.terminal import print_summary
+    from onnxmint.report.tries import remembered
     from onnxmint.results.audit import AUDIT
     from onnxmint.workflows.auditing import Known, audit
+    from onnxmint.workflows.picturing import picture
+    from onnxmint.writing.tries import tries_file
 
     output, overwrite = options.pop("output"), options.pop("overwrite")
     as_json, gate = options.pop("as_json"), options.pop("gate")
+    words, thumbnails, paths = given_words(options), options.pop("thumbnails"), options.pop("paths")
+    shown = page_of(words)
+    tries = None if options.pop("no_record") else tries_file()
     stage = stage_on_stderr(silent=options.pop("quiet"))
     settings, known = settings_of(AuditSettings, options), _known(ctx, options)
     inputs, keeps, kept = inputs_of(model, options | {"images": images}), isinstance(known, Known), list["Auditor"]()
@@ -102,14 +132,16 @@ def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], *
             folder.keep("auditor.onnx", auditor.model)
             kept.append(auditor)
 
-        result = audit(model, images, known, settings=settings, stage=stage, keep=keep)
+        result = remembered(audit(model, images, known, settings=settings, stage=stage, keep=keep), tries)
         auditor = kept[0] if isinstance(known, Known) else known
-        words = _words(model, images, options | {"output": folder.place})
-        files = folder.finish(run_files(result, run_settings=words, auditor=auditor.model))
+        if thumbnails:
+            shown = page_of(words, picture(images, result.scores))
+        said = _words(model, images, options | {"output": folder.place})
+        files = folder.finish(run_files(result, run_settings=said, auditor=auditor.model, shown=shown, paths=paths))
     if as_json:
         click.echo(AUDIT.write(result))
     else:
-        print_summary(result, Console(), files=files)
+        print_summary(result, Console(), files=files, words=shown.language)
     ctx.exit(GATE[result.verdict.kind] if gate else 0)
 
 
@@ -120,12 +152,12 @@ def _require_evidence(options: dict[str, Any]) -> None:
         if members or nonmembers:
             raise UsageError("give either --auditor or --members with --nonmembers: an auditor is already trained")
         return
-    names = {"--members": members, "--nonmembers": nonmembers}
-    missing = " and ".join(name for name, place in names.items() if not place)
-    if missing:
+    if not nonmembers:
+        missing = "--nonmembers" if members else "--members and --nonmembers"
         raise UsageError(
             f"{missing} missing (or --auditor): a score means something only next to the scores of images known to be "
-            "in the training set and images known not to be; a few hundred of each will do"
+            "in the training set and images known not to be; a few hundred of each will do. Where no members are "
+            "known, --nonmembers alone can tell whether the images stand out"
         )
 
 

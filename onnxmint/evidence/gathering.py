@@ -11,6 +11,7 @@ from onnxmint.cores import usable_cores
 from onnxmint.errors import EvidenceError
 from onnxmint.evidence.copies import Copies, settle_copies
 from onnxmint.evidence.known import SIDES, Evidence, Others
+from onnxmint.evidence.nobody import Nobody
 from onnxmint.evidence.table import EvidenceTable, check_labels, divided, list_evidence, require_enough
 from onnxmint.graph.load import TargetModel
 from onnxmint.images.classes import Numbering, read_names
@@ -30,17 +31,24 @@ Sources = tuple[ImageSource, ...]
 
 
 def open_evidence(
-    members: str | Path, nonmembers: str | Path, settings: EvidenceSettings, target: TargetModel | None = None
+    members: str | Path | None, nonmembers: str | Path, settings: EvidenceSettings, target: TargetModel | None = None
 ) -> Together:
-    """Open the sources of known members and of known non-members, in which a class has one number: its output's."""
-    return open_together(
-        (members, nonmembers),
+    """Open the sources of known members and of known non-members, in which a class has one number: its output's.
+
+    Where no members are known (None), `Nobody` stands in their place.
+    """
+    known = open_together(
+        (nonmembers,) if members is None else (members, nonmembers),
         group=settings.group,
         labels=settings.labels,
         classes=given_classes(settings),
         declared=() if target is None else declared_names(target.path, target.model.metadata_props),
         outputs=None if target is None else target.answer.classes,
     )
+    if members is not None:
+        return known
+    nobody = Nobody()
+    return replace(known, sources=(nobody, *known.sources), whole=(nobody, *known.whole))
 
 
 def given_classes(settings: EvidenceSettings) -> Numbering | None:
@@ -56,6 +64,7 @@ def gather(
     rng: np.random.Generator,
     stage: Stage,
     folds: int | None = None,
+    blind: bool = False,
 ) -> tuple[Evidence, Copies]:
     """List and look at the known images, settle copies among them, and divide what is left.
 
@@ -66,6 +75,7 @@ def gather(
         rng: source of all draws.
         stage: told of the progress.
         folds: of a cross-fitted module; None keeps parts for fitting, calibration and test.
+        blind: divide without a look at who is a member.
 
     Raises:
         EvidenceError: too few images.
@@ -78,7 +88,7 @@ def gather(
     facts = look_at_known(table, sources, rng=rng, stage=stage)
     evidence, settled = settle_copies(Evidence(table=table, sources=sources, facts=facts))
     try:
-        return replace(evidence, table=divided(evidence.table, rng, folds=folds)), settled
+        return replace(evidence, table=divided(evidence.table, rng, folds=folds, blind=blind)), settled
     except EvidenceError as problem:
         if settled.left_out_images:
             gone = settled.known - len(evidence.table.index)
@@ -134,6 +144,8 @@ def look_at_known(table: EvidenceTable, sources: Sources, *, rng: np.random.Gene
     rows, seen = [], []
     for source, (member, words) in zip(sources, SIDES, strict=True):
         mine = np.flatnonzero(table.is_member == member)
+        if not len(mine):
+            continue  # no members are known
         drawn = table.index[rng.permutation(mine)[:_LOOKED_INTO]]
         facts = look_at(
             source,

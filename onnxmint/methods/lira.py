@@ -115,4 +115,5 @@ def _require(trained: Mask, least: int, *, both: bool = True) -> None:
         count = mask.sum(axis=0)
         fewest = int(count.min(initial=least))
         if fewest < 1 or (count < least).mean() > _FEW:
-            raise ValueError(f"needs {least} reference models {words} on each image, one image has {fewest}")
+            models = "reference model" if least == 1 else "reference models"
+            raise ValueError(f"needs {least} {models} {words} on each image, one image has {fewest}")

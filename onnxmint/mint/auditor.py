@@ -93,7 +93,8 @@ def load_auditor(path: Path) -> Auditor:
         raise ModelError(f"{path} is an ONNX file but no auditor; make one with: onnxmint train")
     auditor = Auditor.of(AUDITOR.read(found[METADATA_KEY], f"the auditor {path}"), model)
     outputs, folds = {output.name for output in proto.graph.output}, auditor.method.folds
-    for wrong in (*_impossible(auditor, outputs), *_apart(auditor.yardstick, auditor.traces, folds)):
+    apart = _apart(auditor.yardstick, auditor.traces, folds, measured=auditor.performance is not None)
+    for wrong in (*_impossible(auditor, outputs), *apart):
         raise ModelError(f"the auditor {path}: {wrong}; train it again")
     channels = 1 if auditor.preprocess.channels == "gray" else 3
     size = (*(final_size(auditor.preprocess) or (1, 1)), channels)
@@ -144,10 +145,12 @@ def _impossible(found: Auditor, outputs: Set[str]) -> Iterator[str]:
         yield f"there are no {method.views} views with seed {method.seed}"
 
 
-def _apart(yardstick: Yardstick, traces: Traces, networks: int) -> Iterator[str]:
-    """Yield what does not belong together in the tables of known images."""
+def _apart(yardstick: Yardstick, traces: Traces, networks: int, *, measured: bool) -> Iterator[str]:
+    """Yield what does not belong together in the tables of known images; unmeasured is what knows no members."""
+    if not measured and yardstick.is_member.any():
+        yield "it knows members but not how well they are told apart"
     for member, words in ((True, "member"), (False, "non-member")):
-        if not len(yardstick.test_scores(member=member)):
+        if not len(yardstick.test_scores(member=member)) and (measured or not member):
             yield f"no {words} is left to test with"
     if np.unique(yardstick.fold).tolist() != list(range(networks)):
         yield f"its scores are not those of {networks} networks"

@@ -12,22 +12,33 @@ from onnxmint.engine.local import Local
 from onnxmint.engine.observations import Engine
 from onnxmint.engine.target import target_facts
 from onnxmint.evidence.questioned import Questioned, look_at_questioned
+from onnxmint.images.known_copies import Looks
 from onnxmint.images.sources import Place
 from onnxmint.mint.auditor import Auditor
 from onnxmint.preprocess.declaring import orientation_note
 from onnxmint.progress import Stage, quiet
-from onnxmint.results.audit import AuditResult, QuestionedFacts, Verdict
+from onnxmint.results.audit import AuditResult, IdentityFacts, QuestionedFacts, SubjectsFacts
 from onnxmint.results.facts import Control, now
 from onnxmint.settings import AuditSettings
 from onnxmint.stats.estimates import Estimate
-from onnxmint.verdict.answer import reach_verdict
+from onnxmint.verdict.case import Case
 from onnxmint.verdict.findings import Question
 from onnxmint.verdict.gating import gate_and_yardstick
 from onnxmint.verdict.opinions import second_scores
-from onnxmint.verdict.scores import QuestionedScores, classes_of, flag_warnings, histogram, judge, prior_of, statistics
+from onnxmint.verdict.scores import (
+    QuestionedScores,
+    calibration_of,
+    classes_of,
+    flag_warnings,
+    histogram,
+    judge,
+    prior_of,
+    statistics,
+)
+from onnxmint.verdict.subjects import judge_subjects
 from onnxmint.verdict.units import Units, as_units
 from onnxmint.workflows.opening import Known, Ready, open_by_training, open_with_auditor
-from onnxmint.workflows.questioning import score, what_was_seen
+from onnxmint.workflows.questioning import class_names, score, what_was_seen
 
 __all__ = ["Known", "audit"]
 
@@ -72,7 +83,16 @@ def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult
     """Score the questioned images, control them, and reach a verdict."""
     auditor, target, rng = ready.auditor, ready.target, np.random.default_rng(settings.seed)
     traces, (gate, yardstick) = auditor.traces, gate_and_yardstick(auditor.gate, auditor.yardstick)
-    asked = look_at_questioned(ready.source, traces.digest, traces.is_member, rng=rng, stage=engine.stage)
+    known = Looks(digest=traces.digest, phash=traces.phash, thumb=traces.thumb)
+    asked = look_at_questioned(
+        ready.source,
+        known,
+        traces.is_member,
+        rng=rng,
+        stage=engine.stage,
+        sample=settings.sample,
+        seed=settings.seed,
+    )
     scored = score(ready, asked, settings, engine)
     units = as_units(
         scored.score,
@@ -85,9 +105,10 @@ def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult
     seen = what_was_seen(ready, asked, scored, units, settings, engine)
     controls = control_question(auditor.controls, seen, rng, wanted=settings.controls)
     told = asked.labels if auditor.method.labels else None
-    auc = auditor.performance.auc if gate is None else gate.auc
-    verdict = _answer(scored, units, told, settings, auc, controls)
-    prior, prior_words = prior_of(settings, verdict.share_of_members, len(scored.row))
+    auc = gate.auc if gate is not None else None if auditor.performance is None else auditor.performance.auc
+    case = _case(scored, units, told, settings, auc, controls)
+    verdict = case.verdict()
+    prior, prior_words = prior_of(settings, verdict.share_of_members, len(scored.row), alone=auc is None)
     scores = judge(scored, asked, units, settings, prior, told, rng)
     return AuditResult(
         version=__version__,
@@ -97,7 +118,9 @@ def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult
         method=auditor.method,
         statistics=statistics(auditor.method.folds, settings, units, prior_words),
         evidence=auditor.evidence,
+        identity=IdentityFacts(evidence=traces.identity(auditor.target_sha256), questioned=asked.identity),
         performance=auditor.performance,
+        unmeasured=auditor.unmeasured,
         baselines=auditor.baselines,
         questioned=QuestionedFacts(
             images=len(scores.path),
@@ -105,11 +128,15 @@ def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult
             alpha=settings.alpha,
             prior=prior,
             skipped=(*scored.skipped, *asked.known),
+            drawn_from=None if asked.sample is None else asked.sample.drawn_from,
         ),
         controls=controls,
         scores=scores,
         verdict=verdict,
+        subjects=_subjects(ready, case, scored, units, settings),
         histogram=histogram(auditor.yardstick, scores.score),
+        calibration=calibration_of(auditor.yardstick),
+        class_names=class_names(ready.source.numbering or auditor.classes, target.model.answer.classes),
         warnings=(
             *auditor.warnings,
             *_warnings(ready, asked, scored, units, settings),
@@ -118,18 +145,18 @@ def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult
     )
 
 
-def _answer(
+def _case(
     scored: QuestionedScores,
     units: Units,
     told: Rows | None,
     settings: AuditSettings,
-    auc: Estimate,
+    auc: Estimate | None,
     controls: tuple[Control, ...],
-) -> Verdict:
-    """Ask of the whole set what the settings ask, within classes where they say so."""
+) -> Case:
+    """Return the whole set with what the settings ask of it, within classes where they say so."""
     classes = classes_of(scored, units, told) if settings.per_class else None
-    return reach_verdict(
-        Question(
+    return Case(
+        question=Question(
             scores=units.score,
             images=len(scored.row),
             grouped=units.grouped,
@@ -139,11 +166,21 @@ def _answer(
             strata=classes,
             like="" if classes is None else "of the same class",
         ),
-        units.known.groups(None if classes is None else units.known.category.astype(np.int64)),
+        known=units.known.groups(None if classes is None else units.known.category.astype(np.int64)),
         auc=auc,
         controls=controls,
-        asked=second_scores(units, scored.row, free=scored.free, level=scored.level, free_level=scored.free_level),
+        second=second_scores(units, scored.row, free=scored.free, level=scored.level, free_level=scored.free_level),
     )
+
+
+def _subjects(
+    ready: Ready, case: Case, scored: QuestionedScores, units: Units, settings: AuditSettings
+) -> SubjectsFacts | None:
+    """Ask the same of every subject's images, where the settings tell subjects apart."""
+    if ready.subjects is None or settings.subject is None:
+        return None
+    names = [ready.subjects[row] for row in scored.row.tolist()]
+    return judge_subjects(case, units, names, by=settings.subject, first=settings.subject_first)
 
 
 def _warnings(
@@ -154,12 +191,17 @@ def _warnings(
     turned = orientation_note(asked.facts.turned, len(asked.facts.index), ready.target.spec, ready.source.location)
     if turned is not None:
         found.append(turned)
+    if asked.sample is not None:
+        found.append(_sample_words(asked.sample.drawn_from, len(scored.row), settings))
     if scored.skipped:
         found.append(
             f"{len(scored.skipped)} of {len(asked.entries)} questioned images were skipped; the report names them."
         )
     if asked.known:
-        found.append(f"{len(asked.known)} questioned images are known images of the evidence; they were not judged.")
+        found.append(
+            f"{len(asked.known)} questioned images are known images of the evidence, or near copies of such; they were "
+            "not judged."
+        )
     if yardstick.group is not None and not units.grouped:
         found.append(
             "The evidence has groups but the questioned images have none (--group): they were measured by one image of "
@@ -180,3 +222,13 @@ def _warnings(
             "hardly be flagged; bring more known non-members."
         )
     return found
+
+
+def _sample_words(drawn_from: int, judged: int, settings: AuditSettings) -> str:
+    """Say what a sample was drawn from, and of what its numbers are."""
+    kind = "images" if settings.group is None else "groups"
+    return (
+        f"A sample was judged (--sample {settings.sample:,}, --seed {settings.seed}): {judged:,} images, drawn by a "
+        f"hash of their content from {drawn_from:,} different {kind}. The share of members is an estimate for all of "
+        "them; how many are members at least is said of the sample alone."
+    )

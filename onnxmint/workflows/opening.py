@@ -18,6 +18,7 @@ from onnxmint.images.sources import Place, open_source, require_readable
 from onnxmint.methods.references import Reference, open_references
 from onnxmint.mint.auditor import Auditor
 from onnxmint.settings import AuditSettings, EvidenceSettings, TrainSettings, module_kind
+from onnxmint.workflows.naming import Subjects, subjects_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,12 +26,13 @@ class Known:
     """Known images, to train an auditor on.
 
     Attributes:
-        members: place of images known to be in the training set.
+        members: place of images known to be in the training set; None where none are known, for what non-members alone
+            can tell: whether the questioned images stand out, by a score that is fixed in advance.
         nonmembers: place of images known not to be.
         training: what to fit and how.
     """
 
-    members: str | Path
+    members: str | Path | None
     nonmembers: str | Path
     training: TrainSettings
 
@@ -44,6 +46,7 @@ class Ready:
     source: ImageSource
     references: Sequence[Reference]
     twin: Target | None
+    subjects: Subjects | None
 
 
 def open_with_auditor(
@@ -59,6 +62,7 @@ def open_with_auditor(
         auditor=auditor,
         target=target,
         source=source,
+        subjects=subjects_of(images, source, settings),
         references=_references(target, auditor, settings),
         twin=twin_of(target, auditor.method.seed) if settings.controls else None,
     )
@@ -81,7 +85,7 @@ def open_by_training(
     require_readable(asked)
     module = known.training.module
     told = module == "auto" or module_kind(module).reads == "odds"
-    if told and all(lacking_labels(one) is None for one in together.sources):
+    if told and all(lacking_labels(one) is None for one in together.sources if one.entries()):
         (asked,) = only_labelled([asked])
         if (lacking := lacking_labels(asked)) is not None:
             raise UsageError(
@@ -89,6 +93,7 @@ def open_by_training(
                 f"--no-labels{_said(asked)}"
             )
     check_labels(labels_of(asked.entries()), target.model.answer.classes, asked.location)
+    subjects = subjects_of(images, asked, settings)
     trained = train_on(target, together, known.training, engine)
     if keep is not None:
         keep(trained.auditor)
@@ -96,6 +101,7 @@ def open_by_training(
         auditor=trained.auditor,
         target=trained.target,
         source=asked,
+        subjects=subjects,
         references=trained.references,
         twin=trained.twin,
     )

@@ -9,6 +9,7 @@ from onnxmint.errors import UsageError
 from onnxmint.mint.auditor import Auditor
 from onnxmint.results.plan import Plan
 from onnxmint.stats.share import CONFIDENCE, Strength, detectable_share, questioned_needed
+from onnxmint.verdict.opinions import strength_of
 
 QUESTIONED = (10, 30, 100, 300, 1000, 3000, 10_000)
 EVIDENCE = (200, 500, 1000, 2000, 5000, 10_000, 20_000)
@@ -23,7 +24,7 @@ def plan(auditor: Auditor | None = None, *, auc: float | None = None, share: flo
 
     Args:
         auditor: one that there is, or None.
-        auc: the expected one, where there is no auditor.
+        auc: the expected one among images that the target is equally sure of, where there is no auditor.
         share: of members that is to be found.
         alpha: level of the test of the set.
 
@@ -34,9 +35,13 @@ def plan(auditor: Auditor | None = None, *, auc: float | None = None, share: flo
         raise UsageError("give either an auditor (from onnxmint train) or the --auc to expect")
     if not 0 < share <= 1 or not 0 < alpha <= _LARGEST_ALPHA:
         raise UsageError(f"--share must be above 0 and at most 1, --alpha at most 0.5; got {share} and {alpha}")
+    if auditor is not None and auditor.performance is None:
+        raise UsageError(
+            "this auditor knows no members, so how far they stand out is unknown: give the --auc to expect, or an "
+            "auditor that was trained with known members"
+        )
     if auditor is not None:
-        strength = Strength.measured(auditor.yardstick.groups())
-        return plan_measured(strength, auditor.evidence.members, share=share, alpha=alpha)
+        return plan_measured(strength_of(auditor.yardstick), auditor.evidence.members, share=share, alpha=alpha)
     if auc is None or not _CHANCE < auc < 1:
         raise UsageError(f"--auc must be between 0.5 and 1, got {auc}")
     return plan_expected(auc, share=share, alpha=alpha)

@@ -10,9 +10,10 @@ from onnxmint.controls.seen import Missing, SeenQuestioned
 from onnxmint.engine.observations import Engine
 from onnxmint.engine.probe import Probe, Shown, batch_for
 from onnxmint.engine.worker import to_numpy
-from onnxmint.errors import EvidenceError, OnnxmintError
+from onnxmint.errors import EvidenceError, ModelError, OnnxmintError
 from onnxmint.evidence.questioned import Questioned
 from onnxmint.graph.auditor_outputs import ANSWER, SCORE
+from onnxmint.images.classes import Numbering
 from onnxmint.images.passed import why_fewer
 from onnxmint.methods.given import ease_of_questioned
 from onnxmint.mint.describing import FEATURES, features_probe, telling_layer
@@ -32,7 +33,15 @@ Rows = NDArray[np.int64]
 
 
 def _scoring(shown: Shown) -> dict[str, NDArray[Any]]:
-    """Return (b, K) scores by each network, and the target's top class."""
+    """Return (b, K) scores by each network, and the target's top class.
+
+    Raises:
+        ModelError: the graph, which anybody may have written, gives something else than one row an image.
+    """
+    for name, value in shown.outputs.items():
+        if len(value.shape) < (2 if name == ANSWER else 1) or value.shape[0] != len(shown.pixels):
+            shape, images = list(value.shape), len(shown.pixels)
+            raise ModelError(f"the auditor's output for {name} has shape {shape} for {images} images; train it again")
     score = to_numpy(shown.outputs[SCORE]).astype(np.float64)
     found = {name: to_numpy(shown.outputs[name]).astype(np.float64) for name in SECOND if name in shown.outputs}
     return {
@@ -56,20 +65,41 @@ def score(ready: Ready, asked: Questioned, settings: AuditSettings, engine: Engi
         seconds=auditor.seconds,
     )
     seen = engine.observe(probe, asked.images(asked.to_judge), name="scored")
+    undrawn = () if asked.sample is None else asked.sample.unreadable
     if not len(seen.row):
-        _refuse_nothing(asked, seen.skipped)
+        _refuse_nothing(asked, (*seen.skipped, *undrawn))
+    networks = seen.columns[SCORE].shape[1]
+    if networks != auditor.method.folds:
+        raise ModelError(
+            f"the auditor gives scores of {networks} networks, not of {auditor.method.folds}; train it again"
+        )
     finite = np.isfinite(seen.columns[SCORE]).all(axis=1)
     odd = [asked.entries[row].path for row in seen.row[~finite].tolist()]
+    skipped = (
+        *seen.skipped,
+        *undrawn,
+        *(Skipped(path=path, reason="the target gives NaN or infinity") for path in odd),
+    )
+    if not finite.any():
+        _refuse_nothing(asked, skipped, word="scored")
     return QuestionedScores(
         row=seen.row[finite],
         score=seen.columns[SCORE][finite],
         predicted=seen.columns[_PREDICTED][finite],
-        skipped=(*seen.skipped, *(Skipped(path=path, reason="the target gives NaN or infinity") for path in odd)),
+        skipped=skipped,
         **{name: column[finite] for name, column in seen.columns.items() if name in SECOND},
     )
 
 
-def _refuse_nothing(asked: Questioned, skipped: Sequence[Skipped]) -> None:
+def class_names(numbering: Numbering | None, outputs: int) -> tuple[str, ...]:
+    """Return the name of each output, "" where it has none; nothing where names are but numbers, or there are none."""
+    if numbering is None or numbering.order in ("numbers", "from one"):
+        return ()
+    names = dict(zip(numbering.numbers, numbering.names, strict=True))
+    return tuple(names.get(number, "") for number in range(outputs))
+
+
+def _refuse_nothing(asked: Questioned, skipped: Sequence[Skipped], *, word: str = "read") -> None:
     """Say why there is no questioned image to judge."""
     known, place = len(asked.known), asked.source.location
     if not skipped:
@@ -79,7 +109,7 @@ def _refuse_nothing(asked: Questioned, skipped: Sequence[Skipped]) -> None:
         )
     others = f" beside {known:,} that are among the known images" if known else ""
     raise EvidenceError(
-        f"none of the {len(skipped):,} questioned images in {place}{others} could be read"
+        f"none of the {len(skipped):,} questioned images in {place}{others} could be {word}"
         f"{why_fewer(asked.source, skipped, none=True)}"
     )
 

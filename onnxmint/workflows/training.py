@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from onnxmint import __version__
 from onnxmint.controls.panel import control_evidence
@@ -16,6 +18,8 @@ from onnxmint.engine.observations import Engine
 from onnxmint.engine.target import Target, make_ready, require_one_view, target_warnings, twin_of
 from onnxmint.errors import UsageError
 from onnxmint.evidence.gathering import gather, open_evidence, with_others
+from onnxmint.evidence.known import Evidence
+from onnxmint.evidence.nobody import UNMEASURED, Nobody
 from onnxmint.graph.instrument import joined_name
 from onnxmint.graph.serial import require_one_file
 from onnxmint.images.together import Together
@@ -34,6 +38,11 @@ from onnxmint.settings import TrainSettings, module_kind
 from onnxmint.stats import metrics, two_sample
 from onnxmint.verdict.yardstick import Traces
 from onnxmint.workflows.watching import Watched, watch
+
+TOO_MANY = (
+    "So many images are known that only exact copies of them are recognised among questioned images, not near copies."
+)
+_REMEMBERED = 200_000  # known images whose looks are kept; some 50 MiB of an auditor's file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +96,8 @@ def train_on(target: Target, known: Together, settings: TrainSettings, engine: E
         raise UsageError("--reference is a control: leave out --no-controls, or the reference")
     rng = np.random.default_rng(settings.seed)
     require_one_file(target.model.model, target.model.path)
-    settings = _one_view_if_mixing(target, settings)
+    alone = isinstance(known.sources[0], Nobody)
+    settings = _one_view_if_mixing(target, fixed_in_advance(target, settings) if alone else settings)
     read = what_is_read(target.layers, settings)
     classes = target.model.answer.classes
     evidence, copies = gather(known.sources, classes, settings, rng=rng, stage=engine.stage, folds=settings.folds)
@@ -114,6 +124,29 @@ def train_on(target: Target, known: Together, settings: TrainSettings, engine: E
     return Trained(auditor=auditor, target=target, twin=twin, references=references)
 
 
+def fixed_in_advance(target: Target, settings: TrainSettings) -> TrainSettings:
+    """Return settings for known non-members alone, from which no score can be learned.
+
+    The score is `gap`. How sure a model is of an image (`phi`) tells easy images from hard ones as well as members from
+    others; how far it is surer of the very image than of its moved and mirrored copies finds more members and hardly
+    knows easy from hard (`tools/study/validity`, part "alone"). A target that cannot be shown several views has `phi`
+    only, with which members are found where given references share the finding.
+
+    Raises:
+        UsageError: another module, a layer or folds were asked for.
+    """
+    name = "phi" if target.model.input.mixes else "gap"
+    if settings.module not in ("auto", name):
+        raise UsageError(
+            f"without --members the score is fixed in advance, and is {name}: other modules learn from known members, "
+            f"or take easy images for members; leave out --module {settings.module}"
+        )
+    if settings.layers != ("auto",) or settings.folds is not None:
+        word = "--layer" if settings.folds is None else "--folds"
+        raise UsageError(f"{word} is for learning from known members, and there is no --members: leave it out")
+    return replace(settings, module=name)
+
+
 def _one_view_if_mixing(target: Target, settings: TrainSettings) -> TrainSettings:
     """Take `phi` for `auto`, and refuse `views`, where a target cannot be shown several views of an image."""
     auto = settings.module == "auto"
@@ -136,7 +169,7 @@ def _content(
     rng: np.random.Generator,
 ) -> AuditorContent:
     """Measure the module and write down what is known of it."""
-    held, target, looked = fitted.held, fitted.reading.exposed.target, seen.evidence.facts
+    held, target, looked, looks = fitted.held, fitted.reading.exposed.target, seen.evidence.facts, _looks(seen.evidence)
     turned = orientation_note(looked.turned, len(looked.index), target.spec, "the known images")
     return AuditorContent(
         classes=known.numbering,
@@ -144,8 +177,9 @@ def _content(
         preprocess=target.spec,
         method=_method(fitted, references, settings),
         evidence=seen.facts,
-        performance=measure(fitted.score, held, rng, folds=fitted.folds),
-        baselines=tuple(measure_baselines(held, rng)),
+        performance=None if held.table.alone else measure(fitted.score, held, rng, folds=fitted.folds),
+        unmeasured=UNMEASURED if held.table.alone else None,
+        baselines=() if held.table.alone else tuple(measure_baselines(held, rng)),
         gate=fitted.gate,
         yardstick=yardstick_of(fitted),
         controls=controls,
@@ -156,6 +190,7 @@ def _content(
             described=watched.described,
             difficulty=watched.ease,
             judged=watched.judged,
+            **looks,
         ),
         version=__version__,
         created=now(),
@@ -166,8 +201,20 @@ def _content(
             *evidence_warnings(seen.facts),
             *target_warnings(target.model),
             *_module_notes(fitted, settings),
+            *([] if looks else [TOO_MANY]),
         ),
     )
+
+
+def _looks(evidence: Evidence) -> dict[str, NDArray[Any]]:
+    """Return what near copies of known images are recognised by, nothing where the file would grow too large."""
+    looked, others = evidence.facts, evidence.others.looks
+    if len(looked.phash) + len(others.phash) > _REMEMBERED:
+        return {}
+    return {
+        "phash": np.concatenate([looked.phash, others.phash]),
+        "thumb": np.concatenate([looked.thumb, others.thumb]),
+    }
 
 
 def _module_notes(fitted: Fitted, settings: TrainSettings) -> tuple[str, ...]:

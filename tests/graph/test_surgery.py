@@ -234,6 +234,30 @@ def test_odd_graphs_are_cut_right(tmp_path: Path, case: str) -> None:
             verify_exposed(target, expose(target, [layer], cut=cut), [layer], cut=cut)
 
 
+def test_a_float16_model_is_held_to_the_digits_it_has(tmp_path: Path) -> None:
+    """Where a size is free, onnxruntime fuses otherwise around a tap, and rounds at another place."""
+    model = onnx.load(MODELS / "torch-dynamo-float16.onnx")
+    model.graph.input[0].type.tensor_type.shape.dim[2].dim_param = "height"
+    onnx.save(model, tmp_path / "m.onnx")
+    target = load_target(tmp_path / "m.onnx")
+    for layer in list_layers(target):
+        checks = verify_exposed(target, expose(target, [layer], cut=False), [layer], cut=False)
+        assert "within 0.002 optimised" in checks[-1]
+
+
+def test_float16_is_refused_for_values_that_it_cannot_hold(tmp_path: Path) -> None:
+    text = CNN.replace("float[6,4] w3>", "float[6,4] w3, float huge = {1e38}>")
+    text = text.replace("relu1 = Relu (conv1)", "low = Relu (conv1)\nrelu1 = Sub (low, huge)")
+    target = load_target(cnn(tmp_path / "m.onnx", text))
+    layer = next(layer for layer in list_layers(target) if layer.tensor == "relu1")
+    for dtype, pool in ((None, None), (None, (2, 2)), ("float32", None)):
+        exposed = expose(target, [layer], cut=True, pool=pool, dtype=dtype)
+        verify_exposed(target, exposed, [layer], cut=True, pool=pool, dtype=dtype)
+    half = expose(target, [layer], cut=True, dtype="float16")
+    with pytest.raises(ModelError, match=r"reach 1e\+38, and float16 holds up to 65504: leave --dtype out"):
+        verify_exposed(target, half, [layer], cut=True, dtype="float16")
+
+
 def _plain(order: str = "rgb") -> GraphPreprocess:
     return GraphPreprocess(
         height=8, width=8, channels=3, channel_order=order, scale=1 / 255, mean=(0.1, 0.2, 0.3), std=(0.5, 0.6, 0.7)

@@ -36,7 +36,7 @@ def test_one_reference_allows_a_fixed_variance_only() -> None:
     assert np.diff(found)[0] == pytest.approx(((0.5 - 0) - (2 - 1)) / REFERENCE[0].std())
     with pytest.raises(ValueError, match="needs 2 reference models not trained on each image, one image has 1"):
         lira_offline(PHI, REFERENCE[:1], nobody, fixed_variance=False)
-    with pytest.raises(ValueError, match="needs 1 reference models trained on each image, one image has 0"):
+    with pytest.raises(ValueError, match="needs 1 reference model trained on each image, one image has 0"):
         lira_online(PHI, REFERENCE[:1], nobody, fixed_variance=True)
 
 

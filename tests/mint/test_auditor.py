@@ -15,6 +15,7 @@ from onnxmint.mint.auditor import AUDITOR, METADATA_KEY, Auditor, load_auditor
 from onnxmint.preprocess.spec import PreprocessSpec
 from onnxmint.verdict.opinions import SECOND
 from onnxmint.verdict.yardstick import Traces, Yardstick
+from tests.report.conftest import measured
 from tests.results.test_json import example
 from tests.results.values import same
 
@@ -49,7 +50,8 @@ def made(**changes: Any) -> Auditor:
     )
     method = replace(found.method, name="views", views=26, folds=1, seed=0, references=())
     spec = PreprocessSpec(name="p", size=(8, 8))
-    return replace(found, **{"preprocess": spec, "method": method, "yardstick": yardstick, "traces": traces} | changes)
+    fits = {"preprocess": spec, "method": method, "yardstick": yardstick, "traces": traces, "performance": measured(1)}
+    return replace(found, **fits | changes)
 
 
 def stored(
@@ -73,6 +75,13 @@ def test_an_auditor_that_fits_together_is_loaded_as_it_was(tmp_path: Path) -> No
     assert same(found, made(model=file.read_bytes(), seconds=found.seconds))
 
 
+def test_members_whose_separation_is_unknown_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="it knows members but not how well they are told apart; train it again"):
+        load_auditor(stored(made(performance=None), tmp_path / "a.onnx"))
+    nobody = replace(made().yardstick, is_member=np.zeros(4, np.bool_))
+    assert load_auditor(stored(made(performance=None, yardstick=nobody), tmp_path / "b.onnx")).performance is None
+
+
 def test_an_audit_reads_the_outputs_that_the_held_out_images_have_values_of() -> None:
     plain = made()
     assert plain.columns == {"score": "score", "answer": "answer"}
@@ -89,7 +98,7 @@ SPEC = {"size": None, "crop": None}
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda facts: facts.update(schema="onnxmint.auditor/3"), "this onnxmint reads 'onnxmint.auditor/4'"),
+        (lambda facts: facts.update(schema="onnxmint.auditor/4"), "this onnxmint reads 'onnxmint.auditor/5'"),
         (lambda facts: facts["method"].update(name="luck"), r"no module 'luck'; there are views"),
         (lambda facts: facts["method"].update(views="26"), r"expected `int`, got `str` at \$.method.views"),
         (lambda facts: facts["method"].update(views=3), "there are no 3 views"),

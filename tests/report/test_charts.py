@@ -118,3 +118,9 @@ def test_interval_bar_puts_chance_value_and_ends_in_order() -> None:
     bar = interval_bar(Estimate(value=0.7, low=0.6, high=0.8))
     assert float(parts(bar, "dot")[0].get("cx", "")) == 60
     assert interval_bar(Estimate(value=0.1, low=0.0, high=0.2)).count("M4.0") == 3  # all ends at the left edge
+
+
+def test_the_order_of_rates_in_a_file_does_not_show() -> None:
+    found = performance()
+    turned = replace(found, tpr_at_fpr=dict(reversed(found.tpr_at_fpr.items())))
+    assert roc_chart(turned) == roc_chart(found)

@@ -23,7 +23,7 @@ from onnxmint.report.html import render_html
 from onnxmint.results.audit import AUDIT, AuditResult, ScoreTable
 from onnxmint.writing.files import atomic_write, make_folder, require_writable
 
-NAMES = ["report.html", "report.json", "scores.parquet", "auditor.onnx", "run.toml"]
+NAMES = ["report.html", "answer.txt", "report.json", "scores.parquet", "scores.csv", "auditor.onnx", "run.toml"]
 
 
 @pytest.fixture
@@ -44,7 +44,9 @@ def edit(run: Path, name: str, change: Callable[[bytes], bytes]) -> None:
     (run / "run.toml").write_text((run / "run.toml").read_text().replace(old, new))
 
 
-def test_a_run_comes_back_as_it_was(run: Path, result: AuditResult) -> None:
+def test_a_run_comes_back_as_it_was(result: AuditResult, tmp_path: Path) -> None:
+    run = tmp_path / "whole"
+    write_run(result, run, run_settings={}, paths=True)
     again = load_run(run)
     assert AUDIT.facts(again) == AUDIT.facts(result)
     for column in fields(ScoreTable):
@@ -272,3 +274,33 @@ def test_json_has_no_word_that_json_does_not_know(run: Path) -> None:
         raise AssertionError(word)
 
     json.loads((run / "report.json").read_text(), parse_constant=refuse)
+
+
+@pytest.mark.parametrize("name", ["run.toml", "report.json", "scores.parquet"])
+def test_a_run_is_read_from_its_own_files_only(run: Path, name: str, tmp_path: Path) -> None:
+    content = (run / name).read_bytes()
+    (tmp_path / name).write_bytes(content)
+    (run / name).unlink()
+    (run / name).symlink_to(tmp_path / name)
+    with pytest.raises(OnnxmintError, match=f"{name} is no regular file; run onnxmint audit again"):
+        load_run(run)
+    (run / name).unlink()
+    with (run / name).open("wb") as sparse:
+        sparse.truncate(1 << 40)
+    with pytest.raises(OnnxmintError, match=f"{name} has 1,048,576 MiB"):
+        load_run(run)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names on this system")
+def test_a_pipe_in_a_run_does_not_block(run: Path) -> None:
+    (run / "report.json").unlink()
+    os.mkfifo(run / "report.json")
+    with pytest.raises(OnnxmintError, match=r"report\.json is no regular file"):
+        load_run(run)
+
+
+def test_an_auditor_that_is_a_link_is_not_read(run: Path, tmp_path: Path) -> None:
+    (run / "auditor.onnx").unlink()
+    (tmp_path / "elsewhere.onnx").write_bytes(b"another")
+    (run / "auditor.onnx").symlink_to(tmp_path / "elsewhere.onnx")
+    load_run(run)

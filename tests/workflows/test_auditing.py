@@ -13,11 +13,12 @@ import PIL.Image
 import pyarrow.parquet as pq
 import pytest
 
+from onnxmint.errors import OnnxmintError
 from onnxmint.graph.layers import list_layers
 from onnxmint.graph.load import load_target
 from onnxmint.graph.placebo import placebo_twin
 from onnxmint.images.sources import open_source
-from onnxmint.mint.auditor import METADATA_KEY
+from onnxmint.mint.auditor import METADATA_KEY, Auditor
 from onnxmint.results.audit import AuditResult
 from onnxmint.settings import AuditSettings, TrainSettings
 from onnxmint.workflows.auditing import Known, audit
@@ -108,3 +109,43 @@ def test_the_same_training_gives_the_same_file_but_for_the_time(module: str) -> 
         facts.value = facts.value.replace(made.created, "then")
         files.append(model.SerializeToString())
     assert files[0] == files[1]
+
+
+@pytest.mark.parametrize(
+    ("op", "others", "message"),
+    [
+        ("Mul", [float("nan")], "none of the 8 questioned images in .* could be scored; the first: .*NaN or infinity"),
+        ("Concat", None, r"the auditor's output for score has shape \[16.*\] for 8 images; train it again"),
+    ],
+)
+def test_an_auditor_whose_graph_gives_no_scores_is_refused_in_one_line(
+    phi: Auditor, op: str, others: list[float] | None, message: str
+) -> None:
+    model = onnx.load_model_from_string(phi.model)
+    maker = next(node for node in model.graph.node if "score" in node.output)
+    maker.output[list(maker.output).index("score")] = "before"
+    if others is not None:
+        model.graph.initializer.append(onnx.helper.make_tensor("other", 1, [], others))
+    options = {"axis": 0} if op == "Concat" else {}
+    second = "before" if others is None else "other"
+    at = list(model.graph.node).index(maker) + 1
+    model.graph.node.insert(at, onnx.helper.make_node(op, ["before", second], ["score"], **options))
+    odd = replace(phi, model=model.SerializeToString())
+    with pytest.raises(OnnxmintError, match=message) as caught:
+        audit(MODEL, f"{QUESTIONED}?rows=0:8", odd, settings=AuditSettings(device="cpu", controls=False))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_sample_is_judged_as_it_would_be_by_itself_and_is_stated(phi: Auditor) -> None:
+    settings = AuditSettings(device="cpu", sample=40)
+    found = audit(MODEL, QUESTIONED, phi, settings=settings)
+    whole = audit(MODEL, QUESTIONED, phi, settings=AuditSettings(device="cpu", controls=False))
+    assert (found.questioned.images, found.questioned.drawn_from) == (40, whole.questioned.images)
+    score = dict(zip(whole.scores.path, whole.scores.score.tolist(), strict=True))
+    assert [score[path] for path in found.scores.path] == found.scores.score.tolist()
+    said = [
+        words for words in found.warnings if words.startswith("A sample was judged (--sample 40, --seed 0): 40 images")
+    ]
+    assert len(said) == 1
+    other = audit(MODEL, QUESTIONED, phi, settings=replace(settings, seed=1, controls=False))
+    assert set(other.scores.path) != set(found.scores.path)
