@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from onnxmint.errors import UsageError
+from onnxmint.images.labelled import only_labelled
 from onnxmint.images.sources import open_source
 from onnxmint.mint.auditor import Auditor
 from onnxmint.report.files import load_run, write_run
@@ -54,6 +55,18 @@ def test_below_class_folders_they_are_those_below(tmp_path: Path) -> None:
     names = found(stored(tmp_path, classes=True), "folder")
     assert names is not None
     assert sorted(set(map(str, names))) == list(PERSONS)
+
+
+def test_subjects_are_those_of_the_images_that_are_left(tmp_path: Path) -> None:
+    """An image without a label, and one that is in two places, are no row of the source, and move no subject."""
+    folder = stored(tmp_path / "a", classes=True)
+    lone, twice = folder / "lone.png", next(folder.rglob("bob/*.png"))
+    lone.write_bytes(twice.read_bytes())
+    places = [twice, folder]
+    (source,) = only_labelled([open_source(places)])
+    names = subjects_of(places, source, AuditSettings(subject=r"/(\w+)/[^/]+\.png$"))
+    assert names == tuple(entry.path.split("/")[-2] for entry in source.entries())
+    assert len(source.entries()) == 30
 
 
 @pytest.mark.parametrize(("place", "subject"), [("table.csv", "artist"), (".", r"/(\w+)/\d+\.png$")])
