@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from onnxmint.cli.grouped import GroupedCommand
 from onnxmint.cli.options import (
     batch_option,
     device_option,
@@ -29,7 +30,7 @@ def _listed(_: click.Context, __: click.Parameter, words: str) -> tuple[str, ...
     return tuple(dict.fromkeys(word.strip() for word in words.split(",") if word.strip()))
 
 
-@click.command("evaluate")
+@click.command("evaluate", cls=GroupedCommand)
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--members", required=True, metavar="SRC", help="Images known to be in the training set.")
 @click.option("--nonmembers", required=True, metavar="SRC", help="Images known not to be in it.")

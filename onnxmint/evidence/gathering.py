@@ -46,7 +46,9 @@ def open_evidence(
         declared=() if target is None else declared_names(target.path, target.model.metadata_props),
         outputs=None if target is None else target.answer.classes,
     )
-    return known if members is not None else replace(known, sources=(Nobody(), *known.sources))
+    if members is not None:
+        return known
+    return replace(known, sources=(Nobody(), *known.sources), whole=(Nobody(), *known.whole))
 
 
 def given_classes(settings: EvidenceSettings) -> Numbering | None:

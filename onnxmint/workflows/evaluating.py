@@ -13,9 +13,9 @@ from onnxmint.controls.seen import Seen
 from onnxmint.engine.local import Local
 from onnxmint.engine.observations import Engine
 from onnxmint.engine.probe import expose
-from onnxmint.engine.target import MIXES, Target, make_ready, target_facts, target_warnings
+from onnxmint.engine.target import MIXES, Target, target_facts, target_warnings
 from onnxmint.errors import UsageError
-from onnxmint.evidence.gathering import gather, open_evidence
+from onnxmint.evidence.gathering import gather
 from onnxmint.evidence.known import Evidence
 from onnxmint.evidence.table import CALIBRATE, FIT, TEST
 from onnxmint.graph.layers import Layer, choose_layer, dense_input
@@ -32,6 +32,7 @@ from onnxmint.settings import EvaluateSettings, module_kind
 from onnxmint.stats import metrics
 from onnxmint.stats.limits import EPSILON, Limit, limits_of
 from onnxmint.verdict.leak import judge_leak
+from onnxmint.workflows.preparing import prepared
 from onnxmint.workflows.privacy import privacy_of, require_declared, require_fair
 
 _PARTS: dict[int, Part] = {**dict.fromkeys(FIT, "fit"), CALIBRATE: "calibrate", TEST: "test"}
@@ -84,10 +85,10 @@ def _evaluate(
 ) -> Evaluation:
     """Evaluate once, with one division of the known images."""
     clock, rng = _Clock(), np.random.default_rng(settings.seed)
-    target = make_ready(model, settings)
+    target, known = prepared(model, members, nonmembers, settings, engine)
     layers = _wanted_layers(target.layers, settings)
     rivals = tuple(_rivals(target, layers, settings))
-    known, classes = open_evidence(members, nonmembers, settings, target.model), target.model.answer.classes
+    classes = target.model.answer.classes
     evidence, copies = gather(
         known.sources, classes, settings, rng=rng, stage=engine.stage, blind=settings.drawn_at_random
     )
