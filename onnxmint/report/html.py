@@ -79,6 +79,7 @@ def _answered(result: AuditResult, words: Language) -> dict[str, object]:
         "bar": share_bar(share, words),
         "noticed": share.noticed_words,
         "images": answer.units_words(result, words),
+        "drawn": answer.drawn_words(result, words),
         "flagged": answer.flagged_words(result, words),
         "cost": answer.cost_words(result, words),
         "calibration": answer.calibration_words(result, words),

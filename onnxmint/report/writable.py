@@ -2,7 +2,7 @@
 
 from pathlib import PurePath
 
-from onnxmint.report.answer import error_rate, first_words, not_meant, second_opinions
+from onnxmint.report.answer import drawn_words, error_rate, first_words, not_meant, second_opinions
 from onnxmint.report.assumptions import checks_line, failed_names
 from onnxmint.report.language import Language
 from onnxmint.report.names import storable, visible
@@ -44,7 +44,7 @@ def _examined(result: AuditResult, language: Language) -> str:
             **known,
         )
     tool = language.say("The examination was made with onnxmint {version}.", version=result.version)
-    return first_words([start, compared, tool])
+    return first_words([start, drawn_words(result, language), compared, tool])
 
 
 def _finding(result: AuditResult, language: Language) -> str:

@@ -233,10 +233,12 @@ def test_what_the_guarantee_costs_and_how_probabilities_held_is_on_the_page(resu
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
-def test_earlier_tries_are_in_what_may_be_written(result: AuditResult, code: Any) -> None:
+def test_earlier_tries_and_samples_are_in_what_may_be_written(result: AuditResult, code: Any) -> None:
     before = TryFacts(created="2026-11-01T10:00:00+00:00", how="views", kind="inconclusive", p_value=0.3)
     tries = TriesFacts(before=(before, before), others=0, corrected=0.0123)
     found, words = of_reason(result, "found"), language(code)
+    drawn = replace(found, questioned=replace(found.questioned, drawn_from=12_345))
+    assert words.number(12_345) in paragraphs(drawn, words)[0]
     said = paragraphs(replace(found, tries=tries), words)[2]
     assert words.p_value(0.0123) in said
     assert words.p_value(0.0123) not in paragraphs(found, words)[2]
