@@ -124,7 +124,7 @@ def open_by_training(
         if (lacking := lacking_labels(asked)) is not None:
             raise UsageError(
                 f"the known images have labels, but {lacking}, so their scores would not compare: give labels, or use "
-                "--no-labels"
+                f"--no-labels{_said(asked)}"
             )
     check_labels(labels_of(asked.entries()), target.model.answer.classes, asked.location)
     subjects = subjects_of(images, asked, settings)
@@ -161,8 +161,13 @@ def _require_labels(auditor: Auditor, source: ImageSource, target: Target) -> No
     if auditor.method.labels and (lacking := lacking_labels(source)) is not None:
         raise EvidenceError(
             f"the auditor was calibrated with labels, but {lacking}, so their scores would not compare: give labels, "
-            "or train an auditor with --no-labels"
+            f"or train an auditor with --no-labels{_said(source)}"
         )
+
+
+def _said(source: ImageSource) -> str:
+    """Return what a source has to say, to be put behind a refusal: what was passed over, which columns may be meant."""
+    return "".join(f"; {note.rstrip('.')}" for note in source.notes)
 
 
 def _references(target: Target, auditor: Auditor, settings: AuditSettings) -> list[Reference]:

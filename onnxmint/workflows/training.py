@@ -202,8 +202,19 @@ def _content(
             *target_warnings(target.model),
             *_module_notes(fitted, settings),
             *([] if looks else [TOO_MANY]),
+            *_unseen(seen.evidence.others.unseen),
         ),
     )
+
+
+def _unseen(count: int) -> list[str]:
+    """Say that images were given as known that the audit cannot recognise."""
+    if not count:
+        return []
+    return [
+        f"{count:,} known images are more than --limit takes, and too many to be looked at: were some of them "
+        "questioned later, they would be judged as if they were not known."
+    ]
 
 
 def _looks(evidence: Evidence) -> dict[str, NDArray[Any]]:

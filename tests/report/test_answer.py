@@ -24,8 +24,8 @@ from onnxmint.report.presentation import Presentation
 from onnxmint.report.sentences import NAMES, reason_of, sentence
 from onnxmint.report.share_bar import share_bar
 from onnxmint.report.subjects import asked_for, false_ones
-from onnxmint.report.writable import answer_text
-from onnxmint.results.audit import AuditResult, SubjectFacts, SubjectsFacts
+from onnxmint.report.writable import answer_text, paragraphs
+from onnxmint.results.audit import AuditResult, SubjectFacts, SubjectsFacts, TriesFacts, TryFacts
 from onnxmint.results.facts import Control
 from onnxmint.stats.estimates import Estimate
 from onnxmint.stats.likelihood import Calibration
@@ -230,3 +230,13 @@ def test_what_the_guarantee_costs_and_how_probabilities_held_is_on_the_page(resu
     for said in (cost_words(audit, words), too_high):
         assert " ".join(said.split()) in text
     assert cost_words(found, words) == calibration_words(replace(found, calibration=None), words) == ""
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_earlier_tries_are_in_what_may_be_written(result: AuditResult, code: Any) -> None:
+    before = TryFacts(created="2026-11-01T10:00:00+00:00", how="views", kind="inconclusive", p_value=0.3)
+    tries = TriesFacts(before=(before, before), others=0, corrected=0.0123)
+    found, words = of_reason(result, "found"), language(code)
+    said = paragraphs(replace(found, tries=tries), words)[2]
+    assert words.p_value(0.0123) in said
+    assert words.p_value(0.0123) not in paragraphs(found, words)[2]
