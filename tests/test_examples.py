@@ -1,8 +1,10 @@
 """The examples run as they stand, and the README names only what exists."""
 
 import io
+import os
 import re
 import runpy
+import subprocess
 import sys
 import warnings
 from pathlib import Path
@@ -12,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from onnxmint import EvaluateSettings, evaluate
+from onnxmint import EvaluateSettings, Scorer, evaluate
 from onnxmint.cli.main import COMMANDS, cli
 from tests.conftest import DEMO, ROOT
 
@@ -80,6 +82,17 @@ def test_paper_table(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeyp
     assert [row[2] == "needs a map" for row in rows] == [False] * 6 + [True]
     assert rows[6][1] == "0.72"
     assert "Beside them, on the same images: " in out
+
+
+@pytest.mark.slow
+def test_score_many(phi_file: Path, tmp_path: Path) -> None:
+    pq.write_table(pq.read_table(DEMO / "questioned.parquet").slice(0, 300), tmp_path / "images.parquet")
+    words = [sys.executable, ROOT / "examples" / "score_many.py", phi_file, "images.parquet", "scores.parquet"]
+    variables = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(words, cwd=tmp_path, env=variables, capture_output=True, text=True, check=True)
+    assert done.stdout == "300 of 300 images scored\n"
+    whole = Scorer(phi_file)(pq.read_table(tmp_path / "images.parquet"))
+    assert pq.read_table(tmp_path / "scores.parquet").equals(whole)
 
 
 def test_the_readme_names_only_commands_and_options_that_exist() -> None:
