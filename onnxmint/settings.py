@@ -15,7 +15,10 @@ DeviceKind = Literal["cpu", "cuda"]
 DeviceChoice = Literal["auto", DeviceKind]
 ModuleName = str  # of one of MODULES: an open set, to which a row and a file add
 FalseDiscovery = Literal["bh", "storey"]
+CHECK = "check"
+"""In place of a preprocessing: what fits labelled known images best is taken."""
 PValues = Literal["conservative", "smoothed"]
+Views = Literal[2, 14, 26]
 Guarantee = Literal["each", "average"]
 
 
@@ -151,9 +154,10 @@ class EvidenceSettings(ImageSettings):
     """How known images are read and shown to the target."""
 
     answer: str | None = None  # output of the target that holds the class scores; None finds it
-    preprocess: str | None = None  # preset, file or folder; None takes what is declared beside the target
+    # preset, file or folder, or "check"; None takes what is declared beside the target, else what check finds
+    preprocess: str | None = None
     classes: Path | None = None  # file that names the classes in the order of the target's outputs
-    views: Literal[2, 14, 26] = 26  # how many views the module `views` sees
+    views: Views = 26  # how many views the module `views` sees
     limit: Annotated[int, Within(low=1)] | None = None  # at most so many members and non-members
 
 
@@ -198,6 +202,7 @@ class AuditSettings(ImageSettings):
     prior: Annotated[float, Within(low=0, high=1, above=True, below=True)] | None = None
     # share of members that "no evidence" must have been able to notice
     relevant_share: Annotated[float, Within(low=0, high=1, above=True)] = 0.5
+    time: Annotated[float, Within(low=1)] | None = None  # seconds; fewer images and views are shown to end within them
     reference: tuple[Path, ...] = ()  # as in TrainSettings: the same models, shown the questioned images
     subject: str | None = None  # column or pattern that says whose images they are, or "folder"; each gets an answer
     subject_first: str | None = None  # the subject that was asked for

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -66,6 +67,45 @@ def test_what_a_killed_run_leaves_is_noticed(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
     found = load("watching").left_in(tmp_path)
     assert sorted(found) == [".onnxmint-12-0123456789ab", ".run.onnxmint", "run.unfinished"]
+
+
+CASES = """
+import os, signal, sys, tempfile, time
+from pathlib import Path
+sys.path[:0] = sys.argv[1:3]
+import supervising, waiting
+waiting._STILL = 2
+
+class Odd:
+    name, share, limit = "odd", 1, 2.0
+
+    def case(self, trial, rng):
+        work = [
+            lambda: None, lambda: time.sleep(100), self.turn, lambda: os.kill(os.getpid(), signal.SIGSEGV),
+            lambda: os.write(1, b"noise"), lambda: (trial.folder.parent / "x").write_text(""),
+            lambda: (trial.temporary / "onnxmint-12-0123456789ab").mkdir(), lambda: 1 / 0,
+            lambda: trial.same([1, 2], [1, 3], "a number"), lambda: None,
+        ][trial.number]
+        trial.call(work)
+
+    def turn(self):
+        while True:
+            pass
+
+until = time.monotonic() + 100
+for found in supervising.outcomes(Odd(), range(10), seed=1, work=Path(tempfile.mkdtemp(dir=sys.argv[3])), until=until):
+    print(found.verdict)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the fuzzer reads /proc")
+def test_every_kind_of_failure_is_seen_and_the_next_case_is_run(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", CASES, str(FUZZ), str(ROOT), str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == [
+        "fine", "hang", "hang", "crash", "defect", "outside", "left", "defect", "wrong", "fine",
+    ], done.stderr  # fmt: skip
 
 
 @pytest.mark.parametrize("file", sorted((FUZZ / "results").glob("*.json")), ids=lambda file: file.stem)

@@ -5,7 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from onnxmint.cli import places
+from onnxmint.cli.grouped import GroupedCommand
 from onnxmint.cli.options import (
+    Duration,
     batch_option,
     device_option,
     json_option,
@@ -19,6 +22,7 @@ from onnxmint.cli.options import (
 )
 from onnxmint.cli.page import given_words, page_of, page_options
 from onnxmint.errors import UsageError
+from onnxmint.report.names import visible
 from onnxmint.settings import AuditSettings, TrainSettings
 
 if TYPE_CHECKING:
@@ -28,7 +32,7 @@ if TYPE_CHECKING:
 GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
 
 
-@click.command("audit")
+@click.command("audit", cls=GroupedCommand)
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("images", metavar="IMAGES...", nargs=-1, required=True)
 @click.option("--auditor", "auditor_file", type=click.Path(path_type=Path), help="An auditor of MODEL, from train.")
@@ -57,6 +61,11 @@ GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
 @setting(
     AuditSettings, "guarantee",
     help="The level of the test holds for each of 95% of auditors, or, with more power, on average over auditors only.",
+)  # fmt: skip
+@click.option(
+    "--time", type=Duration(), metavar="TIME",
+    help="End within a time such as 10m or 2h: as many images and views are taken as fit, and the report says what "
+    "that costs in power.",
 )  # fmt: skip
 @setting(
     AuditSettings, "subject", metavar="COLUMN|REGEX|folder",
@@ -106,8 +115,12 @@ def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], *
     Exit status: 0 done, 1 failed, 2 wrong usage;
     with --gate also 3 members found, 4 inconclusive.
     """
+    asked = _asked(ctx, model, images, options)
+    if asked is None:
+        ctx.exit(UsageError.exit_code)
     from rich.console import Console
 
+    from onnxmint.cli.ahead import telling
     from onnxmint.cli.outputs import inputs_of, results_folder
     from onnxmint.cli.progress import stage_on_stderr
     from onnxmint.report.files import run_files
@@ -123,8 +136,10 @@ def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], *
     words, thumbnails, paths = given_words(options), options.pop("thumbnails"), options.pop("paths")
     shown = page_of(words)
     tries = None if options.pop("no_record") else tries_file()
-    stage = stage_on_stderr(silent=options.pop("quiet"))
-    settings, known = settings_of(AuditSettings, options), _known(ctx, options)
+    silent = options.pop("quiet")
+    stage = stage_on_stderr(silent=silent)
+    settings, known = settings_of(AuditSettings, options), _known(options)
+    images = asked.images
     inputs, keeps, kept = inputs_of(model, options | {"images": images}), isinstance(known, Known), list["Auditor"]()
     with results_folder(output, "onnxmint-run", overwrite=overwrite, inputs=inputs, keeps=keeps) as folder:
 
@@ -132,7 +147,9 @@ def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], *
             folder.keep("auditor.onnx", auditor.model)
             kept.append(auditor)
 
-        result = remembered(audit(model, images, known, settings=settings, stage=stage, keep=keep), tries)
+        before = telling(stage, settings.time) if not silent else None
+        found = audit(model, images, known, settings=settings, stage=stage, keep=keep, before=before)
+        result = remembered(found, tries)
         auditor = kept[0] if isinstance(known, Known) else known
         if thumbnails:
             shown = page_of(words, picture(images, result.scores))
@@ -145,30 +162,54 @@ def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], *
     ctx.exit(GATE[result.verdict.kind] if gate else 0)
 
 
-def _require_evidence(options: dict[str, Any]) -> None:
-    """Explain what is missing when there is neither an auditor nor evidence."""
-    given, members, nonmembers = options["auditor_file"], options["members"], options["nonmembers"]
-    if given is not None:
-        if members or nonmembers:
-            raise UsageError("give either --auditor or --members with --nonmembers: an auditor is already trained")
-        return
-    if not nonmembers:
-        missing = "--nonmembers" if members else "--members and --nonmembers"
-        raise UsageError(
-            f"{missing} missing (or --auditor): a score means something only next to the scores of images known to be "
-            "in the training set and images known not to be; a few hundred of each will do. Where no members are "
-            "known, --nonmembers alone can tell whether the images stand out"
-        )
+def _asked(ctx: click.Context, model: Path, images: tuple[str, ...], options: dict[str, Any]) -> places.Asked | None:
+    """Judge the words before anything heavy is imported, and say what was taken for what.
+
+    Returns:
+        What is asked, None where something is missing and what can be done was said.
+    """
+    auditor, members, nonmembers = options["auditor_file"], options["members"], options["nonmembers"]
+    if auditor is not None and (members or nonmembers):
+        raise UsageError("give either --auditor or --members with --nonmembers: an auditor is already trained")
+    if auditor is not None:
+        _refuse_training_options(ctx)
+    places.require_model(model, images)
+    places.require_places(images, "IMAGES")
+    places.require_places([place for place in (members, nonmembers) if place], "known images")
+    complete = auditor is not None or bool(members and nonmembers)
+    asked = places.settle(images, members, nonmembers, complete=complete)
+    if not options["quiet"]:
+        click.echo(visible(asked.found or f"reading {model} and {', '.join(images)}"), err=True)
+    if not complete:
+        places.require_questioned(asked, images[0], model)
+    if auditor is not None or asked.nonmembers:
+        options |= {"members": asked.members, "nonmembers": asked.nonmembers}
+        return asked
+    _say_what_is_missing(model, asked)
+    return None
 
 
-def _known(ctx: click.Context, options: dict[str, Any]) -> "Auditor | Known":
+def _say_what_is_missing(model: Path, asked: places.Asked) -> None:
+    """Explain what an audit needs beside the questioned images, and what to do without it."""
+    from onnxmint.cli.ways import ways_on
+
+    missing = "--nonmembers" if asked.members else "--members and --nonmembers"
+    reason = (
+        "a score means something only next to the scores of images known to be in the training set and images known "
+        "not to be; a few hundred of each will do. Where no members are known, --nonmembers alone can tell whether the "
+        "images stand out"
+    )
+    click.echo(f"Error: {missing} missing (or --auditor): {reason}\n", err=True)
+    for line in ways_on(model, asked.images).split("\n"):
+        click.echo(visible(line), err=True)
+
+
+def _known(options: dict[str, Any]) -> "Auditor | Known":
     """Return the auditor that was given, or the known images to train one on."""
     from onnxmint.mint.auditor import load_auditor
     from onnxmint.workflows.auditing import Known
 
-    _require_evidence(options)
     if options["auditor_file"] is not None:
-        _refuse_training_options(ctx)
         auditor = load_auditor(options["auditor_file"])
         if auditor.method.labels and not options["labels"]:
             raise UsageError(

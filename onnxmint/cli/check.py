@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from onnxmint.cli.grouped import GroupedCommand
 from onnxmint.cli.options import (
     PREPROCESS,
     answer_option,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 _LACKING = {"file": "no preparation fits", "classes_file": "the labels do not show the order of all classes"}
 
 
-@click.command("check")
+@click.command("check", cls=GroupedCommand)
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("images", metavar="SRC...", nargs=-1, required=True)
 @click.option(

@@ -43,6 +43,7 @@ def demo_command(
     """
     from rich.console import Console
 
+    from onnxmint.cli.ahead import telling
     from onnxmint.cli.outputs import inputs_of, results_folder
     from onnxmint.cli.progress import stage_on_stderr
     from onnxmint.report.files import run_files
@@ -63,7 +64,8 @@ def demo_command(
         inputs = inputs_of(model, {"images": questioned, "members": known.members, "nonmembers": known.nonmembers})
         folder = stack.enter_context(results_folder(output, "onnxmint-demo", overwrite=overwrite, inputs=inputs))
         settings = AuditSettings(device=device, seed=seed)
-        result = audit(model, questioned, known, settings=settings, stage=stage, keep=kept.append)
+        before = None if quiet else telling(stage, None)
+        result = audit(model, questioned, known, settings=settings, stage=stage, keep=kept.append, before=before)
         truth, shown = _truth(questioned), page_of(given, picture(questioned, result.scores))
         words = {"command": "demo", "seed": seed}
         files = folder.finish(run_files(result, run_settings=words, auditor=kept[0].model, shown=shown))

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from onnxmint.cli.grouped import GroupedCommand
 from onnxmint.cli.options import (
     batch_option,
     device_option,
@@ -29,7 +30,7 @@ def _listed(_: click.Context, __: click.Parameter, words: str) -> tuple[str, ...
     return tuple(dict.fromkeys(word.strip() for word in words.split(",") if word.strip()))
 
 
-@click.command("evaluate")
+@click.command("evaluate", cls=GroupedCommand)
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--members", required=True, metavar="SRC", help="Images known to be in the training set.")
 @click.option("--nonmembers", required=True, metavar="SRC", help="Images known not to be in it.")
@@ -62,7 +63,8 @@ def _listed(_: click.Context, __: click.Parameter, words: str) -> tuple[str, ...
 @setting(
     EvaluateSettings, "fail_above", multiple=True, default=(), show_default=False, metavar="LIMIT",
     help="Gate for CI: auc=0.60, or tpr@1%=0.05 (also 10% and 0.1%); can be repeated. Exit 0 when the 95% interval "
-    "lies below every limit, 3 when it lies above one, 4 when neither can be said, with how many images would do.",
+    "lies below every limit, 3 when it lies above one, 4 when neither can be said, with how many images would do. "
+    "With --epsilon also epsilon=3, which can be found above the limit and never below.",
 )  # fmt: skip
 @setting(
     EvaluateSettings, "repeats", metavar="N",

@@ -21,7 +21,7 @@ def report_command(run: Path, as_json: bool, **options: Any) -> None:
       onnxmint report run
       onnxmint report run --language de --case 2026-114
     """
-    from onnxmint.report.files import render_again
+    from onnxmint.report.again import render_again
     from onnxmint.report.names import visible
     from onnxmint.results.audit import AUDIT
     from onnxmint.writing.folders import clear_beside

@@ -24,6 +24,7 @@ from onnxmint.preprocess.declared.names import declared_names
 from onnxmint.progress import Stage
 from onnxmint.settings import EvidenceSettings
 
+OTHERS = 50_000  # images of a side that are given, not used, and yet looked at, so that they are known again
 _LOOKED_INTO = 2000  # images of a side whose pixels are described; the classifiers take no more
 
 Rows = NDArray[np.int64]
@@ -45,7 +46,9 @@ def open_evidence(
         declared=() if target is None else declared_names(target.path, target.model.metadata_props),
         outputs=None if target is None else target.answer.classes,
     )
-    return known if members is not None else replace(known, sources=(Nobody(), *known.sources))
+    if members is not None:
+        return known
+    return replace(known, sources=(Nobody(), *known.sources), whole=(Nobody(), *known.whole))
 
 
 def given_classes(settings: EvidenceSettings) -> Numbering | None:
@@ -93,37 +96,45 @@ def gather(
         raise
 
 
-def with_others(evidence: Evidence, whole: Sequence[ImageSource], stage: Stage) -> Evidence:
+def with_others(evidence: Evidence, whole: Sequence[ImageSource], stage: Stage, *, most: int = OTHERS) -> Evidence:
     """Return the evidence with the looks of all images that were given and are no rows: these are known as well.
 
-    They are decoded for it, which is all that `limit` does not save.
+    They are decoded for it, which is all that `limit` does not save; of a side that gives very many none is.
 
     Args:
         evidence: what is used.
         whole: members and non-members as they were given.
         stage: told of the progress.
+        most: images of a side that are looked at.
     """
-    found, sides = list[ImageFacts](), []
+    found, sides, unseen = list[ImageFacts](), [], 0
     for used, source, (member, words) in zip(evidence.sources, whole, SIDES, strict=True):
-        rows = evidence.table.index[evidence.table.is_member == member].tolist()
-        wanted = {entry.index for entry in source.entries()} - set(rows)
-        if source is not used:
-            origins = used.origins()
-            mine = {origins[row] for row in rows}
-            pairs = zip(source.entries(), source.origins(), strict=True)
-            wanted = {entry.index for entry, origin in pairs if origin not in mine}
-        if wanted:
+        wanted = _not_used(used, source, evidence.table.index[evidence.table.is_member == member].tolist())
+        if len(wanted) > most:
+            unseen += len(wanted)
+        elif wanted:
             name = f"other {words}, looked at"
             facts = look_at(
                 source, wanted=wanted, stage=stage, name=name, threads=usable_cores(), pixel_facts=frozenset()
             )
             found.append(facts)
             sides.append(np.full(len(facts.index), member))
-    if not found:
-        return evidence
-    both = ImageFacts.joined(found)
-    looks = Looks(digest=both.digest, phash=both.phash, thumb=both.thumb)
-    return replace(evidence, others=Others(looks=looks, is_member=np.concatenate(sides)))
+    others = replace(evidence.others, unseen=unseen)
+    if found:
+        both = ImageFacts.joined(found)
+        looks = Looks(digest=both.digest, phash=both.phash, thumb=both.thumb)
+        others = Others(looks=looks, is_member=np.concatenate(sides), unseen=unseen)
+    return replace(evidence, others=others) if found or unseen else evidence
+
+
+def _not_used(used: ImageSource, source: ImageSource, rows: list[int]) -> set[int]:
+    """Return the positions in a source of the images that are no rows of what is used of it."""
+    if source is used:
+        return {entry.index for entry in source.entries()} - set(rows)
+    origins = used.origins()
+    mine = {origins[row] for row in rows}
+    pairs = zip(source.entries(), source.origins(), strict=True)
+    return {entry.index for entry, origin in pairs if origin not in mine}
 
 
 def look_at_known(table: EvidenceTable, sources: Sources, *, rng: np.random.Generator, stage: Stage) -> ImageFacts:

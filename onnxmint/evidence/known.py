@@ -23,10 +23,12 @@ class Others:
     Attributes:
         looks: of (n,) images.
         is_member: (n,) bool, the side that each was given for.
+        unseen: images that were too many to be looked at, so that copies of them cannot be told.
     """
 
     looks: Looks
     is_member: NDArray[np.bool_]
+    unseen: int = 0
 
 
 _NONE = Others(

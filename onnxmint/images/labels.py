@@ -85,11 +85,14 @@ class LabelReader:
         """Return the class number of a row.
 
         Args:
-            value: of its label.
+            value: of its label; one below 0 is none, as tables of unlabelled images write it.
             place: of the row, named when it means nothing.
         """
         try:
             number = class_number(value, self._known)
+            if number is not None and number < 0:
+                self._tally.add("labels below 0, which say that there is none", place)
+                return None
             return number if number is None or not self._named else self._meant(number)
         except ValueError as problem:
             reason = "labels that are no class number (these images count as unlabelled)"

@@ -23,6 +23,7 @@ __all__ = ["EncodedImage", "ImageEntry", "ImageSource", "open_source", "parse_lo
 
 Place = str | Path
 _FIRST = 20  # images that are tried before anything long begins
+_PACKED = frozenset({".zip", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst"})
 FORMS = (
     "a folder of images, an image file, a Parquet file or folder, a CSV of path,label, or WebDataset .tar shards"
 )  # fmt: skip
@@ -80,7 +81,8 @@ def _open_one(chosen: Selection, reading: Reading) -> ImageSource:
         return open_folder(chosen, reading)
     if suffix in SUFFIXES:
         return open_file(chosen.words, path)
-    raise ImagesError(f"{path} is no set of images; give {FORMS}")
+    mend = "unpack it, and give the folder or .tar file" if suffix in _PACKED else f"give {FORMS}"
+    raise ImagesError(f"{path} is no set of images; {mend}")
 
 
 def _holds(path: Path, pattern: str) -> bool:

@@ -78,15 +78,25 @@ def second_opinions(result: AuditResult, language: Language) -> list[str]:
     if reason not in ("found", "doubted"):
         return []
     said = [_opinion(opinion, result, language) for opinion in verdict.opinions]
+    asked = [opinion.name for opinion in verdict.opinions]
     if verdict.preference is not None and reason == "found":
-        said.append(
-            language.say(
-                "To explain this otherwise, images that are easy for the model would have to have been chosen {times} "
-                "times as often as hard ones.",
-                times=language.decimal(verdict.preference, 1),
-            )
-        )
+        said.append(_preference(verdict.preference, language, equal="whatever the confidence" in asked))
     return said
+
+
+def _preference(times: float, language: Language, *, equal: bool) -> str:
+    """Say how strong a hidden choice of images could explain a finding, `equal` one within equal confidence."""
+    if equal:
+        return language.say(
+            "To explain this otherwise, of images that the model is equally sure of, those that look most like images "
+            "that were used would have to have been chosen {times} times as often as the others.",
+            times=language.decimal(times, 1),
+        )
+    return language.say(
+        "To explain this otherwise, images that are easy for the model would have to have been chosen {times} "
+        "times as often as hard ones.",
+        times=language.decimal(times, 1),
+    )
 
 
 def _opinion(opinion: OpinionFacts, result: AuditResult, language: Language) -> str:
@@ -169,6 +179,45 @@ def flagged_words(result: AuditResult, language: Language) -> str:
             "it only takes the share of the whole set for granted."
         )
     return language.say("No single image stands out by itself.")
+
+
+def cost_words(result: AuditResult, language: Language) -> str:
+    """Return what it costs that the limit of false alarms holds for nearly every choice; nothing where it does not."""
+    cost = result.verdict.cost
+    if cost is None:
+        return ""
+    said = language.say(
+        "That the limit of false alarms holds for nearly every choice of known images costs power: a set with the "
+        "share that matters is found in {each} of audits, and would be in {average} if it held on average only.",
+        each=language.share(cost.each),
+        average=language.share(cost.average),
+    )
+    if cost.nonmembers is None:
+        return said
+    more = language.say(
+        "With {n} known images that were not used it would be found as often.", n=language.number(cost.nonmembers)
+    )
+    return first_words([said, more])
+
+
+def calibration_words(result: AuditResult, language: Language) -> str:
+    """Return how probabilities held on known images, by the surest of them; nothing where that was not measured."""
+    found = result.calibration
+    if found is None:
+        return ""
+    numbers = {name: language.share(getattr(found.seen[-1], name)) for name in ("value", "low", "high")}
+    numbers |= {"said": language.share(found.said[-1]), "n": language.number(found.images[-1])}
+    if found.too_sure:
+        return language.say(
+            "Such probabilities were too high on known images: of the {n} surest {said} should have been trained "
+            "on, and {value} were ({low} to {high}).",
+            **numbers,
+        )
+    return language.say(
+        "On known images such probabilities held: of the {n} surest {said} should have been trained on, and {value} "
+        "were ({low} to {high}).",
+        **numbers,
+    )
 
 
 def first_words(sentences: Sequence[str]) -> str:

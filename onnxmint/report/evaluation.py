@@ -73,10 +73,9 @@ def print_evaluation(found: Evaluation, console: Console, *, files: Sequence[Pat
     console.print()
     _print_repeated(found, console)
     print_controls(found.controls, console)
-    if found.privacy is not None:
-        console.print(Text(f"privacy: {visible(privacy_words(found.privacy))}"), width=min(console.width, WIDEST))
-        console.print()
     _print(Text(visible(compared(found))), console)
+    if found.privacy is not None:
+        _print(Text(f"privacy: {visible(privacy_words(found.privacy))}"), console)
     print_warnings(found.warnings, console)
     print_files(files, console)
     console.print()

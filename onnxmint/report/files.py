@@ -15,22 +15,23 @@ from onnxmint.errors import OnnxmintError
 from onnxmint.report.csv_file import scores_csv
 from onnxmint.report.html import render_html
 from onnxmint.report.names import storable
-from onnxmint.report.presentation import Presentation, presented
+from onnxmint.report.presentation import Presentation
 from onnxmint.report.shared import without_folders
 from onnxmint.report.writable import answer_text
 from onnxmint.results.audit import AUDIT, AuditResult, ScoreTable
 from onnxmint.results.json import plain
-from onnxmint.results.pictures import PICTURES, Pictures
-from onnxmint.writing.files import atomic_write
+from onnxmint.results.pictures import PICTURES
 from onnxmint.writing.folders import new_folder
 
 _PACKAGES = ("numpy", "onnx", "onnx-ir", "onnxruntime", "onnxruntime-gpu", "torch", "pillow", "pyarrow", "scipy")
-_SHOWN, _HASHES = "page", "sha256"  # tables of run.toml
+SHOWN, HASHES = "page", "sha256"
+"""Tables of run.toml."""
 _SOMETIMES = ("label", "likelihood_ratio", "probability")  # columns that may be empty throughout
 _LARGEST = {
     "run.toml": 1 << 20,
     "report.json": 1 << 28,
     "scores.parquet": 1 << 29,
+    "thumbnails.json": 1 << 20,
 }  # bytes; millions of images take less
 _SHARES = ("p_value", "q_value", "probability")  # columns between 0 and 1
 
@@ -52,8 +53,6 @@ def run_files(
         shown: language, title and pictures of what people read.
         paths: whether files are named with the folders above them, which tell about who ran the audit.
     """
-    import tomli_w
-
     shown = shown or Presentation()
     if not paths:
         result, run_settings = without_folders(result, run_settings)
@@ -66,52 +65,14 @@ def run_files(
         files["thumbnails.json"] = (PICTURES.write(shown.pictures) + "\n").encode()
     if auditor is not None:
         files["auditor.onnx"] = auditor
-    facts = _run_facts(result, run_settings) | {_SHOWN: shown.words(), _HASHES: _hashes(files)}
-    return files | {"run.toml": tomli_w.dumps(_holdable(facts)).encode()}
+    facts = _run_facts(result, run_settings) | {SHOWN: shown.words(), HASHES: hashes_of(files)}
+    return files | {"run.toml": run_toml(facts)}
 
 
 def page_files(result: AuditResult, shown: Presentation) -> dict[str, bytes]:
     """Return what people read: report.html and answer.txt."""
     page, text = render_html(result, shown), answer_text(result, shown)
     return {"report.html": page.encode(), "answer.txt": text.encode()}
-
-
-def render_again(folder: Path, change: Mapping[str, str]) -> tuple[AuditResult, list[Path]]:
-    """Write report.html and answer.txt of a run again, and their hashes; return the audit and where they are.
-
-    Args:
-        folder: of the run.
-        change: language, title, case and note where they shall be others than the run was made with.
-
-    Raises:
-        OnnxmintError: as `load_run`, or a file cannot be written.
-    """
-    import tomli_w
-
-    result, facts = load_run(folder), tomllib.loads((folder / "run.toml").read_text("utf-8"))
-    shown = presented({**facts.get(_SHOWN, {}), **change}, load_pictures(folder, facts[_HASHES]))
-    files = page_files(result, shown)
-    facts |= {_SHOWN: shown.words(), _HASHES: facts[_HASHES] | _hashes(files)}
-    for name, content in (files | {"run.toml": tomli_w.dumps(_holdable(facts)).encode()}).items():
-        atomic_write(folder / name, content)
-    return result, [folder / name for name in files]
-
-
-def load_pictures(folder: Path, hashes: Mapping[str, str]) -> Pictures | None:
-    """Read the thumbnails of a run, None where it has none.
-
-    Raises:
-        OnnxmintError: they are damaged, or of another run.
-    """
-    name = "thumbnails.json"
-    if name not in hashes:
-        return None
-    try:
-        content = {name: (folder / name).read_bytes()}
-    except OSError as problem:
-        raise OnnxmintError(f"{folder} holds a damaged run: {problem}; run onnxmint audit again") from None
-    _require_same(folder, content, hashes)
-    return PICTURES.read(content[name], str(folder / name))
 
 
 def write_run(
@@ -137,7 +98,15 @@ def write_run(
         return made.finish(run_files(result, run_settings=run_settings, auditor=auditor, shown=shown, paths=paths))
 
 
-def _hashes(files: Mapping[str, bytes]) -> dict[str, str]:
+def run_toml(facts: Mapping[str, object]) -> bytes:
+    """Return run.toml."""
+    import tomli_w
+
+    return tomli_w.dumps(_holdable(facts)).encode()
+
+
+def hashes_of(files: Mapping[str, bytes]) -> dict[str, str]:
+    """Return the SHA-256 of files, by name."""
     return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
 
 
@@ -211,9 +180,9 @@ def load_run(folder: Path) -> AuditResult:
     import pyarrow as pa
 
     try:
-        hashes = tomllib.loads(_read(folder / "run.toml").decode("utf-8"))["sha256"]
-        content = {name: _read(folder / name) for name in ("report.json", "scores.parquet")}
-        _require_same(folder, content, hashes)
+        hashes = tomllib.loads(read_file(folder / "run.toml").decode("utf-8"))["sha256"]
+        content = {name: read_file(folder / name) for name in ("report.json", "scores.parquet")}
+        require_same(folder, content, hashes)
         scores = _scores(content["scores.parquet"])
     except (FileNotFoundError, NotADirectoryError) as problem:
         name, page = Path(problem.filename).name, folder / "evaluation.html"
@@ -235,7 +204,7 @@ def load_run(folder: Path) -> AuditResult:
     return result
 
 
-def _read(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
     """Return the bytes of a file of a run.
 
     Raises:
@@ -276,9 +245,9 @@ def _scores(content: bytes) -> ScoreTable:
     return ScoreTable(**{**dict.fromkeys(missing), **columns, "path": tuple(columns["path"].tolist())})
 
 
-def _require_same(folder: Path, content: Mapping[str, bytes], hashes: Mapping[str, str]) -> None:
+def require_same(folder: Path, content: Mapping[str, bytes], hashes: Mapping[str, str]) -> None:
     """Refuse files that are not the ones the run ended with: changed by hand, or put there from another run."""
-    found = _hashes(content)
+    found = hashes_of(content)
     auditor = folder / "auditor.onnx"
     if (
         "auditor.onnx" in hashes and auditor.is_file() and not auditor.is_symlink()

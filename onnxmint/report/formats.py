@@ -89,7 +89,9 @@ FORMATS: Mapping[str, Callable[[Evaluation], str]] = {"markdown": markdown, "lat
 
 
 def _limit_row(limit: LimitFacts) -> str:
-    interval = "none" if limit.low is None else f"{limit.low:.3f} to {limit.high:.3f}"
+    interval = "none" if limit.low is None else f"from {limit.low:.3f}"
+    if limit.low is not None and limit.high is not None:
+        interval = f"{limit.low:.3f} to {limit.high:.3f}"
     return f"| {limit.measure} {limit.bound:g} | {limit.value:.3f} | {interval} | {_MARKS[limit.decision]} |"
 
 

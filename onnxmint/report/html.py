@@ -80,6 +80,8 @@ def _answered(result: AuditResult, words: Language) -> dict[str, object]:
         "noticed": share.noticed_words,
         "images": answer.units_words(result, words),
         "flagged": answer.flagged_words(result, words),
+        "cost": answer.cost_words(result, words),
+        "calibration": answer.calibration_words(result, words),
         "checks": assumptions.checks_line(result.controls, words),
         "all_passed": not any(control.passed is False for control in result.controls),
         "stopping": assumptions.stopping_names(result.controls, words),

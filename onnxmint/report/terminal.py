@@ -18,6 +18,7 @@ from onnxmint.report.sentences import sentence, verdict_name
 from onnxmint.results.audit import AuditResult, SubjectsFacts
 from onnxmint.results.auditor import AuditorFacts
 from onnxmint.results.facts import Control, EvidenceFacts
+from onnxmint.results.next_steps import NextStep
 from onnxmint.stats.estimates import Estimate, Performance
 
 _CONTROL_WORDS = {True: ("passed", ""), False: ("FAILED", "bold red"), None: ("not run", "dim")}
@@ -58,6 +59,7 @@ def print_summary(
         _print_subjects(result.subjects, console)
     if not verdict.stopped_by:
         _print_text(Text(_flagged_words(asked.flagged, asked.images, asked.alpha)), console)
+    print_next_steps(result.next_steps, console)
     print_warnings(result.warnings, console)
     print_files(files, console)
     if files:
@@ -72,6 +74,18 @@ def _print_answer(result: AuditResult, console: Console, words: Language) -> Non
     name = verdict_name(kind, words).upper()
     console.print(Text.assemble((mark, _COLOURS[kind]), " ", (name, "bold")), width=wide)
     console.print(Text(sentence(result, words), "bold"), width=wide)
+
+
+def print_next_steps(steps: Sequence[NextStep], console: Console) -> None:
+    """Print what would help, most first."""
+    if not steps:
+        return
+    table = Table.grid(padding=(0, 2))
+    for number, step in enumerate(steps, start=1):
+        table.add_row(Text(f"{number}."), Text(visible(step.text), overflow="fold"))
+    console.print(Text("What would help, most first:", "bold"))
+    console.print(table, width=min(console.width, WIDEST))
+    console.print()
 
 
 def print_auditor(auditor: AuditorFacts, path: Path, console: Console) -> None:

@@ -74,10 +74,23 @@ def _limits(result: AuditResult, language: Language) -> str:
                 "ones that were not used: of the same origin and preparation, which no test can prove."
             ),
             checks_line(result.controls, language) + ".",
+            _tried(result, language),
             language.say(
                 "This is a statistical finding about the images as a whole, not proof about a single picture."
             ),
         ]
+    )
+
+
+def _tried(result: AuditResult, language: Language) -> str:
+    """Return how often this was tried, since who tries until something is found will find it."""
+    tries = result.tries
+    if tries is None or not tries.before or tries.corrected is None:
+        return ""
+    return language.say(
+        "This was examination number {n} of these images with these known images; counting all of them, p {p}.",
+        n=language.number(len(tries.before) + 1),
+        p=language.p_value(tries.corrected),
     )
 
 

@@ -21,6 +21,7 @@ from onnxmint.results.facts import (
 )
 from onnxmint.results.frames import frame_of, images_table
 from onnxmint.results.json import Document
+from onnxmint.results.next_steps import NextStep
 from onnxmint.results.notebook import audit_html
 from onnxmint.stats.estimates import Estimate, FloatArray, Performance
 from onnxmint.stats.guarantee import Guarantee
@@ -181,6 +182,7 @@ class AuditResult:
     unmeasured: str | None = None  # why there is no performance
     subjects: SubjectsFacts | None = None  # None where none were asked for
     tries: TriesFacts | None = None  # None where earlier audits were not looked up
+    next_steps: tuple[NextStep, ...] = ()  # what would help, most first; none where the audit sees what matters
 
     def to_frame(self) -> Any:
         """Return a pandas DataFrame with a row for each questioned image.

@@ -187,7 +187,7 @@ class Evaluation:
 
 EVALUATION = Document(
     kind=Evaluation,
-    schema="onnxmint.evaluation/4",
+    schema="onnxmint.evaluation/5",
     elsewhere=("scores",),  # a table of its own, evaluation.parquet
     mend="run onnxmint evaluate again",
 )

@@ -39,7 +39,12 @@ class Pictures:
     def __post_init__(self) -> None:
         """Refuse what would make a page large, or is no WebP image."""
         for picture in (*self.most, *self.least):
-            if len(picture.data) > LARGEST or picture.data[:4] != b"RIFF" or picture.data[8:12] != b"WEBP":
+            if (
+                picture.row < 0
+                or len(picture.data) > LARGEST
+                or picture.data[:4] != b"RIFF"
+                or picture.data[8:12] != b"WEBP"
+            ):
                 raise ValueError(f"a thumbnail is no WebP image of at most {LARGEST:,} bytes")
         if max(len(self.most), len(self.least)) > EACH:
             raise ValueError(f"more than {EACH} thumbnails at one end")

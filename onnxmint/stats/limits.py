@@ -8,6 +8,7 @@ from typing import Literal
 from onnxmint.stats.estimates import FPRS, Estimate, Performance, Rate
 
 Decision = Literal["below", "above", "unsettled"]
+EPSILON = "epsilon"
 SETTLED = 0.95
 """Share of evaluations of the size asked for that come to a decision."""
 FEWEST_ALARMS = 10
@@ -22,10 +23,10 @@ class Limit:
     """The largest leak that is let pass.
 
     Attributes:
-        measure: what is limited, as users write it: "auc", or "tpr@1%" for the true-positive rate at that
-            false-positive rate.
+        measure: what is limited, as users write it: "auc", "tpr@1%" for the true-positive rate at that false-positive
+            rate, or "epsilon", of which no performance tells anything.
         bound: the largest value of it.
-        fpr: the false-positive rate, None for the AUC.
+        fpr: the false-positive rate, None for the others.
     """
 
     measure: str
@@ -75,15 +76,19 @@ def limit_of(words: str) -> Limit:
         ValueError: saying what may be written.
     """
     measure, _, number = (part.strip() for part in words.partition("="))
-    known = {"auc": None} | {f"tpr@{100 * fpr:g}%": fpr for fpr in FPRS}
+    known = {"auc": None} | {f"tpr@{100 * fpr:g}%": fpr for fpr in FPRS} | {EPSILON: None}
     if measure.lower() not in known:
         raise ValueError(f"{words!r} limits none of {', '.join(known)}; write for example auc=0.60 or tpr@1%=0.05")
     fpr = known[measure.lower()]
-    lowest = _CHANCE if fpr is None else fpr
     try:
         bound = float(number)
     except ValueError:
         raise ValueError(f"{words!r} has no number after the equals sign; write for example auc=0.60") from None
+    if measure.lower() == EPSILON:
+        if not 0 < bound < math.inf:
+            raise ValueError(f"{words!r}: a limit on epsilon is a number above 0")
+        return Limit(measure=EPSILON, bound=bound)
+    lowest = _CHANCE if fpr is None else fpr
     if not lowest < bound <= 1:
         raise ValueError(f"{words!r}: a limit lies above {lowest:g}, which guessing has, and is at most 1")
     return Limit(measure=measure.lower(), bound=bound, fpr=fpr)
@@ -95,12 +100,6 @@ def limits_of(words: Sequence[str]) -> list[Limit]:
     Raises:
         ValueError: one of them limits nothing that is measured here, or one measure has two.
     """
-    for one in words:
-        if one.partition("=")[0].strip().lower() == "epsilon":
-            raise ValueError(
-                f"{one!r}: a bound on epsilon needs members that were drawn at random, a coin for each image, and "
-                "evaluate cannot be told that they were; limit auc= or tpr@1%= instead"
-            )
     found = [limit_of(one) for one in words]
     if len({limit.measure for limit in found}) < len(found):
         raise ValueError(f"{', '.join(words)!s} limits one measure twice: give each one limit")

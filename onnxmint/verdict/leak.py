@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from onnxmint.results.evaluation import Method
+from onnxmint.results.evaluation import Method, PrivacyFacts
 from onnxmint.results.facts import Control, EvidenceFacts
 from onnxmint.results.leak import LeakKind, LeakVerdict, LimitFacts
 from onnxmint.stats.estimates import Estimate, Performance, Rate
-from onnxmint.stats.limits import Decision, Limit, rounded_up, together
+from onnxmint.stats.limits import EPSILON, Decision, Limit, rounded_up, together
 
 _CHANCE = 0.5
 _HEADS: dict[Decision, str] = {
@@ -39,7 +39,11 @@ def judged_method(methods: Sequence[Method]) -> Judged:
 
 
 def judge_leak(
-    methods: Sequence[Method], controls: Sequence[Control], limits: Sequence[Limit], evidence: EvidenceFacts
+    methods: Sequence[Method],
+    controls: Sequence[Control],
+    limits: Sequence[Limit],
+    evidence: EvidenceFacts,
+    privacy: PrivacyFacts | None = None,
 ) -> LeakVerdict:
     """Say how large the leak is, and of every limit on which side of it.
 
@@ -48,16 +52,22 @@ def judge_leak(
         controls: of the evidence; where one that stops a verdict failed, no limit is settled.
         limits: that were given.
         evidence: the known images, by which it is said how many more would do.
+        privacy: the bound on epsilon, where one of the limits is on it.
     """
     judged = judged_method(methods)
     auc = judged.performance.auc
     failed = tuple(control.name for control in controls if control.stops and control.passed is False)
-    facts = tuple(_limit(limit, judged, evidence, failed) for limit in limits)
+    facts = tuple(
+        _limit_of_epsilon(limit, privacy, failed)
+        if privacy is not None and limit.measure == EPSILON
+        else _limit(limit, judged, evidence, failed)
+        for limit in limits
+    )
     kind = _kind(auc, facts)
     return LeakVerdict(
         kind=kind,
         headline=_headline(kind, auc, judged.method.title),
-        text=" ".join([_chosen(judged, methods), *_doubts(failed), *_reach(kind)]),
+        text=" ".join([_chosen(judged, methods), *_doubts(failed), *_larger(judged, methods), *_reach(kind)]),
         method=judged.method.name,
         title=judged.method.title,
         auc=auc,
@@ -102,6 +112,18 @@ def _doubts(failed: Sequence[str]) -> list[str]:
     ]
 
 
+def _larger(judged: Judged, methods: Sequence[Method]) -> list[str]:
+    """Name the method that had more on the test part than the judged one can have; it decides nothing."""
+    measured = [(method.performance.auc, method) for method in methods if method.performance is not None]
+    auc, method = max(measured, key=lambda row: row[0].value)
+    if auc.value <= judged.performance.auc.high:
+        return []
+    return [
+        f"On the test part {method.title} has more, AUC {auc.value:.3f} ({auc.low:.3f} to {auc.high:.3f}), but it was "
+        "not the one chosen beforehand: give more images, so that the choice is surer."
+    ]
+
+
 def _reach(kind: LeakKind) -> list[str]:
     """Return what a small leak does not mean."""
     if kind not in ("below", "no-leak-seen"):
@@ -126,6 +148,30 @@ def _limit(limit: Limit, judged: Judged, evidence: EvidenceFacts, failed: Sequen
         members=members,
         nonmembers=nonmembers,
         text=_sentence(limit, measured, decision, (members, nonmembers), failed),
+    )
+
+
+def _limit_of_epsilon(limit: Limit, privacy: PrivacyFacts, failed: Sequence[str]) -> LimitFacts:
+    """Return what a lower bound says of a limit: an audit can refute an epsilon, and never prove one."""
+    found = privacy.bound.epsilon
+    above = found > limit.bound and not failed
+    told = f"epsilon at least {found:.2f} ({privacy.bound.confidence:.0%} confidence); limit {limit.bound:g}"
+    if above:
+        text = f"Above the limit: {told}."
+    elif failed:
+        text = f"Cannot tell: {told}. A control failed: {', '.join(failed)}."
+    else:
+        text = (
+            f"Cannot tell: {told}. Nothing above the limit was seen, and no audit can prove that epsilon is below one."
+        )
+    return LimitFacts(
+        measure=limit.measure,
+        bound=limit.bound,
+        decision="above" if above else "unsettled",
+        value=found,
+        low=found,
+        high=None,
+        text=text,
     )
 
 

@@ -17,14 +17,17 @@ from onnxmint.images.sources import Place
 from onnxmint.mint.auditor import Auditor
 from onnxmint.preprocess.declaring import orientation_note
 from onnxmint.progress import Stage, quiet
-from onnxmint.results.audit import AuditResult, IdentityFacts, QuestionedFacts, SubjectsFacts
+from onnxmint.results.audit import AuditResult, IdentityFacts, QuestionedFacts, SubjectsFacts, Verdict
 from onnxmint.results.facts import Control, now
 from onnxmint.settings import AuditSettings
 from onnxmint.stats.estimates import Estimate
+from onnxmint.stats.needed import scaled
+from onnxmint.stats.share import Strength, detectable_share
 from onnxmint.verdict.case import Case
 from onnxmint.verdict.findings import Question
 from onnxmint.verdict.gating import gate_and_yardstick
-from onnxmint.verdict.opinions import second_scores
+from onnxmint.verdict.next_steps import Standing, next_steps
+from onnxmint.verdict.opinions import second_scores, strength_of
 from onnxmint.verdict.scores import (
     QuestionedScores,
     calibration_of,
@@ -37,10 +40,13 @@ from onnxmint.verdict.scores import (
 )
 from onnxmint.verdict.subjects import judge_subjects
 from onnxmint.verdict.units import Units, as_units
-from onnxmint.workflows.opening import Known, Ready, open_by_training, open_with_auditor
+from onnxmint.workflows.foreseeing import power_words, sampled
+from onnxmint.workflows.opening import Before, Known, Ready, open_by_training, open_with_auditor
 from onnxmint.workflows.questioning import class_names, score, what_was_seen
 
 __all__ = ["Known", "audit"]
+
+_FEWEST = 2  # units on a side, below which there is no variance
 
 Rows = NDArray[np.int64]
 
@@ -53,6 +59,7 @@ def audit(
     settings: AuditSettings | None = None,
     stage: Stage = quiet,
     keep: Callable[[Auditor], None] | None = None,
+    before: Before | None = None,
     engine: Engine | None = None,
 ) -> AuditResult:
     """Say which of the questioned images a target was trained on, with error rates.
@@ -64,6 +71,7 @@ def audit(
         settings: level, prior, labels, groups, references, device; the defaults when None.
         stage: told of the progress.
         keep: given the auditor as soon as it is trained, so that whatever happens next costs no second training.
+        before: told what will be done, how long that takes here, and what would help, before anything long begins.
         engine: shows the images and has a stage of its own; this process when None.
 
     Raises:
@@ -72,11 +80,11 @@ def audit(
     settings = settings or AuditSettings()
     engine = engine or Local(stage)
     ready = (
-        open_by_training(model, images, known, settings, engine, keep)
+        open_by_training(model, images, known, settings, engine, keep, before)
         if isinstance(known, Known)
-        else open_with_auditor(model, images, known, settings)
+        else open_with_auditor(model, images, known, settings, before)
     )
-    return _judge(ready, settings, engine)
+    return _judge(ready, sampled(settings, ready.foreseen), engine)
 
 
 def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult:
@@ -140,9 +148,42 @@ def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult
         warnings=(
             *auditor.warnings,
             *_warnings(ready, asked, scored, units, settings),
+            *_cost_of_time(ready, units, verdict, settings),
             *flag_warnings(auditor.performance, scores, units, controls),
         ),
+        next_steps=next_steps(
+            Standing(
+                verdict=verdict,
+                controls=controls,
+                evidence=auditor.evidence,
+                method=auditor.method,
+                strength=_strength(units),
+                auc=auc,
+                questioned=len(units.score),
+                settings=settings,
+            )
+        ),
     )
+
+
+def _cost_of_time(ready: Ready, units: Units, verdict: Verdict, settings: AuditSettings) -> list[str]:
+    """Return what a time limit cost in power, nothing where it cost none."""
+    told, strength = ready.foreseen, _strength(units)
+    if told is None or settings.time is None or told.load == told.full:
+        return []
+    unlimited = None
+    if strength is not None:
+        more = max(told.full.members / max(told.load.members, 1), 1.0)
+        asked = told.full.questioned / told.load.questioned * len(units.score)
+        unlimited = detectable_share(scaled(strength, more), asked, alpha=settings.alpha, guarantee=settings.guarantee)
+    seen = verdict.detectable_share
+    return [power_words(told.full, told.load, seconds=settings.time, seen=seen, unlimited=unlimited)]
+
+
+def _strength(units: Units) -> Strength | None:
+    """Return how well known members stand out in the test of the set, None where there are too few to say."""
+    known = units.known.groups()
+    return strength_of(units.known) if min(len(known.member), len(known.nonmember)) >= _FEWEST else None
 
 
 def _case(

@@ -13,9 +13,9 @@ from onnxmint.controls.seen import Seen
 from onnxmint.engine.local import Local
 from onnxmint.engine.observations import Engine
 from onnxmint.engine.probe import expose
-from onnxmint.engine.target import MIXES, Target, make_ready, target_facts, target_warnings
+from onnxmint.engine.target import MIXES, Target, target_facts, target_warnings
 from onnxmint.errors import UsageError
-from onnxmint.evidence.gathering import gather, open_evidence
+from onnxmint.evidence.gathering import gather
 from onnxmint.evidence.known import Evidence
 from onnxmint.evidence.table import CALIBRATE, FIT, TEST
 from onnxmint.graph.layers import Layer, choose_layer, dense_input
@@ -30,8 +30,9 @@ from onnxmint.results.evaluation import Evaluation, EvaluationFacts, Method, Met
 from onnxmint.results.facts import now
 from onnxmint.settings import EvaluateSettings, module_kind
 from onnxmint.stats import metrics
-from onnxmint.stats.limits import Limit, limits_of
+from onnxmint.stats.limits import EPSILON, Limit, limits_of
 from onnxmint.verdict.leak import judge_leak
+from onnxmint.workflows.preparing import prepared
 from onnxmint.workflows.privacy import privacy_of, require_declared, require_fair
 
 _PARTS: dict[int, Part] = {**dict.fromkeys(FIT, "fit"), CALIBRATE: "calibrate", TEST: "test"}
@@ -84,10 +85,10 @@ def _evaluate(
 ) -> Evaluation:
     """Evaluate once, with one division of the known images."""
     clock, rng = _Clock(), np.random.default_rng(settings.seed)
-    target = make_ready(model, settings)
+    target, known = prepared(model, members, nonmembers, settings, engine)
     layers = _wanted_layers(target.layers, settings)
     rivals = tuple(_rivals(target, layers, settings))
-    known, classes = open_evidence(members, nonmembers, settings, target.model), target.model.answer.classes
+    classes = target.model.answer.classes
     evidence, copies = gather(
         known.sources, classes, settings, rng=rng, stage=engine.stage, blind=settings.drawn_at_random
     )
@@ -108,6 +109,7 @@ def _evaluate(
     facts, methods = evidence_facts(contest.held, contest.skipped), tuple(method for method, _ in found)
     seen = Seen(evidence=evidence, copies=copies, facts=facts, classes=classes)
     controls = control_evidence(seen, rng, wanted=True)
+    privacy = privacy_of(found, contest.held, copies, settings)
     return Evaluation(
         version=__version__,
         created=now(),
@@ -116,9 +118,9 @@ def _evaluate(
         settings=_settings(settings, references),
         evidence=facts,
         controls=controls,
-        verdict=judge_leak(methods, controls, limits, facts),
+        verdict=judge_leak(methods, controls, limits, facts, privacy),
         methods=methods,
-        privacy=privacy_of(found, contest.held, copies, settings),
+        privacy=privacy,
         seconds={name: round(spent, 2) for name, spent in clock.seconds.items()},
         scores=_scores(found, contest, evidence),
         warnings=(*target.notes, *known.notes, *evidence_warnings(facts), *_warnings(target, evidence), *doubts),
@@ -127,9 +129,15 @@ def _evaluate(
 
 def _limits(settings: EvaluateSettings) -> list[Limit]:
     try:
-        return limits_of(settings.fail_above)
+        limits = limits_of(settings.fail_above)
     except ValueError as problem:
         raise UsageError(f"--fail-above {problem}") from None
+    if not settings.epsilon and any(limit.measure == EPSILON for limit in limits):
+        raise UsageError(
+            "--fail-above epsilon= needs --epsilon, and with it --drawn-at-random: nothing bounds it unless every "
+            "known image became a member by a fair coin of its own; else limit auc= or tpr@1%="
+        )
+    return limits
 
 
 def _scores(found: Sequence[Ranked], contest: Contest, evidence: Evidence) -> MethodScores:

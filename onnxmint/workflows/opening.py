@@ -7,9 +7,8 @@ from pathlib import Path
 
 from onnxmint.engine.observations import Engine
 from onnxmint.engine.session import choose_device
-from onnxmint.engine.target import Target, make_ready, target_with, twin_of
+from onnxmint.engine.target import Target, target_with, twin_of
 from onnxmint.errors import EvidenceError, ModelError, UsageError
-from onnxmint.evidence.gathering import open_evidence
 from onnxmint.evidence.table import check_labels, labels_of
 from onnxmint.graph.load import load_target
 from onnxmint.images.entries import ImageSource
@@ -18,7 +17,10 @@ from onnxmint.images.sources import Place, open_source, require_readable
 from onnxmint.methods.references import Reference, open_references
 from onnxmint.mint.auditor import Auditor
 from onnxmint.settings import AuditSettings, EvidenceSettings, TrainSettings, module_kind
+from onnxmint.workflows.foreseeing import Foreseen, foresee, limited
 from onnxmint.workflows.naming import Subjects, subjects_of
+from onnxmint.workflows.preparing import prepared
+from onnxmint.workflows.stages import Shape, shape_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,10 +49,19 @@ class Ready:
     references: Sequence[Reference]
     twin: Target | None
     subjects: Subjects | None
+    foreseen: Foreseen | None = None
+
+
+Before = Callable[[Foreseen], None]
+"""Told what an audit will do before it begins."""
 
 
 def open_with_auditor(
-    model: str | Path, images: Place | Sequence[Place], auditor: Auditor, settings: AuditSettings
+    model: str | Path,
+    images: Place | Sequence[Place],
+    auditor: Auditor,
+    settings: AuditSettings,
+    before: Before | None = None,
 ) -> Ready:
     """Open the target of an auditor and the questioned images."""
     target = _its_target(model, auditor, settings)
@@ -58,6 +69,8 @@ def open_with_auditor(
     if auditor.method.labels:
         (source,) = only_labelled([source])
     _require_labels(auditor, source, target)
+    shape = shape_of(target, None, views=auditor.method.views, controls=settings.controls)
+    told = _foreseen(target, (), source, shape, settings, before, views=max(auditor.method.views, 1))
     return Ready(
         auditor=auditor,
         target=target,
@@ -65,7 +78,28 @@ def open_with_auditor(
         subjects=subjects_of(images, source, settings),
         references=_references(target, auditor, settings),
         twin=twin_of(target, auditor.method.seed) if settings.controls else None,
+        foreseen=told,
     )
+
+
+def _foreseen(
+    target: Target,
+    known: tuple[ImageSource, ...],
+    asked: ImageSource,
+    shape: Shape,
+    settings: AuditSettings,
+    before: Before | None,
+    *,
+    views: int,
+    limit: int | None = None,
+) -> Foreseen | None:
+    """Look ahead and tell of it; None where nobody asks and no time is set, so that nothing is measured."""
+    if before is None and settings.time is None:
+        return None
+    told = foresee(target, known, asked, shape, settings, views=views, limit=limit)
+    if before is not None:
+        before(told)
+    return told
 
 
 def open_by_training(
@@ -75,12 +109,12 @@ def open_by_training(
     settings: AuditSettings,
     engine: Engine,
     keep: Callable[[Auditor], None] | None,
+    before: Before | None = None,
 ) -> Ready:
     """Train an auditor, having refused first what would be refused after the training."""
     from onnxmint.workflows.training import train_on
 
-    target = make_ready(model, known.training)
-    together = open_evidence(known.members, known.nonmembers, known.training, target.model)
+    target, together = prepared(model, known.members, known.nonmembers, known.training, engine)
     asked = open_source(images, group=settings.group, labels=settings.labels, classes=together.numbering)
     require_readable(asked)
     module = known.training.module
@@ -90,11 +124,18 @@ def open_by_training(
         if (lacking := lacking_labels(asked)) is not None:
             raise UsageError(
                 f"the known images have labels, but {lacking}, so their scores would not compare: give labels, or use "
-                "--no-labels"
+                f"--no-labels{_said(asked)}"
             )
     check_labels(labels_of(asked.entries()), target.model.answer.classes, asked.location)
     subjects = subjects_of(images, asked, settings)
-    trained = train_on(target, together, known.training, engine)
+    training = known.training
+    shape = shape_of(target, training, views=training.views, controls=training.controls, alone=known.members is None)
+    ahead = _foreseen(
+        target, together.sources, asked, shape, settings, before, views=training.views, limit=training.limit
+    )
+    if ahead is not None:
+        training = limited(training, ahead.load, ahead.full)
+    trained = train_on(target, together, training, engine)
     if keep is not None:
         keep(trained.auditor)
     return Ready(
@@ -104,6 +145,7 @@ def open_by_training(
         subjects=subjects,
         references=trained.references,
         twin=trained.twin,
+        foreseen=ahead,
     )
 
 
@@ -119,8 +161,13 @@ def _require_labels(auditor: Auditor, source: ImageSource, target: Target) -> No
     if auditor.method.labels and (lacking := lacking_labels(source)) is not None:
         raise EvidenceError(
             f"the auditor was calibrated with labels, but {lacking}, so their scores would not compare: give labels, "
-            "or train an auditor with --no-labels"
+            f"or train an auditor with --no-labels{_said(source)}"
         )
+
+
+def _said(source: ImageSource) -> str:
+    """Return what a source has to say, to be put behind a refusal: what was passed over, which columns may be meant."""
+    return "".join(f"; {note.rstrip('.')}" for note in source.notes)
 
 
 def _references(target: Target, auditor: Auditor, settings: AuditSettings) -> list[Reference]:

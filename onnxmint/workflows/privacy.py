@@ -61,10 +61,17 @@ def require_fair(table: EvidenceTable) -> None:
 def privacy_of(
     found: Sequence[Ranked], held: KnownScores, copies: Copies, settings: EvaluateSettings
 ) -> PrivacyFacts | None:
-    """Return the bound by the method that was best on the fit part; None where none was asked for."""
+    """Return the bound by the method that was best on the fit part; None where none was asked for.
+
+    References are no guessers: one that was trained on the members, and does not say so, knows the coins.
+    """
     if not settings.epsilon:
         return None
-    able = [(method, score) for method, score in found if score is not None and method.fit_auc is not None]
+    able = [
+        (method, score)
+        for method, score in found
+        if score is not None and method.fit_auc is not None and method.kind != "reference"
+    ]
     method, score = max(able, key=lambda row: row[0].fit_auc or 0.0)
     sides = [score[held.rows(CALIBRATE, TEST, member=member)] for member in (True, False)]
     left_out = copies.on_both_sides + copies.near_copies_of_members + copies.left_out

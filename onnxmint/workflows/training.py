@@ -15,9 +15,9 @@ from onnxmint.controls.preparations import advice_for
 from onnxmint.controls.seen import Seen
 from onnxmint.engine.local import Local
 from onnxmint.engine.observations import Engine
-from onnxmint.engine.target import Target, make_ready, require_one_view, target_warnings, twin_of
+from onnxmint.engine.target import Target, require_one_view, target_warnings, twin_of
 from onnxmint.errors import UsageError
-from onnxmint.evidence.gathering import gather, open_evidence, with_others
+from onnxmint.evidence.gathering import gather, with_others
 from onnxmint.evidence.known import Evidence
 from onnxmint.evidence.nobody import UNMEASURED, Nobody
 from onnxmint.graph.instrument import joined_name
@@ -37,6 +37,7 @@ from onnxmint.results.facts import Control, MethodFacts, ReferenceFacts, now
 from onnxmint.settings import TrainSettings, module_kind
 from onnxmint.stats import metrics, two_sample
 from onnxmint.verdict.yardstick import Traces
+from onnxmint.workflows.preparing import prepared
 from onnxmint.workflows.watching import Watched, watch
 
 TOO_MANY = (
@@ -81,9 +82,8 @@ def train(
         OnnxmintError: one of its kinds, for files, options and devices that do not serve.
     """
     settings = settings or TrainSettings()
-    target = make_ready(model, settings)
-    known = open_evidence(members, nonmembers, settings, target.model)
-    return train_on(target, known, settings, engine or Local(stage)).auditor
+    engine = engine or Local(stage)
+    return train_on(*prepared(model, members, nonmembers, settings, engine), settings, engine).auditor
 
 
 def train_on(target: Target, known: Together, settings: TrainSettings, engine: Engine) -> Trained:
@@ -202,8 +202,19 @@ def _content(
             *target_warnings(target.model),
             *_module_notes(fitted, settings),
             *([] if looks else [TOO_MANY]),
+            *_unseen(seen.evidence.others.unseen),
         ),
     )
+
+
+def _unseen(count: int) -> list[str]:
+    """Say that images were given as known that the audit cannot recognise."""
+    if not count:
+        return []
+    return [
+        f"{count:,} known images are more than --limit takes, and too many to be looked at: were some of them "
+        "questioned later, they would be judged as if they were not known."
+    ]
 
 
 def _looks(evidence: Evidence) -> dict[str, NDArray[Any]]:

@@ -83,3 +83,14 @@ def test_what_was_given_as_known_is_never_questioned_whatever_the_limit(call: Ru
     assert all(one["reason"].startswith("is a known member of the evidence") for one in report["questioned"]["skipped"])
     code, out, _ = call("audit", MODEL, f"{KNOWN[0]}?rows=50:80", "--auditor", "run/auditor.onnx", "-q", "--json")
     assert json.loads(out)["questioned"]["images"] == 20
+
+
+def test_labels_that_lack_are_told_with_the_columns_that_may_be_meant(
+    call: Run, phi_file: Path, tmp_path: Path
+) -> None:
+    table = pq.read_table(DEMO / "questioned.parquet").slice(0, 9).select(["image", "label"])
+    pq.write_table(table.rename_columns(["image", "target"]), tmp_path / "t.parquet")
+    code, _, err = call("audit", MODEL, "t.parquet", "--auditor", phi_file, "-q")
+    assert code == 1
+    assert "no image in t.parquet has a label" in err
+    assert "target may be meant: name it behind the place, with ?labels=target" in err

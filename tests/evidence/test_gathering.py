@@ -73,6 +73,15 @@ def test_images_that_a_limit_leaves_out_and_copies_are_known_all_the_same() -> N
     assert with_others(alone, alone.sources, quiet) is alone
 
 
+def test_very_many_images_that_are_not_used_are_not_decoded_but_counted() -> None:
+    members, others = _source(60, seed=1, location="in"), _source(80, seed=2, location="out")
+    evidence = _gathered(members, others, limit=45)[0]
+    bounded = with_others(evidence, (members, others), quiet, most=20)
+    assert bounded.others.unseen == 35
+    assert bounded.others.is_member.tolist() == [True] * 15
+    assert with_others(evidence, (members, others), quiet, most=10).others.unseen == 50
+
+
 def test_a_known_image_without_a_label_is_known_all_the_same(tmp_path: Path) -> None:
     for side, seed in (("in", 1), ("out", 2)):
         for number, data in enumerate(pictures(60, seed=seed)):

@@ -68,3 +68,16 @@ def test_a_row_of_a_table_without_a_label_is_one_of_the_few(tmp_path: Path) -> N
     (found,) = only_labelled([open_source(table)])
     assert list(labelled(found).values()) == list(range(29))
     assert [image.data for image in found.read({28})] == [png(29)]
+
+
+def test_a_label_below_0_is_none(tmp_path: Path) -> None:
+    """Hugging Face's datasets give -1 where a test set tells no labels."""
+    table = parquet(tmp_path / "t.parquet", 30, label=[-1, *range(29)])
+    source = open_source(table)
+    assert labelled(source)["0.png"] is None
+    assert [(one.reason, one.count) for one in source.passed_over] == [
+        ("labels below 0, which say that there is none", 1)
+    ]
+    assert len(only_labelled([source])[0].entries()) == 29
+    (tmp_path / "u.csv").write_text("path,label\na.png,-1\nb.png,-100\n")
+    assert lacking_labels(open_source(tmp_path / "u.csv")) == f"no image in {tmp_path}/u.csv has a label"

@@ -55,7 +55,8 @@ def test_a_folder_without_images_says_what_is_there(tmp_path: Path) -> None:
         (tmp_path / name).write_text("x")
     said = message(ImagesError, tmp_path)
     assert said.endswith(
-        "; what is there: 2 files with the suffix .parquet (for example sub/test.parquet); check the path"
+        "; what is there: 2 files with the suffix .parquet (for example sub/test.parquet); give the folder "
+        f"that holds them, {tmp_path}/sub"
     )
 
 
@@ -202,3 +203,18 @@ def test_a_place_of_which_nothing_can_be_read_is_refused_with_all_of_that(tmp_pa
         ImagesError, match=r"could be read; a.png is not an image .*; passed over: 1 files with the suffix"
     ):
         require_readable(open_source(tmp_path))
+
+
+def test_what_is_no_set_of_images_says_what_would_be(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    table = parquet(tmp_path / "data" / "t.parquet", 2)
+    assert f"give the folder that holds them, {tmp_path}/data" in message(ImagesError, tmp_path)
+    assert len(open_source(tmp_path / "data").entries()) == 2
+    table.unlink()
+    (tmp_path / "data" / "t.csv").write_text("path;label\na.png;1\n")
+    assert f"give the table, {tmp_path}/data/t.csv" in message(ImagesError, tmp_path)
+    assert "separate them by commas, not by ';'" in message(ImagesError, tmp_path / "data" / "t.csv")
+    (tmp_path / "data" / "t.csv").write_bytes("path,label\n".encode("utf-16"))
+    assert "t.csv is no text in UTF-8; save it as UTF-8" in message(ImagesError, tmp_path / "data" / "t.csv")
+    (tmp_path / "a.tar.gz").write_bytes(b"x")
+    assert "unpack it, and give the folder or .tar file" in message(ImagesError, tmp_path / "a.tar.gz")

@@ -6,7 +6,16 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from onnxmint.report.answer import error_rate, flagged_words, not_meant, second_opinions, share_shown, units_words
+from onnxmint.report.answer import (
+    calibration_words,
+    cost_words,
+    error_rate,
+    flagged_words,
+    not_meant,
+    second_opinions,
+    share_shown,
+    units_words,
+)
 from onnxmint.report.assumptions import CHECKS, assumptions, checks_line
 from onnxmint.report.glossary import glossary, threat
 from onnxmint.report.html import render_html
@@ -15,10 +24,12 @@ from onnxmint.report.presentation import Presentation
 from onnxmint.report.sentences import NAMES, reason_of, sentence
 from onnxmint.report.share_bar import share_bar
 from onnxmint.report.subjects import asked_for, false_ones
-from onnxmint.report.writable import answer_text
-from onnxmint.results.audit import AuditResult, SubjectFacts, SubjectsFacts
+from onnxmint.report.writable import answer_text, paragraphs
+from onnxmint.results.audit import AuditResult, SubjectFacts, SubjectsFacts, TriesFacts, TryFacts
 from onnxmint.results.facts import Control
 from onnxmint.stats.estimates import Estimate
+from onnxmint.stats.likelihood import Calibration
+from onnxmint.stats.share import PowerCost
 from tests.report.reasons import LANGUAGES, REASONS, of_reason
 from tests.report.test_html import Page
 
@@ -201,3 +212,31 @@ def test_the_subject_that_was_asked_for_comes_first_and_in_what_may_be_written(
     assert said in answer_text(audit, Presentation(code=code))
     assert language(code).level(0.05) in false_ones(subjects, language(code))
     assert asked_for(replace(subjects, first=None), EN) is None
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_what_the_guarantee_costs_and_how_probabilities_held_is_on_the_page(result: AuditResult, code: Any) -> None:
+    cost = PowerCost(each=0.71, average=0.88, needed_each=0.1, needed_average=0.08, nonmembers=1234)
+    found = of_reason(result, "found")
+    held = Calibration(said=(0.2, 0.9), seen=(Estimate(value=0.3, low=0.1, high=0.5),) * 2, images=(50, 60))
+    audit = replace(found, verdict=replace(found.verdict, cost=cost), calibration=held)
+    words = language(code)
+    assert words.number(1234) in cost_words(audit, words)
+    assert words.share(0.71) in cost_words(audit, words)
+    too_high = calibration_words(audit, words)
+    right = calibration_words(replace(audit, calibration=replace(held, said=(0.2, 0.4))), words)
+    assert too_high.split()[:4] != right.split()[:4]
+    text = Page(render_html(audit, Presentation(code=code))).text
+    for said in (cost_words(audit, words), too_high):
+        assert " ".join(said.split()) in text
+    assert cost_words(found, words) == calibration_words(replace(found, calibration=None), words) == ""
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_earlier_tries_are_in_what_may_be_written(result: AuditResult, code: Any) -> None:
+    before = TryFacts(created="2026-11-01T10:00:00+00:00", how="views", kind="inconclusive", p_value=0.3)
+    tries = TriesFacts(before=(before, before), others=0, corrected=0.0123)
+    found, words = of_reason(result, "found"), language(code)
+    said = paragraphs(replace(found, tries=tries), words)[2]
+    assert words.p_value(0.0123) in said
+    assert words.p_value(0.0123) not in paragraphs(found, words)[2]

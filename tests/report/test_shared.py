@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from onnxmint.errors import OnnxmintError, UsageError
+from onnxmint.report.again import render_again
 from onnxmint.report.csv_file import harmless, scores_csv
-from onnxmint.report.files import load_run, render_again, write_run
+from onnxmint.report.files import load_run, write_run
 from onnxmint.report.presentation import Presentation
 from onnxmint.report.shared import last_part, without_folders
 from onnxmint.results.audit import AuditResult
@@ -131,4 +132,7 @@ def test_odd_words_of_a_page_are_refused_in_one_line(result: AuditResult, tmp_pa
     text = (run / "run.toml").read_text()
     (run / "run.toml").write_text(text.replace("[sha256]", '[sha256]\n"thumbnails.json" = "00"'))
     with pytest.raises(OnnxmintError, match=r"holds a damaged run: .*thumbnails.json.*; run onnxmint audit again"):
+        render_again(run, {})
+    (run / "run.toml").write_text(text.replace("[page]", "[other]") + "\n[page]\ntitle = 3\n")
+    with pytest.raises(OnnxmintError, match=r"run.toml's \[page\] holds other than words; run onnxmint audit again"):
         render_again(run, {})

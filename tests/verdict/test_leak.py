@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from onnxmint.results.evaluation import Method
+from onnxmint.results.evaluation import Method, PrivacyFacts
 from onnxmint.results.facts import Control, EvidenceFacts
 from onnxmint.results.leak import LeakVerdict
+from onnxmint.stats.epsilon import PrivacyBound
 from onnxmint.stats.estimates import Estimate, Performance
 from onnxmint.stats.limits import limits_of
 from onnxmint.stats.metrics import evaluate
@@ -42,6 +43,8 @@ def _judge(measured: Performance, low: float, high: float, *limits: str, failed:
 def test_what_the_test_part_says_does_not_choose(measured: Performance) -> None:
     assert _judge(measured, 0.5, 0.6).method == "loss"
     unlearned = [_method("best", measured, None, 0.9, 0.99), _method("loss", measured, 0.55, 0.4, 0.6)]
+    assert "title of views has more, AUC 0.945 (0.900 to 0.990), but it was not" in _judge(measured, 0.5, 0.6).text
+    assert "has more" not in _judge(measured, 0.9, 0.95).text
     skipped = Method(name="none", kind="signal", title="", source="", fit_auc=0.9, skipped="needs labels")
     assert judged_method([*unlearned, skipped]).method.name == "loss"
 
@@ -96,3 +99,22 @@ def test_a_failed_control_settles_nothing(measured: Performance) -> None:
         assert (found.kind, found.stopped_by) == ("unsettled", ("pixels",))
         assert "A control failed: pixels." in found.limits[0].text
         assert "differ in more than having been trained on (pixels failed)" in found.text
+
+
+def test_an_epsilon_can_be_refuted_and_never_proved(measured: Performance) -> None:
+    methods = [_method("loss", measured, 0.7, 0.5, 0.6)]
+
+    def judged(epsilon: float, *, failed: bool = False) -> LeakVerdict:
+        bound = PrivacyBound(epsilon=epsilon, delta=1e-5, confidence=0.95, canaries=90, guesses=60, right=50)
+        privacy = PrivacyFacts(bound=bound, by="loss", condition="")
+        controls = [Control(name="pixels", passed=not failed, text="", stops=True)]
+        return judge_leak(methods, controls, limits_of(["epsilon=1"]), EVIDENCE, privacy)
+
+    assert judged(1.2).kind == "above"
+    assert judged(1.2).limits[0].text == "Above the limit: epsilon at least 1.20 (95% confidence); limit 1."
+    assert judged(0.0).kind == "unsettled"
+    assert "no audit can prove that epsilon is below one" in judged(0.0).limits[0].text
+    assert judged(1.2, failed=True).kind == "unsettled"
+    for words in ("epsilon=0", "epsilon=inf", "epsilon=nan"):
+        with pytest.raises(ValueError, match="a limit on epsilon is a number above 0"):
+            limits_of([words])

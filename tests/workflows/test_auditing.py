@@ -79,11 +79,11 @@ def test_nothing_is_made_ready_twice(result: AuditResult, calls: Counter[str]) -
 
 
 def test_a_known_image_is_decoded_three_times_at_most(result: AuditResult, decoded: Counter[bytes]) -> None:
-    """Looked at, shown to the target, shown to the twin."""
+    """Looked at, shown to the target, shown to the twin; those that a limit leaves out are looked at only."""
     known = {row["bytes"] for place in KNOWN for row in pq.read_table(place)["image"].to_pylist()}
     times = [number for content, number in decoded.items() if content in known]
-    assert len(times) == 120
-    assert max(times) <= 3
+    assert len(times) == 2000
+    assert (max(times), sum(number > 1 for number in times)) == (3, 120)
 
 
 def test_a_trained_auditor_is_handed_out_before_the_audit() -> None:
@@ -114,7 +114,7 @@ def test_the_same_training_gives_the_same_file_but_for_the_time(module: str) -> 
 @pytest.mark.parametrize(
     ("op", "others", "message"),
     [
-        ("Mul", [float("nan")], "none of the 8 questioned images in .* could be scored; the first: .*NaN or infinity"),
+        ("Mul", [float("nan")], "none of the 8 questioned images in .* could be scored; .*NaN or infinity"),
         ("Concat", None, r"the auditor's output for score has shape \[16.*\] for 8 images; train it again"),
     ],
 )

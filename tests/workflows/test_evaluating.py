@@ -103,7 +103,7 @@ def test_views_score_as_in_an_auditor(found: Evaluation) -> None:
 
 def test_the_result_is_json(found: Evaluation) -> None:
     facts = json.loads(EVALUATION.write(found))
-    assert facts["schema"] == "onnxmint.evaluation/4"
+    assert facts["schema"] == "onnxmint.evaluation/5"
     assert len(facts["methods"]) == len(found.methods)
 
 
@@ -207,7 +207,7 @@ def test_limits_are_decided_by_the_method_that_is_judged() -> None:
         (("auc=0.5",), "a limit lies above 0.5, which guessing has"),
         (("tpr@1%=0.01",), "a limit lies above 0.01, which guessing has"),
         (("auc=0.6", "AUC=0.7"), "limits one measure twice"),
-        (("epsilon=3",), "a bound on epsilon needs members that were drawn at random"),
+        (("epsilon=3",), "--fail-above epsilon= needs --epsilon, and with it --drawn-at-random"),
     ],
 )
 def test_a_limit_on_nothing_is_refused_before_anything_is_read(limits: tuple[str, ...], said: str) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 import onnx
 from making import KNOWN, made_auditor
 from seeds import DEMO
-from trial import Trial
+from trial import PATIENT, Trial
 from wholeness import whole_evaluation, whole_model, whole_run, whole_toml
 
 from onnxmint.cli.main import main
@@ -254,6 +254,7 @@ def _settle(place: Path, temporary: Path) -> None:
     import tempfile
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.environ["ONNXMINT_TRIAL_SECONDS"] = PATIENT
     os.environ["TMPDIR"] = tempfile.tempdir = str(temporary)
     said = os.open(temporary.parent / "said", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
     os.dup2(said, 1)

@@ -51,5 +51,5 @@ def made_run(work: Path) -> Path:
 
 
 def _onnxmint(*words: str) -> None:
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "ONNXMINT_TRIAL_SECONDS": "600"}
     subprocess.run([sys.executable, "-m", "onnxmint", *words], env=environment, check=True, stdout=subprocess.DEVNULL)

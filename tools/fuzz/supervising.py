@@ -18,9 +18,11 @@ from pathlib import Path
 import watching
 from judging import SECONDS, Outcome
 from trial import Kind, Trial
+from waiting import Begun
 
 BATCH = 100  # cases of a worker: what leaks, or is kept from one to the next, does not add up
 _MEMORY = 6 << 30  # bytes of its own that a worker may take, so that a failure does not take the machine
+_LOOK = 1.0  # seconds between two looks at a case that takes long
 _BROKEN, _ERROR = 70, "fuzzer-error.txt"  # exit code and traceback: the fuzzer itself failed
 
 
@@ -35,7 +37,7 @@ def outcomes(kind: Kind, numbers: Sequence[int], *, seed: int, work: Path, until
         done = 0
         for outcome in _batch(kind, left[:BATCH], seed, work, until):
             done += 1
-            if outcome.verdict == "hang" and done <= len(left):
+            if outcome.verdict == "hang":
                 outcome = _again(kind, outcome, seed, work)
             yield outcome
         left = left[done:]
@@ -70,20 +72,20 @@ def _batch(kind: Kind, numbers: Sequence[int], seed: int, work: Path, until: flo
 
 def _listen(told: int, worker: int, limit: float, error: Path) -> Iterator[Outcome]:
     """Yield outcomes as the worker tells them; what it began last and did not end is why it is gone."""
-    began: tuple[int, float] | None = None
+    began: Begun | None = None
     rest = b""
     while True:
-        wait = 60.0 if began is None else max(0.0, began[1] + limit - time.monotonic())
-        if not select.select([told], [], [], wait)[0]:
-            if began is not None:
-                yield Outcome(number=began[0], verdict="hang", what=f"over {limit:g} s", seconds=limit)
-            return
+        if not select.select([told], [], [], _LOOK)[0]:
+            if began is not None and (why := began.hangs(limit)):
+                yield Outcome(number=began.number, verdict="hang", what=why, seconds=began.seconds)
+                return
+            continue
         block = os.read(told, 1 << 16)
         *lines, rest = (rest + block).split(b"\n")
         for line in lines:
             said = json.loads(line)
             if "begin" in said:
-                began = said["begin"], time.monotonic()
+                began = Begun(said["begin"], worker)
             else:
                 began = None
                 yield Outcome(**{**said, "marks": tuple(said["marks"])})
@@ -91,10 +93,10 @@ def _listen(told: int, worker: int, limit: float, error: Path) -> Iterator[Outco
             break
     _, status = os.waitpid(worker, 0)
     if os.WIFEXITED(status) and os.WEXITSTATUS(status) == _BROKEN:
-        raise FuzzerError(f"the fuzzer itself failed at case {began[0] if began else '?'}: {error.read_text()}")
+        raise FuzzerError(f"the fuzzer itself failed at case {began.number if began else '?'}: {error.read_text()}")
     if began is not None:
         how = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"exit code {os.WEXITSTATUS(status)}"
-        yield Outcome(number=began[0], verdict="crash", what=how, seconds=time.monotonic() - began[1])
+        yield Outcome(number=began.number, verdict="crash", what=how, seconds=began.seconds)
 
 
 def _work(kind: Kind, numbers: Sequence[int], seed: int, place: Path, tell: int, until: float) -> None:

@@ -37,7 +37,7 @@ before it begins, so that the one that ends a worker is known. What takes too lo
 | `crash` | the process died by a signal (the process in which models are tried first may: it is there for that) |
 | `defect` | another exception; a message of several lines, with a name over {LETTERS} letters, or that asks to \
 report a foreign file's fault; a library writing to the terminal by itself |
-| `hang` | over {SECONDS:g} s by the clock |
+| `hang` | over {SECONDS:g} s of work of the process and of those that it started, or as long asleep |
 | `memory` | over {MEGABYTES:,} MB at most, our process and the one for trials together |
 | `outside` | a file outside the case's folder is written, or read though nothing named it; seen by Python's audit \
 hook and by files beside the folder, whose time of last access tells of libraries in C++ too |
