@@ -84,7 +84,6 @@ def test_paper_table(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeyp
     assert "Beside them, on the same images: " in out
 
 
-def test_the_readme_is_short_and_names_only_commands_options_and_files_that_exist() -> None:
 @pytest.mark.slow
 def test_score_many(phi_file: Path, tmp_path: Path) -> None:
     pq.write_table(pq.read_table(DEMO / "questioned.parquet").slice(0, 300), tmp_path / "images.parquet")
@@ -96,7 +95,7 @@ def test_score_many(phi_file: Path, tmp_path: Path) -> None:
     assert pq.read_table(tmp_path / "scores.parquet").equals(whole)
 
 
-def test_the_readme_names_only_commands_and_options_that_exist() -> None:
+def test_the_readme_is_short_and_names_only_commands_options_and_files_that_exist() -> None:
     text = (ROOT / "README.md").read_text()
     assert len(text.splitlines()) <= 120
     named = re.findall(r"(?:^    |`|&& )onnxmint ([^\n`]+)", text, flags=re.MULTILINE)
