@@ -17,6 +17,10 @@ class UsageError(OnnxmintError):
     exit_code = 2
 
 
+class UndeclaredError(UsageError):
+    """Nobody says how a model's images are prepared, or several say it differently; labelled known images may tell."""
+
+
 class ModelError(OnnxmintError):
     """An ONNX file (target or auditor) cannot be read, is unsafe, or cannot be audited."""
 

@@ -15,7 +15,10 @@ DeviceKind = Literal["cpu", "cuda"]
 DeviceChoice = Literal["auto", DeviceKind]
 ModuleName = str  # of one of MODULES: an open set, to which a row and a file add
 FalseDiscovery = Literal["bh", "storey"]
+CHECK = "check"
+"""In place of a preprocessing: what fits labelled known images best is taken."""
 PValues = Literal["conservative", "smoothed"]
+Views = Literal[2, 14, 26]
 Guarantee = Literal["each", "average"]
 
 
@@ -77,6 +80,13 @@ MODULES = (
         fitted="each fold",
     ),
     ModuleKind(name="phi", words="is the log-odds of one view", reads="odds", fitted="none"),
+    ModuleKind(
+        name="gap",
+        words="is how far these are above all views', in deviations of those",
+        reads="odds",
+        views=True,
+        fitted="none",
+    ),
     ModuleKind(name="cnn", words="reads the activation map of one --layer", reads="layer", maps_only=True),
     ModuleKind(name="vanilla", words="reads its pooled values", reads="layer"),
 )
@@ -144,9 +154,10 @@ class EvidenceSettings(ImageSettings):
     """How known images are read and shown to the target."""
 
     answer: str | None = None  # output of the target that holds the class scores; None finds it
-    preprocess: str | None = None  # preset, file or folder; None takes what is declared beside the target
+    # preset, file or folder, or "check"; None takes what is declared beside the target, else what check finds
+    preprocess: str | None = None
     classes: Path | None = None  # file that names the classes in the order of the target's outputs
-    views: Literal[2, 14, 26] = 26  # how many views the module `views` sees
+    views: Views = 26  # how many views the module `views` sees
     limit: Annotated[int, Within(low=1)] | None = None  # at most so many members and non-members
 
 
@@ -170,6 +181,11 @@ class EvaluateSettings(EvidenceSettings):
         default_factory=lambda: OfModules(fitted=True).names  # all that learn
     )
     reference: Path | None = None  # folder of reference models
+    epsilon: bool = False  # bound how private training can have been; only where the next one is declared
+    drawn_at_random: bool = False  # every known image became a member by a fair coin of its own
+    delta: Annotated[float, Within(low=0, high=1, below=True)] = 1e-5  # of differential privacy
+    fail_above: tuple[str, ...] = ()  # limits on the leak, each such as "auc=0.60" or "tpr@1%=0.05"
+    repeats: Annotated[int, Within(low=1, high=100)] = 1  # divisions of the known images, each with the next seed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,8 +202,13 @@ class AuditSettings(ImageSettings):
     prior: Annotated[float, Within(low=0, high=1, above=True, below=True)] | None = None
     # share of members that "no evidence" must have been able to notice
     relevant_share: Annotated[float, Within(low=0, high=1, above=True)] = 0.5
+    time: Annotated[float, Within(low=1)] | None = None  # seconds; fewer images and views are shown to end within them
     reference: tuple[Path, ...] = ()  # as in TrainSettings: the same models, shown the questioned images
+    subject: str | None = None  # column or pattern that says whose images they are, or "folder"; each gets an answer
+    subject_first: str | None = None  # the subject that was asked for
     controls: bool = True
+    # judge at most so many different images, drawn by a hash of their content; None judges all
+    sample: Annotated[int, Within(low=1)] | None = None
 
 
 def without_none(hint: Any) -> Any:

@@ -3,6 +3,7 @@
 import os
 import pickle
 import signal
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 # Test processes run side by side: threads within one would only wait for each other. Read when libraries are loaded.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
+# What audits of tests remember of each other is not the user's.
+os.environ["ONNXMINT_STATE"] = str(Path(tempfile.gettempdir()) / f"onnxmint-tests-{os.getpid()}")
 # A job that a shell started in the background ignores Ctrl-C, and so do its children: tests that send it need it heard.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

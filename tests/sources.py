@@ -8,12 +8,14 @@ import numpy as np
 from PIL import Image
 
 from onnxmint.images.entries import EncodedImage, ImageEntry
+from onnxmint.images.passed import PassedOver
 
 
 class InMemory:
     """Encoded images, with labels and groups where they are given."""
 
     classes = None
+    passed_over: tuple[PassedOver, ...] = ()
 
     def __init__(
         self,

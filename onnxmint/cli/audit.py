@@ -5,7 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from onnxmint.cli import places
+from onnxmint.cli.grouped import GroupedCommand
 from onnxmint.cli.options import (
+    Duration,
     batch_option,
     device_option,
     json_option,
@@ -17,7 +20,9 @@ from onnxmint.cli.options import (
     setting,
     settings_of,
 )
+from onnxmint.cli.page import given_words, page_of, page_options
 from onnxmint.errors import UsageError
+from onnxmint.report.names import visible
 from onnxmint.settings import AuditSettings, TrainSettings
 
 if TYPE_CHECKING:
@@ -27,14 +32,15 @@ if TYPE_CHECKING:
 GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
 
 
-@click.command("audit")
+@click.command("audit", cls=GroupedCommand)
 @click.argument("model", type=click.Path(path_type=Path))
-@click.argument("images", metavar="IMAGES")
+@click.argument("images", metavar="IMAGES...", nargs=-1, required=True)
 @click.option("--auditor", "auditor_file", type=click.Path(path_type=Path), help="An auditor of MODEL, from train.")
 @click.option("--members", metavar="SRC", help="Images known to be in the training set, to train an auditor on.")
-@click.option("--nonmembers", metavar="SRC", help="Images known not to be in it.")
-@run_option("onnxmint-run", "report.html, report.json, scores.parquet, auditor.onnx, run.toml")
+@click.option("--nonmembers", metavar="SRC", help="Images known not to be in it; alone where no members are known.")
+@run_option("onnxmint-run", "report.html, answer.txt, report.json, scores.csv, scores.parquet, auditor.onnx, run.toml")
 @overwrite_option
+@page_options
 @setting(AuditSettings, "alpha", help="False-discovery rate among flagged images, and level of the test for the set.")
 @setting(
     AuditSettings, "relevant_share", metavar="S",
@@ -56,8 +62,31 @@ GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
     AuditSettings, "guarantee",
     help="The level of the test holds for each of 95% of auditors, or, with more power, on average over auditors only.",
 )  # fmt: skip
+@click.option(
+    "--time", type=Duration(), metavar="TIME",
+    help="End within a time such as 10m or 2h: as many images and views are taken as fit, and the report says what "
+    "that costs in power.",
+)  # fmt: skip
+@setting(
+    AuditSettings, "subject", metavar="COLUMN|REGEX|folder",
+    help="Column (or, for folders, a pattern on the path) that says whose images they are, or their sub-folders: each "
+    "subject gets an answer, and of those found at most --alpha are expected to be false.",
+)  # fmt: skip
+@setting(AuditSettings, "subject_first", metavar="NAME", help="The subject that was asked for, to be listed first.")
+@setting(
+    AuditSettings, "sample", metavar="N",
+    help="Judge at most N different images, drawn by a hash of their content and --seed; a set's answer needs few.",
+)  # fmt: skip
+@click.option(
+    "--no-record", is_flag=True,
+    help="Neither look up nor keep, in your own state folder and as hashes, what was tried with this evidence.",
+)  # fmt: skip
 @click.option("--per-class", is_flag=True, help="P-values against non-members of the same class (100 or more of them).")
-@click.option("--gate", is_flag=True, help="Exit 3 when members are found and 4 when inconclusive, for use in CI.")
+@click.option(
+    "--gate", is_flag=True,
+    help="Exit 3 when IMAGES hold members and 4 when inconclusive: gates whether these images were trained on. Whether "
+    "the model leaks too much is asked of evaluate --fail-above.",
+)  # fmt: skip
 @module_options
 @device_option
 @batch_option
@@ -65,36 +94,52 @@ GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
 @quiet_option
 @json_option
 @click.pass_context
-def audit_command(ctx: click.Context, /, model: Path, images: str, **options: Any) -> None:
+def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], **options: Any) -> None:
     """Say which of IMAGES the classifier MODEL was trained on, with error rates.
 
     Needs an auditor of MODEL (--auditor), or known members and known non-members to train one on (--members,
     --nonmembers): no score has a meaning by itself. IMAGES and SRC are a folder, a Parquet file or folder, a CSV
-    of path,label, or WebDataset .tar shards.
+    of path,label, or WebDataset .tar shards; IMAGES also image files, and several places as one set.
+
+    Where no members are known, --nonmembers alone will do: the score is then fixed in advance, so members can be
+    found, but never excluded, and nothing is known of their share.
 
     \b
     Examples:
       onnxmint audit model.onnx suspects/ --members train/ --nonmembers heldout/ \\
           --preprocess imagenet -o run
       onnxmint audit model.onnx more/ --auditor run/auditor.onnx -o run2
+      onnxmint audit model.onnx my-art/ --nonmembers later/ --preprocess imagenet
 
     \b
     Exit status: 0 done, 1 failed, 2 wrong usage;
     with --gate also 3 members found, 4 inconclusive.
     """
+    asked = _asked(ctx, model, images, options)
+    if asked is None:
+        ctx.exit(UsageError.exit_code)
     from rich.console import Console
 
+    from onnxmint.cli.ahead import telling
     from onnxmint.cli.outputs import inputs_of, results_folder
     from onnxmint.cli.progress import stage_on_stderr
     from onnxmint.report.files import run_files
     from onnxmint.report.terminal import print_summary
+    from onnxmint.report.tries import remembered
     from onnxmint.results.audit import AUDIT
     from onnxmint.workflows.auditing import Known, audit
+    from onnxmint.workflows.picturing import picture
+    from onnxmint.writing.tries import tries_file
 
     output, overwrite = options.pop("output"), options.pop("overwrite")
     as_json, gate = options.pop("as_json"), options.pop("gate")
-    stage = stage_on_stderr(silent=options.pop("quiet"))
-    settings, known = settings_of(AuditSettings, options), _known(ctx, options)
+    words, thumbnails, paths = given_words(options), options.pop("thumbnails"), options.pop("paths")
+    shown = page_of(words)
+    tries = None if options.pop("no_record") else tries_file()
+    silent = options.pop("quiet")
+    stage = stage_on_stderr(silent=silent)
+    settings, known = settings_of(AuditSettings, options), _known(options)
+    images = asked.images
     inputs, keeps, kept = inputs_of(model, options | {"images": images}), isinstance(known, Known), list["Auditor"]()
     with results_folder(output, "onnxmint-run", overwrite=overwrite, inputs=inputs, keeps=keeps) as folder:
 
@@ -102,41 +147,69 @@ def audit_command(ctx: click.Context, /, model: Path, images: str, **options: An
             folder.keep("auditor.onnx", auditor.model)
             kept.append(auditor)
 
-        result = audit(model, images, known, settings=settings, stage=stage, keep=keep)
+        before = telling(stage, settings.time) if not silent else None
+        found = audit(model, images, known, settings=settings, stage=stage, keep=keep, before=before)
+        result = remembered(found, tries)
         auditor = kept[0] if isinstance(known, Known) else known
-        words = _words(model, images, options | {"output": folder.place})
-        files = folder.finish(run_files(result, run_settings=words, auditor=auditor.model))
+        if thumbnails:
+            shown = page_of(words, picture(images, result.scores))
+        said = _words(model, images, options | {"output": folder.place})
+        files = folder.finish(run_files(result, run_settings=said, auditor=auditor.model, shown=shown, paths=paths))
     if as_json:
         click.echo(AUDIT.write(result))
     else:
-        print_summary(result, Console(), files=files)
+        print_summary(result, Console(), files=files, words=shown.language)
     ctx.exit(GATE[result.verdict.kind] if gate else 0)
 
 
-def _require_evidence(options: dict[str, Any]) -> None:
-    """Explain what is missing when there is neither an auditor nor evidence."""
-    given, members, nonmembers = options["auditor_file"], options["members"], options["nonmembers"]
-    if given is not None:
-        if members or nonmembers:
-            raise UsageError("give either --auditor or --members with --nonmembers: an auditor is already trained")
-        return
-    names = {"--members": members, "--nonmembers": nonmembers}
-    missing = " and ".join(name for name, place in names.items() if not place)
-    if missing:
-        raise UsageError(
-            f"{missing} missing (or --auditor): a score means something only next to the scores of images known to be "
-            "in the training set and images known not to be; a few hundred of each will do"
-        )
+def _asked(ctx: click.Context, model: Path, images: tuple[str, ...], options: dict[str, Any]) -> places.Asked | None:
+    """Judge the words before anything heavy is imported, and say what was taken for what.
+
+    Returns:
+        What is asked, None where something is missing and what can be done was said.
+    """
+    auditor, members, nonmembers = options["auditor_file"], options["members"], options["nonmembers"]
+    if auditor is not None and (members or nonmembers):
+        raise UsageError("give either --auditor or --members with --nonmembers: an auditor is already trained")
+    if auditor is not None:
+        _refuse_training_options(ctx)
+    places.require_model(model, images)
+    places.require_places(images, "IMAGES")
+    places.require_places([place for place in (members, nonmembers) if place], "known images")
+    complete = auditor is not None or bool(members and nonmembers)
+    asked = places.settle(images, members, nonmembers, complete=complete)
+    if not options["quiet"]:
+        click.echo(visible(asked.found or f"reading {model} and {', '.join(images)}"), err=True)
+    if not complete:
+        places.require_questioned(asked, images[0], model)
+    if auditor is not None or asked.nonmembers:
+        options |= {"members": asked.members, "nonmembers": asked.nonmembers}
+        return asked
+    _say_what_is_missing(model, asked)
+    return None
 
 
-def _known(ctx: click.Context, options: dict[str, Any]) -> "Auditor | Known":
+def _say_what_is_missing(model: Path, asked: places.Asked) -> None:
+    """Explain what an audit needs beside the questioned images, and what to do without it."""
+    from onnxmint.cli.ways import ways_on
+
+    missing = "--nonmembers" if asked.members else "--members and --nonmembers"
+    reason = (
+        "a score means something only next to the scores of images known to be in the training set and images known "
+        "not to be; a few hundred of each will do. Where no members are known, --nonmembers alone can tell whether the "
+        "images stand out"
+    )
+    click.echo(f"Error: {missing} missing (or --auditor): {reason}\n", err=True)
+    for line in ways_on(model, asked.images).split("\n"):
+        click.echo(visible(line), err=True)
+
+
+def _known(options: dict[str, Any]) -> "Auditor | Known":
     """Return the auditor that was given, or the known images to train one on."""
     from onnxmint.mint.auditor import load_auditor
     from onnxmint.workflows.auditing import Known
 
-    _require_evidence(options)
     if options["auditor_file"] is not None:
-        _refuse_training_options(ctx)
         auditor = load_auditor(options["auditor_file"])
         if auditor.method.labels and not options["labels"]:
             raise UsageError(
@@ -157,10 +230,10 @@ def _refuse_training_options(ctx: click.Context) -> None:
             raise UsageError(f"--{option} is fixed in the auditor file; leave it out, or train another auditor")
 
 
-def _words(model: Path, images: str, options: dict[str, Any]) -> dict[str, Any]:
+def _words(model: Path, images: tuple[str, ...], options: dict[str, Any]) -> dict[str, Any]:
     """Return the command's words for run.toml, less what was not given, and the folder that its paths start from."""
     kept = {name: _plain(value) for name, value in options.items()}
-    return {"folder": str(Path.cwd()), "model": str(model), "images": images} | {
+    return {"folder": str(Path.cwd()), "model": str(model), "images": _plain(images)} | {
         name: value for name, value in kept.items() if value not in (None, [])
     }
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from onnxmint.cli.grouped import GroupedCommand
 from onnxmint.cli.options import (
     PREPROCESS,
     answer_option,
@@ -23,11 +24,14 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from onnxmint.results.check import CheckResult, VariantResult
+    from onnxmint.writing.inputs import Inputs
+
+_LACKING = {"file": "no preparation fits", "classes_file": "the labels do not show the order of all classes"}
 
 
-@click.command("check")
+@click.command("check", cls=GroupedCommand)
 @click.argument("model", type=click.Path(path_type=Path))
-@click.argument("images", metavar="SRC")
+@click.argument("images", metavar="SRC...", nargs=-1, required=True)
 @click.option(
     "--preprocess", metavar="PRESET|FILE",
     help=f"What you mean to declare: {PREPROCESS}. It is tried and judged.",
@@ -42,6 +46,10 @@ if TYPE_CHECKING:
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
     help="Write what fits best as a TOML file for --preprocess.",
 )  # fmt: skip
+@click.option(
+    "--write-classes", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    help="Write the class names in the order of the model's outputs, as the labels show it, for --classes.",
+)  # fmt: skip
 @overwrite_option
 @labels_option
 @device_option
@@ -49,13 +57,13 @@ if TYPE_CHECKING:
 @seed_option
 @quiet_option
 @json_option
-def check_command(model: Path, images: str, output: Path | None, overwrite: bool, **options: Any) -> None:
+def check_command(model: Path, images: tuple[str, ...], overwrite: bool, **options: Any) -> None:
     """Try the known preprocessings of MODEL on some images of SRC and rank them.
 
     An audit with other pixels than the model was trained on finds nothing. This command shows the model a sample
     under every preset, red first and blue first, under what is declared beside the model or in its metadata, and
     under other ways to resize where images need it. With labels the accuracy decides, and labels that number the
-    classes differently from the model are recognised.
+    classes differently from the model are recognised: --write-classes writes the order that --classes takes.
 
     \b
     Example:
@@ -69,35 +77,51 @@ def check_command(model: Path, images: str, output: Path | None, overwrite: bool
     from onnxmint.results.check import CHECK
     from onnxmint.settings import EvidenceSettings
     from onnxmint.workflows.checking import check
-    from onnxmint.writing.inputs import require_free
+    from onnxmint.writing.files import atomic_write
 
     as_json, stage = options.pop("as_json"), stage_on_stderr(silent=options.pop("quiet"))
     sample = options.pop("sample")
-    if output is not None:
-        require_free(output, inputs=inputs_of(model, options | {"images": images}), overwrite=overwrite)
+    wanted = {"file": options.pop("output"), "classes_file": options.pop("write_classes")}
+    _require_free([one for one in wanted.values() if one], inputs_of(model, options | {"images": images}), overwrite)
     settings = EvidenceSettings(**options)
     found = check(model, images, settings=settings, sample=sample, stage=stage)
-    written = output is not None and _write(found, output, overwrite=overwrite)
+    files = {output: content for key, output in wanted.items() if output and (content := _content(found, key, output))}
+    for output, content in files.items():
+        atomic_write(output, content.encode(), overwrite=overwrite)
     if as_json:
-        facts = CHECK.facts(found) | {"file": str(output) if written else None}
-        click.echo(json.dumps(facts, indent=1, allow_nan=False))
+        facts = {key: str(output) if output in files else None for key, output in wanted.items()}
+        click.echo(json.dumps(CHECK.facts(found) | facts, indent=1, allow_nan=False))
         return
     _print(found, Console())
-    if output is not None:
-        click.echo(visible(str(output) if written else f"{output} was not written: no preparation fits"))
+    for key, output in wanted.items():
+        if output is not None:
+            click.echo(visible(str(output) if output in files else f"{output} was not written: {_LACKING[key]}"))
 
 
-def _write(found: "CheckResult", output: Path, *, overwrite: bool) -> bool:
-    """Write the preparation that fits best, and return whether one fits."""
+def _require_free(outputs: list[Path], inputs: "Inputs", overwrite: bool) -> None:
+    """Refuse files that may not be written, before the long work starts."""
+    from onnxmint.errors import UsageError
+    from onnxmint.writing.inputs import require_free
+
+    for output in outputs:
+        require_free(output, inputs=inputs, overwrite=overwrite)
+    if len({output.absolute() for output in outputs}) < len(outputs):
+        raise UsageError(f"-o and --write-classes are both {outputs[0]}; choose another name for one")
+
+
+def _content(found: "CheckResult", key: str, output: Path) -> str | None:
+    """Return the text of a file, None where there is nothing to write."""
     from onnxmint.errors import ModelError
-    from onnxmint.writing.files import atomic_write
+    from onnxmint.images.classes import names_file
 
     best = found.best
     if best.skipped is not None:
         raise ModelError(f"no preparation gave an answer ({best.skipped}), so {output} was not written")
-    if found.fits:
-        atomic_write(output, _toml(found).encode(), overwrite=overwrite)
-    return found.fits
+    if key == "classes_file":
+        order = found.order
+        as_json = output.suffix.lower() == ".json"
+        return None if order is None else names_file(order, found.classes, as_json=as_json)
+    return _toml(found) if found.fits else None
 
 
 def _toml(found: "CheckResult") -> str:

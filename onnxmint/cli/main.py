@@ -29,6 +29,8 @@ COMMANDS = {
     "audit": ("onnxmint.cli.audit", "audit_command", "Say which images a model was trained on, with error rates."),
     "evaluate": ("onnxmint.cli.evaluate", "evaluate_command", "Compare all methods on held-out known images."),
     "report": ("onnxmint.cli.report", "report_command", "Render the report of a finished audit again."),
+    "help": ("onnxmint.cli.help", "help_command", "Explain a topic: preprocessing, sources, verdicts, ..."),
+    "completion": ("onnxmint.cli.completion", "completion_command", "Print what makes a shell complete commands."),
 }
 
 
@@ -59,7 +61,7 @@ class LazyGroup(click.Group):
     epilog="Start with: onnxmint demo",
 )
 @click.option("--debug", is_flag=True, help="Show the traceback of a defect.")
-@click.version_option(__version__, prog_name="onnxmint")
+@click.version_option(__version__, "-V", "--version", prog_name="onnxmint")
 def cli(debug: bool) -> None:
     """Ask an ONNX image classifier which images it was trained on."""
 

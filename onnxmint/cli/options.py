@@ -1,5 +1,6 @@
 """Options that several commands share, and how options are read off settings: one named as a field is that field."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
@@ -18,6 +19,7 @@ from onnxmint.settings import (
 )
 
 Command = Callable[..., Any]
+_SECONDS = {"s": 1, "m": 60, "min": 60, "": 60, "h": 3600}
 Settings = TypeVar("Settings", bound=ImageSettings)
 
 
@@ -66,6 +68,19 @@ class _Numbers(click.Choice):  # type: ignore[type-arg]  # generic from click 8.
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return the number."""
         return int(super().convert(str(value), param, ctx))
+
+
+class Duration(click.ParamType):  # type: ignore[type-arg, unused-ignore]  # generic from click 8.2 on
+    """A time in seconds, minutes or hours: 90s, 10m, 1.5h, or a number of minutes."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the seconds."""
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|min|h|)", str(value).strip().lower())
+        if found is None or not float(found[1]):
+            self.fail(f"{value!r} is no time; write for example 10m, 90s or 2h", param, ctx)
+        return float(found[1]) * _SECONDS[found[2]]
 
 
 def turned_off(field: str, words: str, help: str) -> Callable[[Command], Command]:
@@ -117,7 +132,7 @@ _KNOWN_IMAGES = (
         "preprocess",
         metavar="PRESET|FILE",
         help=f"How the target's images are prepared: {PREPROCESS}. Without it, what is declared beside the model or in "
-        "its metadata is taken, and the report says so.",
+        "its metadata is taken, else (or with check) what fits labelled known members best, and the report says so.",
     ),
     setting(
         EvidenceSettings,
@@ -136,7 +151,8 @@ _KNOWN_IMAGES = (
         EvidenceSettings,
         "limit",
         metavar="N",
-        help="Use at most N members and N non-members, drawn at random with --seed.",
+        help="Use at most N members and N non-members, drawn at random with --seed; the others are known all the same: "
+        "none of them is questioned.",
     ),
 )
 _MODULE = (

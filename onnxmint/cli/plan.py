@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 @click.command("plan")
 @click.argument("auditor", type=click.Path(path_type=Path), required=False)
 @click.option(
-    "--auc", type=click.FloatRange(0.5, 1, min_open=True, max_open=True), help="Expected AUC, without an auditor."
+    "--auc",
+    type=click.FloatRange(0.5, 1, min_open=True, max_open=True),
+    help="Expected AUC among images that the model is equally sure of, without an auditor; that of all is higher.",
 )
 @click.option(
     "--share", type=click.FloatRange(0, 1, min_open=True), default=0.5, show_default=True, metavar="S",

@@ -43,6 +43,7 @@ def set_up(*, debug: bool) -> None:
     if not debug and not sys.warnoptions:
         warnings.simplefilter("ignore")
         logging.getLogger().addHandler(logging.NullHandler())  # without one, Python prints what libraries warn of
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # what it has against an image is a reason of ours, or none
     with contextlib.suppress(OSError):  # of no folder for temporary files the one who needs it speaks
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", tempfile.gettempdir())  # PyTorch makes it, and leaves it empty
     # Below the number of cores joblib takes its word, and does not run lscpu to count them.

@@ -1,36 +1,37 @@
-"""onnxmint report: render a finished run again."""
+"""onnxmint report: render a finished run again, in another language or under another title if wanted."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from onnxmint.cli.options import json_option
+from onnxmint.cli.page import given_words, word_options
 
 
 @click.command("report")
 @click.argument("run", type=click.Path(path_type=Path), metavar="RUN")
+@word_options
 @json_option
-def report_command(run: Path, as_json: bool) -> None:
-    """Render report.html of the folder RUN again from its report.json and scores.parquet.
+def report_command(run: Path, as_json: bool, **options: Any) -> None:
+    """Render report.html and answer.txt of the folder RUN again from its other files.
 
     \b
-    Example:
+    Examples:
       onnxmint report run
+      onnxmint report run --language de --case 2026-114
     """
-    from onnxmint.report.files import load_run
-    from onnxmint.report.html import render_html
+    from onnxmint.report.again import render_again
     from onnxmint.report.names import visible
     from onnxmint.results.audit import AUDIT
-    from onnxmint.writing.files import atomic_write
     from onnxmint.writing.folders import clear_beside
     from onnxmint.writing.leftovers import clear
 
     clear_beside(run.absolute().parent)
     clear(run)
-    result = load_run(run)
-    page = run / "report.html"
-    atomic_write(page, render_html(result).encode())
+    result, files = render_again(run, given_words(options))
     if as_json:
         click.echo(AUDIT.write(result))
     else:
-        click.echo(visible(str(page)))
+        for file in files:
+            click.echo(visible(str(file)))

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from onnxmint.cli.grouped import GroupedCommand
 from onnxmint.cli.options import (
     batch_option,
     device_option,
@@ -15,10 +16,11 @@ from onnxmint.cli.options import (
     seed_option,
     settings_of,
 )
+from onnxmint.cli.places import require_model, require_places
 from onnxmint.settings import TrainSettings
 
 
-@click.command("train")
+@click.command("train", cls=GroupedCommand)
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--members", required=True, metavar="SRC", help="Images known to be in the training set.")
 @click.option("--nonmembers", required=True, metavar="SRC", help="Images known not to be in it.")
@@ -48,6 +50,8 @@ def train_command(model: Path, output: Path, overwrite: bool, **options: Any) ->
       onnxmint train model.onnx --members train/ --nonmembers heldout/ \\
           --preprocess imagenet -o auditor.onnx
     """
+    require_model(model, (options["members"], options["nonmembers"]))
+    require_places((options["members"], options["nonmembers"]), "known images")
     from rich.console import Console
 
     from onnxmint.cli.outputs import inputs_of

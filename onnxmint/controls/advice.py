@@ -106,7 +106,8 @@ def _measure_of(tried: Sequence[Tried], classes: int, rng: np.random.Generator) 
 
 def advised(found: CheckResult) -> CheckResult:
     """Return a check with what to make of it filled in: whether anything fits, what else may, and sentences."""
-    found = replace(found, fits=_fits(found))
+    fits = _fits(found)
+    found = replace(found, fits=fits, order=found.order if fits else None)
     found = replace(found, rivals=_rivals(found))
     return replace(found, advice=_advice(found))
 
@@ -132,7 +133,7 @@ def _advice(found: CheckResult) -> str:
     if found.ranked_by == "score":
         words = [_by_score(found)]
     elif found.renumbering is not None:
-        words = [_renumbered(found.renumbering, best), _fit(found)]
+        words = [_renumbered(found, found.renumbering, best), _fit(found)]
     elif not found.fits:
         words = [_none_fits(found)]
     else:
@@ -194,15 +195,19 @@ def _none_fits(found: CheckResult) -> str:
     return text
 
 
-def _renumbered(numbers: Renumbering, best: VariantResult) -> str:
+def _renumbered(found: CheckResult, numbers: Renumbering, best: VariantResult) -> str:
     right = f"numbered differently from the model's outputs: {numbers.accuracy:.1%} are right instead of"
     text = f"The labels are {right} {best.accuracy or 0.0:.1%} with"
     if numbers.shift is not None:
-        return f"{text} {abs(numbers.shift)} {'added to' if numbers.shift > 0 else 'taken from'} every label."
-    if len(numbers.pairs) > _FEW_CLASSES:
-        return f"{text} another class order; --json lists it as renumbering (label, output)."
-    pairs = ", ".join(f"{label} is {output}" for label, output in numbers.pairs)
-    return f"{text} this class order (label is output): {pairs}."
+        text += f" {abs(numbers.shift)} {'added to' if numbers.shift > 0 else 'taken from'} every label."
+    elif len(numbers.pairs) > _FEW_CLASSES:
+        text += " another class order; --json lists it as renumbering (label, output)."
+    else:
+        pairs = ", ".join(f"{label} is {output}" for label, output in numbers.pairs)
+        text += f" this class order (label is output): {pairs}."
+    if found.order is None:
+        return f"{text} It is not known of every class: try more images, with a larger --sample."
+    return f"{text} onnxmint check --write-classes FILE writes that order, for --classes."
 
 
 def _by_score(found: CheckResult) -> str:

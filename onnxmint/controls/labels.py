@@ -135,11 +135,15 @@ def _words(facts: LabelFacts) -> str:
             f"{facts.less:.2g}. Membership cannot explain that: labels are wrong or number the classes otherwise, or "
             "the images are harder or were changed, and members among them would go unnoticed."
         )
-    seen = f"{said}, known members {_rate(facts.members)}, known non-members {_rate(facts.nonmembers)}."
+    members = f"known members {_rate(facts.members)}, " if facts.members.images else ""
+    seen = f"{said}, {members}known non-members {_rate(facts.nonmembers)}."
     own = (
         "labels that the model itself had given would have been seen"
         if facts.own_seen
         else "labels that the model itself had given would not have been seen, as it is right on nearly all members"
+        if facts.members.images
+        else "no members are known, whose labels those that the model itself had given would look like: only the test "
+        "without labels tells the two apart"
     )
     if _passed(facts) is None:
         return f"Could not look: {seen} So few images would not even show labels of which half are wrong; {own}."

@@ -19,6 +19,7 @@ from onnxmint.results.facts import Control
 OfEvidence = Callable[[Seen, np.random.Generator], Control]
 OfQuestion = Callable[[Control | None, SeenQuestioned, np.random.Generator], Control]
 _OFF = "Not run: switched off with --no-controls."
+_NOBODY = "Not run: it compares known members with known non-members, and no members are known."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,7 @@ class Row:
         of_evidence: judges what is known of the evidence; None where it needs questioned images.
         of_question: judges the questioned images too, given what was found before; None where it does not need them.
         needs_module: whether it compares with a fitted module.
+        needs_members: whether it compares known members with known non-members.
         stops: whether no verdict is reached when it fails.
         hides: whether members could go unnoticed when it fails.
         optional: whether --no-controls leaves it out.
@@ -39,6 +41,7 @@ class Row:
     of_evidence: OfEvidence | None = None
     of_question: OfQuestion | None = None
     needs_module: bool = False
+    needs_members: bool = False
     stops: bool = False
     hides: bool = False
     optional: bool = True
@@ -52,9 +55,9 @@ PANEL = (
         needs_module=True,
         stops=True,
     ),
-    Row(name="placebo", of_evidence=placebo_control, needs_module=True, stops=True),
-    Row(name="files", of_evidence=files_control, stops=True),
-    Row(name="pixels", of_evidence=pixels_control, stops=True),
+    Row(name="placebo", of_evidence=placebo_control, needs_module=True, needs_members=True, stops=True),
+    Row(name="files", of_evidence=files_control, needs_members=True, stops=True),
+    Row(name="pixels", of_evidence=pixels_control, needs_members=True, stops=True),
     Row(name="duplicates", of_evidence=duplicates_control, optional=False),
     Row(name="exchangeability", of_question=exchangeability_control, stops=True),
     Row(name="labels", of_question=question_the_labels, stops=True, optional=False),
@@ -76,7 +79,12 @@ def control_evidence(seen: Seen, rng: np.random.Generator, *, wanted: bool) -> t
     for row in PANEL:
         if row.of_evidence is None or (row.needs_module and seen.target is None):
             continue
-        found.append(_off(row) if row.optional and not wanted else row.of_evidence(seen, rng))
+        if row.optional and not wanted:
+            found.append(Control(name=row.name, passed=None, text=_OFF))
+        elif row.needs_members and seen.evidence.table.alone:
+            found.append(Control(name=row.name, passed=None, text=_NOBODY))
+        else:
+            found.append(row.of_evidence(seen, rng))
     return _marked(found)
 
 
@@ -99,12 +107,8 @@ def control_question(
         elif wanted or not row.optional:
             found.append(row.of_question(had, asked, rng))
         else:
-            found.append(had or _off(row))
+            found.append(had or Control(name=row.name, passed=None, text=_OFF))
     return _marked([control for control in found if control is not None])
-
-
-def _off(row: Row) -> Control:
-    return Control(name=row.name, passed=None, text=_OFF)
 
 
 def _marked(controls: Sequence[Control]) -> tuple[Control, ...]:

@@ -32,11 +32,17 @@ def plausibility_control(seen: Seen, _: np.random.Generator) -> Control:
 
 
 def is_implausible(facts: EvidenceFacts, classes: int | None) -> bool:
-    """Return whether the target does so badly on its own training images that they cannot be prepared right."""
+    """Return whether the target does so badly on known images that they cannot be prepared right.
+
+    On its own training images where such are known.
+    """
     few = _TIMES_CHANCE / classes if classes else 0.0
     if facts.accuracy_members is not None:
         return facts.accuracy_members < max(_UNSURE, few)
-    return facts.confidence_members is not None and facts.confidence_members < few
+    if not facts.members and facts.accuracy_nonmembers is not None:  # which a trained model may well get wrong
+        return facts.accuracy_nonmembers < few
+    sure = facts.confidence_members if facts.members else facts.confidence_nonmembers
+    return sure is not None and sure < few
 
 
 def _numbers(facts: EvidenceFacts) -> str:
@@ -46,6 +52,10 @@ def _numbers(facts: EvidenceFacts) -> str:
             f"right on {facts.accuracy_members:.1%} of the known members and {facts.accuracy_nonmembers:.1%} of the "
             "non-members"
         )
+    elif facts.accuracy_nonmembers is not None:
+        said.append(f"right on {facts.accuracy_nonmembers:.1%} of the known non-members")
     if facts.confidence_members is not None and facts.confidence_nonmembers is not None:
         said.append(f"{facts.confidence_members:.1%} and {facts.confidence_nonmembers:.1%} sure on average")
+    elif facts.confidence_nonmembers is not None:
+        said.append(f"{facts.confidence_nonmembers:.1%} sure on average")
     return f"The model is {', '.join(said)}" if said else "Nothing is known of the model's accuracy and confidence"

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.controls.advice import Tried, advised, measure, ranked
+from onnxmint.controls.class_order import class_order
 from onnxmint.cores import usable_cores
 from onnxmint.engine.observations import Engine
 from onnxmint.engine.probe import ANSWER, expose
@@ -22,6 +23,8 @@ from onnxmint.graph.load import TargetModel
 from onnxmint.images.chosen import Decoded, Images
 from onnxmint.images.entries import EncodedImage, ImageSource, size_of
 from onnxmint.images.flight import in_order
+from onnxmint.images.labels import FAULTY
+from onnxmint.images.passed import why_fewer
 from onnxmint.images.pillow import Stored, stored
 from onnxmint.preprocess.declaring import Declarations, declarations, resolved_for
 from onnxmint.preprocess.decoding import decode, final_size
@@ -83,26 +86,13 @@ def check_source(
     trial = _Trial(target, source, settings, sample, engine)
     said = declarations(settings.preprocess, target)
     declared, classes = said.meant, target.answer.classes
-    scalings = _scalings(said, target)
-    tried = trial.run(scalings, "trying scalings")
-    if trial.turned:
-        scalings = (*scalings, *(other for one in scalings for other in variants_of_orientation(one)))
-        tried += trial.run(scalings, "trying orientations")
-        best_way = ranked(tried, classes, trial.rng)[0][0].variant
-        scalings = tuple(one for one in scalings if one.spec.orientation == best_way.spec.orientation)
-    if (size := trial.needs_resizing()) is not None:
-        likely = [row.variant for row in ranked(tried, classes, trial.rng)[0][:_RESIZED]]
-        tried += trial.run(_resizings(likely, size), "trying ways to resize")
-        best_way = ranked(tried, classes, trial.rng)[0][0].variant
-        again = [other for other in _resizings(scalings, size) if other.same_geometry(best_way)]
-        tried += trial.run(again, "trying scalings again")
-        best_way = ranked(tried, classes, trial.rng)[0][0].variant
-        tried += trial.run(variants_of_filtering(best_way), "trying filters")
-    rows, ranked_by = ranked(tried, classes, trial.rng)
+    rows, ranked_by = ranked(_tried(trial, said, target), classes, trial.rng)
     best = rows[0]
-    numbers = None
-    if ranked_by == "best_permutation_accuracy" and best.labels is not None:
+    numbers = order = None
+    if best.labels is not None and ranked_by == "best_permutation_accuracy":
         numbers = best_renumbering(best.labels, best.predicted, classes)
+    if best.labels is not None and ranked_by != "score":
+        order = class_order(source, numbers, best.labels, best.predicted, classes)
     key = None if declared is None else trial.key(declared)
     found = CheckResult(
         model=str(target.path),
@@ -117,12 +107,33 @@ def check_source(
         advice="",
         variants=tuple(row.result for row in rows),
         renumbering=numbers,
+        order=order,
         raw=target.input.raw,
         outside=label_without_output(best.labels, classes),
         enough=best.labels is None or enough_for_any(best.labels),
-        notes=said.notes,
+        notes=(*said.notes, *trial.said()),
     )
     return advised(found)
+
+
+def _tried(trial: "_Trial", said: Declarations, target: TargetModel) -> list[Tried]:
+    """Return what the target says of the sample under every preparation that is worth trying."""
+    classes, scalings = target.answer.classes, _scalings(said, target)
+    tried = trial.run(scalings, "trying scalings")
+    if trial.turned:
+        scalings = (*scalings, *(other for one in scalings for other in variants_of_orientation(one)))
+        tried += trial.run(scalings, "trying orientations")
+        best_way = ranked(tried, classes, trial.rng)[0][0].variant
+        scalings = tuple(one for one in scalings if one.spec.orientation == best_way.spec.orientation)
+    if (size := trial.needs_resizing()) is not None:
+        likely = [row.variant for row in ranked(tried, classes, trial.rng)[0][:_RESIZED]]
+        tried += trial.run(_resizings(likely, size), "trying ways to resize")
+        best_way = ranked(tried, classes, trial.rng)[0][0].variant
+        again = [other for other in _resizings(scalings, size) if other.same_geometry(best_way)]
+        tried += trial.run(again, "trying scalings again")
+        best_way = ranked(tried, classes, trial.rng)[0][0].variant
+        tried += trial.run(variants_of_filtering(best_way), "trying filters")
+    return tried
 
 
 class _Trial:
@@ -143,6 +154,7 @@ class _Trial:
         self.entries = [entries[number] for number in np.sort(drawn)]
         self.labels = labels_of(self.entries) if settings.labels else None
         self.unreadable: list[Skipped] = []
+        self.odd: set[int] = set()  # images of which the target gives NaN under some variant
         self.turned = False  # whether an image of the sample says that it is to be shown turned
         self._decoded: list[_Pixels] = []
         self._place: dict[PreprocessSpec, int] = {}
@@ -159,6 +171,16 @@ class _Trial:
             return []
         with self.engine.stage(name, len(new)) as advance:
             return [self._try(variant, advance) for variant in new]
+
+    def said(self) -> tuple[str, ...]:
+        """Return a sentence on images that were left out of rows, none where none was."""
+        if not self.odd:
+            return ()
+        first = next(entry.path for entry in self.entries if entry.index in self.odd)
+        return (
+            f"{len(self.odd):,} of the images were left out of some rows: the model gives NaN or infinity of them (for "
+            f"example {first}).",
+        )
 
     def key(self, variant: Variant) -> object:
         """Return what makes a variant: the pixels it starts from, and what is done to them."""
@@ -209,8 +231,8 @@ class _Trial:
                 advance(1)
         if not pixels:
             raise ImagesError(
-                f"none of the {len(self.entries)} images drawn from {self.source.location} could be read; the first: "
-                f"{skipped[0].path} {skipped[0].reason}"
+                f"none of the {len(self.entries)} images drawn from {self.source.location} could be read"
+                f"{why_fewer(self.source, skipped, none=True)}"
             )
         self.unreadable = self.unreadable or skipped
         return _Pixels(index=np.array(index, np.int64), pixels=np.stack(pixels), sizes=frozenset(sizes))
@@ -223,11 +245,15 @@ class _Trial:
         count = len(decoded.index)
         images = Images(parts=(Decoded(pixels=decoded.pixels, row=np.arange(count), label=None),), count=count)
         seen = self.engine.observe(exposed.probe(batch_size=self.batch_size), images, name=f"as {variant.name}")
-        answer = seen.columns[ANSWER]
+        answer, index = seen.columns[ANSWER], decoded.index
+        odd = np.logical_not(np.isfinite(answer).all(axis=1))
+        if 0 < odd.sum() <= max(1, FAULTY * count):
+            self.odd.update(index[odd].tolist())
+            answer, index = answer[~odd], index[~odd]
         labels = None
         if self.labels is not None:
             row_of = {entry.index: row for row, entry in enumerate(self.entries)}
-            labels = self.labels[[row_of[index] for index in decoded.index.tolist()]]
+            labels = self.labels[[row_of[number] for number in index.tolist()]]
         advance(1)
         return Tried(
             variant=variant,

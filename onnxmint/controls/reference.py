@@ -21,6 +21,8 @@ def reference_control(seen: Seen, _: np.random.Generator) -> Control:
     found, target = seen.difficulty, seen.target
     if target is None or not isinstance(found, Difficulty):
         return _not_possible(found.why if isinstance(found, Missing) else "no module was fitted")
+    if target.table.alone:
+        return _to_be_asked(found, labels=target.table.labels is not None)
     table, score = target.table, target.score
     easy = auc_of(_units(found.score, found.fold, table, np.isfinite(found.score)), SHARED)
     both = np.isfinite(found.score) & np.isfinite(score)
@@ -51,6 +53,16 @@ def _not_possible(why: str) -> Control:
         name="reference",
         passed=None,
         text=f"Not run: no --reference was given, and {why}. A difference in difficulty was not excluded.",
+    )
+
+
+def _to_be_asked(found: Difficulty, *, labels: bool) -> Control:
+    """Return the control where no members are known, so that only questioned images can be compared."""
+    return Control(
+        name="reference",
+        passed=None,
+        text=f"Models not trained on the known non-members ({found.words}) say whether questioned images are easier.",
+        difficulty=DifficultyFacts(by=found.words, learned=found.learned, labels=labels, before=None, after=None),
     )
 
 
@@ -115,7 +127,9 @@ def question_the_reference(control: Control | None, asked: SeenQuestioned, _: np
         )
         passed: bool | None = False
     else:
-        text, passed = f"Nor are questioned images easier ({numbers(auc, SHARED)}).", control.passed
+        alone = control.difficulty is not None and control.difficulty.before is None
+        start = "They were not found to be" if alone else "Nor are questioned images"
+        text, passed = f"{start} easier ({numbers(auc, SHARED)}).", True if alone else control.passed
     difficulty = None if control.difficulty is None else replace(control.difficulty, questioned=auc)
     return replace(control, passed=passed, text=f"{control.text} {text}", difficulty=difficulty)
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from onnxmint.engine.observations import Observations
 from onnxmint.engine.probe import Probe
@@ -21,8 +22,11 @@ from onnxmint.images import flight
 from onnxmint.images.chosen import Decoded, Images, Part
 from onnxmint.images.entries import size_of
 from onnxmint.images.flight import in_order
+from onnxmint.images.labels import FAULTY
 from onnxmint.progress import Stage, quiet
+from onnxmint.results.facts import Skipped
 
+ODD = "the model gives NaN or infinity of it"
 _SAMPLE = 64  # pixels of at most so many images are kept to hold another graph against
 
 
@@ -95,6 +99,8 @@ class _Gathered:
         self._columns: dict[str, list[Any]] = {}
         self._skipped: list[Any] = []
         self._sample: list[Any] = []
+        self._odd: dict[str, list[Any]] = {}
+        self._paths: list[str] = []
         self._stored = _stores(probe, len(images))
 
     def add(self, told: Told) -> None:
@@ -105,6 +111,9 @@ class _Gathered:
         if not self._row:
             self._sample.append(told.pixels[:_SAMPLE])
         self._row.append(told.row)
+        self._paths.extend(told.paths if told.odd else ())
+        for name, odd in told.odd.items():
+            self._odd.setdefault(name, []).append(odd)
         for name, value in told.columns.items():
             if name in self._stored:
                 self._stored[name].append(value)
@@ -112,15 +121,36 @@ class _Gathered:
                 self._columns.setdefault(name, []).append(to_numpy(value))
 
     def observations(self) -> Observations:
-        """Return all that came in."""
+        """Return all that came in, but for the few images of which an output is no number."""
+        row = np.concatenate([np.empty(0, np.int64), *self._row])
+        columns = {name: np.concatenate(values) for name, values in self._columns.items()}
+        sample = self._sample[0] if self._sample else np.empty((0, 0, 0, 0), np.uint8)
+        odd, places = self._few_odd(len(row)), None
+        if odd.any():
+            places = np.flatnonzero(~odd)
+            row, columns = row[places], {name: values[places] for name, values in columns.items()}
+            sample = sample[places[places < len(sample)]]
         return Observations(
             count=self._count,
-            row=np.concatenate([np.empty(0, np.int64), *self._row]),
-            columns={name: np.concatenate(values) for name, values in self._columns.items()},
+            row=row,
+            columns=columns,
             stored=self._stored,
-            skipped=tuple(self._skipped),
-            sample=self._sample[0] if self._sample else np.empty((0, 0, 0, 0), np.uint8),
+            skipped=(*self._skipped, *(Skipped(path=self._paths[at], reason=ODD) for at in np.flatnonzero(odd))),
+            places=places,
+            sample=sample,
         )
+
+    def _few_odd(self, count: int) -> NDArray[np.bool_]:
+        """Return (count,) which rows hold NaN or infinity in an output that does so in few; of others all rows stay.
+
+        One such image says something of itself, many say something of the layer, which who asked has to judge.
+        """
+        found = np.zeros(count, np.bool_)
+        for parts in self._odd.values():
+            odd = np.concatenate(parts)
+            if odd.sum() <= max(1, FAULTY * count):
+                found |= odd
+        return found
 
     def close(self) -> None:
         """Give back the room of stored columns."""

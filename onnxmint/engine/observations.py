@@ -28,6 +28,7 @@ class Observations:
         columns: by name, (k, ...) on the host.
         stored: by name, (k, ...) float32 wherever there is room: on the GPU, in memory or in a file.
         skipped: images that could not be read, with the reason.
+        places: (k,) int64, which of the stored rows these are; None for all of them.
         sample: (s, H, W, C) uint8, pixels of the first s rows as they were shown, to hold another graph against.
     """
 
@@ -36,6 +37,7 @@ class Observations:
     columns: Mapping[str, Column]
     stored: Mapping[str, "ActivationStore"] = field(default_factory=dict)
     skipped: tuple[Skipped, ...] = ()
+    places: Rows | None = None
     sample: NDArray[np.uint8] = field(default_factory=lambda: np.empty((0, 0, 0, 0), np.uint8))
 
     def full(self, name: str) -> NDArray[np.float64]:
@@ -46,7 +48,12 @@ class Observations:
 
     def activations(self, name: str) -> "Activations":
         """Return the (k, ...) float32 values of a stored column."""
-        return self.stored[name].values
+        values = self.stored[name].values
+        if self.places is None:
+            return values
+        from onnxmint.engine.store import choose
+
+        return choose(values, self.places)
 
     def close(self) -> None:
         """Give back the room of stored columns."""

@@ -17,6 +17,7 @@ from onnxmint.graph.layers import Layer
 from onnxmint.graph.serial import session_source
 from onnxmint.graph.views import VIEW_SETS
 from onnxmint.preprocess.spec import PreprocessSpec
+from onnxmint.settings import DeviceKind
 
 POOL = (8, 8)  # larger activation maps are averaged to this before they leave the graph
 _AT_ONCE = {"cpu": (16, 64), "cuda": (64, 512)}
@@ -67,6 +68,7 @@ class Probe:
         with_labels: whether the graph is told the labels.
         reduce: what is kept of the columns; None keeps them as they are.
         stored: names of columns that fitting reads, with their shape per image: kept where there is room.
+        leaves_out_odd: skip the few images of which an output holds NaN or infinity.
         seconds: that an image took in a trial run, of which a batch may take a multiple; None sets no limit.
     """
 
@@ -78,6 +80,7 @@ class Probe:
     with_labels: bool = False
     reduce: Reduce | None = None
     stored: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    leaves_out_odd: bool = False
     seconds: float | None = None
 
 
@@ -111,6 +114,7 @@ class Exposed:
         columns: Mapping[str, str] | None = None,
         reduce: Reduce | None = None,
         stored: Mapping[str, tuple[int, ...]] | None = None,
+        leaves_out_odd: bool = False,
     ) -> Probe:
         """Return a probe of the graph.
 
@@ -119,6 +123,7 @@ class Exposed:
             columns: outputs by column; None takes all that the graph shows.
             reduce: what is kept of them.
             stored: columns that fitting reads, and their shapes per image.
+            leaves_out_odd: skip the few images of which an output holds NaN or infinity.
         """
         held = contextlib.ExitStack()
         made = Probe(
@@ -130,6 +135,7 @@ class Exposed:
             with_labels=self.with_labels,
             reduce=reduce,
             stored=tuple((stored or {}).items()),
+            leaves_out_odd=leaves_out_odd,
             seconds=self.graph.seconds or None,
         )
         weakref.finalize(made, held.close)  # a large model lies in a file until nobody asks of it any more
@@ -178,7 +184,10 @@ def batch_for(batch_size: int | None, views: int, target: Target) -> int:
     """
     if target.model.input.mixes:
         return 1
-    if batch_size is not None:
-        return batch_size
-    images, pictures = _AT_ONCE[target.device.kind]
+    return at_once(target.device.kind, views) if batch_size is None else batch_size
+
+
+def at_once(kind: DeviceKind, views: int) -> int:
+    """Return the images in one run that suit a kind of device, fewer the more views there are of each."""
+    images, pictures = _AT_ONCE[kind]
     return max(1, min(images, pictures // max(1, views)))

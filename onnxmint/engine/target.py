@@ -15,7 +15,7 @@ from onnxmint.preprocess.declaring import declared_spec, normalisation_warnings,
 from onnxmint.preprocess.decoding import final_size
 from onnxmint.preprocess.spec import PreprocessSpec
 from onnxmint.results.facts import TargetFacts
-from onnxmint.settings import EvidenceSettings
+from onnxmint.settings import DeviceChoice, EvidenceSettings
 
 MIXES = (
     "takes one image at a time, or answers it otherwise beside others (as dynamic quantisation does), and so beside "
@@ -53,9 +53,23 @@ def make_ready(model: str | Path, settings: EvidenceSettings) -> Target:
         OnnxmintError: one of its kinds, for files, options and devices that do not serve.
     """
     loaded = load_target(model, answer=settings.answer)
-    declared, notes = declared_spec(settings.preprocess, loaded)
+    return ready_with(loaded, *declared_spec(settings.preprocess, loaded), settings.device)
+
+
+def ready_with(loaded: TargetModel, declared: PreprocessSpec, notes: tuple[str, ...], device: DeviceChoice) -> Target:
+    """Settle the preprocessing and the device of a target that is loaded.
+
+    Args:
+        loaded: the target.
+        declared: how its images are prepared.
+        notes: what a reader has to know of that.
+        device: where it is to run.
+
+    Raises:
+        OnnxmintError: as `make_ready`.
+    """
     spec = settle(declared, loaded)
-    target = target_with(loaded, spec, choose_device(settings.device))
+    target = target_with(loaded, spec, choose_device(device))
     return replace(
         target,
         notes=(*loaded.notes, *notes, *row_warnings(declared, spec, loaded), *normalisation_warnings(spec, loaded)),

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from onnxmint.engine.probe import Probe, Shown
 from onnxmint.engine.session import open_session
 from onnxmint.errors import ImagesError, ModelError
-from onnxmint.graph.running import first_line, patience, run_within, runtime_errors
+from onnxmint.graph.running import first_line, limited, patience, runtime_errors
 from onnxmint.graph.views import LABEL
 from onnxmint.images.chosen import Rows
 from onnxmint.images.entries import EncodedImage
@@ -40,12 +40,16 @@ class Told:
         columns: (b, ...) by name; None when none could be.
         pixels: (b, H, W, C) uint8, what they were shown as; None when none could be read.
         skipped: the other images.
+        odd: for each output of which the probe leaves out what is no number, (b,) where it holds NaN or infinity.
+        paths: (b,) names of the images; none of those in memory.
     """
 
     row: Rows
     columns: Mapping[str, Any] | None
     pixels: Pixels | None
     skipped: tuple[Skipped, ...] = ()
+    odd: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    paths: tuple[str, ...] = ()
 
 
 class Worker:
@@ -58,6 +62,17 @@ class Worker:
         self._input = self._session.get_inputs()[0].name
         # A CUDA session has one compute stream: workers take turns on it and decode meanwhile.
         self._turn: AbstractContextManager[Any] = threading.Lock() if probe.device.kind == "cuda" else nullcontext()
+
+    @property
+    def one_by_one(self) -> bool:
+        """Return whether the graph takes one image at a time."""
+        return bool(self._session.get_inputs()[0].shape[0] == 1)
+
+    def width(self, column: str) -> int | None:
+        """Return how many values of an image a column holds, None where the graph leaves that open."""
+        output = dict(self._probe.columns)[column]
+        shape = next(found.shape for found in self._session.get_outputs() if found.name == output)
+        return shape[1] if len(shape) > 1 and isinstance(shape[1], int) else None
 
     def __call__(self, batch: Encoded, stop: threading.Event) -> Told:
         """Decode the images and show them to the model; stop between two when nobody wants the result any more."""
@@ -79,8 +94,16 @@ class Worker:
         if not place or stop.is_set():
             return Told(row=row[:0], columns=None, pixels=None, skipped=tuple(skipped))
         stacked = np.stack(pixels)
-        columns = self.show(stacked, None if batch.label is None else batch.label[place])
-        return Told(row=row, columns=columns, pixels=stacked, skipped=tuple(skipped))
+        label = None if batch.label is None else batch.label[place]
+        outputs = self._outputs(stacked, label)
+        return Told(
+            row=row,
+            columns=self._kept(Shown(pixels=stacked, outputs=outputs, labels=label)),
+            pixels=stacked,
+            skipped=tuple(skipped),
+            odd={name: odd_rows(value) for name, value in outputs.items()} if self._probe.leaves_out_odd else {},
+            paths=tuple(batch.images[number].path for number in place),
+        )
 
     def show(self, pixels: Pixels, labels: Rows | None) -> Mapping[str, Any]:
         """Return the columns of (b, H, W, C) uint8 pixels.
@@ -88,6 +111,13 @@ class Worker:
         Raises:
             ModelError: onnxruntime failed (out of memory, an operator that refuses its input) or was late.
         """
+        return self._kept(Shown(pixels=pixels, outputs=self._outputs(pixels, labels), labels=labels))
+
+    def _kept(self, shown: Shown) -> Mapping[str, Any]:
+        reduce = self._probe.reduce
+        return shown.outputs if reduce is None else reduce(shown)
+
+    def _outputs(self, pixels: Pixels, labels: Rows | None) -> Mapping[str, Any]:
         probe = self._probe
         told = {LABEL: labels} if probe.with_labels and labels is not None else {}
         outputs = [output for _, output in probe.columns]
@@ -101,15 +131,18 @@ class Worker:
             raise ModelError(
                 f"the model fails on a batch of {len(pixels)}: {first_line(problem)}; try a smaller --batch-size"
             ) from None
-        found = {name: value for (name, _), value in zip(probe.columns, values, strict=True)}
-        return found if probe.reduce is None else probe.reduce(Shown(pixels=pixels, outputs=found, labels=labels))
+        return {name: value for (name, _), value in zip(probe.columns, values, strict=True)}
 
     def _run(self, pixels: Pixels, told: Mapping[str, Rows], outputs: list[str]) -> list[Any]:
         feeds: dict[str, NDArray[Any]] = {self._input: pixels, **told}
-        if self._probe.seconds is None:
-            found: list[Any] = self._session.run(outputs, feeds)
-            return found
-        return run_within(self._session, outputs, feeds, patience(self._probe.seconds, len(pixels)))
+        with self._limit(len(pixels)) as options:
+            found: list[Any] = self._session.run(outputs, feeds, options)
+        return found
+
+    def _limit(self, batch: int) -> AbstractContextManager[Any]:
+        """Return the options of a run that ends in time, None where the probe sets no limit."""
+        seconds = self._probe.seconds
+        return nullcontext() if seconds is None else limited(patience(seconds, batch), batch)
 
     def _run_bound(self, pixels: Pixels, told: Mapping[str, Rows], outputs: list[str]) -> list[Any]:
         """Run by IO binding: one upload of uint8 pixels, outputs stay on the GPU as torch tensors."""
@@ -124,8 +157,16 @@ class Worker:
             binding.bind_cpu_input(name, value)
         for name in outputs:
             binding.bind_output(name, "cuda", 0)
-        self._session.run_with_iobinding(binding)
+        with self._limit(len(pixels)) as options:
+            self._session.run_with_iobinding(binding, options)
         return [torch.utils.dlpack.from_dlpack(value) for value in binding.get_outputs()]
+
+
+def odd_rows(value: Any) -> NDArray[np.bool_]:
+    """Return (b,) in which rows an output, NumPy's or torch's, holds NaN or infinity."""
+    if isinstance(value, np.ndarray):
+        return np.logical_not(np.isfinite(value.reshape(len(value), -1)).all(axis=1))
+    return to_numpy(~value.isfinite().flatten(1).all(dim=1))
 
 
 def to_numpy(value: Any) -> NDArray[Any]:

@@ -1,5 +1,6 @@
 """Known images gathered: listed, looked at without a model, copies settled, divided into parts."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,17 +10,21 @@ from numpy.typing import NDArray
 from onnxmint.cores import usable_cores
 from onnxmint.errors import EvidenceError
 from onnxmint.evidence.copies import Copies, settle_copies
-from onnxmint.evidence.known import SIDES, Evidence
-from onnxmint.evidence.table import EvidenceTable, check_labels, divided, list_evidence
+from onnxmint.evidence.known import SIDES, Evidence, Others
+from onnxmint.evidence.nobody import Nobody
+from onnxmint.evidence.table import EvidenceTable, check_labels, divided, list_evidence, require_enough
 from onnxmint.graph.load import TargetModel
 from onnxmint.images.classes import Numbering, read_names
 from onnxmint.images.entries import ImageSource
 from onnxmint.images.facts import ImageFacts, look_at
+from onnxmint.images.known_copies import Looks
+from onnxmint.images.passed import why_fewer
 from onnxmint.images.together import Together, open_together
 from onnxmint.preprocess.declared.names import declared_names
 from onnxmint.progress import Stage
 from onnxmint.settings import EvidenceSettings
 
+OTHERS = 50_000  # images of a side that are given, not used, and yet looked at, so that they are known again
 _LOOKED_INTO = 2000  # images of a side whose pixels are described; the classifiers take no more
 
 Rows = NDArray[np.int64]
@@ -27,17 +32,24 @@ Sources = tuple[ImageSource, ...]
 
 
 def open_evidence(
-    members: str | Path, nonmembers: str | Path, settings: EvidenceSettings, target: TargetModel | None = None
+    members: str | Path | None, nonmembers: str | Path, settings: EvidenceSettings, target: TargetModel | None = None
 ) -> Together:
-    """Open the sources of known members and of known non-members, in which a class has one number: its output's."""
-    return open_together(
-        (members, nonmembers),
+    """Open the sources of known members and of known non-members, in which a class has one number: its output's.
+
+    Where no members are known (None), `Nobody` stands in their place.
+    """
+    known = open_together(
+        (nonmembers,) if members is None else (members, nonmembers),
         group=settings.group,
         labels=settings.labels,
         classes=given_classes(settings),
         declared=() if target is None else declared_names(target.path, target.model.metadata_props),
         outputs=None if target is None else target.answer.classes,
     )
+    if members is not None:
+        return known
+    nobody = Nobody()
+    return replace(known, sources=(nobody, *known.sources), whole=(nobody, *known.whole))
 
 
 def given_classes(settings: EvidenceSettings) -> Numbering | None:
@@ -53,6 +65,7 @@ def gather(
     rng: np.random.Generator,
     stage: Stage,
     folds: int | None = None,
+    blind: bool = False,
 ) -> tuple[Evidence, Copies]:
     """List and look at the known images, settle copies among them, and divide what is left.
 
@@ -63,6 +76,7 @@ def gather(
         rng: source of all draws.
         stage: told of the progress.
         folds: of a cross-fitted module; None keeps parts for fitting, calibration and test.
+        blind: divide without a look at who is a member.
 
     Raises:
         EvidenceError: too few images.
@@ -74,7 +88,54 @@ def gather(
             check_labels(table.labels[table.is_member == member], classes, source.location)
     facts = look_at_known(table, sources, rng=rng, stage=stage)
     evidence, settled = settle_copies(Evidence(table=table, sources=sources, facts=facts))
-    return replace(evidence, table=divided(evidence.table, rng, folds=folds)), settled
+    try:
+        return replace(evidence, table=divided(evidence.table, rng, folds=folds, blind=blind)), settled
+    except EvidenceError as problem:
+        if settled.left_out_images:
+            gone = settled.known - len(evidence.table.index)
+            problem.add_note(f"{gone:,} were left out as copies, for example {settled.left_out_images[0]}")
+        raise
+
+
+def with_others(evidence: Evidence, whole: Sequence[ImageSource], stage: Stage, *, most: int = OTHERS) -> Evidence:
+    """Return the evidence with the looks of all images that were given and are no rows: these are known as well.
+
+    They are decoded for it, which is all that `limit` does not save; of a side that gives very many none is.
+
+    Args:
+        evidence: what is used.
+        whole: members and non-members as they were given.
+        stage: told of the progress.
+        most: images of a side that are looked at.
+    """
+    found, sides, unseen = list[ImageFacts](), [], 0
+    for used, source, (member, words) in zip(evidence.sources, whole, SIDES, strict=True):
+        wanted = _not_used(used, source, evidence.table.index[evidence.table.is_member == member].tolist())
+        if len(wanted) > most:
+            unseen += len(wanted)
+        elif wanted:
+            name = f"other {words}, looked at"
+            facts = look_at(
+                source, wanted=wanted, stage=stage, name=name, threads=usable_cores(), pixel_facts=frozenset()
+            )
+            found.append(facts)
+            sides.append(np.full(len(facts.index), member))
+    others = replace(evidence.others, unseen=unseen)
+    if found:
+        both = ImageFacts.joined(found)
+        looks = Looks(digest=both.digest, phash=both.phash, thumb=both.thumb)
+        others = Others(looks=looks, is_member=np.concatenate(sides), unseen=unseen)
+    return replace(evidence, others=others) if found or unseen else evidence
+
+
+def _not_used(used: ImageSource, source: ImageSource, rows: list[int]) -> set[int]:
+    """Return the positions in a source of the images that are no rows of what is used of it."""
+    if source is used:
+        return {entry.index for entry in source.entries()} - set(rows)
+    origins = used.origins()
+    mine = {origins[row] for row in rows}
+    pairs = zip(source.entries(), source.origins(), strict=True)
+    return {entry.index for entry, origin in pairs if origin not in mine}
 
 
 def look_at_known(table: EvidenceTable, sources: Sources, *, rng: np.random.Generator, stage: Stage) -> ImageFacts:
@@ -87,11 +148,13 @@ def look_at_known(table: EvidenceTable, sources: Sources, *, rng: np.random.Gene
         stage: told of the progress.
 
     Raises:
-        EvidenceError: no image of a side can be decoded.
+        EvidenceError: too few images of a side can be decoded.
     """
     rows, seen = [], []
     for source, (member, words) in zip(sources, SIDES, strict=True):
         mine = np.flatnonzero(table.is_member == member)
+        if not len(mine):
+            continue  # no members are known
         drawn = table.index[rng.permutation(mine)[:_LOOKED_INTO]]
         facts = look_at(
             source,
@@ -101,11 +164,13 @@ def look_at_known(table: EvidenceTable, sources: Sources, *, rng: np.random.Gene
             threads=usable_cores(),
             pixel_facts=set(drawn.tolist()),
         )
-        if not len(facts.index):
-            first = facts.unreadable[0]
+        count = len(facts.index)
+        if not count:
             raise EvidenceError(
-                f"none of the known {words} in {source.location} can be decoded; the first: {first.path} {first.reason}"
+                f"none of the known {words} in {source.location} can be decoded"
+                f"{why_fewer(source, facts.unreadable, none=True)}"
             )
+        require_enough(count, f"{words} of {len(mine):,}", why_fewer(source, facts.unreadable))
         row_of = dict(zip(table.index[mine].tolist(), mine.tolist(), strict=True))
         missing = sorted(set(row_of) - set(facts.index.tolist()))
         both = ImageFacts.joined([facts, *([_unseen(np.array(missing, np.int64), facts, rng)] if missing else [])])

@@ -9,10 +9,32 @@ from onnxmint.evidence.table import EvidenceTable
 from onnxmint.images.chosen import Images, Part
 from onnxmint.images.entries import ImageSource
 from onnxmint.images.facts import ImageFacts
+from onnxmint.images.known_copies import Looks
 
 Rows = NDArray[np.int64]
 
 SIDES = ((True, "members"), (False, "non-members"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Others:
+    """Images that were given for known and are no rows: of them is kept what copies of them are told by.
+
+    Attributes:
+        looks: of (n,) images.
+        is_member: (n,) bool, the side that each was given for.
+        unseen: images that were too many to be looked at, so that copies of them cannot be told.
+    """
+
+    looks: Looks
+    is_member: NDArray[np.bool_]
+    unseen: int = 0
+
+
+_NONE = Others(
+    looks=Looks(digest=np.empty(0, np.uint64), phash=np.empty(0, np.uint64), thumb=np.empty((0, 192), np.uint8)),
+    is_member=np.empty(0, np.bool_),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,11 +45,13 @@ class Evidence:
         table: which they are, one row an image.
         sources: where members and non-members are.
         facts: what they look like, row by row; of images that cannot be decoded nothing is known (NaN).
+        others: what was given and left out: copies, and what a limit did not draw.
     """
 
     table: EvidenceTable
     sources: tuple[ImageSource, ...]
     facts: ImageFacts
+    others: Others = _NONE
 
     def take(self, rows: Rows) -> "Evidence":
         """Return some rows, in this order."""

@@ -1,7 +1,9 @@
 """Questioned images: listed, looked at without a model, held against the known ones."""
 
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +15,10 @@ from onnxmint.evidence.table import groups_of, labels_of
 from onnxmint.images.chosen import Images, Part
 from onnxmint.images.entries import ImageEntry, ImageSource
 from onnxmint.images.facts import ImageFacts, look_at
+from onnxmint.images.known_copies import Looks, known_already
 from onnxmint.progress import Stage
 from onnxmint.results.facts import Skipped
+from onnxmint.stats.sampling import bottom
 
 _LOOKED_INTO = 2000  # questioned images that a classifier compares with the known non-members
 
@@ -33,6 +37,7 @@ class Questioned:
         described: rows of `facts` whose pixels were described.
         known: copies of known images, which are not judged.
         known_row: (k,) their rows.
+        sample: what was drawn of them; None when all are to be judged.
     """
 
     source: ImageSource
@@ -42,11 +47,19 @@ class Questioned:
     described: Rows
     known: tuple[Skipped, ...]
     known_row: Rows
+    sample: "Sample | None" = None
 
     @property
     def to_judge(self) -> Rows:
-        """Return the rows that are not known already."""
+        """Return the rows that are not known already, of a sample only its own."""
+        if self.sample is not None:
+            return self.sample.row
         return np.setdiff1d(np.arange(len(self.entries)), self.known_row)
+
+    @property
+    def identity(self) -> str:
+        """Return the SHA-256 of the pixels of all images that can be decoded, whatever their order and files."""
+        return hashlib.sha256(np.sort(self.facts.digest).astype("<u8").tobytes()).hexdigest()
 
     def images(self, rows: Rows) -> Images:
         """Return the images of some rows, ascending, to be shown."""
@@ -83,22 +96,41 @@ class Questioned:
         return np.array([of[number] for number in index.tolist()], np.int64)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """Questioned images of which only some are judged.
+
+    Attributes:
+        row: (s,) rows of those, ascending.
+        drawn_from: different images, or groups, that they stand for.
+        unreadable: images that could not be drawn, as they cannot be decoded.
+    """
+
+    row: Rows
+    drawn_from: int
+    unreadable: tuple[Skipped, ...]
+
+
 def look_at_questioned(
     source: ImageSource,
-    digest: NDArray[np.uint64],
+    known: Looks,
     is_member: NDArray[np.bool_],
     *,
     rng: np.random.Generator,
     stage: Stage,
+    sample: int | None = None,
+    seed: int = 0,
 ) -> Questioned:
     """Look at the questioned images without a model, and find the ones that are known already.
 
     Args:
         source: where they are.
-        digest: (n,) of the pixels of every known image.
+        known: every known image; without perceptual hashes only exact copies of it are recognised.
         is_member: (n,) of each.
         rng: draws the images whose pixels are described.
         stage: told of the progress.
+        sample: different images (or groups) that are judged at most; None judges all.
+        seed: of the sample.
     """
     entries = source.entries()
     index = np.array([entry.index for entry in entries], np.int64)
@@ -109,21 +141,66 @@ def look_at_questioned(
         stage=stage,
         name="questioned, looked at",
         threads=usable_cores(),
-        pixel_facts=drawn,
+        pixel_facts=drawn if sample is None else set(),
     )
-    member, nonmember = (np.isin(facts.digest, digest[side]) for side in (is_member, ~is_member))
-    seen = np.flatnonzero(member | nonmember)
+    reasons = _known_already(facts, known, is_member)
+    seen = np.array(sorted(reasons), np.int64)
     row_of = {entry.index: row for row, entry in enumerate(entries)}
     rows = np.array([row_of[number] for number in facts.index[seen].tolist()], np.int64)
-    return Questioned(
+    asked = Questioned(
         source=source,
         entries=entries,
         labels=labels_of(entries),
         facts=facts,
         described=facts.described[~np.isin(facts.described, seen)],
         known=tuple(
-            Skipped(path=entries[row].path, reason=f"is a known {side} of the evidence: nothing to test")
-            for row, side in zip(rows.tolist(), np.where(member[seen], "member", "non-member").tolist(), strict=True)
+            Skipped(path=entries[row].path, reason=f"is {reasons[place]} of the evidence: nothing to test")
+            for row, place in zip(rows.tolist(), seen.tolist(), strict=True)
         ),
         known_row=rows,
     )
+    return asked if sample is None else _sampled(asked, sample, seed=seed, stage=stage)
+
+
+def _sampled(asked: Questioned, count: int, *, seed: int, stage: Stage) -> Questioned:
+    """Draw a sample of what is not known already, and look at its pixels."""
+    free = asked.facts.take(~np.isin(asked.facts.index, [asked.entries[row].index for row in asked.known_row.tolist()]))
+    rows = asked.row_of(free.index)
+    groups = groups_of([asked.entries[row] for row in rows.tolist()])
+    draw = partial(bottom, free.digest, seed=seed, groups=groups)
+    chosen, every = draw(count), draw(len(rows))
+    index = set(free.index[chosen].tolist())
+    described = set(free.index[draw(min(count, _LOOKED_INTO))].tolist())
+    facts = look_at(
+        asked.source,
+        wanted=index,
+        stage=stage,
+        name="questioned, sample",
+        threads=usable_cores(),
+        pixel_facts=described,
+    )
+    return replace(
+        asked,
+        facts=facts,
+        described=facts.described,
+        sample=Sample(
+            row=rows[chosen],
+            drawn_from=len(every) if groups is None else len(np.unique(groups)),
+            unreadable=tuple(Skipped(path=one.path, reason=one.reason) for one in asked.facts.unreadable),
+        ),
+    )
+
+
+def _known_already(facts: ImageFacts, known: Looks, is_member: NDArray[np.bool_]) -> dict[int, str]:
+    """Return which images are known ones, or near copies of such, by their rows, in words."""
+    exact = [np.isin(facts.digest, known.digest[side]) for side in (is_member, ~is_member)]
+    near = np.full(len(facts.digest), -1, np.int64)
+    if len(known.phash):
+        near = known_already(Looks(digest=facts.digest, phash=facts.phash, thumb=facts.thumb), known)
+    found = {}
+    for place in np.flatnonzero(exact[0] | exact[1] | (near >= 0)).tolist():
+        if exact[0][place] or exact[1][place]:
+            found[place] = "a known member" if exact[0][place] else "a known non-member"
+        else:
+            found[place] = f"a near copy of a known {'member' if is_member[near[place]] else 'non-member'}"
+    return found

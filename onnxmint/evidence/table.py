@@ -5,7 +5,8 @@ calibrate:  the threshold is chosen on it
 test:       performance is measured on it
 
 Questioned images are measured by what was held out from fitting: calibrate and test. Cross-fitted evidence is all test:
-each image is scored by a network that learnt from the other folds only.
+each image is scored by a network that learnt from the other folds only. So are non-members without known members, from
+which nothing can be learnt.
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.errors import EvidenceError, ImagesError
+from onnxmint.evidence.nobody import Nobody
 from onnxmint.images.entries import ImageEntry, ImageSource
+from onnxmint.images.passed import why_fewer
 from onnxmint.stats.partition import divide
 
 FIT = (0, 1, 2, 3, 4)  # folds
@@ -47,6 +50,11 @@ class EvidenceTable:
     part: NDArray[np.int8]
     fold: NDArray[np.int8]
 
+    @property
+    def alone(self) -> bool:
+        """Return whether no member is known."""
+        return not self.is_member.any()
+
     def take(self, rows: Rows) -> "EvidenceTable":
         """Return some rows, in this order."""
         return replace(
@@ -73,7 +81,7 @@ def list_evidence(
     """List the known images, not yet divided.
 
     Args:
-        members: images that were in the training set.
+        members: images that were in the training set; `Nobody` where none are known.
         nonmembers: images that were not.
         limit: at most so many of each, drawn at random; None takes all.
         rng: source of the draw.
@@ -86,7 +94,9 @@ def list_evidence(
     kept = [_draw(source.entries(), limit, rng) for source in (members, nonmembers)]
     entries = [*kept[0], *kept[1]]
     is_member = np.arange(len(entries)) < len(kept[0])
-    _check_enough(is_member)
+    for source, name, side in ((members, "members", kept[0]), (nonmembers, "non-members", kept[1])):
+        if not isinstance(source, Nobody):
+            require_enough(len(side), name, why_fewer(source))
     return EvidenceTable(
         index=np.array([entry.index for entry in entries], np.int64),
         is_member=is_member,
@@ -97,32 +107,49 @@ def list_evidence(
     )
 
 
-def divided(table: EvidenceTable, rng: np.random.Generator, *, folds: int | None = None) -> EvidenceTable:
+def divided(
+    table: EvidenceTable, rng: np.random.Generator, *, folds: int | None = None, blind: bool = False
+) -> EvidenceTable:
     """Return the table with every row in a part, or, for cross-fitting, in a fold of the test part.
 
     Args:
         table: known images.
         rng: source of the division.
         folds: number of folds of a cross-fitted module; None keeps parts for fitting, calibration and test.
+        blind: divide without a look at who is a member: parts then hold about as many of each side, not exactly.
 
     Raises:
         EvidenceError: too few groups.
     """
-    _check_enough(table.is_member)
+    if not table.alone:
+        require_enough(int(table.is_member.sum()), "members")
+    require_enough(int((~table.is_member).sum()), "non-members")
     _check_groups(table.groups, table.is_member)
+    if table.alone:
+        return replace(table, part=np.full(len(table.index), TEST, np.int8))
+    side = np.zeros_like(table.is_member) if blind else table.is_member
     if folds is None:
-        return replace(table, part=divide(table.is_member, table.labels, table.groups, rng, shares=SHARES))
-    fold = divide(table.is_member, table.labels, table.groups, rng, shares=(1 / folds,) * folds)
+        return replace(table, part=divide(side, table.labels, table.groups, rng, shares=SHARES))
+    fold = divide(side, table.labels, table.groups, rng, shares=(1 / folds,) * folds)
     return replace(table, part=np.full(len(fold), TEST, np.int8), fold=fold)
 
 
-def _check_enough(is_member: NDArray[np.bool_]) -> None:
-    for name, count in (("members", int(is_member.sum())), ("non-members", int((~is_member).sum()))):
-        if count < MINIMUM:
-            raise EvidenceError(
-                f"{count} known {name} are too few to fit, calibrate and test on: give at least {MINIMUM}, "
-                "better 1,000 or more"
-            )
+def require_enough(count: int, name: str, why: str = "") -> None:
+    """Refuse too few known images of a side.
+
+    Args:
+        count: how many can be used.
+        name: of the side.
+        why: what has to be said of those that cannot, to be put behind.
+
+    Raises:
+        EvidenceError: fewer than MINIMUM.
+    """
+    if count < MINIMUM:
+        raise EvidenceError(
+            f"{count} known {name} are too few to fit, calibrate and test on: give at least {MINIMUM}, better 1,000 or "
+            f"more{why}"
+        )
 
 
 def _draw(entries: Sequence[ImageEntry], limit: int | None, rng: np.random.Generator) -> list[ImageEntry]:
@@ -152,7 +179,7 @@ def _check_groups(groups: Rows | None, is_member: NDArray[np.bool_]) -> None:
         return
     for name, side in (("members", is_member), ("non-members", ~is_member)):
         found = len(np.unique(groups[side]))
-        if found < MINIMUM:
+        if side.any() and found < MINIMUM:
             raise EvidenceError(
                 f"the known {name} form only {found} groups, and groups are not divided: give at least {MINIMUM} groups"
             )

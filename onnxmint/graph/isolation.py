@@ -32,7 +32,7 @@ _SECONDS, _BYTES_A_SECOND = (
 )  # that all trial runs of a file may take, and more by the size of its weights
 _MEMORY, _TIMES_WEIGHTS = 800_000_000, 4  # bytes that each may take, and more by the size of its weights
 MORE_SECONDS, MORE_MEMORY = "ONNXMINT_TRIAL_SECONDS", "ONNXMINT_TRIAL_GB"
-"""Variables of the environment that allow trial runs more."""
+"""Variables of the environment that allow trial runs, and the first one batches of an audit, more."""
 _PROGRAM = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from onnxmint.graph.isolated import main; main()"
 
 
@@ -54,10 +54,15 @@ class Budget:
 
     def __init__(self, size: int) -> None:
         """Allow what a model with `size` bytes of weights may take, or what the environment says."""
-        seconds, gigabytes = _number_in(MORE_SECONDS), _number_in(MORE_MEMORY)
+        seconds, gigabytes = more_seconds(), _number_in(MORE_MEMORY)
         self.seconds = seconds or _SECONDS + size / _BYTES_A_SECOND
         self.left = self.seconds
         self.memory = int(gigabytes * 1e9) if gigabytes else _MEMORY + _TIMES_WEIGHTS * size
+
+
+def more_seconds() -> float | None:
+    """Return the seconds that the environment allows runs of a model, None where it does not say."""
+    return _number_in(MORE_SECONDS)
 
 
 def _number_in(variable: str) -> float | None:

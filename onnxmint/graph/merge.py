@@ -111,13 +111,15 @@ def _finished(model: ir.Model, origin: ir.Model, metadata: Mapping[str, str]) ->
     return model
 
 
-def try_auditor(proto: onnx.ModelProto, path: Path, size: tuple[int, int, int]) -> float:
+def try_auditor(proto: onnx.ModelProto, model: bytes, path: Path, *, size: tuple[int, int, int], folds: int) -> float:
     """Run the graph of an auditor's file on blank images and hold what it gives against what an auditor gives.
 
     Args:
         proto: of the file; it may have no weights outside (`refuse_external_data`).
-        path: the file.
+        model: the content of the file.
+        path: of the file.
         size: height, width and channels of the images that it says it takes.
+        folds: networks that it says it has.
 
     Returns:
         The seconds that an image took; see `patience`.
@@ -133,17 +135,18 @@ def try_auditor(proto: onnx.ModelProto, path: Path, size: tuple[int, int, int]) 
     first = inputs[0].type.tensor_type.shape.dim[:1]
     count = 1 if first and first[0].dim_value == 1 else 2
     blank: list[NDArray[Any]] = [np.zeros((count, *size), np.uint8), np.zeros(count, np.int64)]
-    with opened(path, path, optimise=True) as trial:
+    with opened(model, path, optimise=True) as trial:
         names = [name for name in _AXES if name in trial.types]
         given = trial.run({value.name: array for value, array in zip(inputs, blank, strict=False)}, names)
     for name, axes in _AXES.items():
         if name not in given and name in _SOMETIMES:
             continue
         shape = given[name].shape if name in given and given[name].dtype.kind == "f" else ()
-        if len(shape) != axes or shape[0] != count:
+        wanted = (count, *((folds,) if name in (SCORES, FREE) else shape[1:2])[: axes - 1])
+        if shape != wanted or len(shape) != axes:
             raise ModelError(
                 f"{path}: its output {name!r} has shape {list(shape)} for {count} images, and an auditor's has {axes} "
-                "axes, the images first; train it again"
+                f"axes, the images first{f', then {folds}' if name in ('scores', 'free') else ''}; train it again"
             )
     return trial.seconds / count
 

@@ -10,12 +10,12 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from onnxmint.errors import ModelError
-from onnxmint.graph.isolation import Budget, Trial, TrialTimeout
+from onnxmint.graph.isolation import MORE_SECONDS, Budget, Trial, TrialTimeout, more_seconds
 from onnxmint.graph.runtime import first_line, runtime_errors
 from onnxmint.graph.serial import session_source, weights_size
 
-__all__ = ["TrialTimeout", "budget_for", "exposing", "first_line", "look_inside", "opened", "patience", "run_once"]
-__all__ += ["require_loadable", "run_within", "runtime_errors"]
+__all__ = ["TrialTimeout", "budget_for", "exposing", "first_line", "limited", "look_inside", "opened", "patience"]
+__all__ += ["require_loadable", "run_once", "runtime_errors"]
 
 _PATIENCE, _SLACK = 15.0, 100  # seconds for any batch, and times what a trial run took
 _SILENT = 4  # severity from which on onnxruntime writes to stderr by itself: fatal
@@ -126,17 +126,16 @@ def _source(model: ir.Model | bytes | Path) -> Iterator[bytes | Path]:
 
 def patience(seconds: float, images: int) -> float:
     """Return how many seconds a batch may take whose images took so many in a trial run: on a busy machine too."""
-    return _PATIENCE + _SLACK * seconds * images
+    return (more_seconds() or _PATIENCE) + _SLACK * seconds * images
 
 
-def run_within(session: Any, outputs: Sequence[str], feeds: Mapping[str, NDArray[Any]], seconds: float) -> list[Any]:
-    """Run an open session of this process, and stop it when it takes too long.
+@contextlib.contextmanager
+def limited(seconds: float, batch: int) -> Iterator[Any]:
+    """Give the options of a run of a session of this process, which is stopped when it takes too long.
 
     Args:
-        session: of onnxruntime.
-        outputs: names to fetch.
-        feeds: by input name, the images first.
         seconds: how long it may take.
+        batch: images that it is shown.
 
     Raises:
         ModelError: it did not answer in time. Other failures are onnxruntime's, see `runtime_errors`.
@@ -153,18 +152,16 @@ def run_within(session: Any, outputs: Sequence[str], feeds: Mapping[str, NDArray
     watchdog.daemon = True
     watchdog.start()
     try:
-        found: list[Any] = session.run(list(outputs), dict(feeds), limit)
+        yield limit
     except runtime_errors():
         if not late.is_set():
             raise
-        batch = len(next(iter(feeds.values())))
         raise ModelError(
             f"the model did not answer a batch of {batch} in {seconds:.0f} s; it may never end on some image: export "
-            "it again without loops, or give a smaller --batch-size"
+            f"it again without loops, give a smaller --batch-size, or set {MORE_SECONDS} when it is only slow"
         ) from None
     finally:
         watchdog.cancel()
-    return found
 
 
 def require_loadable(opset: int, ir_version: int, path: Path) -> None:

@@ -1,6 +1,7 @@
 """Which number a class name has: one meaning for every set of images of an audit, however it was found."""
 
 import difflib
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -94,7 +95,7 @@ def number_by(names: Iterable[str], known: Numbering, place: str) -> dict[str, i
     Raises:
         ImagesError: a name that is not known, with the nearest that are.
     """
-    numbers, values = known.by_name(), _by_value(known)
+    numbers, values = known.by_name(), by_value(known)
     found: dict[str, int] = {}
     for name in names:
         number = numbers.get(name)
@@ -111,7 +112,7 @@ def number_by(names: Iterable[str], known: Numbering, place: str) -> dict[str, i
     return found
 
 
-def _by_value(known: Numbering) -> dict[int, int]:
+def by_value(known: Numbering) -> dict[int, int]:
     """Return the number by the value of each name, where all names are numbers and mean different ones."""
     if not all(name.isdecimal() for name in known.names):
         return {}
@@ -200,10 +201,25 @@ def _given_in_json(content: bytes) -> Numbering:
     return numbering_of(found.by_name(), "given")
 
 
-def names_file(numbering: Numbering, outputs: int) -> str:
-    """Return the file that gives a numbering to --classes; outputs that have no name get one that no class has."""
+def names_file(numbering: Numbering, outputs: int, *, as_json: bool = False) -> str:
+    """Return the file that gives a numbering to --classes; outputs that have no name get one that no class has.
+
+    Raises:
+        UsageError: a name is no line of a text.
+    """
     names = dict(zip(numbering.numbers, numbering.names, strict=True))
-    return "".join(f"{names.get(number, f'(output {number})')}\n" for number in range(outputs))
+    listed = [names.get(number, f"(output {number})") for number in range(outputs)]
+    if as_json:
+        return json.dumps(listed, indent=1) + "\n"
+    for name in listed:
+        if name.splitlines() != [name] or name != name.strip() or not _is_text(name):
+            raise UsageError(f"the class {_shown(name)!r} is no line of text: write a JSON file, NAME.json")
+    return "".join(f"{name}\n" for name in listed)
+
+
+def _is_text(name: str) -> bool:
+    """Return whether a name can be written; of a folder it may hold bytes that are no UTF-8."""
+    return name.encode("utf-8", "replace").decode() == name
 
 
 def names_said(value: Any) -> Numbering | None:

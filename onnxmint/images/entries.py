@@ -1,8 +1,10 @@
 """The facts every source gives: what is known of an image before it is read, its encoded bytes, what it left out."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Hashable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from onnxmint.errors import ImagesError
@@ -57,6 +59,15 @@ def too_large(size: int) -> str | None:
     return f"is absurdly large: {size >> 20:,} MiB (allowed {LARGEST_FILE >> 20})"
 
 
+def identity(file: Path) -> Hashable:
+    """Return what a file is to the system, the same under every path; that of a file that is not there is its path."""
+    try:
+        facts = file.stat()
+    except (OSError, ValueError):
+        return os.path.abspath(file)  # noqa: PTH100 - Path.resolve asks the system again
+    return facts.st_dev, facts.st_ino
+
+
 class ImageSource(Protocol):
     """A set of images in one place."""
 
@@ -82,6 +93,9 @@ class ImageSource(Protocol):
 
     def entries(self) -> tuple[ImageEntry, ...]:
         """List the images without reading pixels."""
+
+    def origins(self) -> tuple[Hashable, ...]:
+        """Return for each entry where its bytes lie, equal for equal places, whatever path led there."""
 
     def read(self, wanted: AbstractSet[int] | None = None) -> Iterator[EncodedImage]:
         """Yield the wanted images (all for None) in index order, holding few of them in memory."""

@@ -2,13 +2,14 @@
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from onnxmint.errors import ImagesError
 from onnxmint.images.classes import Numbering
-from onnxmint.images.entries import EncodedImage, ImageEntry, too_large
+from onnxmint.images.entries import EncodedImage, ImageEntry, identity, too_large
+from onnxmint.images.grouping import group_of
 from onnxmint.images.passed import PassedOver, note_of
 
 
@@ -38,6 +39,10 @@ class FileSource:
         """List the images."""
         return self._entries
 
+    def origins(self) -> tuple[Hashable, ...]:
+        """Return what each file is to the system."""
+        return tuple(identity(file) for file in self._files)
+
     def read(self, wanted: AbstractSet[int] | None = None) -> Iterator[EncodedImage]:
         """Yield the wanted images in order; a file that cannot be read carries its reason."""
         for entry, file in zip(self._entries, self._files, strict=True):
@@ -45,9 +50,10 @@ class FileSource:
                 yield _encoded(entry, file)  # no name for the bytes: they would stay while the next file is read
 
 
-def open_file(words: str, path: Path) -> FileSource:
-    """Open a single image file."""
-    return FileSource(words, [path], (ImageEntry(index=0, path=words, label=None, group=None),))
+def open_file(words: str, path: Path, group: str | None = None) -> FileSource:
+    """Open a single image file; `group` is a pattern on its path."""
+    belongs = group_of(group)(words)
+    return FileSource(words, [path], (ImageEntry(index=0, path=words, label=None, group=belongs),))
 
 
 def _encoded(entry: ImageEntry, file: Path) -> EncodedImage:

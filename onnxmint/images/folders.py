@@ -30,7 +30,7 @@ def open_folder(chosen: Selection, reading: Reading) -> FileSource:
         there = in_words(tally.found())
         raise ImagesError(
             f"{chosen.path} holds no images ({', '.join(sorted(SUFFIXES))})"
-            f"{f'; what is there: {there}' if there else ''}; check the path"
+            f"{f'; what is there: {there}' if there else ''}; {_mend(chosen.path, tally)}"
         )
     names = [file.relative_to(chosen.path).as_posix() for file in files]
     # Classes are numbered over the whole folder: a slice of its images must not renumber them.
@@ -46,6 +46,17 @@ def open_folder(chosen: Selection, reading: Reading) -> FileSource:
         for index, name in enumerate(names)
     )
     return FileSource(chosen.words, files, entries, numbering=numbering, passed_over=tally.found())
+
+
+def _mend(folder: Path, tally: Tally) -> str:
+    """Return what to do about a folder without images: further down there may be tables or shards."""
+    for one in tally.found():
+        place = folder / one.examples[0]
+        if place.suffix.lower() == ".csv":
+            return f"give the table, {place}"
+        if place.suffix.lower() in {".parquet", ".tar"}:
+            return f"give the folder that holds them, {place.parent}"
+    return "check the path"
 
 
 def _numbered(names: list[str], words: str, reading: Reading) -> tuple[Numbering | None, dict[str, int]]:

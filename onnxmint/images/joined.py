@@ -1,49 +1,60 @@
-"""Several places as one set of images: each image named by its place, class names of one meaning in all."""
+"""Several places as one set of images: each image named by its place and there once, class names of one meaning."""
 
-from collections.abc import Callable, Iterator, Sequence
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from onnxmint.errors import ImagesError, UsageError
 from onnxmint.images.classes import Numbering, numbered_as_folders
 from onnxmint.images.entries import EncodedImage, ImageEntry, ImageSource
+from onnxmint.images.passed import Tally, note_of
 
 Opener = Callable[[str, Numbering | None], ImageSource]
+_LISTED = 3  # places that are named where all of them are meant
 
 
 class JoinedSource:
-    """The images of several places, one place after the other."""
+    """The images of several places, one place after the other; an image that is in two of them is taken once."""
 
     def __init__(self, sources: Sequence[ImageSource]) -> None:
         """Number the images over all places."""
-        self._sources = tuple(sources)
-        self.location = " + ".join(source.location for source in sources)
+        self._sources, tally = tuple(sources), Tally()
+        self.location = _listed([source.location for source in sources])
         self.numbering = next((source.numbering for source in sources if source.numbering is not None), None)
         self.classes = None if self.numbering is None else self.numbering.names
-        self.passed_over = tuple(one for source in sources for one in source.passed_over)
-        self.notes = tuple(note for source in sources for note in source.notes)
-        self._starts: list[int] = []
-        listed: list[ImageEntry] = []
-        for source in sources:
-            self._starts.append(len(listed))
-            listed += [
-                replace(entry, index=len(listed) + entry.index, path=_named(source, entry.path))
-                for entry in source.entries()
-            ]
-        self._entries = tuple(listed)
+        listed = [replace(entry, path=_named(source, entry.path)) for source in sources for entry in source.entries()]
+        self._origins = [origin for source in sources for origin in source.origins()]
+        self._place = sorted(_once(listed, self._origins))  # of each image among those of all places
+        for place in sorted(set(range(len(listed))) - set(self._place)):
+            tally.add("images that are given twice, and were taken once", listed[place].path)
+        self._entries = tuple(replace(listed[place], index=index) for index, place in enumerate(self._place))
+        self.passed_over = (*(one for source in sources for one in source.passed_over), *tally.found())
+        self.notes = (*(note for source in sources for note in source.notes), *note_of(self.location, tally.found()))
 
     def entries(self) -> tuple[ImageEntry, ...]:
         """List the images."""
         return self._entries
 
+    def origins(self) -> tuple[Hashable, ...]:
+        """Return where the bytes of each image lie."""
+        return tuple(self._origins[place] for place in self._place)
+
     def read(self, wanted: AbstractSet[int] | None = None) -> Iterator[EncodedImage]:
         """Yield the wanted images (all for None) in index order."""
-        ends = [*self._starts[1:], len(self._entries)]
-        for source, start, end in zip(self._sources, self._starts, ends, strict=True):
-            mine = None if wanted is None else {index - start for index in wanted if start <= index < end}
-            if mine is None or mine:
-                for image in source.read(mine):
-                    yield replace(image, index=start + image.index, path=self._entries[start + image.index].path)
+        start, row = 0, 0
+        for source in self._sources:
+            end, first = start + len(source.entries()), row
+            row = bisect_left(self._place, end, lo=first)
+            mine = {self._place[index] - start: index for index in range(first, row)}
+            if wanted is not None:
+                mine = {place: index for place, index in mine.items() if index in wanted}
+            if mine:
+                for image in source.read(set(mine)):
+                    index = mine[image.index]
+                    yield replace(image, index=index, path=self._entries[index].path)
+            start = end
 
 
 def open_joined(places: Sequence[str], opener: Opener, classes: Numbering | None) -> ImageSource:
@@ -60,9 +71,9 @@ def open_joined(places: Sequence[str], opener: Opener, classes: Numbering | None
     """
     if not places:
         raise UsageError("no images were given; name at least one place")
-    twice = next((place for number, place in enumerate(places) if place in places[:number]), None)
-    if twice is not None:
-        raise UsageError(f"{twice} is given twice; name each place once")
+    twice = [place for place, often in Counter(places).items() if often > 1]
+    if twice:
+        raise UsageError(f"{twice[0]} is given twice; name each place once")
     sources = [opener(place, classes) for place in places]
     if len(sources) == 1:
         return sources[0]
@@ -97,6 +108,22 @@ def common(sources: Sequence[ImageSource]) -> Numbering | None:
             "classes in order with --classes FILE, or use --no-labels"
         )
     return numbered_as_folders(name for numbering in found for name in numbering.names)
+
+
+def _once(entries: Sequence[ImageEntry], origins: Sequence[Hashable]) -> list[int]:
+    """Return the positions of the entries that stand for each image: of equal ones the first that has a label."""
+    found: dict[Hashable, int] = {}
+    for place, (entry, origin) in enumerate(zip(entries, origins, strict=True)):
+        before = found.setdefault(origin, place)
+        if entries[before].label is None and entry.label is not None:
+            found[origin] = place
+    return list(found.values())
+
+
+def _listed(places: Sequence[str]) -> str:
+    """Return the names of places that together are one, the first ones where they are many."""
+    more = len(places) - _LISTED
+    return " + ".join([*places[:_LISTED], *([f"{more:,} more"] if more > 1 else places[_LISTED:])])
 
 
 def _named(source: ImageSource, path: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from onnxmint.errors import ImagesError
-from onnxmint.images.classes import Numbering, require_number
+from onnxmint.images.classes import Numbering, by_value, require_number
 from onnxmint.images.passed import Tally
 
 FAULTY = 0.05  # share of rows up to which a row that makes no sense costs itself only
@@ -78,21 +78,44 @@ class LabelReader:
     def __init__(self, known: Numbering | None, tally: Tally, faults: Faults) -> None:
         """Read names as `known` numbers them; values that are neither cost their row its label."""
         self._known = None if known is None else known.by_name()
+        self._named = numbers_that_are_names(known)
         self._tally, self._faults = tally, faults
 
     def number(self, value: Any, place: str) -> int | None:
         """Return the class number of a row.
 
         Args:
-            value: of its label.
+            value: of its label; one below 0 is none, as tables of unlabelled images write it.
             place: of the row, named when it means nothing.
         """
         try:
-            return class_number(value, self._known)
+            number = class_number(value, self._known)
+            if number is not None and number < 0:
+                self._tally.add("labels below 0, which say that there is none", place)
+                return None
+            return number if number is None or not self._named else self._meant(number)
         except ValueError as problem:
             reason = "labels that are no class number (these images count as unlabelled)"
             self._faults.add(self._tally, reason, place, f"{place}: {problem}")
             return None
+
+    def _meant(self, number: int) -> int:
+        """Return the class whose name is a number."""
+        if number not in self._named:
+            low, high = min(self._named), max(self._named)
+            raise ValueError(f"label {number} is no class: they are called {low} to {high}; {_MEND}")
+        return self._named[number]
+
+
+def numbers_that_are_names(known: Numbering | None) -> dict[int, int]:
+    """Return the class of each number that is a name of one, where that is not the class of the same number.
+
+    Empty where numbers are classes: where names are words, and where a file declares which names its numbers have.
+    """
+    if known is None or known.order == "declared":
+        return {}
+    found = by_value(known)
+    return {} if all(value == number for value, number in found.items()) else found
 
 
 def likely_columns(columns: Sequence[str]) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Images in Parquet files of the Hugging Face form: a column `image` of struct<bytes, path>, or of plain bytes."""
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import groupby
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from onnxmint.errors import ImagesError
 from onnxmint.images.arrow import arrow_exception, bytes_of, first_line, opened
 from onnxmint.images.columns import find_columns
-from onnxmint.images.entries import EncodedImage, ImageEntry
+from onnxmint.images.entries import EncodedImage, ImageEntry, identity
 from onnxmint.images.labels import unlabelled_note
 from onnxmint.images.passed import count_beside, note_of
 from onnxmint.images.rows import Row, RowLister
@@ -65,6 +65,11 @@ class ParquetSource:
     def entries(self) -> tuple[ImageEntry, ...]:
         """List the images."""
         return self._entries
+
+    def origins(self) -> tuple[Hashable, ...]:
+        """Return the file and the row of each image."""
+        files = [(identity(part.file), part.rows) for part in self._parts]
+        return tuple((file, row) for file, rows in files for row in rows.tolist())
 
     def read(self, wanted: AbstractSet[int] | None = None) -> Iterator[EncodedImage]:
         """Yield the wanted images in order, reading only row groups that hold one of them.

@@ -1,15 +1,20 @@
 """What was given and is not among the images: nothing is passed over in silence, so all of it is counted by reason."""
 
 import os
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from onnxmint.images.pillow import SUFFIXES
 
 _EXAMPLES = 3
 _REASONS = 12  # different ones that are told apart; a folder may hold files of a thousand suffixes
 _OTHER = "other files that are no images"
+
+
+_TOLD = 2  # reasons of unreadable images that an error tells
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +30,14 @@ class PassedOver:
     reason: str
     count: int
     examples: tuple[str, ...]
+
+
+class Leaving(Protocol):
+    """What says of itself what it left out."""
+
+    @property
+    def passed_over(self) -> tuple[PassedOver, ...]:
+        """Return what was left out."""
 
 
 class Tally:
@@ -65,6 +78,45 @@ class Tally:
 def in_words(passed: Iterable[PassedOver]) -> str:
     """Return what was passed over as a list in words, empty for nothing."""
     return "; ".join(f"{one.count:,} {one.reason} (for example {one.examples[0]})" for one in passed)
+
+
+class Unread(Protocol):
+    """An image that could not be read."""
+
+    @property
+    def path(self) -> str:
+        """Return its name."""
+
+    @property
+    def reason(self) -> str:
+        """Return why, in words that follow the name."""
+
+
+def why_fewer(source: Leaving, unread: Sequence[Unread] = (), *, none: bool = False) -> str:
+    """Return, to be put behind a refusal, why there are not more images; empty where nothing was left out.
+
+    Args:
+        source: what was passed over of it.
+        unread: images of it that could not be read.
+        none: the refusal says already that these are all.
+    """
+    parts = []
+    if unread:
+        parts.append(f"{'' if none else f'{len(unread):,} cannot be read: '}{_reasons(unread)}")
+    if source.passed_over:
+        parts.append(f"passed over: {in_words(source.passed_over)}")
+    return "".join(f"; {part}" for part in parts)
+
+
+def _reasons(unread: Sequence[Unread]) -> str:
+    """Return the most frequent reasons, each with an image and how many more there are like it."""
+    kinds = Counter(one.reason for one in unread).most_common()
+    told = []
+    for reason, count in kinds[:_TOLD]:
+        first = next(one.path for one in unread if one.reason == reason)
+        told.append(f"{first} {reason}{f' ({count:,} like it)' if count > 1 else ''}")
+    others = sum(count for _, count in kinds[_TOLD:])
+    return "; ".join([*told, *([f"{others:,} for other reasons"] if others else [])])
 
 
 def note_of(location: str, passed: Iterable[PassedOver]) -> tuple[str, ...]:

@@ -43,6 +43,7 @@ class RowLister:
         self._faults = Faults()
         self._filters: Filters | None = None
         self._labels = LabelReader(reading.classes, self.tally, self._faults)
+        self._places = LabelReader(None, self.tally, self._faults)  # in the names that a file gives
         self._known: dict[str, int] = {}
         self._count = 0
 
@@ -103,6 +104,7 @@ class RowLister:
             yield from (Row(number=row, name=f"{file.name}:{row}", label=None, group=None) for row in range(total))
             return
         names = _names_said(columns.numbering) if self._reading.classes is not None else {}
+        reader = self._places if names else self._labels
         row = 0
         with arrow_errors(file):
             for batch in table.handle.iter_batches(_many(table, wanted), columns=wanted):
@@ -111,7 +113,7 @@ class RowLister:
                 for place in range(len(batch)):
                     if filters.keeps([values[column][place] for column in filters.columns]):
                         where = f"{file}, row {row + place}"
-                        label = self._labels.number(values[columns.label][place], where) if columns.label else None
+                        label = reader.number(values[columns.label][place], where) if columns.label else None
                         yield Row(
                             number=row + place,
                             name=shown_name(shown[place]) or f"{file.name}:{row + place}",

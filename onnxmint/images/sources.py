@@ -8,10 +8,12 @@ from typing import Any
 from onnxmint.errors import ImagesError, UsageError
 from onnxmint.images.classes import Numbering, in_order
 from onnxmint.images.entries import EncodedImage, ImageEntry, ImageSource
+from onnxmint.images.facts import Unreadable
 from onnxmint.images.files import open_file
 from onnxmint.images.folders import open_folder
 from onnxmint.images.joined import open_joined
 from onnxmint.images.parquet import ParquetSource
+from onnxmint.images.passed import why_fewer
 from onnxmint.images.pillow import SUFFIXES, decoded, in_mode
 from onnxmint.images.selection import Reading, Selection, parse_location
 from onnxmint.images.tables import open_csv
@@ -21,6 +23,7 @@ __all__ = ["EncodedImage", "ImageEntry", "ImageSource", "open_source", "parse_lo
 
 Place = str | Path
 _FIRST = 20  # images that are tried before anything long begins
+_PACKED = frozenset({".zip", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst"})
 FORMS = (
     "a folder of images, an image file, a Parquet file or folder, a CSV of path,label, or WebDataset .tar shards"
 )  # fmt: skip
@@ -77,8 +80,9 @@ def _open_one(chosen: Selection, reading: Reading) -> ImageSource:
     if path.is_dir():
         return open_folder(chosen, reading)
     if suffix in SUFFIXES:
-        return open_file(chosen.words, path)
-    raise ImagesError(f"{path} is no set of images; give {FORMS}")
+        return open_file(chosen.words, path, reading.group)
+    mend = "unpack it, and give the folder or .tar file" if suffix in _PACKED else f"give {FORMS}"
+    raise ImagesError(f"{path} is no set of images; {mend}")
 
 
 def _holds(path: Path, pattern: str) -> bool:
@@ -91,16 +95,19 @@ def require_readable(source: ImageSource) -> None:
     Raises:
         ImagesError: with the first reason.
     """
-    reasons: list[str] = []
+    reasons: list[Unreadable] = []
     for image in source.read({entry.index for entry in source.entries()[:_FIRST]}):
         try:
             if image.data is not None:
                 with decoded(image.data, _in_colours):
                     return
-            reasons.append(f"{image.path} {image.error}")
+            reasons.append(Unreadable(index=image.index, path=image.path, reason=image.error or "is unreadable"))
         except ImagesError as problem:
-            reasons.append(f"{image.path} {problem}")
-    raise ImagesError(f"none of the first {len(reasons)} images of {source.location} could be read; {reasons[0]}")
+            reasons.append(Unreadable(index=image.index, path=image.path, reason=str(problem)))
+    raise ImagesError(
+        f"none of the first {len(reasons)} images of {source.location} could be read"
+        f"{why_fewer(source, reasons, none=True)}"
+    )
 
 
 def _in_colours(image: Any) -> Any:

@@ -14,6 +14,7 @@ from onnxmint.images.passed import Tally
 from onnxmint.images.selection import Reading, Selection, require_columns
 
 _PATH, _LABEL = "path", "label"
+_SEPARATORS = ";\t|"  # that other tables have
 
 
 class _Row(NamedTuple):
@@ -40,11 +41,13 @@ def open_csv(chosen: Selection, reading: Reading) -> FileSource:
             chosen = chosen.for_table(columns)
             require_columns(chosen.words, columns, [reading.group] if reading.group else [])
             if _PATH not in columns:
-                raise ImagesError(f"{path} has no column 'path' (columns: {', '.join(columns)}); add the image paths")
+                raise ImagesError(f"{path} has no column 'path' (columns: {', '.join(columns)}); {_mend(columns)}")
             label = (chosen.labels or (_LABEL if _LABEL in columns else None)) if reading.labels else None
             filters = Filters(chosen.equals)
             kept = list(_kept(table, filters, label, reading.group))
-    except (OSError, UnicodeDecodeError, csv.Error) as problem:
+    except UnicodeDecodeError:
+        raise ImagesError(f"{path} is no text in UTF-8; save it as UTF-8") from None
+    except (OSError, csv.Error) as problem:
         raise ImagesError(f"cannot read {path}: {problem}") from None
     total = len(kept)
     require_countable(total, chosen.words)
@@ -62,6 +65,12 @@ def open_csv(chosen: Selection, reading: Reading) -> FileSource:
         passed_over=tally.found(),
         notes=unlabelled_note(chosen.words, likely_columns(columns)) if reading.labels and label is None else (),
     )
+
+
+def _mend(columns: list[str]) -> str:
+    """Return what to do about a table whose columns lack the paths."""
+    sign = next((sign for sign in _SEPARATORS if len(columns) == 1 and sign in columns[0]), None)
+    return "add the image paths" if sign is None else f"separate them by commas, not by {sign!r}"
 
 
 def _kept(table: Any, filters: Filters, label: str | None, group: str | None) -> Iterator[_Row]:

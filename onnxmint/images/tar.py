@@ -1,13 +1,13 @@
 """Images in WebDataset tar shards."""
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from collections.abc import Set as AbstractSet
 from itertools import groupby
 from pathlib import Path
 from typing import BinaryIO
 
 from onnxmint.errors import ImagesError
-from onnxmint.images.entries import EncodedImage, ImageEntry, require_countable
+from onnxmint.images.entries import EncodedImage, ImageEntry, identity, require_countable
 from onnxmint.images.grouping import group_of, require_groups
 from onnxmint.images.labels import Faults
 from onnxmint.images.passed import Tally, count_beside, in_words, note_of
@@ -60,6 +60,11 @@ class TarSource:
     def entries(self) -> tuple[ImageEntry, ...]:
         """List the images."""
         return self._entries
+
+    def origins(self) -> tuple[Hashable, ...]:
+        """Return the shard and the place in it of each image."""
+        files = {file: identity(file) for file in {place.file for place in self._places}}
+        return tuple((files[place.file], place.start) for place in self._places)
 
     def read(self, wanted: AbstractSet[int] | None = None) -> Iterator[EncodedImage]:
         """Yield the wanted images in order; one that cannot be read carries its reason."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from onnxmint.images.classes import Numbering, matched, settled
 from onnxmint.images.entries import ImageSource
 from onnxmint.images.joined import common
+from onnxmint.images.labelled import labels_not_used, only_labelled
 from onnxmint.images.sources import Place, open_source
 
 
@@ -27,12 +28,14 @@ class Together:
     """Sets of images whose classes agree.
 
     Attributes:
-        sources: in the order of their places.
+        sources: in the order of their places; of labelled ones, without the few images that have no label.
+        whole: the same with all images.
         numbering: of the classes of all of them, None when none has names; what a questioned set is numbered by.
         notes: how the numbers were found where that was not given, what contradicts them, and what each set has to say.
     """
 
     sources: tuple[ImageSource, ...]
+    whole: tuple[ImageSource, ...]
     numbering: Numbering | None
     notes: tuple[str, ...]
 
@@ -64,7 +67,7 @@ def open_together(
     if classes is not None or all(source.numbering is None for source in sources):
         numbering = classes if any(source.numbering is not None for source in sources) else None
         against = () if numbering is None else _against(numbering, declared)
-        return Together(sources=tuple(sources), numbering=numbering, notes=(*against, *_said(sources)))
+        return _together(sources, numbering, against, labels=labels)
     numbering, notes = _found(sources, declared, outputs)
     opened = [
         source
@@ -72,12 +75,22 @@ def open_together(
         else open_source(place, group=group, labels=labels, classes=numbering)
         for place, source in zip(places, sources, strict=True)
     ]
-    notes = (*notes, *_against(numbering, declared), *_lacking(sources), *_said(opened))
-    return Together(sources=tuple(opened), numbering=numbering, notes=notes)
+    notes = (*notes, *_against(numbering, declared), *_lacking(sources))
+    return _together(opened, numbering, notes, labels=labels)
 
 
-def _said(sources: Sequence[ImageSource]) -> tuple[str, ...]:
-    return tuple(note for source in sources for note in source.notes)
+def _together(
+    whole: Sequence[ImageSource], numbering: Numbering | None, notes: tuple[str, ...], *, labels: bool
+) -> Together:
+    """Return sets with what they have to say, the few images that have no label left out."""
+    sources = only_labelled(whole) if labels else tuple(whole)
+    said = (note for source in sources for note in source.notes)
+    return Together(
+        sources=sources,
+        whole=tuple(whole),
+        numbering=numbering,
+        notes=(*notes, *said, *(labels_not_used(sources) if labels else ())),
+    )
 
 
 def _found(

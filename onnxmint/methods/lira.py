@@ -11,6 +11,7 @@ from scipy.stats import norm
 from onnxmint.stats.estimates import FloatArray
 
 _LEAST = 1e-6  # a deviation below this is taken as this: identical references must not make an image infinitely odd
+_FEW = 0.05  # share of images of which one model of a side is enough: their spread is that of all
 _TWO = 2  # models whose spread can be estimated
 GAMMA = 2.0  # by how much an image's likelihood ratio must exceed that of a non-member (RMIA, section 3)
 OFFLINE_A = 0.3  # RMIA's correction of p(x) when no reference was trained on x (its appendix, for CIFAR-10)
@@ -96,21 +97,23 @@ def calibrated(score: FloatArray, reference: FloatArray, trained: Mask) -> Float
 
 
 def _gaussian(reference: FloatArray, mask: Mask, *, fixed_variance: bool) -> tuple[FloatArray, FloatArray]:
-    """Return (n,) means and deviations over the models of the mask."""
+    """Return (n,) means and deviations over the models of the mask; with a single model the deviation is pooled."""
     count = mask.sum(axis=0)
     mean = np.where(mask, reference, 0).sum(axis=0) / count
     squares = np.where(mask, np.square(reference - mean), 0).sum(axis=0)
-    if fixed_variance:
-        free = int((count - 1).sum())
-        pooled = squares.sum() / free if free else float(np.var(reference[mask]))
-        return mean, np.full(len(mean), max(float(np.sqrt(pooled)), _LEAST))
-    return mean, np.maximum(np.sqrt(squares / (count - 1)), _LEAST)
+    free = int((count - 1).sum())
+    pooled = squares.sum() / free if free else float(np.var(reference[mask]))
+    variance = squares / np.maximum(count - 1, 1)
+    kept = np.where(fixed_variance | (count < _TWO), pooled, variance)
+    return mean, np.maximum(np.sqrt(kept), _LEAST)
 
 
 def _require(trained: Mask, least: int, *, both: bool = True) -> None:
-    """Refuse to score images for which too few references speak."""
+    """Refuse to score images for which too few references speak; a few with a single one do not decide for all."""
     sides = {"not trained": ~trained, **({"trained": trained} if both else {})}
     for words, mask in sides.items():
-        fewest = int(mask.sum(axis=0).min(initial=least))
-        if fewest < least:
-            raise ValueError(f"needs {least} reference models {words} on each image, one image has {fewest}")
+        count = mask.sum(axis=0)
+        fewest = int(count.min(initial=least))
+        if fewest < 1 or (count < least).mean() > _FEW:
+            models = "reference model" if least == 1 else "reference models"
+            raise ValueError(f"needs {least} {models} {words} on each image, one image has {fewest}")

@@ -128,20 +128,22 @@ class KnownScores:
         for part, purpose in ((CALIBRATE, "to calibrate on"), (TEST, "to test on")):
             if not len(self.table.rows(part)):
                 continue  # cross-fitted: there is no such part
-            check_left([len(self.rows(part, member=member)) for member in (True, False)], purpose)
+            found = [len(self.rows(part, member=member)) for member in (True, False)]
+            check_left(found, purpose, alone=self.table.alone)
 
 
-def check_left(counts: list[int], purpose: str) -> None:
+def check_left(counts: list[int], purpose: str, *, alone: bool = False) -> None:
     """Refuse to go on with too few readable images.
 
     Args:
         counts: readable members and non-members.
         purpose: what they are for, in words.
+        alone: whether no members are known, so that only non-members count.
 
     Raises:
         EvidenceError: fewer than five of a side.
     """
-    if min(counts) < _FEWEST:
+    if min(counts[1:] if alone else counts) < _FEWEST:
         raise EvidenceError(
             f"of the known images {purpose}, only {counts[0]} members and {counts[1]} non-members could be read: give "
             "images in JPEG, PNG, WebP, BMP, GIF or TIFF that open"
@@ -197,7 +199,7 @@ def evidence_facts(held: KnownScores, skipped: Sequence[Skipped], *, folds: int 
         if values is None:
             return None
         rows = np.concatenate([held.rows(part, member=member) for part in (CALIBRATE, TEST)])
-        found = float(np.mean(values[rows]))
+        found = float(np.mean(values[rows])) if len(rows) else np.nan
         return found if np.isfinite(found) else None
 
     log_largest = None if "max_probability" in held.skipped else held.signals.get("max_probability")
@@ -221,14 +223,16 @@ def evidence_facts(held: KnownScores, skipped: Sequence[Skipped], *, folds: int 
 def evidence_warnings(facts: EvidenceFacts) -> Iterator[str]:
     """Yield what a reader has to know about the evidence."""
     few = 200
-    fewest = min(facts.members, facts.nonmembers)
+    alone = not facts.members
+    fewest = facts.nonmembers if alone else min(facts.members, facts.nonmembers)
     if fewest < few:
-        yield f"Only {fewest} known images on one side: intervals are wide and small effects stay unseen."
+        side = "known non-members" if alone else "known images on one side"
+        yield f"Only {fewest} {side}: intervals are wide and small effects stay unseen."
     if facts.skipped:
         first = facts.skipped[0]
         yield (
             f"{len(facts.skipped)} known images could not be used and were left out; the first: {first.path} "
             f"({first.reason})."
         )
-    if facts.accuracy_members is None or facts.accuracy_nonmembers is None:
-        yield "Not all known images have labels, so loss and correctness could not be compared as baselines."
+    if facts.accuracy_nonmembers is None or (facts.accuracy_members is None and not alone):
+        yield "No labels of known images are used, so loss and correctness could not be compared as baselines."

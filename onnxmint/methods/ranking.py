@@ -10,12 +10,13 @@ from onnxmint.evidence.table import CALIBRATE, FIT, TEST
 from onnxmint.methods.measuring import KnownScores, measure
 from onnxmint.methods.signals import SIGNALS
 from onnxmint.results.audit import Histogram
-from onnxmint.results.evaluation import Method
+from onnxmint.results.methods import Method
 from onnxmint.stats import metrics
 from onnxmint.stats.compare import compare_auc
 from onnxmint.stats.estimates import FloatArray
 
 _BINS = 40
+_BY_CLASS = "modified_entropy_by_class"
 _DRAWN = (0.005, 0.995)  # quantiles between which scores are drawn in their own bins
 
 Ranked = tuple[Method, FloatArray | None]
@@ -27,7 +28,11 @@ def signal_methods(held: KnownScores, rng: np.random.Generator) -> Iterator[Rank
     fit_auc = {}
     for signal in SIGNALS:
         if signal.name not in held.skipped and _finite(held, held.signals[signal.name]):
-            fit_auc[signal.name] = _fit_auc(held, held.signals[signal.name])
+            fit_auc[signal.name] = auc_of_fit(held, held.signals[signal.name])
+    entropy, labels = held.signals.get("modified_entropy"), held.table.labels
+    by_class = entropy if labels is not None and "modified_entropy" in fit_auc else None
+    if by_class is not None:
+        fit_auc[_BY_CLASS] = auc_of_fit(held, _by_class_unseen(held, by_class))
     best = max(fit_auc, key=lambda name: fit_auc[name])
     for signal in SIGNALS:
         score, skipped = held.signals[signal.name], held.skipped.get(signal.name)
@@ -42,22 +47,33 @@ def signal_methods(held: KnownScores, rng: np.random.Generator) -> Iterator[Rank
             fit_auc=fit_auc.get(signal.name),
         )
         yield measured(method, score, held, rng, skipped=skipped)
-    if held.table.labels is not None and "modified_entropy" in fit_auc:
+    if by_class is not None:
         method = Method(
-            name="modified_entropy_by_class",
+            name=_BY_CLASS,
             kind="signal",
             title="low modified entropy, by class",
             source="Song and Mittal 2021, arXiv 2003.10595 (a threshold for each class, from the fit part)",
+            chosen=best == _BY_CLASS,
+            fit_auc=fit_auc[_BY_CLASS],
         )
-        yield measured(method, _by_class(held, held.signals["modified_entropy"]), held, rng)
+        yield measured(method, _by_class(held, by_class), held, rng)
 
 
-def _by_class(held: KnownScores, score: FloatArray) -> FloatArray:
-    """Return a score less the threshold of its class, found on the fit part (all classes' where one is missing)."""
+def _by_class_unseen(held: KnownScores, score: FloatArray) -> FloatArray:
+    """Return `_by_class` of the fit part, every fold with thresholds that the other folds gave."""
+    found = np.full(len(score), np.nan)
+    for fold in FIT:
+        rows = np.concatenate([held.rows(fold, member=member) for member in (True, False)])
+        found[rows] = _by_class(held, score, tuple(other for other in FIT if other != fold))[rows]
+    return found
+
+
+def _by_class(held: KnownScores, score: FloatArray, learned_on: tuple[int, ...] = FIT) -> FloatArray:
+    """Return a score less the threshold of its class, found on some folds (all classes' where one is missing)."""
     labels = held.table.labels
     if labels is None:
         raise EvidenceError("thresholds by class need labels")
-    member, nonmember = held.rows(*FIT, member=True), held.rows(*FIT, member=False)
+    member, nonmember = held.rows(*learned_on, member=True), held.rows(*learned_on, member=False)
     common = metrics.best_threshold(score[member], score[nonmember])
     found = score - common
     for label in np.unique(labels):
@@ -86,7 +102,8 @@ def _finite(held: KnownScores, score: FloatArray) -> bool:
     return bool(np.isfinite(score[used]).all())
 
 
-def _fit_auc(held: KnownScores, score: FloatArray) -> float:
+def auc_of_fit(held: KnownScores, score: FloatArray) -> float:
+    """Return the AUC on the fit part of a score that did not learn who is a member."""
     return metrics.auc(*(score[held.rows(*FIT, member=member)] for member in (True, False)))
 
 

@@ -21,7 +21,7 @@ from onnxmint.graph.load import load_target
 from onnxmint.methods.measuring import KnownScores, Rows, Signals
 from onnxmint.preprocess.declaring import resolved_for
 from onnxmint.preprocess.spec import PreprocessSpec
-from onnxmint.settings import EvidenceSettings
+from onnxmint.settings import CHECK, EvidenceSettings
 from onnxmint.stats.estimates import FloatArray
 
 MEMBERS = ".members.txt"
@@ -104,7 +104,8 @@ def open_references(
 
 def _ready(path: Path, target: Target, settings: EvidenceSettings) -> Target:
     """Load a reference with its own preprocessing, or as the target's was declared, or as it was settled."""
-    settings = replace(settings, answer=None)  # names an output of the target
+    declared = None if settings.preprocess == CHECK else settings.preprocess
+    settings = replace(settings, answer=None, preprocess=declared)  # `answer` names an output of the target
     own = path.with_suffix(".toml")
     if own.exists():
         return make_ready(path, replace(settings, preprocess=str(own)))

@@ -5,8 +5,9 @@ the target, layer, preprocessing, evidence, performance, calibration) is JSON in
 """
 
 from collections.abc import Iterator, Set
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +21,9 @@ from onnxmint.results.auditor import SCHEMA, AuditorFacts
 from onnxmint.results.json import Document
 from onnxmint.settings import MODULES
 from onnxmint.verdict.yardstick import Traces, Yardstick
+
+if TYPE_CHECKING:
+    import onnx
 
 METADATA_KEY = "onnxmint.auditor"
 
@@ -58,29 +62,56 @@ class Auditor(AuditorContent):
 
     Attributes:
         model: the serialised ONNX file, its content included.
+        seconds: that an image took in a trial run of the graph, None before there was one.
     """
 
     model: bytes
+    seconds: float | None = None
 
     @classmethod
-    def of(cls, content: AuditorContent, model: bytes) -> "Auditor":
+    def of(cls, content: AuditorContent, model: bytes, seconds: float | None = None) -> "Auditor":
         """Return the auditor of a file and its content."""
-        return cls(model=model, **{field.name: getattr(content, field.name) for field in fields(content)})
+        held = {field.name: getattr(content, field.name) for field in fields(content)}
+        return cls(model=model, seconds=seconds, **held)
 
 
 AUDITOR = Document(kind=AuditorContent, schema=SCHEMA, mend="train it again", error=ModelError)
 
 
 def load_auditor(path: Path) -> Auditor:
-    """Read an auditor file; what it says is checked before anything of it runs.
+    """Read an auditor file; what it says is checked before anything of it runs, and then what its graph gives.
 
     Raises:
-        ModelError: the file is missing, no ONNX file, not an auditor of a version we know, or contradicts itself.
+        ModelError: the file is missing, no ONNX file, not an auditor of a version we know, contradicts itself, or its
+            graph is not one of an auditor.
+    """
+    from onnxmint.graph.merge import try_auditor
+
+    model, proto = _opened(path)
+    found = {entry.key: entry.value for entry in proto.metadata_props}
+    if METADATA_KEY not in found:
+        raise ModelError(f"{path} is an ONNX file but no auditor; make one with: onnxmint train")
+    auditor = Auditor.of(AUDITOR.read(found[METADATA_KEY], f"the auditor {path}"), model)
+    outputs, folds = {output.name for output in proto.graph.output}, auditor.method.folds
+    apart = _apart(auditor.yardstick, auditor.traces, folds, measured=auditor.performance is not None)
+    for wrong in (*_impossible(auditor, outputs), *apart):
+        raise ModelError(f"the auditor {path}: {wrong}; train it again")
+    channels = 1 if auditor.preprocess.channels == "gray" else 3
+    size = (*(final_size(auditor.preprocess) or (1, 1)), channels)
+    return replace(auditor, seconds=try_auditor(proto, model, path, size=size, folds=folds))
+
+
+def _opened(path: Path) -> tuple[bytes, "onnx.ModelProto"]:
+    """Return the content of a file and its graph, which may be looked at: the guard let it pass.
+
+    Raises:
+        ModelError: the file is missing, no ONNX file, or hostile.
     """
     import onnx
     from google.protobuf.message import DecodeError
 
     from onnxmint.graph.guard import check_proto, refuse_external_data
+    from onnxmint.graph.mending import read_texts
 
     try:
         model = path.read_bytes()
@@ -92,16 +123,10 @@ def load_auditor(path: Path) -> Auditor:
         raise ModelError(
             f"{path} is not an ONNX file, or incomplete; give the auditor.onnx that onnxmint train wrote"
         ) from None
+    read_texts(proto)
     check_proto(proto, path)
     refuse_external_data(proto, path)
-    found = {entry.key: entry.value for entry in proto.metadata_props}
-    if METADATA_KEY not in found:
-        raise ModelError(f"{path} is an ONNX file but no auditor; make one with: onnxmint train")
-    auditor = Auditor.of(AUDITOR.read(found[METADATA_KEY], f"the auditor {path}"), model)
-    outputs = {output.name for output in proto.graph.output}
-    for wrong in (*_impossible(auditor, outputs), *_apart(auditor.yardstick, auditor.traces, auditor.method.folds)):
-        raise ModelError(f"the auditor {path}: {wrong}; train it again")
-    return auditor
+    return model, proto
 
 
 def _impossible(found: Auditor, outputs: Set[str]) -> Iterator[str]:
@@ -120,10 +145,12 @@ def _impossible(found: Auditor, outputs: Set[str]) -> Iterator[str]:
         yield f"there are no {method.views} views with seed {method.seed}"
 
 
-def _apart(yardstick: Yardstick, traces: Traces, networks: int) -> Iterator[str]:
-    """Yield what does not belong together in the tables of known images."""
+def _apart(yardstick: Yardstick, traces: Traces, networks: int, *, measured: bool) -> Iterator[str]:
+    """Yield what does not belong together in the tables of known images; unmeasured is what knows no members."""
+    if not measured and yardstick.is_member.any():
+        yield "it knows members but not how well they are told apart"
     for member, words in ((True, "member"), (False, "non-member")):
-        if not len(yardstick.test_scores(member=member)):
+        if not len(yardstick.test_scores(member=member)) and (measured or not member):
             yield f"no {words} is left to test with"
     if np.unique(yardstick.fold).tolist() != list(range(networks)):
         yield f"its scores are not those of {networks} networks"

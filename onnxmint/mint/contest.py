@@ -113,7 +113,7 @@ def hold(ground: Ground, rivals: Sequence[Rival]) -> Contest:
         signals=ground.signals,
         modules={key: (entry.rival.column, entry.module) for key, entry in entries.items()},
     )
-    probe = ground.shown.probe(batch_size=ground.batch_size, reduce=keep)
+    probe = ground.shown.probe(batch_size=ground.batch_size, reduce=keep, leaves_out_odd=True)
     seen = ground.engine.observe(probe, ground.evidence.images(CALIBRATE, TEST), name="held out")
     scores = {key: seen.full(key) for key in entries} if len(seen.row) else {}
     for key, entry in entries.items():
@@ -132,7 +132,7 @@ def _fit(ground: Ground, rivals: Sequence[Rival]) -> tuple[dict[str, Entry], Obs
     shown, table = ground.shown, ground.evidence.table
     shapes = {rival.column: rival.shape(shown) for rival in rivals}
     keep = Keeping(signals=ground.signals, columns=tuple(shapes))
-    probe = shown.probe(batch_size=ground.batch_size, reduce=keep, stored=shapes)
+    probe = shown.probe(batch_size=ground.batch_size, reduce=keep, stored=shapes, leaves_out_odd=True)
     entries = {}
     with ground.engine.observe(probe, ground.evidence.images(*FIT), name="to fit on") as seen:
         require_readable_parts(table, seen, "to fit on")

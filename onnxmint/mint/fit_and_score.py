@@ -69,7 +69,8 @@ def fit_and_score(
         probe = reading.probe(settings.batch_size, also=(ANSWER,), reduce=keep, stored=True)
         with engine.observe(probe, evidence.images(TEST), name="in folds") as seen:
             return fit_in_folds(name, seen, reading, evidence.table, settings, engine.stage)
-    learnt = _fit(evidence, reading, settings, engine) if settings.folds is None else _Learnt(module=_free(settings))
+    learns = settings.folds is None and not evidence.table.alone
+    learnt = _fit(evidence, reading, settings, engine) if learns else _Learnt(module=_free(settings))
     if reading.exposed.views > FEWEST_VIEWS and not module_kind(learnt.module.name).views:  # at a fraction of the cost
         reading = open_reading(target, layers, views=FEWEST_VIEWS, labels=labels)
     table = replace(evidence.table, fold=np.zeros(len(evidence.table.index), np.int8))

@@ -26,7 +26,7 @@ def merge(fitted: Fitted, content: AuditorContent) -> Auditor:
         known=[nonmembers.score[nonmembers.fold == number] for number in range(fitted.folds)],
         metadata=content.to_metadata(),
     )
-    return Auditor.of(content, serialize(merged))
+    return Auditor.of(content, serialize(merged), exposed.graph.seconds)
 
 
 def check_parity(auditor: Auditor, fitted: Fitted, engine: Engine) -> None:
@@ -48,6 +48,7 @@ def check_parity(auditor: Auditor, fitted: Fitted, engine: Engine) -> None:
         device=target.device,
         batch_size=len(sample.pixels),
         with_labels=sample.label is not None,
+        seconds=auditor.seconds,
     )
     shown = Decoded(pixels=sample.pixels, row=np.arange(len(sample.pixels)), label=sample.label)
     seen = engine.observe(probe, Images(parts=(shown,), count=len(shown.row)), name="")

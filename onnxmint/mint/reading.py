@@ -64,6 +64,7 @@ class Reading:
             columns={self.column: self.output, **{name: shown[name] for name in (*others, *also)}},
             reduce=reduce,
             stored=self.read if stored else None,
+            leaves_out_odd=True,
         )
 
 

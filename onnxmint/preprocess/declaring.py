@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass, replace
 
-from onnxmint.errors import UsageError
+from onnxmint.errors import UndeclaredError, UsageError
 from onnxmint.graph.load import TargetModel
 from onnxmint.graph.normalisation import find_normalisation
 from onnxmint.preprocess.declared.finding import NAMES, Found, declared_beside, load_spec
 from onnxmint.preprocess.decoding import PRESETS, final_size, resolve
 from onnxmint.preprocess.spec import PreprocessSpec, layout_named
 from onnxmint.preprocess.variants import Variant, declared_variant
+from onnxmint.settings import CHECK
 
 _GEOMETRY_ONLY = "only size, resizing and cropping were taken; scaling is left to the graph"
 
@@ -17,8 +18,11 @@ def declared_spec(wanted: str | None, target: TargetModel) -> tuple[PreprocessSp
     """Return what a user declared, or what is declared beside the target or inside its file, with notes about that.
 
     Raises:
-        UsageError: neither, several that differ, or what cannot be reproduced.
+        UndeclaredError: neither, or several that differ, or what known images tell was asked for.
+        UsageError: what cannot be reproduced.
     """
+    if wanted == CHECK:
+        raise UndeclaredError(f"what --preprocess {CHECK} asks for, labelled known images of {target.path.name} tell")
     if wanted is not None:
         declared = load_spec(wanted)
         spec = _left_to_graph(declared, target)
@@ -30,12 +34,12 @@ def declared_spec(wanted: str | None, target: TargetModel) -> tuple[PreprocessSp
         return _declared_of_raw(found, target)
     start = f"say how {name}'s images are prepared, with --preprocess: "
     if not found:
-        raise UsageError(
+        raise UndeclaredError(
             f"{start}a preset ({NAMES}), a TOML file, or a file or folder of Hugging Face or timm; an audit with other "
             "pixels than the model was trained on finds nothing"
         )
     if len(found) > 1:
-        raise UsageError(f"{start}beside the model lie declarations that differ; use {places}")
+        raise UndeclaredError(f"{start}beside the model lie declarations that differ; use {places}")
     if found[0].spec is None:
         raise UsageError(f"{start}what is declared beside the model does not serve ({found[0].problem})")
     return found[0].spec, (f"--preprocess was not given; taken as declared by {found[0].place}.",)

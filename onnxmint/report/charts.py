@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
+from onnxmint.report.language import Language, language
 from onnxmint.results.audit import Histogram
 from onnxmint.stats.estimates import Estimate, Performance, Rate
 
@@ -19,6 +20,7 @@ _LOWEST = 1e-3  # both axes of the ROC begin here
 _FEW = 10  # false alarms below which a rate is thin
 _SHADE_WITH_WORDS = 120  # units of width that the words in the shaded region need
 _MOST_TICKS = 6
+_ASIDE = 7  # units of width between modules that read the same layer
 
 Points = Sequence[tuple[float, float]]
 
@@ -51,6 +53,8 @@ def roc_chart(
     performance: Performance,
     baseline: Performance | None = None,
     others: Sequence[tuple[str, Performance]] = (),
+    *,
+    words: Language | None = None,
 ) -> Markup:
     """Return the ROC curve on two logarithmic axes, where chance is a diagonal and low false-alarm rates have room.
 
@@ -60,13 +64,16 @@ def roc_chart(
         performance: what was measured.
         baseline: of a simple score to compare with.
         others: further curves, each with its class in the style sheet.
+        words: language of the words in it; English when None.
     """
+    words = words or language("en")
     frame = _Frame(x_range=(_LOWEST, 1.0), y_range=(_LOWEST, 1.0), log=True)
-    decades = [(0.001, "0.1%"), (0.01, "1%"), (0.1, "10%"), (1.0, "100%")]
+    decades = [(0.001, words.percent(0.001, 1)), *((share, words.share(share)) for share in (0.1, 1.0))]
+    decades.insert(1, (0.01, words.percent(0.01, 0)))
     body = [
-        *_thin_region(frame, performance.nonmembers),
-        *_y_axis(frame, decades, "members found (TPR)"),
-        *_x_axis(frame, decades, "non-members called members by mistake (FPR)"),
+        *_thin_region(frame, performance.nonmembers, words),
+        *_y_axis(frame, decades, words.say("found among those trained on (TPR)")),
+        *_x_axis(frame, decades, words.say("false alarms among those not trained on (FPR)")),
         f'<path class="chance" d="{frame.path([(_LOWEST, _LOWEST), (1, 1)])}"/>',
     ]
     if baseline is not None:
@@ -78,16 +85,18 @@ def roc_chart(
     for fpr, rate in tpr:
         body += _whisker(frame, fpr, rate)
     auc = performance.auc
-    title = f"ROC curve, AUC {auc.value:.3f} (95% interval {auc.low:.3f} to {auc.high:.3f})"
-    rates = "; ".join(f"{rate.value:.1%} at {fpr:.1%}" for fpr, rate in tpr)
-    return _svg(body, title, f"Members found over false alarms, both axes logarithmic: {rates}. Dashed: chance.")
+    numbers = {name: words.decimal(getattr(auc, name), 3) for name in ("value", "low", "high")}
+    title = words.say("ROC curve, AUC {value} (95% interval {low} to {high})", **numbers)
+    rates = "; ".join(f"{words.percent(fpr, 1)}: {words.percent(rate.value, 1)}" for fpr, rate in tpr)
+    said = words.say("Found over false alarms, both axes logarithmic: {rates}. Dashed: guessing.", rates=rates)
+    return _svg(body, title, said)
 
 
-def _thin_region(frame: _Frame, nonmembers: int) -> list[str]:
+def _thin_region(frame: _Frame, nonmembers: int, language: Language) -> list[str]:
     right = frame.x(min(max(_FEW / max(nonmembers, 1), _LOWEST), 1.0))
     parts = [f'<rect class="thin" x="{_LEFT}" y="{_TOP}" width="{right - _LEFT:.1f}" height="{_BASE - _TOP}"/>']
     if right - _LEFT >= _SHADE_WITH_WORDS:
-        words = f"under {_FEW} false alarms"
+        words = escape(language.say("under {few} false alarms", few=language.number(_FEW)))
         parts.append(f'<text class="aside" x="{right - 6:.1f}" y="{_BASE - 8}" text-anchor="end">{words}</text>')
     return parts
 
@@ -112,21 +121,29 @@ def _steps(found: Performance) -> list[tuple[float, float]]:
     return points
 
 
-def histogram_chart(histogram: Histogram, flagged_from: float | None = None) -> Markup:
+def histogram_chart(
+    histogram: Histogram, flagged_from: float | None = None, *, words: Language | None = None
+) -> Markup:
     """Return the scores of test members, test non-members and, if any, questioned images as shares of their sets.
 
     Args:
         histogram: counts in common bins.
         flagged_from: lowest score of a flagged image, None when none is flagged.
+        words: language of the words in it; English when None.
     """
+    words = words or language("en")
     edges: list[float] = histogram.edges.tolist()
     counts = {"nonmember": histogram.nonmember, "member": histogram.member, "questioned": histogram.questioned}
     shares = {name: _shares(count.tolist()) for name, count in counts.items() if count is not None}
     top = max((max(share, default=0) for share in shares.values()), default=0) or 1
     frame = _Frame(x_range=(edges[0], edges[-1]), y_range=(0.0, top * 1.08))
     body = [
-        *_y_axis(frame, [(y, f"{100 * y:.3g}%") for y in _ticks(0, top)], "share of the set"),
-        *_x_axis(frame, [(x, _signed(x)) for x in _ticks(edges[0], edges[-1])], "score (higher: more like a member)"),
+        *_y_axis(frame, [(y, words.level(round(y, 12))) for y in _ticks(0, top)], words.say("share of the set")),
+        *_x_axis(
+            frame,
+            [(x, _signed(x, words)) for x in _ticks(edges[0], edges[-1])],
+            words.say("score (higher: more like images that were trained on)"),
+        ),
     ]
     for name, share in shares.items():
         outline = frame.path(_outline(edges, share))
@@ -134,9 +151,9 @@ def histogram_chart(histogram: Histogram, flagged_from: float | None = None) -> 
             body.append(f'<path class="area {name}" d="{outline}Z"/>')
         body.append(f'<path class="line {name}" d="{outline}"/>')
     if flagged_from is not None:
-        body += _mark(frame, flagged_from)
-    words = "Shares of test members, test non-members and questioned images over the score; numbers in the table below."
-    return _svg(body, "Scores of members, non-members and questioned images", words)
+        body += _mark(frame, flagged_from, words.say("flagged from here"))
+    title = words.say("Scores of images that were trained on, of others, and of the questioned images")
+    return _svg(body, title, words.say("Shares of each kind over the score; numbers in the table below."))
 
 
 def depth_chart(series: Mapping[str, Sequence[tuple[float, Estimate]]], best_signal: float) -> Markup:
@@ -155,21 +172,23 @@ def depth_chart(series: Mapping[str, Sequence[tuple[float, Estimate]]], best_sig
         f'<path class="chance" d="{frame.path([(0, 0.5), (1, 0.5)])}"/>',
         f'<path class="line baseline" d="{frame.path([(0, best_signal), (1, best_signal)])}"/>',
     ]
-    for kind, rows in series.items():
-        body.append(f'<path class="line {kind}" d="{frame.path([(depth, auc.value) for depth, auc in rows])}"/>')
+    for number, (kind, rows) in enumerate(series.items()):
+        aside = _ASIDE * (number - (len(series) - 1) / 2)  # whiskers of two modules on one layer stand side by side
+        points = "L".join(f"{frame.x(depth) + aside:.1f},{frame.y(auc.value):.1f}" for depth, auc in rows)
+        body.append(f'<path class="line {kind}" d="M{points}"/>')
         for depth, auc in rows:
-            x = frame.x(depth)
-            body.append(f'<path class="whisker" d="M{x:.1f},{frame.y(auc.low):.1f}V{frame.y(auc.high):.1f}"/>')
-            body.append(f'<circle class="dot" cx="{x:.1f}" cy="{frame.y(auc.value):.1f}" r="3"/>')
+            x = frame.x(depth) + aside
+            body.append(f'<path class="line {kind}" d="M{x:.1f},{frame.y(auc.low):.1f}V{frame.y(auc.high):.1f}"/>')
+            body.append(f'<circle class="{kind}" cx="{x:.1f}" cy="{frame.y(auc.value):.1f}" r="3.5"/>')
     return _svg(body, "AUC by depth of the layer", "Dashed: chance. Thin line: the best signal. Numbers in the table.")
 
 
-def _mark(frame: _Frame, score: float) -> list[str]:
+def _mark(frame: _Frame, score: float, words: str) -> list[str]:
     at = frame.x(score)
     end, shift = ("end", -5) if at > _WIDTH - _RIGHT - 70 else ("start", 5)
     return [
         f'<path class="mark" d="M{at:.1f},{_TOP}V{_BASE}"/>',
-        f'<text class="aside" x="{at + shift:.1f}" y="{_TOP + 10}" text-anchor="{end}">flagged from here</text>',
+        f'<text class="aside" x="{at + shift:.1f}" y="{_TOP + 10}" text-anchor="{end}">{escape(words)}</text>',
     ]
 
 
@@ -207,8 +226,8 @@ def _ticks(low: float, high: float) -> list[float]:
     return [k * step for k in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
-def _signed(value: float) -> str:
-    return f"{round(value, 12):g}".replace("-", "\N{MINUS SIGN}")
+def _signed(value: float, language: Language) -> str:
+    return language.rounded(round(value, 12)).replace("-", "\N{MINUS SIGN}")
 
 
 def _x_axis(frame: _Frame, ticks: Sequence[tuple[float, str]], name: str) -> list[str]:

@@ -12,43 +12,67 @@ from typing import Any
 import numpy as np
 
 from onnxmint.errors import OnnxmintError
+from onnxmint.report.csv_file import scores_csv
 from onnxmint.report.html import render_html
 from onnxmint.report.names import storable
+from onnxmint.report.presentation import Presentation
+from onnxmint.report.shared import without_folders
+from onnxmint.report.writable import answer_text
 from onnxmint.results.audit import AUDIT, AuditResult, ScoreTable
 from onnxmint.results.json import plain
+from onnxmint.results.pictures import PICTURES
 from onnxmint.writing.folders import new_folder
 
 _PACKAGES = ("numpy", "onnx", "onnx-ir", "onnxruntime", "onnxruntime-gpu", "torch", "pillow", "pyarrow", "scipy")
+SHOWN, HASHES = "page", "sha256"
+"""Tables of run.toml."""
+_SOMETIMES = ("label", "likelihood_ratio", "probability")  # columns that may be empty throughout
 _LARGEST = {
     "run.toml": 1 << 20,
     "report.json": 1 << 28,
     "scores.parquet": 1 << 29,
+    "thumbnails.json": 1 << 20,
 }  # bytes; millions of images take less
 _SHARES = ("p_value", "q_value", "probability")  # columns between 0 and 1
 
 
 def run_files(
-    result: AuditResult, *, run_settings: Mapping[str, object], auditor: bytes | None = None
+    result: AuditResult,
+    *,
+    run_settings: Mapping[str, object],
+    auditor: bytes | None = None,
+    shown: Presentation | None = None,
+    paths: bool = False,
 ) -> dict[str, bytes]:
-    """Return the files of a run by name: report.html, report.json, scores.parquet, auditor.onnx, run.toml with hashes.
+    """Return the files of a run by name, the page first and run.toml with the hashes of all others last.
 
     Args:
         result: the audit.
         run_settings: the words of the command, for run.toml.
         auditor: the auditor file, None leaves it out.
+        shown: language, title and pictures of what people read.
+        paths: whether files are named with the folders above them, which tell about who ran the audit.
     """
-    import tomli_w
-
-    files = {
-        "report.html": render_html(result).encode(),
+    shown = shown or Presentation()
+    if not paths:
+        result, run_settings = without_folders(result, run_settings)
+    files = page_files(result, shown) | {
         "report.json": (AUDIT.write(result) + "\n").encode(),
         "scores.parquet": _parquet(result),
+        "scores.csv": scores_csv(result),
     }
+    if shown.pictures is not None:
+        files["thumbnails.json"] = (PICTURES.write(shown.pictures) + "\n").encode()
     if auditor is not None:
         files["auditor.onnx"] = auditor
-    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-    facts = _run_facts(result, run_settings) | {"sha256": hashes}
-    return files | {"run.toml": tomli_w.dumps(_holdable(facts)).encode()}
+    facts = _run_facts(result, run_settings) | {SHOWN: shown.words(), HASHES: hashes_of(files)}
+    return files | {"run.toml": run_toml(facts)}
+
+
+def page_files(result: AuditResult, shown: Presentation) -> dict[str, bytes]:
+    """Return what people read: report.html and answer.txt."""
+    page, text = render_html(result, shown), answer_text(result, shown)
+    return {"report.html": page.encode(), "answer.txt": text.encode()}
 
 
 def write_run(
@@ -58,6 +82,8 @@ def write_run(
     run_settings: Mapping[str, object],
     auditor: bytes | None = None,
     overwrite: bool = False,
+    shown: Presentation | None = None,
+    paths: bool = False,
 ) -> list[Path]:
     """Write a run, see `run_files`, into a new folder, which stands under its name when all of it is there.
 
@@ -69,7 +95,19 @@ def write_run(
         OnnxmintError: it cannot be written.
     """
     with new_folder(folder, overwrite=overwrite) as made:
-        return made.finish(run_files(result, run_settings=run_settings, auditor=auditor))
+        return made.finish(run_files(result, run_settings=run_settings, auditor=auditor, shown=shown, paths=paths))
+
+
+def run_toml(facts: Mapping[str, object]) -> bytes:
+    """Return run.toml."""
+    import tomli_w
+
+    return tomli_w.dumps(_holdable(facts)).encode()
+
+
+def hashes_of(files: Mapping[str, bytes]) -> dict[str, str]:
+    """Return the SHA-256 of files, by name."""
+    return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
 
 
 def _run_facts(result: AuditResult, run_settings: Mapping[str, object]) -> dict[str, object]:
@@ -125,8 +163,7 @@ def _parquet(result: AuditResult) -> bytes:
     scores, schema = result.scores, _schema(facts)
     columns = {name: getattr(scores, name) for name in schema.names}
     columns |= {"path": [storable(path) for path in scores.path]}
-    if scores.label is None:
-        columns |= {"label": [None] * len(scores.path)}
+    columns |= {name: [None] * len(scores.path) for name, values in columns.items() if values is None}
     sink = pa.BufferOutputStream()
     # Page checksums notice a flipped bit; uncompressed arrays without them come back as wrong numbers, silently.
     pq.write_table(pa.table(columns, schema=schema), sink, compression="zstd", write_page_checksum=True)
@@ -143,9 +180,9 @@ def load_run(folder: Path) -> AuditResult:
     import pyarrow as pa
 
     try:
-        hashes = tomllib.loads(_read(folder / "run.toml").decode("utf-8"))["sha256"]
-        content = {name: _read(folder / name) for name in ("report.json", "scores.parquet")}
-        _require_same(folder, content, hashes)
+        hashes = tomllib.loads(read_file(folder / "run.toml").decode("utf-8"))["sha256"]
+        content = {name: read_file(folder / name) for name in ("report.json", "scores.parquet")}
+        require_same(folder, content, hashes)
         scores = _scores(content["scores.parquet"])
     except (FileNotFoundError, NotADirectoryError) as problem:
         name, page = Path(problem.filename).name, folder / "evaluation.html"
@@ -167,7 +204,7 @@ def load_run(folder: Path) -> AuditResult:
     return result
 
 
-def _read(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
     """Return the bytes of a file of a run.
 
     Raises:
@@ -195,8 +232,9 @@ def _scores(content: bytes) -> ScoreTable:
     table = pq.read_table(pa.BufferReader(content), page_checksum_verification=True)
     if not table.schema.equals(_schema()):
         raise ValueError(f"scores.parquet has the columns {', '.join(table.schema.names)[:200]}, or other types")
-    labelled = table["label"].null_count < len(table)
-    columns = {name: table[name].to_numpy() for name in table.schema.names if name != "label" or labelled}
+    empty = [name for name in _SOMETIMES if table[name].null_count == len(table)]
+    missing = {name for name in empty if len(table) or name == "label"}
+    columns = {name: table[name].to_numpy() for name in table.schema.names if name not in missing}
     for name, column in columns.items():
         if table[name].null_count:
             raise ValueError(f"scores.parquet has no {name} in {table[name].null_count:,} rows")
@@ -204,12 +242,12 @@ def _scores(content: bytes) -> ScoreTable:
             raise ValueError(f"scores.parquet holds NaN or infinity in {name}")
         if name in _SHARES and not ((column >= 0) & (column <= 1)).all():
             raise ValueError(f"scores.parquet holds {name} outside 0 to 1")
-    return ScoreTable(**{"label": None, **columns, "path": tuple(columns["path"].tolist())})
+    return ScoreTable(**{**dict.fromkeys(missing), **columns, "path": tuple(columns["path"].tolist())})
 
 
-def _require_same(folder: Path, content: Mapping[str, bytes], hashes: Mapping[str, str]) -> None:
+def require_same(folder: Path, content: Mapping[str, bytes], hashes: Mapping[str, str]) -> None:
     """Refuse files that are not the ones the run ended with: changed by hand, or put there from another run."""
-    found = {name: hashlib.sha256(data).hexdigest() for name, data in content.items()}
+    found = hashes_of(content)
     auditor = folder / "auditor.onnx"
     if (
         "auditor.onnx" in hashes and auditor.is_file() and not auditor.is_symlink()

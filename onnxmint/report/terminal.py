@@ -11,46 +11,87 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from onnxmint.report.answer import units_words
+from onnxmint.report.language import Language, language
 from onnxmint.report.names import visible
-from onnxmint.results.audit import AuditResult
+from onnxmint.report.sentences import sentence, verdict_name
+from onnxmint.results.audit import AuditResult, SubjectsFacts
 from onnxmint.results.auditor import AuditorFacts
-from onnxmint.results.facts import Baseline, Control, EvidenceFacts, MethodFacts
+from onnxmint.results.facts import Control, EvidenceFacts
+from onnxmint.results.next_steps import NextStep
 from onnxmint.stats.estimates import Estimate, Performance
 
-_CONTROL_WORDS = {True: ("passed", "green"), False: ("FAILED", "bold yellow"), None: ("not run", "dim")}
-_COLOURS = {"members-found": "bold red", "no-evidence": "bold cyan", "inconclusive": "bold yellow"}
+_CONTROL_WORDS = {True: ("passed", ""), False: ("FAILED", "bold red"), None: ("not run", "dim")}
+_COLOURS = {"members-found": "red", "no-evidence": "blue", "inconclusive": "magenta"}  # 4 to 1 on white, or better
 WIDEST = 100  # columns of a paragraph that is still easy to read
 _HEADS = ("AUC", "95% interval", "TPR at 1% FPR", "95% interval")
 _WIDTHS = (5, 13, 13, 13)
 _GAP = "  "
+_SUBJECTS = 20  # lines of subjects; all are in the files
 
 Rate = tuple[str, Performance | None, str | None]
 
 
-def print_summary(result: AuditResult, console: Console, *, files: Sequence[Path] = ()) -> None:
-    """Print an audit: the subject, the evidence and its performance, the verdict, where the files are."""
+def print_summary(
+    result: AuditResult, console: Console, *, files: Sequence[Path] = (), words: Language | None = None
+) -> None:
+    """Print an audit: the subject, its evidence, performance, controls, files, and last the answer in one sentence.
+
+    Args:
+        result: the audit.
+        console: where to.
+        files: where its files are.
+        words: language of the answer; English when None.
+    """
     target, asked, verdict = result.target, result.questioned, result.verdict
+    words = words or language("en")
     facts = [
         ("model", f"{Path(target.path).name}, SHA-256 {target.sha256[:12]}"),
         ("ran on", f"{target.device} ({target.provider}); {target.device_reason}"),
         *_evidence_rows(result.evidence),
-        ("questioned", _images(asked.images) + _skipped(len(result.questioned.skipped))),
+        ("questioned", units_words(result, language("en")) + _drawn(asked.drawn_from) + _skipped(len(asked.skipped))),
     ]
     _print_facts(facts, console)
-    _print_performance(result.performance, result.baselines, result.method, console)
+    _print_performance(result, console)
     print_controls(result.controls, console)
-    word = (verdict.kind.upper().replace("-", " "), _COLOURS[verdict.kind])
-    _print_text(Text.assemble(word, f"  {visible(verdict.text)}"), console)
+    _print_text(Text(visible(verdict.text)), console)
+    if result.subjects is not None:
+        _print_subjects(result.subjects, console)
     if not verdict.stopped_by:
         _print_text(Text(_flagged_words(asked.flagged, asked.images, asked.alpha)), console)
+    print_next_steps(result.next_steps, console)
     print_warnings(result.warnings, console)
     print_files(files, console)
+    if files:
+        console.print()
+    _print_answer(result, console, words)
+
+
+def _print_answer(result: AuditResult, console: Console, words: Language) -> None:
+    """Print the verdict's name beside a coloured mark, and its sentence; black on white and white on black serve."""
+    kind, wide = result.verdict.kind, min(console.width, WIDEST)
+    mark = "*" if console.options.ascii_only else "\N{BLACK SQUARE}"
+    name = verdict_name(kind, words).upper()
+    console.print(Text.assemble((mark, _COLOURS[kind]), " ", (name, "bold")), width=wide)
+    console.print(Text(sentence(result, words), "bold"), width=wide)
+
+
+def print_next_steps(steps: Sequence[NextStep], console: Console) -> None:
+    """Print what would help, most first."""
+    if not steps:
+        return
+    table = Table.grid(padding=(0, 2))
+    for number, step in enumerate(steps, start=1):
+        table.add_row(Text(f"{number}."), Text(visible(step.text), overflow="fold"))
+    console.print(Text("What would help, most first:", "bold"))
+    console.print(table, width=min(console.width, WIDEST))
+    console.print()
 
 
 def print_auditor(auditor: AuditorFacts, path: Path, console: Console) -> None:
     """Print what a trained auditor can do."""
     _print_facts([*_evidence_rows(auditor.evidence)], console)
-    _print_performance(auditor.performance, auditor.baselines, auditor.method, console)
+    _print_performance(auditor, console)
     print_controls(auditor.controls, console)
     print_warnings(auditor.warnings, console)
     print_files([path], console)
@@ -73,6 +114,38 @@ def print_controls(controls: Sequence[Control], console: Console) -> None:
     console.print()
 
 
+def _print_subjects(subjects: SubjectsFacts, console: Console) -> None:
+    """Print a line for each subject, the first ones where they are many."""
+    table = Table.grid(padding=(0, 2))
+    for row in subjects.rows[:_SUBJECTS]:
+        numbers = "not tested" if row.p_value is None else f"p {row.p_value:.4f}, q {row.q_value:.3f}"
+        least = f", at least {row.at_least:,}" if row.at_least else ""
+        table.add_row(
+            Text(visible(row.name)),
+            Text(row.kind, _COLOURS[row.kind]),
+            Text(f"{row.images:,} image{'s' * (row.images != 1)}, {numbers}{least}"),
+        )
+    console.print(
+        Text(f"by subject ({visible(subjects.by)}): {subjects_words(subjects)}", "dim"), width=_width(console)
+    )
+    console.print(table, width=_width(console))
+    if len(subjects.rows) > _SUBJECTS:
+        console.print(Text(f"{len(subjects.rows) - _SUBJECTS:,} more are in report.json", "dim"))
+    console.print()
+
+
+def subjects_words(subjects: SubjectsFacts) -> str:
+    """Say how many subjects were found, and how many of them may be false."""
+    return (
+        f"{subjects.found:,} of {len(subjects.rows):,} found, at most {100 * subjects.alpha:g}% of which are expected "
+        "to be false"
+    )
+
+
+def _width(console: Console) -> int:
+    return min(console.width, WIDEST)
+
+
 def _flagged_words(flagged: int, count: int, alpha: float) -> str:
     if not flagged:
         return f"Single images: none of {count:,} stands out by itself (false-discovery rate {100 * alpha:g}%)."
@@ -84,21 +157,23 @@ def _flagged_words(flagged: int, count: int, alpha: float) -> str:
 def _evidence_rows(evidence: EvidenceFacts) -> list[tuple[str, str]]:
     rows = []
     pairs = (
-        ("members", evidence.members, evidence.accuracy_members),
-        ("non-members", evidence.nonmembers, evidence.accuracy_nonmembers),
+        ("trained on", evidence.members, evidence.accuracy_members),
+        ("not trained on", evidence.nonmembers, evidence.accuracy_nonmembers),
     )
     for name, count, accuracy in pairs:
         right = "" if accuracy is None else f", the model is right on {accuracy:.1%}"
-        rows.append((name, f"{count:,} known{right}"))
+        rows.append((name, f"{count:,} known{right}" if count else "none known"))
     groups = "" if evidence.groups is None else f", {evidence.groups:,} groups kept whole"
     split = f"fit {evidence.fit:,}, calibrate {evidence.calibrate:,}, test {evidence.test:,}{groups}"
     if evidence.folds is not None:
         split = f"{evidence.test:,} cross-fitted in {evidence.folds} folds{groups}"
+    if not evidence.members:
+        split = f"none: all {evidence.test:,} are what questioned images are measured by{groups}"
     return [*rows, ("split", split + _skipped(len(evidence.skipped)))]
 
 
-def _images(count: int) -> str:
-    return "1 image" if count == 1 else f"{count:,} images"
+def _drawn(count: int | None) -> str:
+    return "" if count is None else f", a sample of {count:,}"
 
 
 def _skipped(count: int) -> str:
@@ -118,13 +193,14 @@ def print_evidence(evidence: EvidenceFacts, console: Console) -> None:
     console.print()
 
 
-def _print_performance(
-    performance: Performance, baselines: Sequence[Baseline], method: MethodFacts, console: Console
-) -> None:
-    """Print the baselines and the module, all on the same test part."""
-    rows: list[Rate] = [(row.description, row.performance, row.skipped) for row in baselines]
+def _print_performance(measured: AuditResult | AuditorFacts, console: Console) -> None:
+    """Print the baselines and the module, all on the same test part, or why there is nothing to print."""
     console.print()
-    print_rates("on the test part", [*rows, (method.title, performance, None)], console, last="bold")
+    if measured.performance is None:
+        _print_text(Text(f"{measured.method.title}, fixed in advance. {measured.unmeasured}"), console)
+        return
+    rows: list[Rate] = [(row.description, row.performance, row.skipped) for row in measured.baselines]
+    print_rates("on the test part", [*rows, (measured.method.title, measured.performance, None)], console, last="bold")
 
 
 def print_rates(head: str, rows: Sequence[Rate], console: Console, *, last: str = "") -> None:
@@ -181,7 +257,7 @@ def print_warnings(warnings: Sequence[str], console: Console) -> None:
     """Print what a reader has to know."""
     table = Table.grid(padding=(0, 2))
     for warning in warnings:
-        table.add_row(Text("note", "yellow"), Text(visible(warning), overflow="fold"))
+        table.add_row(Text("note", "bold"), Text(visible(warning), overflow="fold"))
     if warnings:
         console.print(table, width=min(console.width, WIDEST))
         console.print()

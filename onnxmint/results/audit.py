@@ -1,7 +1,7 @@
 """What an audit says: one frozen tree of values, of which terminal, JSON, Parquet and HTML are renderings."""
 
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +19,16 @@ from onnxmint.results.facts import (
     TargetFacts,
     Units,
 )
+from onnxmint.results.frames import frame_of, storable
 from onnxmint.results.json import Document
+from onnxmint.results.next_steps import NextStep
+from onnxmint.results.notebook import in_notebook
 from onnxmint.stats.estimates import Estimate, FloatArray, Performance
 from onnxmint.stats.guarantee import Guarantee
+from onnxmint.stats.likelihood import Calibration
+from onnxmint.stats.share import PowerCost
 
+_SHOWN = 12  # images in a notebook
 VerdictKind = Literal["members-found", "no-evidence", "inconclusive"]
 
 
@@ -35,8 +41,8 @@ class ScoreTable:
     p_value: FloatArray  # (n,) conformal, small means unlike the non-members; of its group where groups are known
     q_value: FloatArray  # (n,) adjusted for the number of units
     flagged: NDArray[np.bool_]  # (n,) q_value <= alpha
-    likelihood_ratio: FloatArray  # (n,) how much likelier the score is for a member than for a non-member
-    probability: FloatArray  # (n,) of membership, at the prior of the audit
+    likelihood_ratio: FloatArray | None  # (n,) how much likelier for a member than a non-member; None: none is known
+    probability: FloatArray | None  # (n,) of membership, at the prior of the audit; None where no members are known
     label: NDArray[np.int64] | None  # (n,) None without labels
     predicted: NDArray[np.int64]  # (n,) the target's own top class
 
@@ -47,6 +53,28 @@ class ScoreTable:
             if values is not None and len(values) != len(self.path):
                 raise ValueError(f"{column.name} has {len(values)} values for {len(self.path)} images")
 
+    def table(self) -> Any:
+        """Return one row a questioned image, as scores.parquet holds them."""
+        import pyarrow as pa
+
+        columns = {column.name: getattr(self, column.name) for column in fields(self)}
+        columns["path"] = list(map(storable, self.path))
+        return pa.table({name: value for name, value in columns.items() if value is not None})
+
+    def first(self, count: int) -> tuple[tuple[str, ...], ...]:
+        """Return name, score, p-value, q-value and flag of the images with the smallest p-values, as words."""
+        order = np.lexsort((-self.score, self.p_value))[:count].tolist()
+        return tuple(
+            (
+                self.path[row],
+                f"{self.score[row]:.3f}",
+                f"{self.p_value[row]:.4f}",
+                f"{self.q_value[row]:.4f}",
+                "flagged" if self.flagged[row] else "",
+            )
+            for row in order
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuestionedFacts:
@@ -55,8 +83,9 @@ class QuestionedFacts:
     images: int  # that were judged
     flagged: int
     alpha: float  # expected share of wrong ones among the flagged, and level of the test for the set
-    prior: float  # probability of membership before an image's score is seen
+    prior: float | None  # probability of membership before an image's score is seen; None where it is of no use
     skipped: tuple[Skipped, ...] = ()
+    drawn_from: int | None = None  # different images or groups that a sample was drawn from; None when all were judged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +104,62 @@ class Verdict:
     average_p_value: float | None = None  # that holds on average over auditors; never larger
     opinions: tuple[OpinionFacts, ...] = ()
     preference: float | None = None  # so many times as likely must easy images have been chosen to explain the finding
+    cost: PowerCost | None = None  # what the guarantee "each" costs in power, for the share that is relevant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubjectFacts:
+    """The answer for the images of one subject."""
+
+    name: str
+    images: int  # that count for this subject alone
+    units: int  # of which so many count, copies and groups once
+    kind: VerdictKind
+    p_value: float | None  # the largest of the tests that must all find members; None when nothing was tested
+    q_value: float | None  # adjusted for the number of subjects
+    at_least: int | None  # so many units are members, with confidence 1 - alpha for this subject alone
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubjectsFacts:
+    """The answers for single subjects: of those found at most a share alpha is expected to be false."""
+
+    by: str  # how subjects were told apart: a column, a pattern, or "folder"
+    rule: str  # by which q-values were made
+    alpha: float
+    found: int
+    shared: int  # units in which images of several subjects come together, which count for none
+    without: int  # images of no subject
+    first: str | None  # the subject that was asked for
+    rows: tuple[SubjectFacts, ...]  # that one first, then by rising p-value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityFacts:
+    """What an audit is recognised by, whatever it was made with: SHA-256, of pixels and not of files."""
+
+    evidence: str  # of the target and all known images, each with its side
+    questioned: str  # of the questioned images
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TryFacts:
+    """An earlier audit of the same images with the same evidence."""
+
+    created: str  # ISO 8601, UTC
+    how: str  # what it was made by
+    kind: VerdictKind
+    p_value: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriesFacts:
+    """What was tried before with the same evidence on this machine."""
+
+    before: tuple[TryFacts, ...]  # of the same images, made otherwise
+    others: int  # sets of other images that this evidence was asked of
+    corrected: float | None  # the smallest p-value of all tries, this one included, times their number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,19 +191,49 @@ class AuditResult:
     method: MethodFacts
     statistics: StatisticsFacts
     evidence: EvidenceFacts
-    performance: Performance
+    identity: IdentityFacts
+    performance: Performance | None  # None where no members are known
     baselines: tuple[Baseline, ...]
     questioned: QuestionedFacts
     verdict: Verdict
     controls: tuple[Control, ...]
     histogram: Histogram
     scores: ScoreTable
+    calibration: Calibration | None = None  # of probabilities, on the test part; None where there is none to test on
+    class_names: tuple[str, ...] = ()  # by number, "" where a class has none; empty where no names are known
     warnings: tuple[str, ...] = ()
+    unmeasured: str | None = None  # why there is no performance
+    subjects: SubjectsFacts | None = None  # None where none were asked for
+    tries: TriesFacts | None = None  # None where earlier audits were not looked up
+    next_steps: tuple[NextStep, ...] = ()  # what would help, most first; none where the audit sees what matters
+
+    def to_frame(self) -> Any:
+        """Return a pandas DataFrame with a row for each questioned image.
+
+        Raises:
+            OnnxmintError: pandas is not installed.
+        """
+        return frame_of(self.scores.table())
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Give the same table to whatever reads Arrow: pyarrow.table(result), polars.DataFrame(result), DuckDB."""
+        return self.scores.table().__arrow_c_stream__(requested_schema)
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        rows, count = self.scores.first(_SHOWN), len(self.scores.path)
+        return in_notebook(
+            self.verdict.kind.replace("-", " ").capitalize(),
+            (self.verdict.text,),
+            ("image", "score", "p-value", "q-value", ""),
+            rows,
+            f"{len(rows)} of {count:,} images, the smallest p-values first: to_frame() has all.",
+        )
 
 
 AUDIT = Document(
     kind=AuditResult,
-    schema="onnxmint.audit/3",
+    schema="onnxmint.audit/4",
     elsewhere=("scores",),  # a table of its own, scores.parquet
     mend="run onnxmint audit again",
 )

@@ -9,7 +9,7 @@ from onnxmint.results.json import Document
 from onnxmint.stats.estimates import Performance
 from onnxmint.stats.gate import Gate
 
-SCHEMA = "onnxmint.auditor/4"
+SCHEMA = "onnxmint.auditor/5"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +23,8 @@ class AuditorFacts:
         preprocess: how images are prepared, final size included.
         method: what it scores with.
         evidence: what it was fitted, calibrated and tested on.
-        performance: of its score on the test part.
+        performance: of its score on the test part; None where that could not be measured.
+        unmeasured: why not.
         baselines: simple scores on the same test part.
         controls: tests of the evidence for other explanations than membership.
         gate: whether members can be told at all, by known images that no verdict rests on; None where there are none.
@@ -36,10 +37,11 @@ class AuditorFacts:
     preprocess: PreprocessSpec
     method: MethodFacts
     evidence: EvidenceFacts
-    performance: Performance
+    performance: Performance | None
     baselines: tuple[Baseline, ...]
     controls: tuple[Control, ...]
     gate: Gate | None = None
+    unmeasured: str | None = None
     warnings: tuple[str, ...] = ()
 
 

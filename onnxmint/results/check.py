@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from onnxmint.images.classes import Numbering
 from onnxmint.preprocess.spec import PreprocessSpec
 from onnxmint.results.json import Document
 from onnxmint.stats.renumbering import Renumbering
@@ -55,6 +56,7 @@ class CheckResult:
         ranked_by: which number of a row.
         declared: name of the row of what was declared, None when nothing was.
         renumbering: how labels and outputs correspond, None when they agree or nothing is known of it.
+        order: the class names with the outputs that they turn out to have, None where labels do not say it.
         raw: whether the target takes uint8 pixels and scales them itself, so that only ways to resize were tried.
         outside: a label that no output has, None when there is none.
         enough: whether there were enough images a class to try any numbering of the classes.
@@ -73,6 +75,7 @@ class CheckResult:
     ranked_by: RankedBy
     declared: str | None
     renumbering: Renumbering | None
+    order: Numbering | None
     raw: bool
     outside: int | None
     enough: bool
@@ -93,5 +96,5 @@ class CheckResult:
         return next((row for row in self.variants if row.name == self.declared), None)
 
 
-CHECK = Document(kind=CheckResult, schema="onnxmint.check/2", mend="run onnxmint check again")
+CHECK = Document(kind=CheckResult, schema="onnxmint.check/3", mend="run onnxmint check again")
 """What `onnxmint check --json` prints."""

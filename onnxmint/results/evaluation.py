@@ -1,52 +1,29 @@
 """What an evaluation says: every method on the same test part, one frozen tree of values."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any
 
 from onnxmint.preprocess.spec import PreprocessSpec
-from onnxmint.results.audit import Histogram
 from onnxmint.results.facts import Control, EvidenceFacts, TargetFacts
+from onnxmint.results.frames import frame_of
 from onnxmint.results.json import Document
+from onnxmint.results.leak import LeakVerdict
+from onnxmint.results.methods import Method, MethodScores, Repeated, methods_table
+from onnxmint.results.notebook import in_notebook
 from onnxmint.settings import ModuleName
-from onnxmint.stats.compare import Difference
-from onnxmint.stats.estimates import Performance
+from onnxmint.stats.epsilon import PrivacyBound
 
-MethodKind = Literal["signal", "reference", "module"]
+_SHOWN = 60  # methods in a notebook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Method:
-    """One way to tell members from non-members, measured; or the reason why it could not be.
+class PrivacyFacts:
+    """How private training can have been at most, where the owner drew the known members at random."""
 
-    Attributes:
-        name: unique in the evaluation.
-        kind: what it is.
-        title: what a reader calls it.
-        source: where it comes from.
-        module: which one, None for other kinds.
-        layer: what a module reads, None for other kinds and for modules that read the answer.
-        depth: share of the target's operations spent up to that layer.
-        fit_auc: AUC on images of the fit part that the method did not learn from; None when it learned from all.
-        chosen: whether it is the best of its kind there: the best signal, the best layer of a module.
-        performance: on the test part.
-        difference: of AUC on the test part, against the best signal.
-        histogram: scores of the test part, for drawing.
-        skipped: why there is no performance.
-    """
-
-    name: str
-    kind: MethodKind
-    title: str
-    source: str
-    module: ModuleName | None = None
-    layer: str | None = None
-    depth: float | None = None
-    fit_auc: float | None = None
-    chosen: bool = False
-    performance: Performance | None = None
-    difference: Difference | None = None
-    histogram: Histogram | None = None
-    skipped: str | None = None
+    bound: PrivacyBound
+    by: str  # the method that guessed: the best on the fit part
+    condition: str  # under which the bound is one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,14 +50,84 @@ class Evaluation:
     settings: EvaluationFacts
     evidence: EvidenceFacts
     controls: tuple[Control, ...]  # those of the evidence that need no module
+    verdict: LeakVerdict
     methods: tuple[Method, ...]
     seconds: dict[str, float]  # stage -> wall time
+    scores: MethodScores
+    repeated: tuple[
+        Repeated, ...
+    ] = ()  # every method over all seeds, where there are several; the rest is of the first
     warnings: tuple[str, ...] = ()
+    privacy: PrivacyFacts | None = None  # None where it was not asked for
+
+    def table(self) -> Any:
+        """Return an Arrow table with a row for each method."""
+        return methods_table(self.methods, self.repeated, self.verdict.method)
+
+    def to_frame(self) -> Any:
+        """Return a pandas DataFrame with a row for each method; `scores.to_frame()` has one for each image.
+
+        Raises:
+            OnnxmintError: pandas is not installed.
+        """
+        return frame_of(self.table())
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Give the same table to whatever reads Arrow: pyarrow.table(found), polars.DataFrame(found), DuckDB."""
+        return self.table().__arrow_c_stream__(requested_schema)
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        measured = [(method, method.performance) for method in self.methods if method.performance is not None]
+        measured.sort(key=lambda row: -row[1].auc.value)
+        rows = [
+            (
+                method.title + (" (judged)" if method.name == self.verdict.method else ""),
+                f"{performance.auc.value:.3f}",
+                f"{performance.auc.low:.3f} to {performance.auc.high:.3f}",
+                f"{performance.tpr_at_fpr['0.01'].value:.1%}",
+            )
+            for method, performance in measured[:_SHOWN]
+        ]
+        skipped, more = len(self.methods) - len(measured), max(len(measured) - _SHOWN, 0)
+        return in_notebook(
+            self.verdict.headline,
+            (self.verdict.text, *(limit.text for limit in self.verdict.limits)),
+            ("method", "AUC", "95% interval", "TPR at 1% FPR"),
+            rows,
+            f"{more} more and {skipped} skipped: to_frame() has all {len(self.methods)}.",
+        )
+
+    def judged(self) -> Method:
+        """Return the method that the verdict is about."""
+        return next(method for method in self.methods if method.name == self.verdict.method)
 
     def best_signal(self) -> Method:
         """Return the signal that was best on the fit part."""
         return next(method for method in self.methods if method.kind == "signal" and method.chosen)
 
 
-EVALUATION = Document(kind=Evaluation, schema="onnxmint.evaluation/3", mend="run onnxmint evaluate again")
+EVALUATION = Document(
+    kind=Evaluation,
+    schema="onnxmint.evaluation/5",
+    elsewhere=("scores",),  # a table of its own, evaluation.parquet
+    mend="run onnxmint evaluate again",
+)
 """evaluation.json."""
+
+
+def repeated(found: Sequence[Evaluation]) -> tuple[Repeated, ...]:
+    """Return every method over the evaluations, which differ in their seeds only."""
+    of = [{method.name: method.performance for method in one.methods} for one in found]
+    rows = []
+    for name in of[0]:
+        measured = [performances.get(name) for performances in of]
+        rows.append(
+            Repeated(
+                name=name,
+                auc=tuple(None if one is None else one.auc.value for one in measured),
+                tpr=tuple(None if one is None else one.tpr_at_fpr["0.01"].value for one in measured),
+                judged=sum(one.verdict.method == name for one in found),
+            )
+        )
+    return tuple(rows)

@@ -143,7 +143,7 @@ class DifficultyFacts:
         by: what gave the difficulty: the names of given models, or words for learned ones.
         learned: whether small classifiers learned it from the known images, as no reference was given.
         labels: whether it is the difficulty of the images' labels, or of the models' own top class.
-        before: AUC of the audit's score on the images whose difficulty is known.
+        before: AUC of the audit's score on the images whose difficulty is known; None where no members are known.
         after: the same once difficulty is taken off.
         questioned: AUC of difficulty, questioned images against known non-members; None when they were not shown.
     """
@@ -151,8 +151,8 @@ class DifficultyFacts:
     by: str
     learned: bool
     labels: bool
-    before: Estimate
-    after: Estimate
+    before: Estimate | None
+    after: Estimate | None
     questioned: Estimate | None = None
 
 
@@ -180,7 +180,7 @@ class LabelFacts:
     """What the control `labels` found.
 
     Attributes:
-        questioned, members, nonmembers: how often the target agrees with their labels.
+        questioned, members, nonmembers: how often the target agrees with their labels; 0 of 0 where none are known.
         more: p-value that the questioned labels agree no more often than those of known members.
         less: p-value that they agree no less often than those of known non-members.
         wrong_seen_from: smallest share of wrong labels among non-members that is noticed in 95% of cases; None when

@@ -4,11 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 IMAGES_PER_CLASS = 5  # with fewer, a free renumbering fits noise
 _SHIFTS = (-1, 1)
-_AS_GOOD = 0.05  # a shift this close to the best free renumbering explains it
+AS_GOOD = 0.05  # an order this close to the best free renumbering explains it
 _SHUFFLES = 20
 
 Labels = NDArray[np.int64]
@@ -43,9 +42,11 @@ def best_renumbering(labels: Labels, predicted: Labels, classes: int) -> Renumbe
         return shifted
     agreeing = np.zeros((len(seen), classes), np.int64)
     np.add.at(agreeing, (row, predicted), 1)
+    from scipy.optimize import linear_sum_assignment  # here: what only scores images needs results, and not SciPy
+
     rows, outputs = linear_sum_assignment(agreeing, maximize=True)
     accuracy = float(agreeing[rows, outputs].sum() / len(labels))
-    if shifted.accuracy >= accuracy - _AS_GOOD:
+    if shifted.accuracy >= accuracy - AS_GOOD:
         return shifted
     pairs = tuple(zip(seen[rows].tolist(), outputs.tolist(), strict=True))
     return Renumbering(pairs=pairs, accuracy=accuracy, shift=None)

@@ -87,14 +87,25 @@ def subjects(
         )
         for number in numbers
     ]
-    p = np.array([test.p_value for test in tests])
-    q = q_values(p) if rule == "bh" else _of_e_values(e_values(p))
+    q = adjusted(np.array([test.p_value for test in tests]), rule)
     units = [int((subject == number).sum()) for number in numbers]
     rows: Sequence[tuple[int, int, SetTest, float]] = list(zip(numbers.tolist(), units, tests, q.tolist(), strict=True))
     return tuple(
         Subject(number=number, units=count, test=test, q_value=value, found=value <= alpha)
         for number, count, test, value in rows
     )
+
+
+def adjusted(p: FloatArray, rule: Rule = "bh") -> FloatArray:
+    """Return q-values of the p-values of subjects: of those with q <= a at most a share a is expected to be false.
+
+    Args:
+        p: (k,) one a subject.
+        rule: "bh" or "ebh", see above.
+    """
+    if not len(p):
+        return np.empty(0)
+    return q_values(p) if rule == "bh" else _of_e_values(e_values(p))
 
 
 def e_values(p: FloatArray) -> FloatArray:

@@ -7,13 +7,14 @@ from onnxmint.results.audit import Verdict, VerdictKind
 from onnxmint.results.facts import Control
 from onnxmint.stats.estimates import Estimate
 from onnxmint.stats.heldout import HeldOut
-from onnxmint.stats.share import detectable_share, share_of_members, strength_for
+from onnxmint.stats.share import detectable_share, power_cost, share_of_members, strength_for
 from onnxmint.verdict.findings import Findings, Question
 from onnxmint.verdict.opinions import Compared, SecondScores, second_opinions
 from onnxmint.verdict.sentences import (
     ASSUMPTION,
     LEARNED_REFERENCE,
     NO_REFERENCE,
+    NO_REFERENCE_ALONE,
     NOTHING_READ,
     SHARE_ASSUMPTION,
     at_least,
@@ -61,7 +62,9 @@ def reach_verdict(
     kind, text = answer
     return Verdict(
         kind=kind,
-        text=text if failed else " ".join([*_implausible(controls), text, *_unexcluded(controls), *_assumed(found)]),
+        text=text
+        if failed
+        else " ".join([*_implausible(controls), text, *_unexcluded(found, controls), *_assumed(found)]),
         p_value=found.test.p_value,
         share_of_members=found.share,
         at_least=at_least(found) if kind == "members-found" else 0,
@@ -72,13 +75,14 @@ def reach_verdict(
         average_p_value=found.test.average,
         opinions=found.opinions.facts(question.alpha),
         preference=preference(found) if kind == "members-found" else None,
+        cost=found.cost,
     )
 
 
 def _findings(question: Question, known: HeldOut, auc: Estimate | None, asked: SecondScores) -> Findings:
     compared = Compared(score=question.scores, known=known, strata=question.strata)
     equals = compared.beside_equals(asked.level, asked.known_level)
-    first, alpha, guarantee = equals or compared, question.alpha, question.guarantee
+    first, alpha, guarantee, share = equals or compared, question.alpha, question.guarantee, question.relevant_share
     test = first.test(alpha, guarantee)
     opinions = second_opinions(compared, test, asked, alpha=alpha, equal=equals is not None)
     found = Findings(
@@ -94,6 +98,7 @@ def _findings(question: Question, known: HeldOut, auc: Estimate | None, asked: S
         share=None if blind else share_of_members(first.score, first.known, first.strata),
         detectable=detectable_share(strength, worth, alpha=alpha, guarantee=guarantee) if worth else None,
         strength=strength,
+        cost=None if blind or guarantee == "average" else power_cost(strength, worth, share, alpha=alpha),
     )
 
 
@@ -114,11 +119,11 @@ def _assumed(found: Findings) -> list[str]:
     return [ASSUMPTION, *([SHARE_ASSUMPTION] if numbers else [])]
 
 
-def _unexcluded(controls: Sequence[Control]) -> list[str]:
+def _unexcluded(found: Findings, controls: Sequence[Control]) -> list[str]:
     """Return what no control could exclude."""
     said, reference = [], next((control for control in controls if control.name == "reference"), None)
     if reference is None or reference.passed is None:
-        said.append(NO_REFERENCE)
+        said.append(NO_REFERENCE if found.auc is not None else NO_REFERENCE_ALONE)
     elif reference.difficulty is not None and reference.difficulty.learned:
         said.append(LEARNED_REFERENCE)
     missing = [one.name for one in controls if one.stops and one.name != "reference" and one.passed is None]

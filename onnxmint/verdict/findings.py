@@ -6,7 +6,7 @@ from onnxmint.stats.estimates import Estimate, FloatArray
 from onnxmint.stats.guarantee import DEFAULT, Guarantee
 from onnxmint.stats.heldout import Numbers
 from onnxmint.stats.set_test import SetTest
-from onnxmint.stats.share import Strength
+from onnxmint.stats.share import PowerCost, Strength
 from onnxmint.verdict.opinions import Opinions
 
 
@@ -45,7 +45,8 @@ class Question:
 class Findings:
     """All numbers that a verdict rests on; `auc` and `strength` are None where no member is known.
 
-    `equal` says whether the test compares with known images that the model is equally sure of.
+    `equal` says whether the test compares with known images that the model is equally sure of; `cost` is that of the
+    guarantee in power, for the relevant share.
     """
 
     test: SetTest
@@ -54,4 +55,5 @@ class Findings:
     share: Estimate | None
     detectable: float | None
     strength: Strength | None
+    cost: PowerCost | None = None
     auc: Estimate | None

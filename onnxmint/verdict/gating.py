@@ -16,7 +16,7 @@ def gate_and_yardstick(gate: Gate | None, yardstick: Yardstick) -> tuple[Gate | 
         gate: of the part that a module was fitted on; None where there is none.
         yardstick: held-out known images.
     """
-    if gate is not None:
+    if gate is not None or not yardstick.is_member.any():  # without known members there is nothing to ask
         return gate, yardstick
     unit = yardstick.number if yardstick.group is None else yardstick.group
     outside, spent = np.flatnonzero(~yardstick.is_member), np.zeros_like(yardstick.is_member)

@@ -18,6 +18,7 @@ from onnxmint.stats.guarantee import DEFAULT, Guarantee
 from onnxmint.stats.heldout import HeldOut, Numbers
 from onnxmint.stats.opinions import SecondOpinion, compare_effects, second_opinion
 from onnxmint.stats.set_test import SetTest, compare_sets
+from onnxmint.stats.share import Strength, strength_for
 from onnxmint.stats.strata import stratify
 from onnxmint.verdict.units import Units
 from onnxmint.verdict.yardstick import Yardstick
@@ -158,6 +159,21 @@ def second_scores(
 def _by(known: Yardstick, column: str) -> HeldOut:
     """Return the known units with the values of another column in place of their scores."""
     return replace(known, score=getattr(known, column)).groups()
+
+
+def strength_of(yardstick: Yardstick) -> Strength:
+    """Return how well known members stand out in the test of a verdict, were questioned images sure as members are.
+
+    Args:
+        yardstick: held-out known images, at least two of them members.
+    """
+    known = yardstick.groups()
+    if yardstick.level is None:
+        return Strength.measured(known)
+    level = _by(yardstick, "level")
+    asked = Compared(score=np.repeat(known.member[:, None], known.networks, axis=1), known=known, strata=None)
+    equals = asked.beside_equals(level.member, (level.member, level.nonmember)) or asked
+    return strength_for(equals.score, equals.known, equals.strata)[0]
 
 
 def second_opinions(compared: Compared, test: SetTest, asked: SecondScores, *, alpha: float, equal: bool) -> Opinions:

@@ -17,6 +17,7 @@ from onnxmint.verdict.answer import CHANCE, stopped_by
 from onnxmint.verdict.units import Units
 from onnxmint.verdict.yardstick import Yardstick
 
+NOBODY = "none, as no members are known"
 _BINS = 48
 _DRAWN = (0.02, 0.999)  # quantiles between which scores are drawn in their own bins
 
@@ -46,8 +47,20 @@ class QuestionedScores:
     free_level: FloatArray | None = None
 
 
-def prior_of(settings: AuditSettings, found: Estimate | None, count: int) -> tuple[float, str]:
-    """Return the probability of membership before a score is seen, and where it comes from."""
+def prior_of(
+    settings: AuditSettings, found: Estimate | None, count: int, *, alone: bool = False
+) -> tuple[float | None, str]:
+    """Return the probability of membership before a score is seen, and where it comes from; `alone` knows no members.
+
+    Raises:
+        UsageError: one was given that is of no use.
+    """
+    if alone and settings.prior is not None:
+        raise UsageError(
+            "--prior needs known members: without them a score says nothing of how probable membership is; leave it out"
+        )
+    if alone:
+        return None, NOBODY
     if settings.prior is not None:
         return settings.prior, "given"
     if found is None:
@@ -61,14 +74,24 @@ def judge(
     asked: Questioned,
     units: Units,
     settings: AuditSettings,
-    prior: float,
+    prior: float | None,
     told: Rows | None,
     rng: np.random.Generator,
 ) -> ScoreTable:
-    """Judge every image, or its group where it has one; `told` are the labels that the auditor was told."""
+    """Judge every image, or its group where it has one.
+
+    Args:
+        scored: the images.
+        asked: where they come from.
+        units: what counts as one.
+        settings: how they are judged.
+        prior: None where no members are known, so that there are no likelihood ratios.
+        told: labels that the auditor was told.
+        rng: for ties.
+    """
     p_unit = _p_values(scored, units, settings, told, rng)
     q_unit = conformal.q_values(p_unit, settings.false_discovery)
-    ratio = likelihood.likelihood_ratios(scored.score, units.known.images())
+    ratio = None if prior is None else likelihood.likelihood_ratios(scored.score, units.known.images())
     return ScoreTable(
         path=tuple(asked.entries[row].path for row in scored.row),
         score=scored.score.mean(axis=1),
@@ -76,7 +99,7 @@ def judge(
         q_value=q_unit[units.unit],
         flagged=(q_unit <= settings.alpha)[units.unit],
         likelihood_ratio=ratio,
-        probability=likelihood.probabilities(ratio, prior),
+        probability=None if ratio is None or prior is None else likelihood.probabilities(ratio, prior),
         label=None if asked.labels is None else asked.labels[scored.row],
         predicted=scored.predicted,
     )
@@ -116,6 +139,7 @@ def _p_values(
 
 def statistics(folds: int, settings: AuditSettings, units: Units, prior_words: str) -> StatisticsFacts:
     """Name the methods behind the numbers."""
+    alone = not units.known.is_member.any()
     crossed = ", each by the network of its fold (cross-conformal)" if folds > 1 else ""
     of_class = " of the same class" if settings.per_class else ""
     return StatisticsFacts(
@@ -123,11 +147,17 @@ def statistics(folds: int, settings: AuditSettings, units: Units, prior_words: s
         false_discovery=conformal.FALSE_DISCOVERY[settings.false_discovery],
         set_test=set_test.METHOD[settings.guarantee],
         at_least=set_test.AT_LEAST,
-        share_of_members=share.METHOD,
-        likelihood_ratio=likelihood.METHOD,
+        share_of_members=NOBODY if alone else share.METHOD,
+        likelihood_ratio=NOBODY if alone else likelihood.METHOD,
         prior=prior_words,
         units="groups" if units.grouped else "images",
     )
+
+
+def calibration_of(yardstick: Yardstick) -> likelihood.Calibration | None:
+    """Return how probabilities hold on the test part, made from the calibration part; None where either is missing."""
+    parts = [yardstick.take(yardstick.is_test == tested).groups() for tested in (False, True)]
+    return likelihood.calibration(*parts)
 
 
 def histogram(yardstick: Yardstick, questioned: FloatArray) -> Histogram:
@@ -143,13 +173,15 @@ def histogram(yardstick: Yardstick, questioned: FloatArray) -> Histogram:
     return Histogram(edges=edges, member=member, nonmember=nonmember, questioned=asked)
 
 
-def flag_warnings(performance: Performance, scores: ScoreTable, units: Units, controls: Sequence[Control]) -> list[str]:
+def flag_warnings(
+    performance: Performance | None, scores: ScoreTable, units: Units, controls: Sequence[Control]
+) -> list[str]:
     """Say when flags of single images must not be read as findings."""
     found, flagged = [], int(scores.flagged.sum())
     failed = ", ".join(control.name for control in stopped_by(controls))
     if flagged and failed:
         found.append(f"{flagged} images are flagged, but a control failed ({failed}): do not read them as findings.")
-    elif flagged and performance.auc.low <= CHANCE:
+    elif flagged and performance is not None and performance.auc.low <= CHANCE:
         found.append(
             f"{flagged} images are flagged although this audit could not tell members from non-members on known "
             "images: do not read them as findings."

@@ -22,6 +22,10 @@ NO_REFERENCE = (
     "No model that was not trained on these images was compared, so a mere difference in difficulty between members "
     "and non-members was not excluded."
 )
+NO_REFERENCE_ALONE = (
+    "No model that was not trained on these images was compared (--reference): that the questioned images are merely "
+    "easier than the known non-members was excluded only by comparing images that this model is equally sure of."
+)
 WITHOUT_LABELS = "an auditor trained with --no-labels asks without them"
 LEARNED_REFERENCE = (
     "Only small classifiers learned from the known images looked for a difference in difficulty between members and "
@@ -232,7 +236,8 @@ def nobody_known(found: Findings, question: Question) -> str:
     """Say that without known members nothing can be excluded."""
     return (
         f"{_no_higher(found, question)}. No members are known, so nothing is known of how far they would stand out: "
-        "that members are among them is not excluded, whatever their share."
+        "that members are among them is not excluded, whatever their share. Some hundred known members would let an "
+        "audit say what it would have noticed."
     )
 
 

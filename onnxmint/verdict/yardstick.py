@@ -1,6 +1,7 @@
 """What questioned images are measured by: the scores of known images that no network had learnt from."""
 
-from dataclasses import dataclass, fields, replace
+import hashlib
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from onnxmint.stats.heldout import HeldOut, cross_fitting_inflation, group_means
 from onnxmint.stats.units import places_in_group
 
 Rows = NDArray[np.int64]
+_THUMB = 192  # bytes of a thumbnail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,13 +175,16 @@ class Traces:
     """What an auditor remembers of the known images, so that questioned ones can be held against them later.
 
     Attributes:
-        digest: (n,) uint64, of the pixels of every known image.
+        digest: (n,) uint64, of the pixels of every known image: first those that the yardstick numbers, then those that
+            were given and not used.
         is_member: (n,) bool, of each.
         features: (f, d) float32 of at most some thousand held-out non-members, that tell nothing of membership;
             (0, 0) when controls were switched off.
         described: (f,) int32, their numbers in the yardstick.
         difficulty: (h,) float32, mean log-odds of held-out non-members by given references; empty without.
         judged: (h,) int32, their numbers in the yardstick.
+        phash: (n,) uint64, perceptual hash of every known image; none where they are too many to be kept.
+        thumb: (n, 192) uint8, thumbnail of 8 x 8 pixels of each, by which near copies of known images are recognised.
     """
 
     digest: NDArray[np.uint64]
@@ -188,11 +193,22 @@ class Traces:
     described: NDArray[np.int32]
     difficulty: NDArray[np.float32]
     judged: NDArray[np.int32]
+    phash: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
+    thumb: NDArray[np.uint8] = field(default_factory=lambda: np.empty((0, _THUMB), np.uint8))
 
     def __post_init__(self) -> None:
         """Refuse columns of several lengths."""
+        if self.thumb.shape != (len(self.phash), _THUMB) or len(self.phash) not in (0, len(self.digest)):
+            raise ValueError(f"looks of shape {self.thumb.shape} for {len(self.digest)} images")
         if self.features.ndim != 2 or len(self.features) != len(self.described):  # noqa: PLR2004 - images, features
             raise ValueError(f"features of shape {self.features.shape} for {len(self.described)} images")
         for pair in ((self.digest, self.is_member), (self.difficulty, self.judged)):
             if pair[0].ndim != 1 or pair[0].shape != pair[1].shape:
                 raise ValueError(f"columns of shapes {pair[0].shape} and {pair[1].shape} belong together")
+
+    def identity(self, target_sha256: str) -> str:
+        """Return the SHA-256 of a target and all known images with their sides, whatever was fitted on which."""
+        found = hashlib.sha256(target_sha256.encode())
+        for side in (self.is_member, ~self.is_member):
+            found.update(np.unique(self.digest[side]).astype("<u8").tobytes() + b"/")
+        return found.hexdigest()

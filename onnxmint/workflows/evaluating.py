@@ -1,7 +1,7 @@
 """Comparing all that can tell members from non-members, on the same images. Read `evaluate` from top to bottom."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,24 +13,30 @@ from onnxmint.controls.seen import Seen
 from onnxmint.engine.local import Local
 from onnxmint.engine.observations import Engine
 from onnxmint.engine.probe import expose
-from onnxmint.engine.target import MIXES, Target, make_ready, target_facts, target_warnings
+from onnxmint.engine.target import MIXES, Target, target_facts, target_warnings
 from onnxmint.errors import UsageError
-from onnxmint.evidence.gathering import gather, open_evidence
+from onnxmint.evidence.gathering import gather
 from onnxmint.evidence.known import Evidence
-from onnxmint.evidence.table import FIT
+from onnxmint.evidence.table import CALIBRATE, FIT, TEST
 from onnxmint.graph.layers import Layer, choose_layer, dense_input
 from onnxmint.methods.measuring import Signals, evidence_facts, evidence_warnings
 from onnxmint.methods.ranking import Ranked, compared, measured, signal_methods
 from onnxmint.methods.references import Reference, open_references, references_in, score_references
-from onnxmint.methods.with_references import reference_methods
+from onnxmint.methods.with_references import doubtful_references, measured_with_references
 from onnxmint.mint.contest import Contest, Ground, Rival, hold
 from onnxmint.mint.reading import title
 from onnxmint.progress import Stage, quiet
-from onnxmint.results.evaluation import Evaluation, EvaluationFacts, Method
+from onnxmint.results.evaluation import Evaluation, EvaluationFacts, repeated
 from onnxmint.results.facts import now
+from onnxmint.results.methods import Method, MethodScores, Part
 from onnxmint.settings import EvaluateSettings, module_kind
 from onnxmint.stats import metrics
+from onnxmint.stats.limits import EPSILON, Limit, limits_of
+from onnxmint.verdict.leak import judge_leak
+from onnxmint.workflows.preparing import prepared
+from onnxmint.workflows.privacy import privacy_of, require_declared, require_fair
 
+_PARTS: dict[int, Part] = {**dict.fromkeys(FIT, "fit"), CALIBRATE: "calibrate", TEST: "test"}
 _MINT = "Membership Inference Test, arXiv 2601.12929"
 
 
@@ -60,23 +66,51 @@ def evaluate(
         OnnxmintError: one of its kinds, for files, options and devices that do not serve.
     """
     settings = settings or EvaluateSettings()
-    engine, clock, rng = engine or Local(stage), _Clock(), np.random.default_rng(settings.seed)
-    target = make_ready(model, settings)
+    require_declared(settings)
+    limits, engine = _limits(settings), engine or Local(stage)
+    first = _evaluate(model, members, nonmembers, settings, limits, engine)
+    if settings.repeats == 1:
+        return first
+    seeds = [settings.seed + number for number in range(1, settings.repeats)]
+    more = [_evaluate(model, members, nonmembers, replace(settings, seed=seed), limits, engine) for seed in seeds]
+    return replace(first, repeated=repeated([first, *more]))
+
+
+def _evaluate(
+    model: str | Path,
+    members: str | Path,
+    nonmembers: str | Path,
+    settings: EvaluateSettings,
+    limits: Sequence[Limit],
+    engine: Engine,
+) -> Evaluation:
+    """Evaluate once, with one division of the known images."""
+    clock, rng = _Clock(), np.random.default_rng(settings.seed)
+    target, known = prepared(model, members, nonmembers, settings, engine)
     layers = _wanted_layers(target.layers, settings)
     rivals = tuple(_rivals(target, layers, settings))
-    known, classes = open_evidence(members, nonmembers, settings, target.model), target.model.answer.classes
-    evidence, copies = gather(known.sources, classes, settings, rng=rng, stage=engine.stage)
+    classes = target.model.answer.classes
+    evidence, copies = gather(
+        known.sources, classes, settings, rng=rng, stage=engine.stage, blind=settings.drawn_at_random
+    )
+    if settings.epsilon:
+        require_fair(evidence.table)
     references = _references(target, evidence, settings)
     exposed, ground = _ground(target, evidence, layers, settings, engine, clock)
 
     contest = hold(ground, rivals)
     found = [*signal_methods(contest.held, rng), *_module_methods(contest, rivals, settings, rng)]
+    doubts: list[str] = []
     if references:
-        found.extend(_reference_methods(contest, ground, references, rng))
+        more, doubts = _reference_methods(contest, ground, references, rng)
+        found.extend(more)
     found = compared(found, contest.held, rng)
     clock.mark("statistics")
 
-    facts = evidence_facts(contest.held, contest.skipped)
+    facts, methods = evidence_facts(contest.held, contest.skipped), tuple(method for method, _ in found)
+    seen = Seen(evidence=evidence, copies=copies, facts=facts, classes=classes)
+    controls = control_evidence(seen, rng, wanted=True)
+    privacy = privacy_of(found, contest.held, copies, settings)
     return Evaluation(
         version=__version__,
         created=now(),
@@ -84,12 +118,38 @@ def evaluate(
         preprocess=target.spec,
         settings=_settings(settings, references),
         evidence=facts,
-        controls=control_evidence(
-            Seen(evidence=evidence, copies=copies, facts=facts, classes=classes), rng, wanted=True
-        ),
-        methods=tuple(method for method, _ in found),
+        controls=controls,
+        verdict=judge_leak(methods, controls, limits, facts, privacy),
+        methods=methods,
+        privacy=privacy,
         seconds={name: round(spent, 2) for name, spent in clock.seconds.items()},
-        warnings=(*target.notes, *known.notes, *evidence_warnings(facts), *_warnings(target, evidence)),
+        scores=_scores(found, contest, evidence),
+        warnings=(*target.notes, *known.notes, *evidence_warnings(facts), *_warnings(target, evidence), *doubts),
+    )
+
+
+def _limits(settings: EvaluateSettings) -> list[Limit]:
+    try:
+        limits = limits_of(settings.fail_above)
+    except ValueError as problem:
+        raise UsageError(f"--fail-above {problem}") from None
+    if not settings.epsilon and any(limit.measure == EPSILON for limit in limits):
+        raise UsageError(
+            "--fail-above epsilon= needs --epsilon, and with it --drawn-at-random: nothing bounds it unless every "
+            "known image became a member by a fair coin of its own; else limit auc= or tpr@1%="
+        )
+    return limits
+
+
+def _scores(found: Sequence[Ranked], contest: Contest, evidence: Evidence) -> MethodScores:
+    """Return what every method that was measured says of every image that was read."""
+    table, rows = evidence.table, np.flatnonzero(contest.held.read)
+    paths = evidence.paths()
+    return MethodScores(
+        path=tuple(paths[row] for row in rows.tolist()),
+        side=tuple("member" if member else "non-member" for member in table.is_member[rows].tolist()),
+        part=tuple(_PARTS[part] for part in table.part[rows].tolist()),
+        scores={method.name: score[rows] for method, score in found if score is not None},
     )
 
 
@@ -199,24 +259,14 @@ def _references(target: Target, evidence: Evidence, settings: EvaluateSettings) 
 
 def _reference_methods(
     contest: Contest, ground: Ground, references: list[Reference], rng: np.random.Generator
-) -> Iterator[Ranked]:
-    """Show the references the images that the target was shown, and make all that can be made of it."""
-    held = contest.held
-    rows = np.flatnonzero(held.read)
+) -> tuple[list[Ranked], list[str]]:
+    """Show the references the images that the target was shown; return what can be made of it, and what to doubt."""
+    rows = np.flatnonzero(contest.held.read)
     found = score_references(references, ground.evidence, rows, ground.engine, ground.batch_size)
     ground.mark("showing the references")
-    signals = {name: score[rows] for name, score in held.signals.items() if name not in held.skipped}
-    population = np.searchsorted(rows, held.rows(*FIT, member=False))
-    for wanted in reference_methods():
-        method = Method(name=wanted.name, kind="reference", title=wanted.title, source=wanted.source)
-        try:
-            of_read = wanted.compute(signals, found, population)
-        except ValueError as problem:
-            yield replace(method, skipped=str(problem)), None
-        else:
-            score = np.full(len(held.read), np.nan)
-            score[rows] = of_read
-            yield measured(method, score, held, rng)
+    return measured_with_references(contest.held, found, rows, rng), list(
+        doubtful_references(contest.held, found, rows)
+    )
 
 
 def _settings(settings: EvaluateSettings, references: list[Reference]) -> EvaluationFacts:

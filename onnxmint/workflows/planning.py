@@ -1,19 +1,16 @@
 """Before an audit: how many known and how many questioned images does a wanted answer take?"""
 
 from collections.abc import Sequence
-from dataclasses import replace
-
-import numpy as np
 
 from onnxmint.errors import UsageError
 from onnxmint.mint.auditor import Auditor
 from onnxmint.results.plan import Plan
+from onnxmint.stats.needed import evidence_needed, expected, scaled
 from onnxmint.stats.share import CONFIDENCE, Strength, detectable_share, questioned_needed
+from onnxmint.verdict.opinions import strength_of
 
 QUESTIONED = (10, 30, 100, 300, 1000, 3000, 10_000)
 EVIDENCE = (200, 500, 1000, 2000, 5000, 10_000, 20_000)
-HELD_OUT = 0.5  # share of the known images that is not fitted on
-_MOST = 10_000_000
 _CHANCE = 0.5
 _LARGEST_ALPHA = 0.5
 
@@ -23,7 +20,7 @@ def plan(auditor: Auditor | None = None, *, auc: float | None = None, share: flo
 
     Args:
         auditor: one that there is, or None.
-        auc: the expected one, where there is no auditor.
+        auc: the expected one among images that the target is equally sure of, where there is no auditor.
         share: of members that is to be found.
         alpha: level of the test of the set.
 
@@ -34,9 +31,13 @@ def plan(auditor: Auditor | None = None, *, auc: float | None = None, share: flo
         raise UsageError("give either an auditor (from onnxmint train) or the --auc to expect")
     if not 0 < share <= 1 or not 0 < alpha <= _LARGEST_ALPHA:
         raise UsageError(f"--share must be above 0 and at most 1, --alpha at most 0.5; got {share} and {alpha}")
+    if auditor is not None and auditor.performance is None:
+        raise UsageError(
+            "this auditor knows no members, so how far they stand out is unknown: give the --auc to expect, or an "
+            "auditor that was trained with known members"
+        )
     if auditor is not None:
-        strength = Strength.measured(auditor.yardstick.groups())
-        return plan_measured(strength, auditor.evidence.members, share=share, alpha=alpha)
+        return plan_measured(strength_of(auditor.yardstick), auditor.evidence.members, share=share, alpha=alpha)
     if auc is None or not _CHANCE < auc < 1:
         raise UsageError(f"--auc must be between 0.5 and 1, got {auc}")
     return plan_expected(auc, share=share, alpha=alpha)
@@ -56,9 +57,7 @@ def plan_expected(auc: float, *, share: float, alpha: float, evidence: Sequence[
     """
     if not _CHANCE < auc < 1:
         raise ValueError(f"the expected AUC must be between 0.5 and 1, got {auc}")
-    strengths = [
-        Strength.expected(auc, max(int(count * HELD_OUT), 2), max(int(count * HELD_OUT), 2)) for count in evidence
-    ]
+    strengths = [expected(auc, count, count) for count in evidence]
     return _plan(strengths, tuple(evidence), auc, share, alpha)
 
 
@@ -72,14 +71,7 @@ def plan_measured(strength: Strength, known: int, *, share: float, alpha: float)
         alpha: level of the test.
     """
     more = [known, *(count for count in EVIDENCE if count > known)]
-    strengths = [
-        replace(
-            strength,
-            members=max(int(strength.members * count / known), 2),
-            nonmembers=max(int(strength.nonmembers * count / known), 2),
-        )
-        for count in more
-    ]
+    strengths = [scaled(strength, count / known) for count in more]
     return _plan(strengths, tuple(more), strength.effect + _CHANCE, share, alpha)
 
 
@@ -95,38 +87,5 @@ def _plan(strengths: Sequence[Strength], evidence: tuple[int, ...], auc: float, 
             tuple(detectable_share(strength, count, alpha=alpha) for count in QUESTIONED) for strength in strengths
         ),
         questioned_needed=tuple(questioned_needed(strength, share, alpha=alpha) for strength in strengths),
-        evidence_needed=_evidence_needed(strengths[0], evidence[0], share, alpha),
+        evidence_needed=evidence_needed(strengths[0], evidence[0], share, alpha),
     )
-
-
-def _evidence_needed(strength: Strength, known: int, share: float, alpha: float) -> int | None:
-    """Return the smallest evidence with which some number of questioned images finds the share."""
-
-    def enough(count: int) -> bool:
-        scaled = replace(
-            strength,
-            members=max(int(strength.members * count / known), 2),
-            nonmembers=max(int(strength.nonmembers * count / known), 2),
-        )
-        return questioned_needed(scaled, share, alpha=alpha) is not None and _tells_apart(scaled)
-
-    if not enough(_MOST):
-        return None
-    low, high = 0, _MOST
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return high
-
-
-def _tells_apart(strength: Strength) -> bool:
-    """Return whether the test part shows an AUC above 1/2 with 95% probability.
-
-    It is half of what is held out, or all of it for cross-fitted evidence.
-    """
-    from scipy.stats import norm
-
-    part = 1 if strength.inflation > 1 else 2
-    members, nonmembers = strength.members / part, strength.nonmembers / part
-    error = np.sqrt(strength.inflation * (strength.spread / members + 1 / 12 / nonmembers))
-    return bool(strength.effect > (norm.isf(0.025) + norm.isf(1 - CONFIDENCE)) * error)

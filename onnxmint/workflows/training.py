@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from onnxmint import __version__
 from onnxmint.controls.panel import control_evidence
@@ -13,9 +15,11 @@ from onnxmint.controls.preparations import advice_for
 from onnxmint.controls.seen import Seen
 from onnxmint.engine.local import Local
 from onnxmint.engine.observations import Engine
-from onnxmint.engine.target import Target, make_ready, require_one_view, target_warnings, twin_of
+from onnxmint.engine.target import Target, require_one_view, target_warnings, twin_of
 from onnxmint.errors import UsageError
-from onnxmint.evidence.gathering import gather, open_evidence
+from onnxmint.evidence.gathering import gather, with_others
+from onnxmint.evidence.known import Evidence
+from onnxmint.evidence.nobody import UNMEASURED, Nobody
 from onnxmint.graph.instrument import joined_name
 from onnxmint.graph.serial import require_one_file
 from onnxmint.images.together import Together
@@ -33,7 +37,13 @@ from onnxmint.results.facts import Control, MethodFacts, ReferenceFacts, now
 from onnxmint.settings import TrainSettings, module_kind
 from onnxmint.stats import metrics, two_sample
 from onnxmint.verdict.yardstick import Traces
+from onnxmint.workflows.preparing import prepared
 from onnxmint.workflows.watching import Watched, watch
+
+TOO_MANY = (
+    "So many images are known that only exact copies of them are recognised among questioned images, not near copies."
+)
+_REMEMBERED = 200_000  # known images whose looks are kept; some 50 MiB of an auditor's file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +82,8 @@ def train(
         OnnxmintError: one of its kinds, for files, options and devices that do not serve.
     """
     settings = settings or TrainSettings()
-    target = make_ready(model, settings)
-    known = open_evidence(members, nonmembers, settings, target.model)
-    return train_on(target, known, settings, engine or Local(stage)).auditor
+    engine = engine or Local(stage)
+    return train_on(*prepared(model, members, nonmembers, settings, engine), settings, engine).auditor
 
 
 def train_on(target: Target, known: Together, settings: TrainSettings, engine: Engine) -> Trained:
@@ -87,10 +96,12 @@ def train_on(target: Target, known: Together, settings: TrainSettings, engine: E
         raise UsageError("--reference is a control: leave out --no-controls, or the reference")
     rng = np.random.default_rng(settings.seed)
     require_one_file(target.model.model, target.model.path)
-    settings = _one_view_if_mixing(target, settings)
+    alone = isinstance(known.sources[0], Nobody)
+    settings = _one_view_if_mixing(target, fixed_in_advance(target, settings) if alone else settings)
     read = what_is_read(target.layers, settings)
     classes = target.model.answer.classes
     evidence, copies = gather(known.sources, classes, settings, rng=rng, stage=engine.stage, folds=settings.folds)
+    evidence = with_others(evidence, known.whole, engine.stage)
     references = given_references(settings.reference, target, evidence, settings, engine)
     fitted = fit_and_score(target, evidence, read, settings, engine)
     twin = twin_of(target, settings.seed) if settings.controls else None
@@ -111,6 +122,29 @@ def train_on(target: Target, known: Together, settings: TrainSettings, engine: E
     auditor = merge(fitted, _content(fitted, seen, watched, controls, references, known, settings, rng))
     check_parity(auditor, fitted, engine)
     return Trained(auditor=auditor, target=target, twin=twin, references=references)
+
+
+def fixed_in_advance(target: Target, settings: TrainSettings) -> TrainSettings:
+    """Return settings for known non-members alone, from which no score can be learned.
+
+    The score is `gap`. How sure a model is of an image (`phi`) tells easy images from hard ones as well as members from
+    others; how far it is surer of the very image than of its moved and mirrored copies finds more members and hardly
+    knows easy from hard (`tools/study/validity`, part "alone"). A target that cannot be shown several views has `phi`
+    only, with which members are found where given references share the finding.
+
+    Raises:
+        UsageError: another module, a layer or folds were asked for.
+    """
+    name = "phi" if target.model.input.mixes else "gap"
+    if settings.module not in ("auto", name):
+        raise UsageError(
+            f"without --members the score is fixed in advance, and is {name}: other modules learn from known members, "
+            f"or take easy images for members; leave out --module {settings.module}"
+        )
+    if settings.layers != ("auto",) or settings.folds is not None:
+        word = "--layer" if settings.folds is None else "--folds"
+        raise UsageError(f"{word} is for learning from known members, and there is no --members: leave it out")
+    return replace(settings, module=name)
 
 
 def _one_view_if_mixing(target: Target, settings: TrainSettings) -> TrainSettings:
@@ -135,7 +169,7 @@ def _content(
     rng: np.random.Generator,
 ) -> AuditorContent:
     """Measure the module and write down what is known of it."""
-    held, target, looked = fitted.held, fitted.reading.exposed.target, seen.evidence.facts
+    held, target, looked, looks = fitted.held, fitted.reading.exposed.target, seen.evidence.facts, _looks(seen.evidence)
     turned = orientation_note(looked.turned, len(looked.index), target.spec, "the known images")
     return AuditorContent(
         classes=known.numbering,
@@ -143,18 +177,20 @@ def _content(
         preprocess=target.spec,
         method=_method(fitted, references, settings),
         evidence=seen.facts,
-        performance=measure(fitted.score, held, rng, folds=fitted.folds),
-        baselines=tuple(measure_baselines(held, rng)),
+        performance=None if held.table.alone else measure(fitted.score, held, rng, folds=fitted.folds),
+        unmeasured=UNMEASURED if held.table.alone else None,
+        baselines=() if held.table.alone else tuple(measure_baselines(held, rng)),
         gate=fitted.gate,
         yardstick=yardstick_of(fitted),
         controls=controls,
         traces=Traces(
-            digest=looked.digest,
-            is_member=seen.evidence.table.is_member,
+            digest=np.concatenate([looked.digest, seen.evidence.others.looks.digest]),
+            is_member=np.concatenate([seen.evidence.table.is_member, seen.evidence.others.is_member]),
             features=watched.features,
             described=watched.described,
             difficulty=watched.ease,
             judged=watched.judged,
+            **looks,
         ),
         version=__version__,
         created=now(),
@@ -165,8 +201,31 @@ def _content(
             *evidence_warnings(seen.facts),
             *target_warnings(target.model),
             *_module_notes(fitted, settings),
+            *([] if looks else [TOO_MANY]),
+            *_unseen(seen.evidence.others.unseen),
         ),
     )
+
+
+def _unseen(count: int) -> list[str]:
+    """Say that images were given as known that the audit cannot recognise."""
+    if not count:
+        return []
+    return [
+        f"{count:,} known images are more than --limit takes, and too many to be looked at: were some of them "
+        "questioned later, they would be judged as if they were not known."
+    ]
+
+
+def _looks(evidence: Evidence) -> dict[str, NDArray[Any]]:
+    """Return what near copies of known images are recognised by, nothing where the file would grow too large."""
+    looked, others = evidence.facts, evidence.others.looks
+    if len(looked.phash) + len(others.phash) > _REMEMBERED:
+        return {}
+    return {
+        "phash": np.concatenate([looked.phash, others.phash]),
+        "thumb": np.concatenate([looked.thumb, others.thumb]),
+    }
 
 
 def _module_notes(fitted: Fitted, settings: TrainSettings) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from onnxmint.evidence.table import CALIBRATE, FIT, TEST
 from onnxmint.methods.given import ease_of_known
 from onnxmint.methods.measuring import Signals
 from onnxmint.methods.references import Reference
-from onnxmint.mint.describing import FEATURES, SMALL, Describing, telling_layer
+from onnxmint.mint.describing import FEATURES, SMALL, Describing, features_probe, telling_layer
 from onnxmint.mint.fit_and_score import fit_seen
 from onnxmint.mint.learned import learned_ease, why_not_learned
 from onnxmint.mint.outcome import Fitted, signals_of, yardstick_of
@@ -93,6 +93,12 @@ def watch(
     """
     some, row = evidence.some(_SHOWN, rng)
     layer = telling_layer(fitted.reading.exposed.target.layers)
+    if evidence.table.alone:  # nothing to compare: the twin only describes
+        probe = features_probe(twin, layer, small=False, batch_size=settings.batch_size)
+        seen = engine.observe(probe, some.images(TEST), name="by the twin")
+        nobody = Watched(difficulty=Missing(why="none can be learned from non-members alone"))
+        watched = _given(references, fitted, evidence, settings, engine) if references else nobody
+        return _with_features(watched, evidence, row, seen)
     labels = some.table.labels is not None and not fitted.reading.layers
     views = fitted.reading.exposed.views
     reading = open_reading(twin, fitted.reading.layers, views=views, labels=labels, beside=(layer,))
@@ -109,8 +115,7 @@ def watch(
         watched = _given(references, fitted, evidence, settings, engine)
     else:
         watched = Watched(difficulty=_learned(fitted, some, row, seen, settings, engine))
-    features, described = _features(evidence, row, seen)
-    return replace(watched, twin=both, features=features, described=described)
+    return _with_features(replace(watched, twin=both), evidence, row, seen)
 
 
 def _twin(
@@ -164,11 +169,11 @@ def _learned(
     return Difficulty(score=score, fold=fold, words=LEARNED, learned=True)
 
 
-def _features(evidence: Evidence, row: Rows, seen: Observations) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """Return pixel statistics and the twin's features of the held-out non-members that have both, and their rows."""
+def _with_features(watched: Watched, evidence: Evidence, row: Rows, seen: Observations) -> Watched:
+    """Add pixel statistics and the twin's features of the held-out non-members that have both, and their rows."""
     table, of_row = evidence.table, row[seen.row]
     free = ~table.is_member[of_row] & np.isin(table.part[of_row], (CALIBRATE, TEST))
     pixel = evidence.facts.take(of_row).pixel
     kept = free & np.isfinite(pixel[:, 0])
     found: NDArray[np.float32] = np.concatenate([pixel[kept], seen.columns[FEATURES][kept]], axis=1).astype(np.float32)
-    return found, of_row[kept].astype(np.int32)
+    return replace(watched, features=found, described=of_row[kept].astype(np.int32))

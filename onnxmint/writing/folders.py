@@ -20,8 +20,11 @@ from onnxmint.writing.inputs import Inputs, refuse_inputs
 from onnxmint.writing.leftovers import clear, is_own, own_folder
 
 RUN_FILES = frozenset(
-    {"report.html", "report.json", "scores.parquet", "auditor.onnx", "run.toml", "evaluation.html", "evaluation.json"}
-)
+    {
+        "report.html", "report.json", "answer.txt", "scores.parquet", "scores.csv", "thumbnails.json", "auditor.onnx",
+        "run.toml", "evaluation.html", "evaluation.json", "evaluation.csv", "evaluation.parquet",
+    }
+)  # fmt: skip
 """All that a folder of results may hold; one that holds anything else is somebody's, and is left alone."""
 _WHOLE = frozenset({"run.toml", "evaluation.json"})  # written last: a folder with one of them was finished
 _OF_THE_SYSTEM = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})

@@ -15,6 +15,7 @@ def call(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
     """Run the command in an empty folder; return exit code, stdout, stderr."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("ONNXMINT_STATE", str(tmp_path.with_name(f"{tmp_path.name}-state")))
 
     def act(*words: object) -> tuple[int, str, str]:
         code = run([str(word) for word in words])

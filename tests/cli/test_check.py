@@ -106,10 +106,10 @@ def test_json_is_alone_on_stdout(call: Run) -> None:
     facts = json.loads(out)
     assert (code, err) == (0, "")
     assert list(facts) == [
-        "schema", "model", "source", "images", "unreadable", "classes", "ranked_by", "declared", "renumbering", "raw",
-        "outside", "enough", "fits", "rivals", "advice", "notes", "variants", "file",
+        "schema", "model", "source", "images", "unreadable", "classes", "ranked_by", "declared", "renumbering",
+        "order", "raw", "outside", "enough", "fits", "rivals", "advice", "notes", "variants", "file", "classes_file",
     ]  # fmt: skip
-    assert (facts["schema"], facts["images"], facts["declared"]) == ("onnxmint.check/2", 40, "0-1")
+    assert (facts["schema"], facts["images"], facts["declared"]) == ("onnxmint.check/3", 40, "0-1")
     assert facts["file"] is None
     _, out, _ = call("check", MODEL, IMAGES, "--sample", "40", "--json", "-q", "-o", "best.toml")
     assert json.loads(out)["file"] == "best.toml"
@@ -152,9 +152,9 @@ def test_what_is_skipped_or_unreadable_is_shown(call: Run, tmp_path: Path) -> No
         ([MODEL, IMAGES, "--preprocess", "imagnet"], 2, "is neither a preset"),
         ([MODEL, IMAGES, "--preprocess", "imagenet"], 2, "mean and std of 3 channels"),
         ([MODEL, IMAGES, "--sample", "0"], 2, "0 is not in the range"),
-        ([MODEL, "bad"], 1, "none of the 1 images drawn from bad could be read; the first: a.png is not an image"),
+        ([MODEL, "bad"], 1, "none of the 1 images drawn from bad could be read; a.png is not an image"),
         ([MODEL, "empty"], 1, "holds no images"),
-        ([MODEL], 2, "Missing argument 'SRC'"),
+        ([MODEL], 2, "Missing argument 'SRC"),
     ],
 )
 def test_wrong_words_give_one_line_and_the_right_code(
@@ -177,3 +177,63 @@ def test_cuda_that_is_not_there_fails_with_the_mend(call: Run) -> None:
     code, out, err = call("check", MODEL, IMAGES, "--device", "cuda", "-q")
     assert (code, out) == (1, "")
     assert "--device cuda: " in err
+
+
+def _folders(root: Path, names: list[str], count: int = 120) -> Path:
+    """Write known members of the demo into folders of which the k-th is called names[k]."""
+    for number, row in enumerate(pq.read_table(IMAGES).slice(0, count).to_pylist()):
+        folder = root / names[row["label"]]
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{number}.png").write_bytes(row["image"]["bytes"])
+    return root
+
+
+def test_the_order_of_class_folders_is_written_and_can_be_given(call: Run, tmp_path: Path) -> None:
+    names = ["tee", "pants", "pullover", "dress", "coat", "sandal", "shirt", "shoe", "bag", "boot"]
+    _folders(tmp_path / "f", names)
+    code, out, _ = call("check", MODEL, "f", "--write-classes", "order.txt", "-q")
+    assert code == 0
+    assert out.splitlines()[-1] == "order.txt"
+    assert (tmp_path / "order.txt").read_text().split() == names
+    assert "onnxmint check --write-classes FILE writes that order, for --classes." in " ".join(out.split())
+    code, out, _ = call("check", MODEL, "f", "--classes", "order.txt", "--write-classes", "again.json", "-q")
+    assert code == 0
+    assert "numbered differently" not in out
+    assert json.loads((tmp_path / "again.json").read_text()) == names
+
+
+def test_numbers_from_one_on_are_written_and_can_be_given(call: Run, tmp_path: Path) -> None:
+    table = pq.read_table(IMAGES).slice(0, 60)
+    place = table.schema.get_field_index("label")
+    labels = [[value + 1 for value in table["label"].to_pylist()]]
+    pq.write_table(table.set_column(place, "label", labels).replace_schema_metadata({}), tmp_path / "t.parquet")
+    code, out, _ = call("check", MODEL, "t.parquet", "--write-classes", "order.txt", "-q")
+    assert code == 0
+    assert (tmp_path / "order.txt").read_text().split() == [str(number) for number in range(1, 11)]
+    code, out, _ = call("check", MODEL, "t.parquet", "--classes", "order.txt", "-q")
+    assert "right on 100.0% of 60 images" in " ".join(out.split())
+
+
+def test_an_order_that_labels_do_not_show_is_not_written(call: Run, tmp_path: Path) -> None:
+    code, out, _ = call("check", MODEL, IMAGES, "--no-labels", "--sample", "30", "--write-classes", "c.txt", "-q")
+    assert code == 0
+    assert out.splitlines()[-1] == "c.txt was not written: the labels do not show the order of all classes"
+    assert not (tmp_path / "c.txt").exists()
+    code, _, err = call("check", MODEL, IMAGES, "--sample", "9", "-o", "c.txt", "--write-classes", "c.txt", "-q")
+    assert code == 2
+    assert "-o and --write-classes are both c.txt; choose another name for one" in err
+    (tmp_path / "c.txt").write_text("mine")
+    assert call("check", MODEL, IMAGES, "--sample", "9", "--write-classes", "c.txt", "-q")[0] == 2
+    assert (tmp_path / "c.txt").read_text() == "mine"
+
+
+def test_names_that_are_no_line_are_written_as_json(call: Run, tmp_path: Path) -> None:
+    names = [" a", "b\nc", *"defghijk"]
+    _folders(tmp_path / "f", names)
+    code, _, err = call("check", MODEL, "f", "--write-classes", "c.txt", "-q")
+    assert code == 2
+    assert "is no line of text: write a JSON file, NAME.json" in err
+    assert call("check", MODEL, "f", "--write-classes", "c.json", "-q")[0] == 0
+    assert json.loads((tmp_path / "c.json").read_text()) == names
+    code, out, _ = call("check", MODEL, "f", "--classes", "c.json", "-q")
+    assert (code, "numbered differently" in out) == (0, False)

@@ -11,6 +11,7 @@ import pytest
 
 from onnxmint.engine import session
 from onnxmint.errors import DeviceError, ModelError
+from onnxmint.graph.isolation import MORE_SECONDS
 
 DOUBLE = """
 <ir_version: 8, opset_import: ["" : 17]>
@@ -72,6 +73,34 @@ def test_on_cuda_outputs_stay_on_the_gpu_and_agree_with_the_cpu() -> None:
         found[kind] = Worker(probe).show(pixels, None)["twice"]
     assert found["cuda"].is_cuda
     np.testing.assert_array_equal(found["cuda"].cpu().numpy(), found["cpu"])
+
+
+@needs_cuda
+@pytest.mark.gpu
+def test_on_cuda_a_batch_that_is_not_answered_ends_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    from onnxmint.engine.probe import Probe
+    from onnxmint.engine.worker import Worker
+    from onnxmint.preprocess.spec import PreprocessSpec
+
+    text = """
+    <ir_version: 8, opset_import: ["" : 17]>
+    endless (uint8[N,2,2,1] image) => (float[N,2,2,1] value)
+    <float none = {0}, float bright = {255}>
+    { value = Cast <to=1> (image)  most = ReduceMax <keepdims=0> (value)  go = Equal (most, bright)
+      turned = Loop (, go, none) <body = b (int64 i, bool c, float a) => (bool c2, float a2)
+        { c2 = Identity (c)  a2 = Neg (a) }> }
+    """
+    monkeypatch.setenv(MORE_SECONDS, "2")
+    probe = Probe(
+        model=onnx.parser.parse_model(text).SerializeToString(),
+        columns=(("value", "value"), ("turned", "turned")),
+        spec=PreprocessSpec(name="as they are", size=(2, 2), channels="gray"),
+        device=session.choose_device("cuda"),
+        batch_size=3,
+        seconds=1e-4,
+    )
+    with pytest.raises(ModelError, match="did not answer a batch of 3 in 2 s"):
+        Worker(probe).show(np.full((3, 2, 2, 1), 255, np.uint8), None)
 
 
 def test_onnxruntime_reports_to_nobody(tmp_path: Path, demo: Path) -> None:

@@ -8,13 +8,19 @@ import pytest
 
 from onnxmint.errors import EvidenceError, ImagesError
 from onnxmint.evidence.copies import Copies
-from onnxmint.evidence.gathering import gather, open_evidence
+from onnxmint.evidence.gathering import gather, open_evidence, with_others
 from onnxmint.evidence.known import Evidence
 from onnxmint.evidence.table import SHARES, TEST
+from onnxmint.images.facts import look_at
+from onnxmint.images.passed import PassedOver
+from onnxmint.images.pillow import _readable_formats
+from onnxmint.images.sources import open_source
 from onnxmint.progress import quiet
 from onnxmint.settings import EvidenceSettings
 from tests.conftest import DEMO
 from tests.sources import InMemory, pictures
+
+HEIC = b"\0\0\0\x18ftypheic" + bytes(40)
 
 
 def _gathered(
@@ -53,6 +59,46 @@ def test_a_limit_draws_from_both_sides() -> None:
     assert table.index.max() > 45
 
 
+def test_images_that_a_limit_leaves_out_and_copies_are_known_all_the_same() -> None:
+    members, others = _source(60, seed=1, location="in"), _source(70, seed=2, location="out")
+    members.encoded[59] = others.encoded[0]  # on both sides
+    every = look_at(members, wanted=set(range(60)), stage=quiet, name="").digest.tolist()
+    for limit in (None, 45):
+        evidence = with_others(_gathered(members, others, limit=limit)[0], (members, others), quiet)
+        digest = np.concatenate([evidence.facts.digest, evidence.others.looks.digest])
+        is_member = np.concatenate([evidence.table.is_member, evidence.others.is_member])
+        assert set(every) == set(digest[is_member].tolist())
+        assert len(digest) == 130
+    alone = _gathered(_source(60, seed=3, location="in"), others)[0]
+    assert with_others(alone, alone.sources, quiet) is alone
+
+
+def test_very_many_images_that_are_not_used_are_not_decoded_but_counted() -> None:
+    members, others = _source(60, seed=1, location="in"), _source(80, seed=2, location="out")
+    evidence = _gathered(members, others, limit=45)[0]
+    bounded = with_others(evidence, (members, others), quiet, most=20)
+    assert bounded.others.unseen == 35
+    assert bounded.others.is_member.tolist() == [True] * 15
+    assert with_others(evidence, (members, others), quiet, most=10).others.unseen == 50
+
+
+def test_a_known_image_without_a_label_is_known_all_the_same(tmp_path: Path) -> None:
+    for side, seed in (("in", 1), ("out", 2)):
+        for number, data in enumerate(pictures(60, seed=seed)):
+            folder = tmp_path / side / str(number % 3)
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"{number}.png").write_bytes(data)
+    (tmp_path / "in" / "lone.png").write_bytes(pictures(1, seed=3)[0])
+    known = open_evidence(tmp_path / "in", tmp_path / "out", EvidenceSettings())
+    settings, rng = EvidenceSettings(), np.random.default_rng(0)
+    evidence = with_others(gather(known.sources, 3, settings, rng=rng, stage=quiet)[0], known.whole, quiet)
+    assert evidence.table.labels is not None
+    assert len(evidence.table.index) == 120
+    lone = open_source(tmp_path / "in" / "lone.png")
+    assert evidence.others.looks.digest.tolist() == look_at(lone, wanted={0}, stage=quiet, name="").digest.tolist()
+    assert evidence.others.is_member.tolist() == [True]
+
+
 def test_an_image_that_cannot_be_decoded_keeps_its_row_and_is_a_copy_of_nothing() -> None:
     members = _source(60, seed=1, location="in")
     members.encoded[7], members.encoded[9] = b"nothing", b"nothing"
@@ -64,8 +110,34 @@ def test_an_image_that_cannot_be_decoded_keeps_its_row_and_is_a_copy_of_nothing(
 
 def test_a_side_that_cannot_be_decoded_is_refused() -> None:
     others = InMemory([b"nothing"] * 50, location="out")
-    with pytest.raises(EvidenceError, match="none of the known non-members in out can be decoded"):
+    with pytest.raises(EvidenceError) as caught:
         _gathered(_source(60, seed=1, location="in"), others)
+    assert str(caught.value) == (
+        "none of the known non-members in out can be decoded; out/0 is not an image in "
+        f"{', '.join(_readable_formats())} (50 like it)"
+    )
+
+
+def test_too_few_that_can_be_decoded_are_refused_at_once_with_the_reasons_of_the_others() -> None:
+    members = _source(60, seed=1, location="in")
+    members.encoded[20:50] = [HEIC] * 30
+    members.encoded[50:55] = [b""] * 5
+    members.passed_over = (PassedOver(reason="files with the suffix .psd", count=7, examples=("a.psd",)),)
+    with pytest.raises(EvidenceError) as caught:
+        _gathered(members, _source(60, seed=2, location="out"))
+    assert str(caught.value) == (
+        "25 known members of 60 are too few to fit, calibrate and test on: give at least 40, better 1,000 or more; 35 "
+        "cannot be read: in/20 is a HEIC image, which needs pillow-heif: pip install pillow-heif, or convert it (30 "
+        "like it); in/50 is empty (5 like it); passed over: 7 files with the suffix .psd (for example a.psd)"
+    )
+
+
+def test_too_few_that_are_left_of_copies_say_so() -> None:
+    members = _source(41, seed=1, location="in")
+    members.encoded[39:] = [members.encoded[0]] * 2
+    with pytest.raises(EvidenceError, match="39 known members are too few to fit") as caught:
+        _gathered(members, _source(60, seed=2, location="out"))
+    assert caught.value.__notes__ == ["2 were left out as copies, for example in/39"]
 
 
 @pytest.mark.parametrize(("classes", "refused"), [(10, True), (11, False), (None, False)])

@@ -30,6 +30,7 @@ class _Source:
     location: str
     listed: tuple[_Entry, ...]
     classes: tuple[str, ...] | None = None
+    passed_over: tuple[object, ...] = ()
 
     def entries(self) -> tuple[_Entry, ...]:
         return self.listed

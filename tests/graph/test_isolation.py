@@ -23,7 +23,7 @@ from onnxmint.graph import isolation
 from onnxmint.graph.isolation import MORE_MEMORY, MORE_SECONDS, TrialTimeout
 from onnxmint.graph.layers import list_layers
 from onnxmint.graph.load import load_target
-from onnxmint.graph.running import run_once, run_within
+from onnxmint.graph.running import limited, patience, run_once
 from onnxmint.graph.wire import receive, send
 from tests.conftest import ROOT
 from tests.graph.texts import CNN, cnn, save
@@ -222,16 +222,34 @@ def test_a_session_of_ours_is_stopped_when_it_does_not_answer(tmp_path: Path) ->
     body = f"s = ReduceMax <keepdims=0> (image)  go = Equal (s, one) {LOOP.replace('yes', 'go')}"
     session = onnxruntime.InferenceSession(_graph(tmp_path / "m.onnx", body))
     images = np.zeros((2, 3, 8, 8), np.float32)
-    assert run_within(session, ["logits"], {"image": images}, 10)[0].shape == (2, 4)
+
+    def run(feed: np.ndarray, seconds: float) -> list[np.ndarray]:
+        with limited(seconds, len(feed)) as options:
+            return session.run(["logits"], {"image": feed}, options)
+
+    assert run(images, 10)[0].shape == (2, 4)
     with pytest.raises(ModelError, match="the model did not answer a batch of 2 in 1 s; it may never end on some"):
-        run_within(session, ["logits"], {"image": images + 1}, 1)
-    assert run_within(session, ["logits"], {"image": images}, 10)[0].shape == (2, 4)
+        run(images + 1, 1)
+    assert run(images, 10)[0].shape == (2, 4)
+    binding = session.io_binding()
+    binding.bind_cpu_input("image", images + 1)
+    binding.bind_output("logits")
+    with pytest.raises(ModelError, match="batch of 2 in 1 s"), limited(1, 2) as options:  # as CUDA sessions are run
+        session.run_with_iobinding(binding, options)
+
+
+def test_a_batch_may_take_a_multiple_of_its_trial_and_what_the_environment_allows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert patience(0.01, 64) == 15 + 64
+    monkeypatch.setenv(MORE_SECONDS, "600")
+    assert patience(0.01, 64) == 600 + 64
 
 
 def test_other_failures_of_a_session_stay_what_they_are(tmp_path: Path) -> None:
     session = onnxruntime.InferenceSession(cnn(tmp_path / "m.onnx", CNN))
-    with pytest.raises(Exception, match="Got invalid dimensions"):
-        run_within(session, ["logits"], {"image": np.zeros((1, 3, 9, 9), np.float32)}, 10)
+    with pytest.raises(Exception, match="Got invalid dimensions"), limited(10, 1) as options:
+        session.run(["logits"], {"image": np.zeros((1, 3, 9, 9), np.float32)}, options)
 
 
 ARRAYS = hnp.arrays(

@@ -111,18 +111,18 @@ auditor (uint8[N,8,8,3] image, int64[N] label) => (float[N] score, float[N] p_va
 """
 
 
-def _auditor(path: Path, old: str = "", new: str = "") -> tuple[onnx.ModelProto, Path]:
+def _auditor(path: Path, old: str = "", new: str = "") -> tuple[onnx.ModelProto, bytes, Path]:
     text = AUDITOR.replace(old, new)
     if "int64[N] score" in new:
         text = text.replace("score = ReduceMax", "score = Cast <to = 7> (s)  s = ReduceMax").replace(
             "(score, n", "(s, n"
         )
     file = cnn(path, text)
-    return onnx.load(file), file
+    return onnx.load(file), file.read_bytes(), file
 
 
 def test_an_auditor_that_gives_what_it_should_is_timed(tmp_path: Path) -> None:
-    assert 0 < try_auditor(*_auditor(tmp_path / "a.onnx"), (8, 8, 3)) < 10
+    assert 0 < try_auditor(*_auditor(tmp_path / "a.onnx"), size=(8, 8, 3), folds=1) < 10
 
 
 SCORE = "score = ReduceMax <axes = [1], keepdims = 0> (answer)"
@@ -146,10 +146,29 @@ ODD_AUDITORS: dict[str, tuple[str, str, str]] = {
 
 @pytest.mark.parametrize(("old", "new", "message"), ODD_AUDITORS.values(), ids=ODD_AUDITORS)
 def test_an_auditor_that_gives_something_else_is_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
-    proto, path = _auditor(tmp_path / "a.onnx", old, new)
     with pytest.raises(ModelError) as caught:
-        try_auditor(proto, path, (8, 8, 3))
+        try_auditor(*_auditor(tmp_path / "a.onnx", old, new), size=(8, 8, 3), folds=1)
     assert message in str(caught.value)
+
+
+def test_an_auditor_gives_a_score_for_each_network(tmp_path: Path) -> None:
+    scores = (
+        ("float[N] p_value", "float[N,2] scores, float[N] p_value"),
+        (
+            "p_value = Add",
+            "scores = Gather <axis = 1> (answer, two)  two = Constant <value_ints = [0, 1]> ()  p_value = Add",
+        ),
+    )
+    text = AUDITOR
+    for old, new in scores:
+        text = text.replace(old, new)
+    file = cnn(tmp_path / "a.onnx", text)
+    given = onnx.load(file), file.read_bytes(), file
+    assert try_auditor(*given, size=(8, 8, 3), folds=2) > 0
+    with pytest.raises(
+        ModelError, match=r"'scores' has shape \[2, 2\] for 2 images, .* 2 axes, the images first, then 3"
+    ):
+        try_auditor(*given, size=(8, 8, 3), folds=3)
 
 
 def test_an_auditor_that_never_answers_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,6 +177,6 @@ def test_an_auditor_that_never_answers_is_refused(tmp_path: Path, monkeypatch: p
       q = Loop (, yes, none) <body = b (int64 i, bool c, float a) => (bool c2, float a2)
         { c2 = Identity (c)  a2 = Neg (a) }>
       turned = Add (number, q)  p_value = Add (score, turned)"""
-    proto, path = _auditor(tmp_path / "a.onnx", "p_value = Add (score, number)", loop)
+    given = _auditor(tmp_path / "a.onnx", "p_value = Add (score, number)", loop)
     with pytest.raises(ModelError, match=r"a\.onnx: the model did not answer a batch of 2 in 1 s"):
-        try_auditor(proto, path, (8, 8, 3))
+        try_auditor(*given, size=(8, 8, 3), folds=1)

@@ -285,3 +285,37 @@ def test_a_numbering_has_a_name_and_a_number_once() -> None:
         Numbering(names=("a", "b"), numbers=(1, 1), order="given")
     with pytest.raises(ValueError, match="every class needs a name of its own"):
         open_source(".", classes=("a", "a"))
+
+
+def test_a_number_in_a_table_is_the_class_of_that_name_where_names_are_numbers(tmp_path: Path) -> None:
+    """Folders 1 to 3 and a table with labels 1 to 3 mean the same classes, whichever of them are there."""
+    (tmp_path / "t.csv").write_text("path,label\na.png,1\nb.png,2.0\n")
+    table = parquet(tmp_path / "t.parquet", 2, label=[1, 2])
+    packed = shard(tmp_path / "0.tar", {"a.png": png(1), "a.cls": b"1", "b.png": png(2), "b.cls": b"2"})
+    known = settled(numbered_as_folders(["1", "2", "3"]), 3)
+    assert known.order == "from one"
+    for place in (tmp_path / "t.csv", table, packed):
+        assert [entry.label for entry in open_source(place, classes=known).entries()] == [0, 1]
+        assert [
+            entry.label
+            for entry in open_source(
+                place,
+                classes=("2", "1"),
+            ).entries()
+        ] == [1, 0]
+        same = numbered_as_folders(["0", "1", "2"])
+        assert [entry.label for entry in open_source(place, classes=same).entries()] == [1, 2]
+    from_zero = parquet(tmp_path / "z.parquet", 3, label=[0, 1, 2])
+    assert "label 0 is no class: they are called 1 to 3" in message(ImagesError, from_zero, classes=known)
+
+
+def test_numbers_of_a_table_that_names_them_are_places_in_its_names(tmp_path: Path) -> None:
+    table = pa.table({"image": [png(1)] * 3, "label": [0, 1, 2]}).replace_schema_metadata(
+        {"classes": '["3", "1", "2"]'}
+    )
+    pq.write_table(table, tmp_path / "t.parquet")
+    known = settled(numbered_as_folders(["1", "2", "3"]), 3)
+    assert [entry.label for entry in open_source(tmp_path / "t.parquet", classes=known).entries()] == [2, 0, 1]
+    said = open_source(tmp_path / "t.parquet").numbering
+    plain = parquet(tmp_path / "u.parquet", 3, label=[0, 1, 2])
+    assert [entry.label for entry in open_source(plain, classes=said).entries()] == [0, 1, 2]

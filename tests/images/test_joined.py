@@ -8,7 +8,7 @@ import pytest
 
 from onnxmint.errors import ImagesError, UsageError
 from onnxmint.images.sources import open_source
-from tests.images.places import folder, labelled, message, parquet, png
+from tests.images.places import folder, labelled, message, parquet, png, shard
 
 
 def _declared(path: Path, names: str) -> Path:
@@ -82,3 +82,45 @@ def test_what_makes_no_set_is_refused(tmp_path: Path) -> None:
 def test_groups_of_several_places_are_read_in_each(tmp_path: Path) -> None:
     places = [folder(tmp_path / name, {"t1_a.png": 1, "t2_a.png": 2}) for name in "fg"]
     assert [entry.group for entry in open_source(places, group=r"(t\d)_").entries()] == ["t1", "t2", "t1", "t2"]
+
+
+def test_an_image_that_two_places_hold_is_taken_once_and_said(tmp_path: Path) -> None:
+    root = folder(tmp_path / "f", {"ant/0.png": 1, "bee/0.png": 2, "bee/1.png": 3})
+    single, link = root / "bee" / "1.png", tmp_path / "link"
+    link.symlink_to(root / "ant")
+    (tmp_path / "list.csv").write_text("path\nf/bee/0.png\n")
+    source = open_source([single, root, link, tmp_path / "list.csv"])
+    assert labelled(source) == {f"{root}/ant/0.png": 0, f"{root}/bee/0.png": 1, f"{root}/bee/1.png": 1}
+    assert [(image.index, image.data) for image in source.read()] == [(0, png(1)), (1, png(2)), (2, png(3))]
+    assert [image.path for image in source.read({2})] == [f"{root}/bee/1.png"]
+    assert len(source.origins()) == 3
+    assert source.notes == (
+        f"Of {single} + {root} + {link} + {tmp_path}/list.csv, these were passed over: 3 images that are given twice, "
+        f"and were taken once (for example {single}).",
+    )
+
+
+def test_rows_and_members_that_two_places_hold_are_taken_once(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    table = parquet(tmp_path / "d" / "t.parquet", 6)
+    source = open_source([f"{table}?rows=0:4", f"{table}?rows=2:6", tmp_path / "d"])
+    assert [image.data for image in source.read()] == [png(value) for value in range(6)]
+    assert [one.count for one in source.passed_over] == [8]
+    packed = shard(tmp_path / "s.tar", {f"{k}.png": png(k) for k in range(3)})
+    twice = open_source([packed, f"{packed}?rows=1:3", f"{tmp_path}/./s.tar"])
+    assert [image.data for image in twice.read()] == [png(value) for value in range(3)]
+    assert [one.count for one in twice.passed_over] == [5]
+
+
+def test_many_places_are_one_short_name(tmp_path: Path) -> None:
+    root = folder(tmp_path, {f"{k}.png": k for k in range(9)})
+    places = [root / f"{k}.png" for k in range(9)]
+    assert open_source(places).location == f"{places[0]} + {places[1]} + {places[2]} + 6 more"
+    assert open_source(places[:4]).location == " + ".join(map(str, places[:4]))
+
+
+def test_a_single_file_has_the_group_that_its_path_names(tmp_path: Path) -> None:
+    root = folder(tmp_path, {"anna/1.png": 1, "ben/2.png": 2})
+    found = open_source([root / "anna" / "1.png", root / "ben" / "2.png"], group=r"(\w+)/\d+\.png$")
+    assert [entry.group for entry in found.entries()] == ["anna", "ben"]
+    assert open_source(root / "anna" / "1.png").entries()[0].group is None

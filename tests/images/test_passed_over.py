@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onnxmint.errors import ImagesError
-from onnxmint.images.passed import Tally, in_words
+from onnxmint.images.facts import Unreadable
+from onnxmint.images.passed import Tally, in_words, why_fewer
 from onnxmint.images.pillow import SUFFIXES
-from onnxmint.images.sources import open_source
+from onnxmint.images.sources import open_source, require_readable
 from tests.images.places import folder, labelled, message, parquet, png, shard
 
 
@@ -54,7 +55,8 @@ def test_a_folder_without_images_says_what_is_there(tmp_path: Path) -> None:
         (tmp_path / name).write_text("x")
     said = message(ImagesError, tmp_path)
     assert said.endswith(
-        "; what is there: 2 files with the suffix .parquet (for example sub/test.parquet); check the path"
+        "; what is there: 2 files with the suffix .parquet (for example sub/test.parquet); give the folder "
+        f"that holds them, {tmp_path}/sub"
     )
 
 
@@ -175,3 +177,44 @@ def test_a_tally_counts_everything_in_few_words(names: list[str]) -> None:
     assert len(found) <= 13
     assert all(1 <= len(one.examples) <= 3 for one in found)
     assert bool(in_words(found)) == bool(names)
+
+
+def test_a_refusal_tells_the_frequent_reasons_and_what_was_passed_over(tmp_path: Path) -> None:
+    folder(tmp_path, {"a.png": 1})
+    (tmp_path / "x.psd").write_text("x")
+    source = open_source(tmp_path)
+    unread = [
+        Unreadable(index=k, path=f"{k}.png", reason=("is empty", "is broken: x", "is odd")[min(k, 2)]) for k in range(9)
+    ]
+    passed = "passed over: 1 files with the suffix .psd (for example x.psd)"
+    assert why_fewer(source) == f"; {passed}"
+    assert why_fewer(source, unread[:1]) == f"; 1 cannot be read: 0.png is empty; {passed}"
+    assert why_fewer(source, unread, none=True) == (
+        f"; 2.png is odd (7 like it); 0.png is empty; 1 for other reasons; {passed}"
+    )
+    (tmp_path / "x.psd").unlink()
+    assert why_fewer(open_source(tmp_path)) == ""
+
+
+def test_a_place_of_which_nothing_can_be_read_is_refused_with_all_of_that(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_text("x")
+    (tmp_path / "x.psd").write_text("x")
+    with pytest.raises(
+        ImagesError, match=r"could be read; a.png is not an image .*; passed over: 1 files with the suffix"
+    ):
+        require_readable(open_source(tmp_path))
+
+
+def test_what_is_no_set_of_images_says_what_would_be(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    table = parquet(tmp_path / "data" / "t.parquet", 2)
+    assert f"give the folder that holds them, {tmp_path}/data" in message(ImagesError, tmp_path)
+    assert len(open_source(tmp_path / "data").entries()) == 2
+    table.unlink()
+    (tmp_path / "data" / "t.csv").write_text("path;label\na.png;1\n")
+    assert f"give the table, {tmp_path}/data/t.csv" in message(ImagesError, tmp_path)
+    assert "separate them by commas, not by ';'" in message(ImagesError, tmp_path / "data" / "t.csv")
+    (tmp_path / "data" / "t.csv").write_bytes("path,label\n".encode("utf-16"))
+    assert "t.csv is no text in UTF-8; save it as UTF-8" in message(ImagesError, tmp_path / "data" / "t.csv")
+    (tmp_path / "a.tar.gz").write_bytes(b"x")
+    assert "unpack it, and give the folder or .tar file" in message(ImagesError, tmp_path / "a.tar.gz")

@@ -36,8 +36,28 @@ def test_one_reference_allows_a_fixed_variance_only() -> None:
     assert np.diff(found)[0] == pytest.approx(((0.5 - 0) - (2 - 1)) / REFERENCE[0].std())
     with pytest.raises(ValueError, match="needs 2 reference models not trained on each image, one image has 1"):
         lira_offline(PHI, REFERENCE[:1], nobody, fixed_variance=False)
-    with pytest.raises(ValueError, match="needs 1 reference models trained on each image, one image has 0"):
+    with pytest.raises(ValueError, match="needs 1 reference model trained on each image, one image has 0"):
         lira_online(PHI, REFERENCE[:1], nobody, fixed_variance=True)
+
+
+def test_a_few_images_with_one_reference_of_a_side_have_the_pooled_spread() -> None:
+    """Of 21 references that are each trained on a random half, one of 6,000 images has one on a side now and then."""
+    rng = np.random.default_rng(0)
+    reference, phi = rng.normal(size=(8, 60)), rng.normal(size=60)
+    trained = np.arange(8)[:, None] < np.full(60, 4)
+    alone = trained.copy()
+    alone[1:, 7] = False  # one reference was trained on image 7
+    found = lira_online(phi, reference, alone, fixed_variance=False)
+    others = np.arange(60) != 7
+    np.testing.assert_allclose(found[others], lira_online(phi, reference, trained, fixed_variance=False)[others])
+    squares = np.where(alone, np.square(reference - np.where(alone, reference, 0).sum(0) / alone.sum(0)), 0).sum()
+    pooled = np.sqrt(squares / (alone.sum() - 60))
+    outside = reference[1:, 7]
+    expected = norm.logpdf(phi[7], reference[0, 7], pooled) - norm.logpdf(phi[7], outside.mean(), outside.std(ddof=1))
+    assert found[7] == pytest.approx(expected)
+    alone[1:, :4] = False
+    with pytest.raises(ValueError, match="needs 2 reference models trained on each image, one image has 1"):
+        lira_online(phi, reference, alone, fixed_variance=False)
 
 
 def test_rmia_by_hand() -> None:

@@ -13,7 +13,8 @@ from onnxmint.errors import ImagesError, ModelError, UsageError
 from onnxmint.graph.load import load_target
 from onnxmint.graph.placebo import placebo_twin
 from onnxmint.graph.serial import serialize
-from onnxmint.results.evaluation import Evaluation, Method
+from onnxmint.results.evaluation import Evaluation
+from onnxmint.results.methods import Method
 from onnxmint.settings import EvaluateSettings
 from onnxmint.workflows.evaluating import evaluate
 from tests.conftest import DEMO
@@ -23,8 +24,14 @@ EVIDENCE = (DEMO / "members.parquet", DEMO / "nonmembers.parquet")
 
 
 def _evaluate(folder: Path, **options: object) -> Evaluation:
+    options = {"limit": 60, **options}
     settings = EvaluateSettings(
-        preprocess="0-1", modules=(), views=2, limit=60, device="cpu", reference=folder, **options
+        preprocess="0-1",
+        modules=(),
+        views=2,
+        device="cpu",
+        reference=folder,
+        **options,  # type: ignore[arg-type]
     )
     return evaluate(DEMO / "target.onnx", *EVIDENCE, settings=settings)
 
@@ -54,7 +61,7 @@ def test_a_reference_that_is_the_target_takes_all_signal_away(folder: Path) -> N
     assert calibrated.auc.value == 0.5
     assert found.settings.references == ("same.onnx",)
     assert "needs 2 reference models not trained on each image" in (_method(found, "lira_offline").skipped or "")
-    assert "needs 1 reference models trained on each image" in (_method(found, "lira_online_fixed").skipped or "")
+    assert "needs 1 reference model trained on each image" in (_method(found, "lira_online_fixed").skipped or "")
 
 
 def test_references_that_know_nothing_leave_the_signal(folder: Path) -> None:
@@ -66,6 +73,18 @@ def test_references_that_know_nothing_leave_the_signal(folder: Path) -> None:
         assert performance.auc.value > 0.45
     assert _method(found, "lira_offline").performance is not None
     assert _method(found, "phi").difference is not None or _method(found, "phi").chosen
+
+
+def test_a_reference_that_knows_the_members_is_doubted_unless_it_says_so(folder: Path) -> None:
+    """The target is trained on every member; a twin of shuffled weights is on none."""
+    _twins(folder, 1)
+    names = [row["path"] for row in pq.read_table(EVIDENCE[0])["image"].to_pylist()]
+    for name in ("same", "listed"):
+        shutil.copy(DEMO / "target.onnx", folder / f"{name}.onnx")
+    (folder / "listed.members.txt").write_text("\n".join(names) + "\n")
+    (doubt,) = [warning for warning in _evaluate(folder, limit=200).warnings if "looks trained on" in warning]
+    assert "The reference same.onnx looks trained on the known members: it is right on 100.0% of them and on" in doubt
+    assert "List what it was trained on in same.members.txt" in doubt
 
 
 def test_lists_of_members_make_lira_online(folder: Path) -> None:

@@ -15,14 +15,15 @@ from onnxmint.mint.auditor import AUDITOR, METADATA_KEY, Auditor, load_auditor
 from onnxmint.preprocess.spec import PreprocessSpec
 from onnxmint.verdict.opinions import SECOND
 from onnxmint.verdict.yardstick import Traces, Yardstick
+from tests.report.conftest import measured
 from tests.results.test_json import example
 from tests.results.values import same
 
 GRAPH = """<ir_version: 8, opset_import: ["" : 17]> auditor (uint8[N,8,8,3] image)
-    => (float[N,1] score, float[N,1] p_value, float[N,4] answer) {
+    => (float[N] score, float[N] p_value, float[N,4] answer) {
     x = Cast<to = 1> (image) axes = Constant<value_ints = [1, 2, 3]> ()
-    m = ReduceMean<axes = [1, 2, 3], keepdims = 0> (x) one = Constant<value_ints = [1]> ()
-    score = Unsqueeze (m, one) p_value = Identity (score) answer = Concat<axis = 1> (score, score, score, score)
+    score = ReduceMean<axes = [1, 2, 3], keepdims = 0> (x) one = Constant<value_ints = [1]> ()
+    m = Unsqueeze (score, one) p_value = Identity (score) answer = Concat<axis = 1> (m, m, m, m)
 }"""
 
 
@@ -49,15 +50,18 @@ def made(**changes: Any) -> Auditor:
     )
     method = replace(found.method, name="views", views=26, folds=1, seed=0, references=())
     spec = PreprocessSpec(name="p", size=(8, 8))
-    return replace(found, **{"preprocess": spec, "method": method, "yardstick": yardstick, "traces": traces} | changes)
+    fits = {"preprocess": spec, "method": method, "yardstick": yardstick, "traces": traces, "performance": measured(1)}
+    return replace(found, **fits | changes)
 
 
-def stored(auditor: Auditor, file: Path, change: Callable[[dict[str, Any]], None] | None = None) -> Path:
+def stored(
+    auditor: Auditor, file: Path, change: Callable[[dict[str, Any]], None] | None = None, *, graph: str = GRAPH
+) -> Path:
     """Write an auditor, its facts changed, beside a graph that gives what an auditor gives."""
     facts = json.loads(auditor.to_metadata()[METADATA_KEY])
     if change is not None:
         change(facts)
-    model = onnx.parser.parse_model(GRAPH)
+    model = onnx.parser.parse_model(graph)
     onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(facts)})
     onnx.save(model, file)
     return file
@@ -65,7 +69,17 @@ def stored(auditor: Auditor, file: Path, change: Callable[[dict[str, Any]], None
 
 def test_an_auditor_that_fits_together_is_loaded_as_it_was(tmp_path: Path) -> None:
     file = stored(made(), tmp_path / "a.onnx")
-    assert same(load_auditor(file), made(model=file.read_bytes()))
+    found = load_auditor(file)
+    assert found.seconds is not None
+    assert 0 < found.seconds < 10
+    assert same(found, made(model=file.read_bytes(), seconds=found.seconds))
+
+
+def test_members_whose_separation_is_unknown_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="it knows members but not how well they are told apart; train it again"):
+        load_auditor(stored(made(performance=None), tmp_path / "a.onnx"))
+    nobody = replace(made().yardstick, is_member=np.zeros(4, np.bool_))
+    assert load_auditor(stored(made(performance=None, yardstick=nobody), tmp_path / "b.onnx")).performance is None
 
 
 def test_an_audit_reads_the_outputs_that_the_held_out_images_have_values_of() -> None:
@@ -84,7 +98,7 @@ SPEC = {"size": None, "crop": None}
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda facts: facts.update(schema="onnxmint.auditor/3"), "this onnxmint reads 'onnxmint.auditor/4'"),
+        (lambda facts: facts.update(schema="onnxmint.auditor/4"), "this onnxmint reads 'onnxmint.auditor/5'"),
         (lambda facts: facts["method"].update(name="luck"), r"no module 'luck'; there are views"),
         (lambda facts: facts["method"].update(views="26"), r"expected `int`, got `str` at \$.method.views"),
         (lambda facts: facts["method"].update(views=3), "there are no 3 views"),
@@ -129,6 +143,31 @@ def test_tables_that_do_not_belong_together_are_refused(
     auditor = made(yardstick=replace(made().yardstick, **{column: values}))
     with pytest.raises(ModelError, match=f"{message}; train it again"):
         load_auditor(stored(auditor, tmp_path / "a.onnx"))
+
+
+def test_names_that_are_no_utf_8_are_no_reason_to_fail(tmp_path: Path) -> None:
+    file = stored(made(), tmp_path / "a.onnx")
+    content = file.read_bytes()
+    proto = onnx.load(file)
+    proto.doc_string = "odd:\u00e9"
+    file.write_bytes(proto.SerializeToString().replace("odd:\u00e9".encode(), b"odd:\xff\xfe"))
+    assert file.read_bytes() != content
+    assert load_auditor(file).method == made().method
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("p_value = Identity (score)", "p_value = ReduceMean<keepdims = 0> (score)", r"'p_value' has shape \[\]"),
+        ("Concat<axis = 1>", "Concat<axis = 0>", r"'answer' has shape \[8, 1\] for 2 images"),
+        ("uint8[N,8,8,3]", "uint8[N,9,8,3]", "onnxruntime cannot run it"),
+    ],
+)
+def test_a_graph_that_gives_something_else_is_refused_when_it_is_loaded(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    with pytest.raises(ModelError, match=message):
+        load_auditor(stored(made(), tmp_path / "a.onnx", graph=GRAPH.replace(old, new)))
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", "[" * 200_000, "\udcff"])

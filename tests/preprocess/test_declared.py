@@ -270,3 +270,10 @@ def test_whatever_a_file_says_is_a_preprocessing_or_refused_in_one_line(
     assert "\n" not in refused
     assert min(spec.std) > 0
     assert len(spec.mean) in (1, 3)
+
+
+def test_metadata_beside_texts_that_are_no_utf_8_are_read(tmp_path: Path) -> None:
+    file = _with_metadata(tmp_path / "m.onnx", mean="[0.5]", std="[0.5]", author="odd--name")
+    expected = load_spec(str(file))
+    file.write_bytes(file.read_bytes().replace(b"odd--name", b"odd\xff\xfename"))
+    assert load_spec(str(file)) == expected

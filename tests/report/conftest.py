@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from onnxmint.preprocess.spec import PreprocessSpec
-from onnxmint.results.audit import AuditResult, Histogram, QuestionedFacts, ScoreTable, Verdict
+from onnxmint.results.audit import AuditResult, Histogram, IdentityFacts, QuestionedFacts, ScoreTable, Verdict
+from onnxmint.results.evaluation import Evaluation
 from onnxmint.results.facts import (
     Baseline,
     Control,
@@ -20,6 +21,7 @@ from onnxmint.results.facts import (
 from onnxmint.stats.conformal import p_values, q_values
 from onnxmint.stats.estimates import Estimate, Performance
 from onnxmint.stats.metrics import INTERVAL_METHOD, best_threshold, evaluate
+from tests.report.compared import evaluation_of
 
 VERDICT = (
     "Some of the 400 questioned images were in the model's training set: as a set they score higher than images that "
@@ -188,6 +190,7 @@ def result() -> AuditResult:
         method=method_facts(),
         statistics=statistics_facts(),
         evidence=evidence_facts(),
+        identity=IdentityFacts(evidence="e" * 64, questioned="a" * 64),
         performance=measured(2.6),
         baselines=baselines(),
         questioned=QuestionedFacts(
@@ -240,3 +243,9 @@ def empty_result(result: AuditResult) -> AuditResult:
         evidence=replace(result.evidence, accuracy_members=None, accuracy_nonmembers=None, groups=80, skipped=()),
         verdict=Verdict(kind="inconclusive", text="No questioned image could be read.", p_value=None),
     )
+
+
+@pytest.fixture
+def evaluation(result: AuditResult) -> Evaluation:
+    """Return an evaluation of six methods, one of them skipped."""
+    return evaluation_of(result)

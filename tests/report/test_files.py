@@ -23,7 +23,7 @@ from onnxmint.report.html import render_html
 from onnxmint.results.audit import AUDIT, AuditResult, ScoreTable
 from onnxmint.writing.files import atomic_write, make_folder, require_writable
 
-NAMES = ["report.html", "report.json", "scores.parquet", "auditor.onnx", "run.toml"]
+NAMES = ["report.html", "answer.txt", "report.json", "scores.parquet", "scores.csv", "auditor.onnx", "run.toml"]
 
 
 @pytest.fixture
@@ -44,7 +44,9 @@ def edit(run: Path, name: str, change: Callable[[bytes], bytes]) -> None:
     (run / "run.toml").write_text((run / "run.toml").read_text().replace(old, new))
 
 
-def test_a_run_comes_back_as_it_was(run: Path, result: AuditResult) -> None:
+def test_a_run_comes_back_as_it_was(result: AuditResult, tmp_path: Path) -> None:
+    run = tmp_path / "whole"
+    write_run(result, run, run_settings={}, paths=True)
     again = load_run(run)
     assert AUDIT.facts(again) == AUDIT.facts(result)
     for column in fields(ScoreTable):

@@ -7,7 +7,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from onnxmint.report.html import HEADLINES, SHOWN, render_html
+from onnxmint.report.html import FIRST, SHOWN, render_html
+from onnxmint.report.sentences import NAMES
 from onnxmint.results.audit import AuditResult, ScoreTable, Verdict
 from onnxmint.results.facts import Baseline, Skipped
 
@@ -39,7 +40,7 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags[tag] += 1
         self.attributes += attrs
-        if tag not in {"meta", "br"}:
+        if tag not in {"meta", "br", "img"}:
             self.open.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -70,10 +71,12 @@ def test_every_tag_is_closed(page: Page, empty_result: AuditResult) -> None:
 
 def test_the_verdict_comes_first(page: Page, result: AuditResult) -> None:
     text = page.text
-    order = ["Training images found", result.verdict.text, "How well members", "Questioned images", "to repeat it"]
-    places = [text.rindex(words) for words in order]
+    sentence = "Some of these 400 images were used to train this model: at least 131, probably about 49% (44% to 55%)."
+    order = [sentence, "What you may write", "What this rests on", "How well images that", "to repeat it", "Glossary"]
+    places = [text.index(words) for words in order]
     assert places == sorted(places)
     assert page.tags["h1"] == 1
+    assert result.verdict.text in text
 
 
 def test_numbers_are_those_of_the_result(page: Page, result: AuditResult) -> None:
@@ -97,7 +100,7 @@ def test_nothing_is_left_unsaid(page: Page, result: AuditResult) -> None:
         result.target.device_reason,
         "2026-11-23 16:32 UTC",
         "mean: [0.485, 0.456, 0.406]",
-        "Fewer than 10 false alarms",
+        "Fewer than 10 false alarms expected",
     ):
         assert words in page.text, words
 
@@ -107,8 +110,12 @@ def test_the_smallest_p_values_are_shown_and_the_rest_is_pointed_to(page: Page, 
     scores = dict(zip(result.scores.path, result.scores.p_value, strict=True))
     assert len(shown) == SHOWN
     assert [scores[path] for path in shown] == sorted(scores.values())[:SHOWN]
-    assert page.words.count("flagged") == min(int(result.scores.flagged.sum()), SHOWN)
-    assert "The 200 images with the smallest p-values; all 400 are in scores.parquet" in page.text
+    assert page.words.count("stands out") == min(int(result.scores.flagged.sum()), SHOWN) + 2  # two heads of tables
+    assert (
+        "The 200 images with the smallest p-values are listed; all 400 are in scores.csv and scores.parquet"
+        in page.text
+    )
+    assert f"{SHOWN - FIRST} more" in page.text
 
 
 def test_few_images_are_all_shown(result: AuditResult) -> None:
@@ -117,8 +124,8 @@ def test_few_images_are_all_shown(result: AuditResult) -> None:
     few = ScoreTable(**columns | {"label": None})
     three = replace(result, scores=few, questioned=replace(result.questioned, images=3))
     text = Page(render_html(three)).text
-    assert "All 3 images, smallest p-value first." in text
-    assert "label predicted" not in text
+    assert "The 3 images with the smallest p-values are listed; all 3 are in" in text
+    assert "label model says" not in text
 
 
 def test_an_audit_without_images_says_so(empty_result: AuditResult) -> None:
@@ -128,11 +135,13 @@ def test_an_audit_without_images_says_so(empty_result: AuditResult) -> None:
     assert "the model is right on" not in text
 
 
-@pytest.mark.parametrize("kind", list(HEADLINES))
+@pytest.mark.parametrize("kind", list(NAMES))
 def test_every_kind_of_verdict_has_its_headline(result: AuditResult, kind: str) -> None:
-    page = Page(render_html(replace(result, verdict=Verdict(kind=kind, text="Why.", p_value=0.2))))
-    assert HEADLINES[kind] in page.words
-    assert ("class", f"verdict {kind}") in page.attributes
+    page = Page(
+        render_html(replace(result, verdict=Verdict(kind=kind, text="Why.", p_value=0.2, detectable_share=0.3)))
+    )
+    assert NAMES[kind] in page.words
+    assert ("class", f"answer {kind}") in page.attributes
     assert "0.2000" in page.text
 
 

@@ -104,7 +104,7 @@ def test_a_key_that_has_a_default_may_not_be_missing() -> None:
     with pytest.raises(
         OnnxmintError, match=r"^file: missing key 'folds' at \$\.evidence; run onnxmint evaluate again$"
     ):
-        EVALUATION.read(json.dumps(facts), "file")
+        EVALUATION.read(json.dumps(facts), "file", scores=example(EVALUATION).scores)
     assert same(PLAN.read(PLAN.write(value), "file"), value)
 
 

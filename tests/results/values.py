@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from onnxmint.images.classes import Numbering
 from onnxmint.preprocess.spec import PreprocessSpec
 from onnxmint.results.audit import Histogram, ScoreTable
+from onnxmint.results.methods import MethodScores
 from onnxmint.stats.estimates import FPRS, Performance, Rate
 from onnxmint.verdict.yardstick import Traces, Yardstick
 
@@ -123,14 +124,29 @@ def _spec(kind: type) -> Strategy:
 
 
 def _scores(kind: type) -> Strategy:
-    table = {name: columns(hint, FEW) for name, hint in get_type_hints(kind).items() if name not in ("path", "label")}
+    table = {}
+    for name, hint in get_type_hints(kind).items():
+        if name not in ("path", "label"):
+            parts = [part for part in get_args(hint) if get_origin(part) is np.ndarray] or [hint]
+            table[name] = columns(parts[0], FEW) if parts == [hint] else st.one_of(columns(parts[0], FEW), st.none())
     return st.builds(kind, path=st.tuples(*[values(str)] * FEW), label=st.none(), **table)
+
+
+def _method_scores(kind: type) -> Strategy:
+    hints = get_type_hints(kind)
+    columns_of = values(hints["scores"])
+    texts = {name: st.tuples(*[values(get_args(hints[name])[0])] * FEW) for name in ("path", "side", "part")}
+    return st.builds(kind, scores=columns_of, **texts)
+
+
+_THUMBS = st.integers(0, 255).map(lambda level: np.full((FEW, 192), level, np.uint8))
 
 
 def _traces(kind: type) -> Strategy:
     hints = get_type_hints(kind)
     table = {name: columns(hint, FEW) for name, hint in hints.items()}
-    return st.builds(kind, **table | {"features": columns(hints["features"], FEW, 2)})
+    matrices = {"features": columns(hints["features"], FEW, 2), "thumb": _THUMBS}
+    return st.builds(kind, **table | matrices)
 
 
 def _numbering(kind: type) -> Strategy:
@@ -148,6 +164,7 @@ def _numbering(kind: type) -> Strategy:
 
 _OF: dict[type, Callable[[type], Strategy]] = {
     Histogram: _histogram,
+    MethodScores: _method_scores,
     Performance: _performance,
     PreprocessSpec: _spec,
     Numbering: _numbering,

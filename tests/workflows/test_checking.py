@@ -289,3 +289,26 @@ def test_images_that_say_they_are_turned_are_tried_both_ways(demo: Path, tmp_pat
     assert accuracy["0-1, turned by EXIF"] > accuracy["0-1"] + 0.3
     plain = check(demo / "target.onnx", demo / "members.parquet", settings=_declaring("0-1"), sample=64)
     assert not [row for row in plain.variants if "EXIF" in row.name]
+
+
+def test_one_image_without_an_answer_is_left_out_of_the_row_and_named(demo: Path, tmp_path: Path) -> None:
+    """As of a graph that divides by each image's deviation, and a black image."""
+    text = """
+        <ir_version: 8, opset_import: ["" : 18]>
+        relative (float[N,1,28,28] image) => (float[N,10] logits)
+        <int64[3] axes = {1, 2, 3}, int64[2] shape = {-1, 784}, int64[2] from = {0, 390}, int64[2] to = {9999, 400}>
+        { mean = ReduceMean (image, axes)  most = ReduceMax (image, axes)  part = Div (image, most)
+          twice = Add (part, part)  flat = Reshape (twice, shape)  logits = Slice (flat, from, to) }
+    """
+    rows = pq.read_table(demo / "members.parquet").slice(0, 60).to_pylist()
+    room = io.BytesIO()
+    Image.new("L", (28, 28)).save(room, "PNG")
+    rows.append({**rows[0], "image": {"bytes": room.getvalue(), "path": "black.png"}})
+    pq.write_table(
+        pa.Table.from_pylist([{key: row[key] for key in ("image", "label")} for row in rows]), tmp_path / "t.parquet"
+    )
+    found = check(save(text, tmp_path / "m.onnx"), tmp_path / "t.parquet", settings=_declaring("0-1"))
+    row = found.declared_row
+    assert row is not None
+    assert (row.skipped, row.images) == (None, 60)
+    assert any("1 of the images were left out of some rows" in note and "black.png" in note for note in found.notes)

@@ -18,6 +18,7 @@ from onnxmint.graph.load import load_target
 from onnxmint.methods.signals import SIGNALS
 from onnxmint.results.evaluation import EVALUATION, Evaluation
 from onnxmint.settings import EvaluateSettings, TrainSettings
+from onnxmint.stats.metrics import auc
 from onnxmint.workflows.evaluating import evaluate
 from onnxmint.workflows.training import train
 from tests.conftest import DEMO
@@ -34,13 +35,13 @@ def shown() -> list[int]:
 @pytest.fixture(scope="module")
 def found(shown: list[int]) -> Iterator[Evaluation]:
     patch = pytest.MonkeyPatch()
-    real = Worker.show
+    real = Worker._outputs
 
     def counted(self: Worker, pixels: Any, labels: Any) -> Any:
         shown.append(len(pixels))
         return real(self, pixels, labels)
 
-    patch.setattr(Worker, "show", counted)
+    patch.setattr(Worker, "_outputs", counted)
     yield evaluate(DEMO / "target.onnx", *EVIDENCE, settings=SETTINGS)
     patch.undo()
 
@@ -102,7 +103,7 @@ def test_views_score_as_in_an_auditor(found: Evaluation) -> None:
 
 def test_the_result_is_json(found: Evaluation) -> None:
     facts = json.loads(EVALUATION.write(found))
-    assert facts["schema"] == "onnxmint.evaluation/3"
+    assert facts["schema"] == "onnxmint.evaluation/5"
     assert len(facts["methods"]) == len(found.methods)
 
 
@@ -153,7 +154,75 @@ def test_an_unknown_module_is_refused() -> None:
 
 def test_thresholds_by_class_come_from_the_fit_part(found: Evaluation) -> None:
     method = next(method for method in found.methods if method.name == "modified_entropy_by_class")
-    assert method.fit_auc is None
-    assert not method.chosen
+    assert method.fit_auc is not None
     assert method.performance is not None
     assert np.isfinite(method.performance.auc.value)
+
+
+def test_the_verdict_is_about_the_method_that_was_best_on_the_fit_part(found: Evaluation) -> None:
+    able = [method for method in found.methods if method.fit_auc is not None and method.performance is not None]
+    judged = found.judged()
+    assert judged.fit_auc == max(method.fit_auc or 0 for method in able)
+    assert judged.performance is not None
+    assert found.verdict.auc == judged.performance.auc
+    assert found.verdict.title == judged.title
+    assert found.verdict.kind in ("leak", "no-leak-seen")
+    assert f"best of {len(able)} methods" in found.verdict.text
+
+
+def test_every_image_has_its_scores(found: Evaluation) -> None:
+    scores = found.scores
+    assert len(scores.path) == found.evidence.members + found.evidence.nonmembers
+    assert scores.side.count("member") == found.evidence.members
+    assert {part: scores.part.count(part) for part in ("fit", "calibrate", "test")} == {
+        "fit": found.evidence.fit, "calibrate": found.evidence.calibrate, "test": found.evidence.test,
+    }  # fmt: skip
+    assert list(scores.scores) == [method.name for method in found.methods if method.performance is not None]
+    for method in found.methods:
+        if method.performance is None:
+            continue
+        column, part, side = scores.scores[method.name], np.array(scores.part), np.array(scores.side)
+        member, nonmember = (column[(part == "test") & (side == name)] for name in ("member", "non-member"))
+        assert auc(member, nonmember) == method.performance.auc.value
+        assert np.isnan(column).any() == (method.kind == "module")
+
+
+def test_limits_are_decided_by_the_method_that_is_judged() -> None:
+    settings = replace(SETTINGS, modules=(), limit=100, fail_above=("auc=0.99", "tpr@1%=0.5"))
+    found = evaluate(DEMO / "target.onnx", *EVIDENCE, settings=settings)
+    auc_limit, tpr_limit = found.verdict.limits
+    judged = found.judged().performance
+    assert judged is not None
+    assert (auc_limit.value, auc_limit.high) == (judged.auc.value, judged.auc.high)
+    assert tpr_limit.decision == "unsettled"  # 25 non-members have no false alarm at 1%
+    assert (tpr_limit.members, tpr_limit.nonmembers) == (4000, 4000)
+    assert found.verdict.kind == "unsettled"
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        (("auc",), "'auc' has no number after the equals sign"),
+        (("f1=0.6",), "'f1=0.6' limits none of auc, tpr@10%, tpr@1%, tpr@0.1%"),
+        (("auc=0.5",), "a limit lies above 0.5, which guessing has"),
+        (("tpr@1%=0.01",), "a limit lies above 0.01, which guessing has"),
+        (("auc=0.6", "AUC=0.7"), "limits one measure twice"),
+        (("epsilon=3",), "--fail-above epsilon= needs --epsilon, and with it --drawn-at-random"),
+    ],
+)
+def test_a_limit_on_nothing_is_refused_before_anything_is_read(limits: tuple[str, ...], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        evaluate("no.onnx", "nowhere", "nowhere", settings=replace(SETTINGS, fail_above=limits))
+
+
+@pytest.mark.slow
+def test_repeats_are_evaluations_of_the_next_seeds() -> None:
+    settings = replace(SETTINGS, modules=(), limit=60, repeats=2)
+    found = evaluate(DEMO / "target.onnx", *EVIDENCE, settings=settings)
+    second = evaluate(DEMO / "target.onnx", *EVIDENCE, settings=replace(settings, repeats=1, seed=1))
+    assert second.repeated == ()
+    assert len(found.repeated) == len(found.methods)
+    for one, first, other in zip(found.repeated, found.methods, second.methods, strict=True):
+        measured = [None if method.performance is None else method.performance.auc.value for method in (first, other)]
+        assert one.auc == tuple(measured)
+    assert sum(one.judged for one in found.repeated) == 2

@@ -101,6 +101,8 @@ def row(found: "Evaluation", path: str) -> dict[str, Any]:
         for name in ("roc_fpr", "roc_tpr", "histogram", *(key for key, value in method.items() if value is None)):
             method.pop(name, None)
     facts["target"]["path"] = path
+    for name in ("verdict", "repeated"):  # later layouts have them
+        del facts[name]
     return facts
 
 

@@ -168,10 +168,13 @@ def _metadata_of(model: Path) -> PreprocessSpec | None:
     import onnx
     from google.protobuf.message import DecodeError
 
+    from onnxmint.graph.mending import read_texts
+
     if model.stat().st_size > _LONGEST_METADATA:
         return None
     try:
-        props = onnx.load(str(model), load_external_data=False).metadata_props
+        proto = onnx.load(str(model), load_external_data=False)
     except (DecodeError, OSError) as problem:
         raise UsageError(f"--preprocess {model}: no readable ONNX file: {problem}") from None
-    return read_metadata({prop.key: prop.value for prop in props}, str(model))
+    read_texts(proto)
+    return read_metadata({prop.key: prop.value for prop in proto.metadata_props}, str(model))

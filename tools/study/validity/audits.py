@@ -7,8 +7,8 @@ twin's module, learned difficulty, files, pixels, copies, exchangeability, label
 questioned images, drawn anew and disjoint from the evidence, is judged. The module is fitted, the controls and the
 verdict are those of the package; only showing images to models is replaced by columns of `bank.py`. One line of JSON an
 auditor; what is there is not done again. Tables: `validity.py --tables`. Controls can only make an answer inconclusive:
-but for "plain 0" they are run where they could change what a row is about (of innocent sets the answer members-found, of
-guilty ones no-evidence too), so that "no-evidence" of the other innocent rows is before them.
+but for "plain 0" they are run where they could change what a row is about (of innocent sets the answer members-found,
+of guilty ones no-evidence too), so that "no-evidence" of the other innocent rows is before them.
 """
 
 import argparse

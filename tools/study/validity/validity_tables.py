@@ -28,6 +28,8 @@ def write_tables(results: Path, file: Path) -> None:
             parts.append(render(json.loads(path.read_text())))
     if judged := read_lines(results, "audits_2views"):
         parts.append(_audits(judged))
+    if judged := read_lines(results, "alone"):
+        parts.append(_alone(judged))
     file.write_text("\n".join(parts))
 
 
@@ -204,26 +206,91 @@ In brackets 95 % intervals: so few audits check the whole path, but neither show
 
 
 def _audits(lines: list[Row]) -> str:
+    targets = sorted({line["target"] for line in lines})
+    means = {name: _mean([line["auc"] for line in lines if line["target"] == name]) for name in targets}
     text = f"""## Innocent sets that look guilty, and guilty ones that look innocent
 
-`audits.py`: {len(lines)} auditors so far, each of its own 1,000 + 1,000 known images of one of
-{", ".join(sorted({line["target"] for line in lines}))}, on 2 views, with every control; 300 questioned images a set,
-drawn anew. "Easiest 80 %": of non-members, those that another classifier is surest of. "By the target": its own top
-class is told as the label. Copies are of members that are not among the known. Intervals are exact (Clopper-Pearson).
-Of innocent sets only "plain" was asked for alignment, which can only turn `no-evidence` into `inconclusive`.
+`audits.py`: {len(lines)} auditors, each of its own 1,000 + 1,000 known images of one of
+{", ".join(f"{name} (AUC {mean:.3f})" for name, mean in means.items())}, on 2 views, with every control; 300 questioned
+images a set, drawn anew. "Easiest 80 %": of non-members, those that another classifier is surest of. "By the target":
+its own top class is told as the label. Copies are of images that are not among the known. Intervals are exact
+(Clopper-Pearson). By target: members-found. "All together": audits in which the set scores higher whatever the model's
+confidence, by one test that holds its level on average, which was all that a finding took before. Of innocent sets only
+the first "plain" one was shown to every control; of the others those that would be findings, so that "no-evidence" is
+before the controls there.
 """
-    said: dict[str, list[Row]] = {}
-    for line in lines:
-        for name, found in line["sets"].items():
-            said.setdefault(name.rstrip(" 012") if ", plain" in name else name, []).append(found)
-    kinds = ("members-found", "no-evidence", "inconclusive")
+    said = _by_set(lines)
+    kinds = ("members-found", "no-evidence")
     rows = []
     for name, found in said.items():
-        share = [sum(one["kind"] == kind for one in found) / len(found) for kind in kinds]
-        alone = sum(one["average"] <= ALPHA for one in found) / len(found)
+        share = [sum(one["kind"] == kind for _, one in found) / len(found) for kind in kinds]
+        alone = sum(one["opinions"]["whatever the confidence"] <= ALPHA for _, one in found) / len(found)
+        hits = {of: [one["kind"] == kinds[0] for target, one in found if target == of] for of in targets}
         first = _with_interval(share[0], len(found))
-        rows.append((name, str(len(found)), first, _percent(share[1]), _percent(share[2]), _percent(alone)))
-    return text + "\n" + _table(("questioned", "audits", *kinds, "one test, on average, would find"), rows)
+        each = (_percent(_mean(every)) if every else "-" for every in hits.values())
+        rows.append((name, str(len(found)), first, *each, _percent(share[1]), _percent(alone)))
+    short = [name.removeprefix("cifar10-") for name in targets]
+    head = ("questioned", "audits", kinds[0], *short, kinds[1], "all together")
+    return text + "\n" + _table(head, rows) + "\n" + _levels(said, targets)
+
+
+def _by_set(lines: list[Row]) -> dict[str, list[tuple[str, Row]]]:
+    """Return target and answer of every audit by what was questioned."""
+    said: dict[str, list[tuple[str, Row]]] = {}
+    for line in lines:
+        for name, found in line["sets"].items():
+            plain = name.rstrip(" 012") if ", plain" in name else name
+            said.setdefault(plain, []).append((line["target"], found))
+    return said
+
+
+_TRADED = ("innocent, plain", "innocent, 100% labelled by the target", "innocent, easiest 80%", "innocent, easiest 50%",
+           "guilty, half", "guilty, all")  # fmt: skip
+
+
+def _levels(said: dict[str, list[tuple[str, Row]]], targets: Sequence[str]) -> str:
+    """Return what other levels of the agreeing tests would give, before the controls."""
+    text = """### What care costs
+
+Audits in which all tests agree at a level, before the controls; half of 300 images are members in "guilty, half". The
+default is 5 %. The last columns are the power by target at the default.
+"""
+    rows = []
+    for name in _TRADED:
+        found = said.get(name, [])
+        at = [(of, one["found at"]) for of, one in found if one["found at"] is not None]
+        levels = [_percent(_mean([value <= level for _, value in at])) for level in (0.02, 0.05, 0.1, 0.2)]
+        power = [_percent(_mean([value <= ALPHA for of, value in at if of == target])) for target in targets]
+        rows.append((name, *levels, *power))
+    short = [name.removeprefix("cifar10-") for name in targets]
+    return text + "\n" + _table(("questioned", "2 %", "5 %", "10 %", "20 %", *short), rows)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / max(len(values), 1)
+
+
+def _alone(lines: list[Row]) -> str:
+    targets = sorted({line["target"] for line in lines})
+    text = f"""## Audits that know no members
+
+`alone.py`: {len(lines)} auditors, each of 1,000 known non-members of one of {", ".join(targets)}, and of no known
+members; 300 questioned images a set. The score, `gap` on 26 views, was fixed in advance. Rows as above, and two more:
+known non-members that are the hardest 80 and 65 % by another classifier, as if they had been collected later. Guilty
+sets were not asked for exchangeability, which stops most copies. What is not found is inconclusive, nothing is cleared.
+By target: members-found. cifar10-resnet20 hardly gives its training images away (AUC .52), so nothing is found there.
+"""
+    rows = []
+    for name, found in _by_set(lines).items():
+        share = {target: [one["kind"] == "members-found" for of, one in found if of == target] for target in targets}
+        hits = [hit for every in share.values() for hit in every]
+        bare = sum(one["opinions"]["whatever the confidence"] <= ALPHA for _, one in found) / len(found)
+        rows.append((
+            name, str(len(found)), _with_interval(sum(hits) / len(hits), len(hits)),
+            *(_percent(sum(every) / max(len(every), 1)) for every in share.values()), _percent(bare),
+        ))  # fmt: skip
+    head = ("questioned", "audits", "members-found", *(name.removeprefix("cifar10-") for name in targets))
+    return text + "\n" + _table((*head, "one test, on average, would find"), rows)
 
 
 def _cross_tool(found: Row) -> str:

@@ -1,0 +1,47 @@
+"""Help of a command with many options: by what they are for, the statistician's last."""
+
+import click
+
+# By the names of parameters; every command shows what it has of them, and the rest at the end.
+GROUPS = (
+    (
+        "Known images",
+        ("auditor_file", "members", "nonmembers", "labels", "classes", "group", "limit", "reference"),
+    ),
+    ("The model", ("preprocess", "answer")),
+    ("Time", ("time", "sample", "views", "device", "batch_size")),
+    (
+        "Results",
+        (
+            "output", "overwrite", "subject", "subject_first", "language", "title", "case", "note", "thumbnails",
+            "paths", "fail_above", "gate", "written_as", "as_json", "no_record", "quiet", "help",
+        ),
+    ),
+    ("Advanced: what is fitted", ("module", "modules", "layers", "folds", "repeats", "controls", "seed")),
+    (
+        "Advanced: statistics",
+        (
+            "alpha", "relevant_share", "prior", "false_discovery", "p_values", "guarantee", "per_class", "epsilon",
+            "drawn_at_random", "delta",
+        ),
+    ),
+)  # fmt: skip
+REST = "Further options"
+
+
+class GroupedCommand(click.Command):
+    """A command whose options stand in groups."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, each in its group."""
+        of = {name: heading for heading, names in GROUPS for name in names}
+        found: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None and not isinstance(param, click.Argument):
+                name = "help" if "--help" in param.opts else param.name or ""  # click names it in several ways
+                found.setdefault(of.get(name, REST), []).append(record)
+        for heading in (*(heading for heading, _ in GROUPS[:4]), REST, *(heading for heading, _ in GROUPS[4:])):
+            if heading in found:
+                with formatter.section(heading):
+                    formatter.write_dl(found[heading])

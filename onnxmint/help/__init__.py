@@ -1,0 +1,1 @@
+"""Help as Markdown, one file a topic: see cli/help.py."""

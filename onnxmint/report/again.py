@@ -1,0 +1,52 @@
+"""A finished run's page rendered again, in another language or under another title if wanted."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+from onnxmint.errors import OnnxmintError
+from onnxmint.report.files import HASHES, SHOWN, hashes_of, load_run, page_files, read_file, require_same, run_toml
+from onnxmint.report.presentation import presented
+from onnxmint.results.audit import AuditResult
+from onnxmint.results.pictures import PICTURES, Pictures
+from onnxmint.writing.files import atomic_write
+
+_PICTURES = "thumbnails.json"
+
+
+def render_again(folder: Path, change: Mapping[str, str]) -> tuple[AuditResult, list[Path]]:
+    """Write report.html and answer.txt of a run again, and their hashes; return the audit and where they are.
+
+    Args:
+        folder: of the run.
+        change: language, title, case and note where they shall be others than the run was made with.
+
+    Raises:
+        OnnxmintError: as `load_run`, or a file cannot be written.
+    """
+    result, facts = load_run(folder), tomllib.loads(read_file(folder / "run.toml").decode("utf-8"))
+    said = facts.get(SHOWN, {})
+    if not isinstance(said, dict) or not all(isinstance(word, str) for word in said.values()):
+        raise OnnxmintError(f"{folder} holds a damaged run: run.toml's [page] holds other than words; {PICTURES.mend}")
+    shown = presented(said | dict(change), load_pictures(folder, facts[HASHES]))
+    files = page_files(result, shown)
+    facts |= {SHOWN: shown.words(), HASHES: facts[HASHES] | hashes_of(files)}
+    for name, content in (files | {"run.toml": run_toml(facts)}).items():
+        atomic_write(folder / name, content)
+    return result, [folder / name for name in files]
+
+
+def load_pictures(folder: Path, hashes: Mapping[str, str]) -> Pictures | None:
+    """Read the thumbnails of a run, None where it has none.
+
+    Raises:
+        OnnxmintError: they are damaged, or of another run.
+    """
+    if _PICTURES not in hashes:
+        return None
+    try:
+        content = read_file(folder / _PICTURES)
+    except (OSError, ValueError) as problem:
+        raise OnnxmintError(f"{folder} holds a damaged run: {problem}; {PICTURES.mend}") from None
+    require_same(folder, {_PICTURES: content}, hashes)
+    return PICTURES.read(content, str(folder / _PICTURES))

@@ -1,0 +1,25 @@
+"""Tables of Arrow, which pandas, polars, DuckDB and pyarrow take as they are: what all results need to be some."""
+
+from typing import Any
+
+from onnxmint.errors import OnnxmintError
+
+
+def storable(text: str) -> str:
+    """Return text that can be stored as UTF-8: names of files may hold bytes that no encoding holds."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def frame_of(table: Any) -> Any:
+    """Return a table as a pandas DataFrame.
+
+    Raises:
+        OnnxmintError: pandas is not installed.
+    """
+    try:
+        return table.to_pandas()
+    except ImportError:
+        raise OnnxmintError(
+            "to_frame() needs pandas, which is not installed: pip install pandas, or give the result itself to "
+            "pyarrow.table(...), polars.DataFrame(...) or DuckDB"
+        ) from None

@@ -1,0 +1,81 @@
+"""A target made ready beside its known images, which tell how images are prepared where nobody does."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from onnxmint.controls.preparations import check_source
+from onnxmint.engine.observations import Engine
+from onnxmint.engine.target import Target, ready_with
+from onnxmint.errors import OnnxmintError, UndeclaredError
+from onnxmint.evidence.gathering import open_evidence
+from onnxmint.graph.load import TargetModel, load_target
+from onnxmint.images.entries import ImageSource
+from onnxmint.images.together import Together
+from onnxmint.preprocess.declaring import declared_spec
+from onnxmint.preprocess.spec import PreprocessSpec
+from onnxmint.results.check import CheckResult
+from onnxmint.settings import EvidenceSettings
+
+_TRUSTED = 0.5  # accuracy on known members, below which what fits best is not taken for how the model was trained
+
+Place = str | Path
+
+
+def prepared(
+    model: Place, members: Place | None, nonmembers: Place, settings: EvidenceSettings, engine: Engine
+) -> tuple[Target, Together]:
+    """Load a target, settle its preprocessing and its device, and open the known images.
+
+    Where nothing is declared, or where the settings say so, the known preparations are tried on known images: members
+    where there are any. Every image of an audit is prepared alike, so what is taken here changes how much can be seen,
+    not how often it errs.
+
+    Raises:
+        OnnxmintError: one of its kinds, for files, options and devices that do not serve.
+    """
+    loaded = load_target(model, answer=settings.answer)
+    try:
+        declared, notes = declared_spec(settings.preprocess, loaded)
+        opened = None
+    except UndeclaredError as problem:
+        opened = open_evidence(members, nonmembers, settings, loaded)
+        known = next((source for source in opened.sources if source.entries()), opened.sources[-1])
+        declared, notes = _tried(loaded, known, settings, engine, problem)
+    target = ready_with(loaded, declared, notes, settings.device)
+    return target, opened or open_evidence(members, nonmembers, settings, target.model)
+
+
+def _tried(
+    loaded: TargetModel, known: ImageSource, settings: EvidenceSettings, engine: Engine, problem: UndeclaredError
+) -> tuple[PreprocessSpec, tuple[str, ...]]:
+    """Return what fits known images, with a sentence about it.
+
+    Raises:
+        UndeclaredError: as it was found, with what trying says.
+    """
+    command = f"onnxmint check {loaded.path} {known.location}"
+    if all(entry.label is None for entry in known.entries()):
+        raise UndeclaredError(f"{problem}; known images in class folders would tell it, and so may {command}") from None
+    try:
+        found = check_source(loaded, known, replace(settings, preprocess=None), engine)
+    except OnnxmintError as why:
+        raise UndeclaredError(f"{problem}; known images do not tell it either ({why})") from None
+    if not _settles(found):
+        raise UndeclaredError(f"{problem}; {command} does not settle it: {found.advice}") from None
+    rivals = f" {' and '.join(found.rivals)} fit about as well." if found.rivals else ""
+    accuracy = found.best.accuracy or 0.0
+    return found.best.spec, (
+        f"Nobody said how images are prepared, so the known ways were tried on {found.images:,} known images "
+        f"(onnxmint check), and {found.best.name} was taken, with which the model is right on {accuracy:.1%}.{rivals} "
+        "If the model was trained otherwise, less can be seen: give --preprocess.",
+    )
+
+
+def _settles(found: CheckResult) -> bool:
+    """Return whether labelled members leave no doubt of what a trained model reads, or one that hardly matters."""
+    return (
+        found.best.skipped is None
+        and found.ranked_by == "accuracy"
+        and found.fits
+        and (found.best.accuracy or 0.0) >= _TRUSTED
+    )
