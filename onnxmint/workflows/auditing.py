@@ -17,28 +17,17 @@ from onnxmint.images.sources import Place
 from onnxmint.mint.auditor import Auditor
 from onnxmint.preprocess.declaring import orientation_note
 from onnxmint.progress import Stage, quiet
-from onnxmint.results.audit import AuditResult, IdentityFacts, QuestionedFacts, SubjectsFacts, Verdict
-from onnxmint.results.facts import Control, now
+from onnxmint.results.audit import AuditResult, IdentityFacts, QuestionedFacts, Verdict
+from onnxmint.results.facts import now
+from onnxmint.results.next_steps import NextStep
 from onnxmint.settings import AuditSettings
-from onnxmint.stats.estimates import Estimate
 from onnxmint.stats.needed import scaled
 from onnxmint.stats.share import Strength, detectable_share
-from onnxmint.verdict.case import Case
-from onnxmint.verdict.findings import Question
 from onnxmint.verdict.gating import gate_and_yardstick
+from onnxmint.verdict.judging import Judgement, Sighting, judge_set, rule_of
 from onnxmint.verdict.next_steps import Standing, next_steps
-from onnxmint.verdict.opinions import second_scores, strength_of
-from onnxmint.verdict.scores import (
-    QuestionedScores,
-    calibration_of,
-    classes_of,
-    flag_warnings,
-    histogram,
-    judge,
-    prior_of,
-    statistics,
-)
-from onnxmint.verdict.subjects import judge_subjects
+from onnxmint.verdict.opinions import strength_of
+from onnxmint.verdict.scores import Named, QuestionedScores, flag_warnings
 from onnxmint.verdict.units import Units, as_units
 from onnxmint.workflows.foreseeing import power_words, sampled
 from onnxmint.workflows.opening import Before, Known, Ready, open_by_training, open_with_auditor
@@ -89,8 +78,8 @@ def audit(
 
 def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult:
     """Score the questioned images, control them, and reach a verdict."""
-    auditor, target, rng = ready.auditor, ready.target, np.random.default_rng(settings.seed)
-    traces, (gate, yardstick) = auditor.traces, gate_and_yardstick(auditor.gate, auditor.yardstick)
+    auditor, rng = ready.auditor, np.random.default_rng(settings.seed)
+    traces, (_, yardstick) = auditor.traces, gate_and_yardstick(auditor.gate, auditor.yardstick)
     known = Looks(digest=traces.digest, phash=traces.phash, thumb=traces.thumb)
     asked = look_at_questioned(
         ready.source,
@@ -102,68 +91,89 @@ def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult
         seed=settings.seed,
     )
     scored = score(ready, asked, settings, engine)
+    rows = scored.row
     units = as_units(
         scored.score,
-        scored.row,
-        asked.groups(scored.row),
+        rows,
+        asked.groups(rows),
         yardstick,
-        digest=asked.digest(scored.row),
+        digest=asked.digest(rows),
         known_digest=traces.digest[yardstick.number],
     )
-    seen = what_was_seen(ready, asked, scored, units, settings, engine)
-    controls = control_question(auditor.controls, seen, rng, wanted=settings.controls)
-    told = asked.labels if auditor.method.labels else None
-    auc = gate.auc if gate is not None else None if auditor.performance is None else auditor.performance.auc
-    case = _case(scored, units, told, settings, auc, controls)
-    verdict = case.verdict()
-    prior, prior_words = prior_of(settings, verdict.share_of_members, len(scored.row), alone=auc is None)
-    scores = judge(scored, asked, units, settings, prior, told, rng)
+    watched = what_was_seen(ready, asked, scored, units, settings, engine)
+    controls = control_question(auditor.controls, watched, rng, wanted=settings.controls)
+    named = Named(
+        path=tuple(asked.entries[row].path for row in rows.tolist()),
+        label=None if asked.labels is None else asked.labels[rows],
+    )
+    seen = Sighting.of(scored, units, named, subjects=ready.subjects, controls=controls)
+    return _result(ready, asked, seen, settings, rows=rows, warnings=_warnings(ready, asked, scored, units, settings))
+
+
+def _result(
+    ready: Ready,
+    asked: Questioned,
+    seen: Sighting,
+    settings: AuditSettings,
+    *,
+    rows: Rows,
+    warnings: Sequence[str],
+) -> AuditResult:
+    """Return all that an audit says of what was seen; `rows` are those of the source that were scored."""
+    auditor, target, judged = ready.auditor, ready.target, judge_set(seen, ready.auditor.measure, settings)
     return AuditResult(
         version=__version__,
         created=now(),
         target=target_facts(target.model, auditor.method.tensors, target.device),
         preprocess=auditor.preprocess,
         method=auditor.method,
-        statistics=statistics(auditor.method.folds, settings, units, prior_words),
+        statistics=judged.statistics,
         evidence=auditor.evidence,
-        identity=IdentityFacts(evidence=traces.identity(auditor.target_sha256), questioned=asked.identity),
+        identity=IdentityFacts(evidence=auditor.traces.identity(auditor.target_sha256), questioned=asked.identity),
         performance=auditor.performance,
         unmeasured=auditor.unmeasured,
         baselines=auditor.baselines,
         questioned=QuestionedFacts(
-            images=len(scores.path),
-            flagged=int(scores.flagged.sum()),
+            images=len(judged.scores.path),
+            flagged=int(judged.scores.flagged.sum()),
             alpha=settings.alpha,
-            prior=prior,
-            skipped=(*scored.skipped, *asked.known),
+            prior=judged.prior,
+            skipped=(*seen.scored.skipped, *asked.known),
             drawn_from=None if asked.sample is None else asked.sample.drawn_from,
+            listed=asked.listed,
         ),
-        controls=controls,
-        scores=scores,
-        verdict=verdict,
-        subjects=_subjects(ready, case, scored, units, settings),
-        histogram=histogram(auditor.yardstick, scores.score),
-        calibration=calibration_of(auditor.yardstick),
+        controls=tuple(seen.controls),
+        scores=judged.scores,
+        verdict=judged.verdict,
+        subjects=judged.subjects,
+        histogram=judged.histogram,
+        calibration=judged.calibration,
         class_names=class_names(ready.source.numbering or auditor.classes, target.model.answer.classes),
         warnings=(
             *auditor.warnings,
-            *_warnings(ready, asked, scored, units, settings),
-            *_cost_of_time(ready, units, verdict, settings),
-            *flag_warnings(auditor.performance, scores, units, controls),
+            *warnings,
+            *_cost_of_time(ready, seen.units, judged.verdict, settings),
+            *flag_warnings(auditor.performance, judged.scores, seen.units, seen.controls),
         ),
-        next_steps=next_steps(
-            Standing(
-                verdict=verdict,
-                controls=controls,
-                evidence=auditor.evidence,
-                method=auditor.method,
-                strength=_strength(units),
-                auc=auc,
-                questioned=len(units.score),
-                settings=settings,
-            )
-        ),
+        next_steps=_next_steps(ready, seen, judged, settings),
+        rule=rule_of(settings),
+        basis=seen.basis(asked.sha256(rows)),
     )
+
+
+def _next_steps(ready: Ready, seen: Sighting, judged: Judgement, settings: AuditSettings) -> tuple[NextStep, ...]:
+    """Return what would help."""
+    standing = Standing(
+        verdict=judged.verdict,
+        controls=tuple(seen.controls),
+        evidence=ready.auditor.evidence,
+        method=ready.auditor.method,
+        strength=_strength(seen.units),
+        auc=judged.auc,
+        questioned=len(seen.units.score),
+        settings=settings,
+    )
+    return next_steps(standing)
 
 
 def _cost_of_time(ready: Ready, units: Units, verdict: Verdict, settings: AuditSettings) -> list[str]:
@@ -184,44 +194,6 @@ def _strength(units: Units) -> Strength | None:
     """Return how well known members stand out in the test of the set, None where there are too few to say."""
     known = units.known.groups()
     return strength_of(units.known) if min(len(known.member), len(known.nonmember)) >= _FEWEST else None
-
-
-def _case(
-    scored: QuestionedScores,
-    units: Units,
-    told: Rows | None,
-    settings: AuditSettings,
-    auc: Estimate | None,
-    controls: tuple[Control, ...],
-) -> Case:
-    """Return the whole set with what the settings ask of it, within classes where they say so."""
-    classes = classes_of(scored, units, told) if settings.per_class else None
-    return Case(
-        question=Question(
-            scores=units.score,
-            images=len(scored.row),
-            grouped=units.grouped,
-            alpha=settings.alpha,
-            relevant_share=settings.relevant_share,
-            guarantee=settings.guarantee,
-            strata=classes,
-            like="" if classes is None else "of the same class",
-        ),
-        known=units.known.groups(None if classes is None else units.known.category.astype(np.int64)),
-        auc=auc,
-        controls=controls,
-        second=second_scores(units, scored.row, free=scored.free, level=scored.level, free_level=scored.free_level),
-    )
-
-
-def _subjects(
-    ready: Ready, case: Case, scored: QuestionedScores, units: Units, settings: AuditSettings
-) -> SubjectsFacts | None:
-    """Ask the same of every subject's images, where the settings tell subjects apart."""
-    if ready.subjects is None or settings.subject is None:
-        return None
-    names = [ready.subjects[row] for row in scored.row.tolist()]
-    return judge_subjects(case, units, names, by=settings.subject, first=settings.subject_first)
 
 
 def _warnings(
