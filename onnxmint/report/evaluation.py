@@ -24,11 +24,8 @@ from onnxmint.report.terminal import (
 )
 from onnxmint.results.evaluation import EVALUATION, Evaluation, PrivacyFacts
 from onnxmint.results.leak import LeakVerdict
-<<<<<<< HEAD
-from onnxmint.results.methods import Method, MethodKind
-=======
 from onnxmint.results.manifest import NAME
->>>>>>> h-verify
+from onnxmint.results.methods import Method, MethodKind
 from onnxmint.stats.estimates import Estimate, Performance
 from onnxmint.writing.folders import new_folder
 

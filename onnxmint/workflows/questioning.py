@@ -29,53 +29,16 @@ from onnxmint.workflows.opening import Ready
 Rows = NDArray[np.int64]
 
 
-<<<<<<< HEAD
-def score(ready: Ready, asked: Questioned, settings: AuditSettings, engine: Engine) -> QuestionedScores:
-    """Run the auditor over the questioned images that are not known already."""
-    auditor, target = ready.auditor, ready.target
-    batch_size = batch_for(settings.batch_size, auditor.method.views, target)
-    probe = scoring_probe(auditor, target.device, batch_size)
-    seen = engine.observe(probe, asked.images(asked.to_judge), name="scored")
-=======
-def _scoring(shown: Shown) -> dict[str, NDArray[Any]]:
-    """Return (b, K) scores by each network, and the target's top class.
-
-    Raises:
-        ModelError: the graph, which anybody may have written, gives something else than one row an image.
-    """
-    for name, value in shown.outputs.items():
-        if len(value.shape) < (2 if name == ANSWER else 1) or value.shape[0] != len(shown.pixels):
-            shape, images = list(value.shape), len(shown.pixels)
-            raise ModelError(f"the auditor's output for {name} has shape {shape} for {images} images; train it again")
-    score = to_numpy(shown.outputs[SCORE]).astype(np.float64)
-    found = {name: to_numpy(shown.outputs[name]).astype(np.float64) for name in SECOND if name in shown.outputs}
-    return {
-        **found,
-        SCORE: score.reshape(len(score), -1),
-        _PREDICTED: to_numpy(shown.outputs[ANSWER]).argmax(axis=1).astype(np.int64),
-    }
-
-
 def scoring(ready: Ready, settings: AuditSettings) -> Probe:
     """Return what is asked of an auditor: scores by each network, and the target's top class."""
     auditor, target = ready.auditor, ready.target
-    return Probe(
-        model=auditor.model,
-        columns=tuple(auditor.columns.items()),
-        spec=target.spec,
-        device=target.device,
-        batch_size=batch_for(settings.batch_size, auditor.method.views, target),
-        with_labels=auditor.method.labels,
-        reduce=_scoring,
-        seconds=auditor.seconds,
-    )
+    return scoring_probe(auditor, target.device, batch_for(settings.batch_size, auditor.method.views, target))
 
 
 def score(ready: Ready, asked: Questioned, settings: AuditSettings, engine: Engine) -> QuestionedScores:
     """Run the auditor over the questioned images that are not known already."""
     auditor = ready.auditor
     seen = engine.observe(scoring(ready, settings), asked.images(asked.to_judge), name="scored")
->>>>>>> h-verify
     undrawn = () if asked.sample is None else asked.sample.unreadable
     if not len(seen.row):
         _refuse_nothing(asked, (*seen.skipped, *undrawn))

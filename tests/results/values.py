@@ -11,12 +11,8 @@ from hypothesis import strategies as st
 from onnxmint.images.classes import Numbering
 from onnxmint.preprocess.spec import PreprocessSpec
 from onnxmint.results.audit import Histogram, ScoreTable
-<<<<<<< HEAD
-from onnxmint.results.methods import MethodScores
-=======
 from onnxmint.results.basis import Basis
-from onnxmint.results.evaluation import MethodScores
->>>>>>> h-verify
+from onnxmint.results.methods import MethodScores
 from onnxmint.stats.estimates import FPRS, Performance, Rate
 from onnxmint.verdict.yardstick import Traces, Yardstick
 
