@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from onnxmint.controls.seen import Missing, SeenQuestioned
 from onnxmint.engine.observations import Engine
-from onnxmint.engine.probe import batch_for
+from onnxmint.engine.probe import Probe, batch_for
 from onnxmint.errors import EvidenceError, ModelError, OnnxmintError
 from onnxmint.evidence.questioned import Questioned
 from onnxmint.graph.auditor_outputs import SCORE
