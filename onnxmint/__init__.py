@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from onnxmint.errors import DeviceError, EvidenceError, ImagesError, ModelError, OnnxmintError, UsageError
     from onnxmint.mint.auditor import Auditor, load_auditor
+    from onnxmint.mint.scorer import Scorer
     from onnxmint.report.files import load_run, write_run
     from onnxmint.results.audit import AuditResult
     from onnxmint.results.check import CheckResult
@@ -45,6 +46,7 @@ _HOMES = {
     "ModelError": "errors",
     "OnnxmintError": "errors",
     "Plan": "results.plan",
+    "Scorer": "mint.scorer",
     "TrainSettings": "settings",
     "UsageError": "errors",
     "audit": "workflows.auditing",
@@ -77,6 +79,7 @@ __all__ = [
     "ModelError",
     "OnnxmintError",
     "Plan",
+    "Scorer",
     "TrainSettings",
     "UsageError",
     "audit",

@@ -1,8 +1,10 @@
 """The examples run as they stand, and the README names only what exists."""
 
 import io
+import os
 import re
 import runpy
+import subprocess
 import sys
 import warnings
 from pathlib import Path
@@ -12,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from onnxmint import EvaluateSettings, evaluate
+from onnxmint import EvaluateSettings, Scorer, evaluate
 from onnxmint.cli.main import COMMANDS, cli
 from tests.conftest import DEMO, ROOT
 
@@ -82,13 +84,33 @@ def test_paper_table(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeyp
     assert "Beside them, on the same images: " in out
 
 
-def test_the_readme_names_only_commands_and_options_that_exist() -> None:
+@pytest.mark.slow
+def test_score_many(phi_file: Path, tmp_path: Path) -> None:
+    pq.write_table(pq.read_table(DEMO / "questioned.parquet").slice(0, 300), tmp_path / "images.parquet")
+    words = [sys.executable, ROOT / "examples" / "score_many.py", phi_file, "images.parquet", "scores.parquet"]
+    variables = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(words, cwd=tmp_path, env=variables, capture_output=True, text=True, check=True)
+    assert done.stdout == "300 of 300 images scored\n"
+    whole = Scorer(phi_file)(pq.read_table(tmp_path / "images.parquet"))
+    assert pq.read_table(tmp_path / "scores.parquet").equals(whole)
+
+
+def test_the_readme_is_short_and_names_only_commands_options_and_files_that_exist() -> None:
     text = (ROOT / "README.md").read_text()
-    blocks = re.findall(r"^    onnxmint ([^\n]*(?:\\\n[^\n]*)*)", text, flags=re.MULTILINE)
-    assert len(blocks) >= len(COMMANDS) - 1  # no need to tell of completion
-    for block in blocks:
-        words = block.replace("\\\n", " ").split("#")[0].split()
+    assert len(text.splitlines()) <= 120
+    named = re.findall(r"(?:^    |`|&& )onnxmint ([^\n`]+)", text, flags=re.MULTILINE)
+    for block in named:
+        words = block.split("#")[0].split()
         command = cli.get_command(click.Context(cli), words[0])
         assert command is not None, words[0]
         known = {option for parameter in command.params for option in parameter.opts}
         assert {word for word in words if word.startswith("-")} <= known
+    assert {block.split()[0] for block in named} == set(COMMANDS)
+    for path in re.findall(r"\]\(([\w./-]+)\)", text):
+        assert (ROOT / path).exists(), path
+
+
+def test_the_readmes_test_command_is_what_ci_runs() -> None:
+    command = 'pip install ".[test]" && python -m pytest'
+    assert re.findall(r"^    (.*)$", (ROOT / "README.md").read_text(), flags=re.MULTILINE)[1].endswith(command)
+    assert '".[test]" && python -m pytest' in (ROOT / ".ci" / "run").read_text()

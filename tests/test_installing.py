@@ -2,9 +2,13 @@
 
 import json
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from packaging.requirements import Requirement
 
@@ -58,6 +62,28 @@ def test_a_worker_without_pytorch_audits_with_all_controls(
 def test_a_worker_does_all_but_fit(worker: tuple[Path, dict[str, str]], words: list[object], tmp_path: Path) -> None:
     done = run(words, worker[1], tmp_path)
     assert (done.returncode, "rror" in done.stderr) == (0, False), done.stderr
+
+
+SCORE = """
+import pyarrow.parquet as pq
+import onnxmint
+found = onnxmint.Scorer("auditor.onnx", device="cpu")(pq.read_table("images.parquet"))
+print(found["error"].null_count, found["score"].null_count)
+"""
+
+
+@pytest.mark.slow
+def test_images_are_scored_where_nothing_is_installed_that_fits_or_tests(phi_file: Path, tmp_path: Path) -> None:
+    names = needed({"numpy", "pyarrow", "pillow", "onnx", "onnx-ir", "msgspec"} | (_declared() & RUNTIMES))
+    assert not names & {"torch", "scipy", "scikit-learn", "pandas"}
+    variables = environment(tmp_path / "packages", names)
+    shutil.copy(phi_file, tmp_path / "auditor.onnx")
+    shutil.copy(DEMO / "questioned.parquet", tmp_path / "images.parquet")
+    command = [sys.executable, "-S", "-c", SCORE]
+    done = subprocess.run(command, env=variables, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    count = pq.read_metadata(DEMO / "questioned.parquet").num_rows
+    assert done.stdout == f"{count} 0\n"
 
 
 @pytest.mark.slow

@@ -6,23 +6,25 @@ import click
 GROUPS = (
     (
         "Known images",
-        ("auditor_file", "members", "nonmembers", "labels", "classes", "group", "limit", "reference", "subject",
-         "subject_first"),
+        ("auditor_file", "members", "nonmembers", "labels", "classes", "group", "limit", "reference"),
     ),
-    ("The model", ("preprocess", "answer", "sample")),
-    ("Time", ("time", "views", "device", "batch_size")),
+    ("The model", ("preprocess", "answer")),
+    ("Time", ("time", "sample", "views", "device", "batch_size")),
     (
         "Results",
-        ("output", "overwrite", "language", "title", "case", "note", "thumbnails", "paths", "fail_above", "gate",
-         "registration", "deviate", "format", "as_json", "quiet", "help"),
+        (
+            "output", "overwrite", "subject", "subject_first", "language", "title", "case", "note", "thumbnails",
+            "paths", "fail_above", "gate", "registration", "deviate", "written_as", "as_json", "no_record", "quiet",
+            "help",
+        ),
     ),
-    (
-        "Advanced: what is fitted",
-        ("module", "modules", "layers", "folds", "repeats", "controls", "seed"),
-    ),
+    ("Advanced: what is fitted", ("module", "modules", "layers", "folds", "repeats", "controls", "seed")),
     (
         "Advanced: statistics",
-        ("alpha", "relevant_share", "prior", "false_discovery", "p_values", "guarantee", "per_class"),
+        (
+            "alpha", "relevant_share", "prior", "false_discovery", "p_values", "guarantee", "per_class", "epsilon",
+            "drawn_at_random", "delta",
+        ),
     ),
 )  # fmt: skip
 REST = "Further options"

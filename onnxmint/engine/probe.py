@@ -17,6 +17,7 @@ from onnxmint.graph.layers import Layer
 from onnxmint.graph.serial import session_source
 from onnxmint.graph.views import VIEW_SETS
 from onnxmint.preprocess.spec import PreprocessSpec
+from onnxmint.settings import DeviceKind
 
 POOL = (8, 8)  # larger activation maps are averaged to this before they leave the graph
 _AT_ONCE = {"cpu": (16, 64), "cuda": (64, 512)}
@@ -183,7 +184,10 @@ def batch_for(batch_size: int | None, views: int, target: Target) -> int:
     """
     if target.model.input.mixes:
         return 1
-    if batch_size is not None:
-        return batch_size
-    images, pictures = _AT_ONCE[target.device.kind]
+    return at_once(target.device.kind, views) if batch_size is None else batch_size
+
+
+def at_once(kind: DeviceKind, views: int) -> int:
+    """Return the images in one run that suit a kind of device, fewer the more views there are of each."""
+    images, pictures = _AT_ONCE[kind]
     return max(1, min(images, pictures // max(1, views)))

@@ -63,6 +63,17 @@ class Worker:
         # A CUDA session has one compute stream: workers take turns on it and decode meanwhile.
         self._turn: AbstractContextManager[Any] = threading.Lock() if probe.device.kind == "cuda" else nullcontext()
 
+    @property
+    def one_by_one(self) -> bool:
+        """Return whether the graph takes one image at a time."""
+        return bool(self._session.get_inputs()[0].shape[0] == 1)
+
+    def width(self, column: str) -> int | None:
+        """Return how many values of an image a column holds, None where the graph leaves that open."""
+        output = dict(self._probe.columns)[column]
+        shape = next(found.shape for found in self._session.get_outputs() if found.name == output)
+        return shape[1] if len(shape) > 1 and isinstance(shape[1], int) else None
+
     def __call__(self, batch: Encoded, stop: threading.Event) -> Told:
         """Decode the images and show them to the model; stop between two when nobody wants the result any more."""
         place: list[int] = []

@@ -48,7 +48,8 @@ def open_evidence(
     )
     if members is not None:
         return known
-    return replace(known, sources=(Nobody(), *known.sources), whole=(Nobody(), *known.whole))
+    nobody = Nobody()
+    return replace(known, sources=(nobody, *known.sources), whole=(nobody, *known.whole))
 
 
 def given_classes(settings: EvidenceSettings) -> Numbering | None:

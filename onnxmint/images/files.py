@@ -9,6 +9,7 @@ from pathlib import Path
 from onnxmint.errors import ImagesError
 from onnxmint.images.classes import Numbering
 from onnxmint.images.entries import EncodedImage, ImageEntry, identity, too_large
+from onnxmint.images.grouping import group_of
 from onnxmint.images.passed import PassedOver, note_of
 
 
@@ -49,9 +50,10 @@ class FileSource:
                 yield _encoded(entry, file)  # no name for the bytes: they would stay while the next file is read
 
 
-def open_file(words: str, path: Path) -> FileSource:
-    """Open a single image file."""
-    return FileSource(words, [path], (ImageEntry(index=0, path=words, label=None, group=None),))
+def open_file(words: str, path: Path, group: str | None = None) -> FileSource:
+    """Open a single image file; `group` is a pattern on its path."""
+    belongs = group_of(group)(words)
+    return FileSource(words, [path], (ImageEntry(index=0, path=words, label=None, group=belongs),))
 
 
 def _encoded(entry: ImageEntry, file: Path) -> EncodedImage:

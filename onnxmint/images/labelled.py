@@ -48,7 +48,7 @@ def only_labelled(sources: Sequence[ImageSource]) -> tuple[ImageSource, ...]:
     They are as they were where one of them has no labels at all, or lacks many: then none can be used.
     """
     few = all(len(_without(one)) <= max(1, FAULTY * len(one.entries())) for one in sources)
-    some = all(len(_without(one)) < len(one.entries()) for one in sources)
+    some = all(len(_without(one)) < len(one.entries()) for one in sources if one.entries())
     if not (few and some):
         return tuple(sources)
     return tuple(LabelledSource(one) if _without(one) else one for one in sources)

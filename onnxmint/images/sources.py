@@ -80,7 +80,7 @@ def _open_one(chosen: Selection, reading: Reading) -> ImageSource:
     if path.is_dir():
         return open_folder(chosen, reading)
     if suffix in SUFFIXES:
-        return open_file(chosen.words, path)
+        return open_file(chosen.words, path, reading.group)
     mend = "unpack it, and give the folder or .tar file" if suffix in _PACKED else f"give {FORMS}"
     raise ImagesError(f"{path} is no set of images; {mend}")
 

@@ -10,7 +10,7 @@ from onnxmint.evidence.table import CALIBRATE, FIT, TEST
 from onnxmint.methods.measuring import KnownScores, measure
 from onnxmint.methods.signals import SIGNALS
 from onnxmint.results.audit import Histogram
-from onnxmint.results.evaluation import Method
+from onnxmint.results.methods import Method
 from onnxmint.stats import metrics
 from onnxmint.stats.compare import compare_auc
 from onnxmint.stats.estimates import FloatArray

@@ -12,7 +12,7 @@ from onnxmint.methods.measuring import KnownScores, Rows
 from onnxmint.methods.ranking import Ranked, auc_of_fit, measured
 from onnxmint.methods.references import ReferenceScores
 from onnxmint.methods.signals import SIGNALS
-from onnxmint.results.evaluation import Method
+from onnxmint.results.methods import Method
 from onnxmint.stats.estimates import FloatArray
 from onnxmint.stats.heldout import HeldOut
 from onnxmint.stats.two_sample import auc_of

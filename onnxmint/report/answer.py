@@ -160,6 +160,12 @@ def units_words(result: AuditResult, language: Language) -> str:
     return count
 
 
+def drawn_words(result: AuditResult, language: Language) -> str:
+    """Return from how many images those that were judged were drawn; nothing where all were judged."""
+    count = result.questioned.drawn_from
+    return "" if count is None else language.say("They were drawn at random from {n}.", n=language.number(count))
+
+
 def flagged_words(result: AuditResult, language: Language) -> str:
     """Return in one line what is known of single images, so that a high probability beside no flag is no riddle."""
     asked, verdict = result.questioned, result.verdict

@@ -22,9 +22,10 @@ from onnxmint.report.terminal import (
     print_rates,
     print_warnings,
 )
-from onnxmint.results.evaluation import EVALUATION, Evaluation, Method, MethodKind, PrivacyFacts
+from onnxmint.results.evaluation import EVALUATION, Evaluation, PrivacyFacts
 from onnxmint.results.leak import LeakVerdict
 from onnxmint.results.manifest import NAME
+from onnxmint.results.methods import Method, MethodKind
 from onnxmint.stats.estimates import Estimate, Performance
 from onnxmint.writing.folders import new_folder
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from onnxmint.report.names import visible
-from onnxmint.results.evaluation import EVALUATION, Evaluation, Method
-from onnxmint.results.frames import methods_table, scores_table
+from onnxmint.results.evaluation import EVALUATION, Evaluation
 from onnxmint.results.leak import LimitFacts
+from onnxmint.results.methods import Method
 
 _MARKS = {"below": "passed", "above": "**failed**", "unsettled": "**cannot tell**"}
 _OF_LATEX = {letter: f"\\{letter}" for letter in "&%$#_{}"} | {
@@ -63,7 +63,7 @@ def latex(found: Evaluation) -> str:
 
 def comma_separated(found: Evaluation) -> str:
     """Return one row a method, with a head."""
-    table, text = methods_table(found), io.StringIO()
+    table, text = found.table(), io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(table.column_names)
     for row in table.to_pylist():
@@ -76,7 +76,7 @@ def parquet(found: Evaluation) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = scores_table(found.scores)
+    table = found.scores.table()
     facts = {"schema": EVALUATION.schema, "created": found.created, "target_sha256": found.target.sha256}
     sink = pa.BufferOutputStream()
     pq.write_table(table.replace_schema_metadata(facts), sink, compression="zstd", write_page_checksum=True)

@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 from onnxmint.report import answer, assumptions, sentences
 from onnxmint.report.charts import histogram_chart, interval_bar, roc_chart
 from onnxmint.report.glossary import glossary, threat
+from onnxmint.report.helping import helpful
 from onnxmint.report.language import Language, LanguageName, language
 from onnxmint.report.names import visible
 from onnxmint.report.presentation import Presentation
@@ -79,9 +80,11 @@ def _answered(result: AuditResult, words: Language) -> dict[str, object]:
         "bar": share_bar(share, words),
         "noticed": share.noticed_words,
         "images": answer.units_words(result, words),
+        "drawn": answer.drawn_words(result, words),
         "flagged": answer.flagged_words(result, words),
         "cost": answer.cost_words(result, words),
         "calibration": answer.calibration_words(result, words),
+        "helpful": helpful(result, words),
         "checks": assumptions.checks_line(result.controls, words),
         "all_passed": not any(control.passed is False for control in result.controls),
         "stopping": assumptions.stopping_names(result.controls, words),

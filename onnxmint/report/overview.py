@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from markupsafe import Markup, escape
 
 from onnxmint.report.names import shortened, visible
-from onnxmint.results.evaluation import Method, MethodKind
+from onnxmint.results.methods import Method, MethodKind
 from onnxmint.stats.estimates import Performance
 
 _LONGEST = 60  # letters of a title

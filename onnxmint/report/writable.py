@@ -2,8 +2,9 @@
 
 from pathlib import PurePath
 
-from onnxmint.report.answer import error_rate, first_words, not_meant, second_opinions
+from onnxmint.report.answer import drawn_words, error_rate, first_words, not_meant, second_opinions
 from onnxmint.report.assumptions import checks_line, failed_names
+from onnxmint.report.helping import helpful
 from onnxmint.report.language import Language
 from onnxmint.report.names import storable, visible
 from onnxmint.report.presentation import Presentation
@@ -44,7 +45,7 @@ def _examined(result: AuditResult, language: Language) -> str:
             **known,
         )
     tool = language.say("The examination was made with onnxmint {version}.", version=result.version)
-    return first_words([start, compared, tool])
+    return first_words([start, drawn_words(result, language), compared, tool])
 
 
 def _finding(result: AuditResult, language: Language) -> str:
@@ -109,6 +110,10 @@ def answer_text(result: AuditResult, shown: Presentation) -> str:
         language.say("What you may write"),
         *paragraphs(result, language),
     ]
+    steps = helpful(result, language) if result.verdict.kind == "inconclusive" else []
+    if steps:
+        numbered = [f"{number}. {step}" for number, step in enumerate(steps, start=1)]
+        parts.append("\n".join([language.say("What would help, in this order:"), *numbered]))
     return storable("\n\n".join(parts) + "\n")
 
 

@@ -20,17 +20,18 @@ from onnxmint.results.facts import (
     TargetFacts,
     Units,
 )
-from onnxmint.results.frames import frame_of, images_table
+from onnxmint.results.frames import frame_of, storable
 from onnxmint.results.json import Document
 from onnxmint.results.listed import ListFacts
 from onnxmint.results.next_steps import NextStep
-from onnxmint.results.notebook import audit_html
+from onnxmint.results.notebook import in_notebook
 from onnxmint.results.registration import RegistrationFacts
 from onnxmint.stats.estimates import Estimate, FloatArray, Performance
 from onnxmint.stats.guarantee import Guarantee
 from onnxmint.stats.likelihood import Calibration
 from onnxmint.stats.share import PowerCost
 
+_SHOWN = 12  # images in a notebook
 VerdictKind = Literal["members-found", "no-evidence", "inconclusive"]
 
 
@@ -54,6 +55,28 @@ class ScoreTable:
             values = getattr(self, column.name)
             if values is not None and len(values) != len(self.path):
                 raise ValueError(f"{column.name} has {len(values)} values for {len(self.path)} images")
+
+    def table(self) -> Any:
+        """Return one row a questioned image, as scores.parquet holds them."""
+        import pyarrow as pa
+
+        columns = {column.name: getattr(self, column.name) for column in fields(self)}
+        columns["path"] = list(map(storable, self.path))
+        return pa.table({name: value for name, value in columns.items() if value is not None})
+
+    def first(self, count: int) -> tuple[tuple[str, ...], ...]:
+        """Return name, score, p-value, q-value and flag of the images with the smallest p-values, as words."""
+        order = np.lexsort((-self.score, self.p_value))[:count].tolist()
+        return tuple(
+            (
+                self.path[row],
+                f"{self.score[row]:.3f}",
+                f"{self.p_value[row]:.4f}",
+                f"{self.q_value[row]:.4f}",
+                "flagged" if self.flagged[row] else "",
+            )
+            for row in order
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,15 +220,22 @@ class AuditResult:
         Raises:
             OnnxmintError: pandas is not installed.
         """
-        return frame_of(images_table(self.scores))
+        return frame_of(self.scores.table())
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """Give the same table to whatever reads Arrow: pyarrow.table(result), polars.DataFrame(result), DuckDB."""
-        return images_table(self.scores).__arrow_c_stream__(requested_schema)
+        return self.scores.table().__arrow_c_stream__(requested_schema)
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows."""
-        return audit_html(self)
+        rows, count = self.scores.first(_SHOWN), len(self.scores.path)
+        return in_notebook(
+            self.verdict.kind.replace("-", " ").capitalize(),
+            (self.verdict.text,),
+            ("image", "score", "p-value", "q-value", ""),
+            rows,
+            f"{len(rows)} of {count:,} images, the smallest p-values first: to_frame() has all.",
+        )
 
 
 AUDIT = Document(

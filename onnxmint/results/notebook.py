@@ -2,69 +2,16 @@
 
 from collections.abc import Iterable, Sequence
 from html import escape
-from typing import TYPE_CHECKING
 
-import numpy as np
-
-if TYPE_CHECKING:
-    from onnxmint.results.audit import AuditResult
-    from onnxmint.results.evaluation import Evaluation
-
-_METHODS, _IMAGES = 60, 12  # rows that are shown
 _LONGEST = 90  # letters of a name
 _LONGEST_TEXT = 2000
 
 
-def evaluation_html(found: "Evaluation") -> str:
-    """Return the verdict and the methods, the largest AUC first."""
-    verdict = found.verdict
-    measured = [(method, method.performance) for method in found.methods if method.performance is not None]
-    measured.sort(key=lambda row: -row[1].auc.value)
-    rows = [
-        (
-            method.title + (" (judged)" if method.name == verdict.method else ""),
-            f"{performance.auc.value:.3f}",
-            f"{performance.auc.low:.3f} to {performance.auc.high:.3f}",
-            f"{performance.tpr_at_fpr['0.01'].value:.1%}",
-        )
-        for method, performance in measured[:_METHODS]
-    ]
-    skipped = len(found.methods) - len(measured)
-    left = f"{max(len(measured) - _METHODS, 0)} more and {skipped} skipped: to_frame() has all {len(found.methods)}."
-    return "".join(
-        [
-            _paragraph(verdict.headline, strong=True),
-            _paragraph(verdict.text),
-            *(_paragraph(limit.text) for limit in verdict.limits),
-            _table(("method", "AUC", "95% interval", "TPR at 1% FPR"), rows),
-            _paragraph(left),
-        ]
-    )
-
-
-def audit_html(result: "AuditResult") -> str:
-    """Return the verdict and the images with the smallest p-values."""
-    scores = result.scores
-    order = np.lexsort((-scores.score, scores.p_value))[:_IMAGES].tolist()
-    rows = [
-        (
-            scores.path[row],
-            f"{scores.score[row]:.3f}",
-            f"{scores.p_value[row]:.4f}",
-            f"{scores.q_value[row]:.4f}",
-            "flagged" if scores.flagged[row] else "",
-        )
-        for row in order
-    ]
-    left = f"{len(rows)} of {len(scores.path):,} images, the smallest p-values first: to_frame() has all."
-    return "".join(
-        [
-            _paragraph(result.verdict.kind.replace("-", " ").capitalize(), strong=True),
-            _paragraph(result.verdict.text),
-            _table(("image", "score", "p-value", "q-value", ""), rows),
-            _paragraph(left),
-        ]
-    )
+def in_notebook(
+    headline: str, texts: Sequence[str], heads: Sequence[str], rows: Iterable[Sequence[str]], left: str
+) -> str:
+    """Return a headline, paragraphs, a table, and a last paragraph on what it leaves out."""
+    return "".join([_paragraph(headline, strong=True), *map(_paragraph, texts), _table(heads, rows), _paragraph(left)])
 
 
 def _paragraph(text: str, *, strong: bool = False) -> str:

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm, rankdata
 
 from onnxmint.stats.estimates import FloatArray
 from onnxmint.stats.metrics import auc
@@ -59,6 +58,8 @@ def compare_auc(
 
 def _delong(first: tuple[FloatArray, FloatArray], second: tuple[FloatArray, FloatArray]) -> Difference:
     """DeLong, DeLong and Clarke-Pearson 1988, by midranks (Sun and Xu 2014)."""
+    from scipy.stats import norm  # here: what only scores images needs results, and not SciPy
+
     parts = [_placements(*scores) for scores in (first, second)]
     of_members = np.stack([member for member, _ in parts])
     of_nonmembers = np.stack([nonmember for _, nonmember in parts])
@@ -77,6 +78,8 @@ def _delong(first: tuple[FloatArray, FloatArray], second: tuple[FloatArray, Floa
 
 def _placements(member: FloatArray, nonmember: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return for each member the share of non-members below it, for each non-member the share of members above it."""
+    from scipy.stats import rankdata
+
     m, n = len(member), len(nonmember)
     together = rankdata(np.concatenate([member, nonmember]))
     below = (together[:m] - rankdata(member)) / n

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 IMAGES_PER_CLASS = 5  # with fewer, a free renumbering fits noise
 _SHIFTS = (-1, 1)
@@ -43,6 +42,8 @@ def best_renumbering(labels: Labels, predicted: Labels, classes: int) -> Renumbe
         return shifted
     agreeing = np.zeros((len(seen), classes), np.int64)
     np.add.at(agreeing, (row, predicted), 1)
+    from scipy.optimize import linear_sum_assignment  # here: what only scores images needs results, and not SciPy
+
     rows, outputs = linear_sum_assignment(agreeing, maximize=True)
     accuracy = float(agreeing[rows, outputs].sum() / len(labels))
     if shifted.accuracy >= accuracy - AS_GOOD:

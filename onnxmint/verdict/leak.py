@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from onnxmint.results.evaluation import Method, PrivacyFacts
+from onnxmint.results.evaluation import PrivacyFacts
 from onnxmint.results.facts import Control, EvidenceFacts
 from onnxmint.results.leak import LeakKind, LeakVerdict, LimitFacts
+from onnxmint.results.methods import Method
 from onnxmint.stats.estimates import Estimate, Performance, Rate
 from onnxmint.stats.limits import EPSILON, Decision, Limit, rounded_up, together
 

@@ -26,8 +26,9 @@ from onnxmint.methods.with_references import doubtful_references, measured_with_
 from onnxmint.mint.contest import Contest, Ground, Rival, hold
 from onnxmint.mint.reading import title
 from onnxmint.progress import Stage, quiet
-from onnxmint.results.evaluation import Evaluation, EvaluationFacts, Method, MethodScores, Part, repeated
+from onnxmint.results.evaluation import Evaluation, EvaluationFacts, repeated
 from onnxmint.results.facts import now
+from onnxmint.results.methods import Method, MethodScores, Part
 from onnxmint.settings import EvaluateSettings, module_kind
 from onnxmint.stats import metrics
 from onnxmint.stats.limits import EPSILON, Limit, limits_of

@@ -131,12 +131,12 @@ def power_words(full: Workload, load: Workload, *, seconds: float, seen: float |
         return f"{known}{one.questioned:,} questioned images{views}"
 
     def share(value: float | None) -> str:
-        return "not even if all were used" if value is None else f"from a share of {value:.0%} on"
+        return "none, not even all of them" if value is None else f"{value:.0%}"
 
     views = " More views would see a little more." if load.views < full.views else ""
     return (
-        f"To end within {time_words(seconds)} the model was shown {words(load)}, in place of {words(full)}. "
-        f"Members are noticed {share(seen)}; with all images it would have been {share(unlimited)}.{views}"
+        f"To end within {time_words(seconds)} the model was shown {words(load)}, in place of {words(full)}. The "
+        f"smallest share of members that would be noticed is {share(seen)}; with all images: {share(unlimited)}.{views}"
     )
 
 

@@ -1,6 +1,6 @@
 """Subjects of the questioned images: the persons, artists or archives that a verdict is asked of one by one."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 
 from onnxmint.errors import UsageError
@@ -39,9 +39,17 @@ def subjects_of(
         if settings.subject == FOLDER:
             raise UsageError(f"--subject folder: no image of {source.location} lies in a sub-folder") from None
         raise UsageError(str(problem).replace("--group", "--subject").replace("a group is", "a subject is")) from None
-    found = tuple(entry.group for entry in named.entries())
+    found = _in_order_of(source, named)
     _require_first(settings.subject_first, found)
     return found
+
+
+def _in_order_of(source: ImageSource, named: ImageSource) -> Subjects:
+    """Return the subjects of a source's images, of which some were left out and some may be there more than once."""
+    subjects: dict[Hashable, list[str | None]] = {}
+    for entry, origin in zip(named.entries(), named.origins(), strict=True):
+        subjects.setdefault(origin, []).append(entry.group)
+    return tuple(subjects[origin].pop(0) for origin in source.origins())
 
 
 def _folder_pattern(source: ImageSource) -> str:

@@ -1,22 +1,21 @@
 """A step of an audit: questioned images are shown to the auditor, the twin and references; all that is seen of them."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.controls.seen import Missing, SeenQuestioned
 from onnxmint.engine.observations import Engine
-from onnxmint.engine.probe import Probe, Shown, batch_for
-from onnxmint.engine.worker import to_numpy
+from onnxmint.engine.probe import Probe, batch_for
 from onnxmint.errors import EvidenceError, ModelError, OnnxmintError
 from onnxmint.evidence.questioned import Questioned
-from onnxmint.graph.auditor_outputs import ANSWER, SCORE
+from onnxmint.graph.auditor_outputs import SCORE
 from onnxmint.images.classes import Numbering
 from onnxmint.images.passed import why_fewer
 from onnxmint.methods.given import ease_of_questioned
 from onnxmint.mint.describing import FEATURES, features_probe, telling_layer
+from onnxmint.mint.scoring import ODD, PREDICTED, scoring_probe
 from onnxmint.results.facts import Skipped
 from onnxmint.settings import AuditSettings
 from onnxmint.stats.estimates import FloatArray
@@ -27,43 +26,13 @@ from onnxmint.verdict.units import Units
 from onnxmint.workflows.aligning import read_displaced
 from onnxmint.workflows.opening import Ready
 
-_PREDICTED = "predicted"  # column of the target's top classes
-
 Rows = NDArray[np.int64]
-
-
-def _scoring(shown: Shown) -> dict[str, NDArray[Any]]:
-    """Return (b, K) scores by each network, and the target's top class.
-
-    Raises:
-        ModelError: the graph, which anybody may have written, gives something else than one row an image.
-    """
-    for name, value in shown.outputs.items():
-        if len(value.shape) < (2 if name == ANSWER else 1) or value.shape[0] != len(shown.pixels):
-            shape, images = list(value.shape), len(shown.pixels)
-            raise ModelError(f"the auditor's output for {name} has shape {shape} for {images} images; train it again")
-    score = to_numpy(shown.outputs[SCORE]).astype(np.float64)
-    found = {name: to_numpy(shown.outputs[name]).astype(np.float64) for name in SECOND if name in shown.outputs}
-    return {
-        **found,
-        SCORE: score.reshape(len(score), -1),
-        _PREDICTED: to_numpy(shown.outputs[ANSWER]).argmax(axis=1).astype(np.int64),
-    }
 
 
 def scoring(ready: Ready, settings: AuditSettings) -> Probe:
     """Return what is asked of an auditor: scores by each network, and the target's top class."""
     auditor, target = ready.auditor, ready.target
-    return Probe(
-        model=auditor.model,
-        columns=tuple(auditor.columns.items()),
-        spec=target.spec,
-        device=target.device,
-        batch_size=batch_for(settings.batch_size, auditor.method.views, target),
-        with_labels=auditor.method.labels,
-        reduce=_scoring,
-        seconds=auditor.seconds,
-    )
+    return scoring_probe(auditor, target.device, batch_for(settings.batch_size, auditor.method.views, target))
 
 
 def score(ready: Ready, asked: Questioned, settings: AuditSettings, engine: Engine) -> QuestionedScores:
@@ -83,14 +52,14 @@ def score(ready: Ready, asked: Questioned, settings: AuditSettings, engine: Engi
     skipped = (
         *seen.skipped,
         *undrawn,
-        *(Skipped(path=path, reason="the target gives NaN or infinity") for path in odd),
+        *(Skipped(path=path, reason=ODD) for path in odd),
     )
     if not finite.any():
         _refuse_nothing(asked, skipped, word="scored")
     return QuestionedScores(
         row=seen.row[finite],
         score=seen.columns[SCORE][finite],
-        predicted=seen.columns[_PREDICTED][finite],
+        predicted=seen.columns[PREDICTED][finite],
         skipped=skipped,
         **{name: column[finite] for name, column in seen.columns.items() if name in SECOND},
     )

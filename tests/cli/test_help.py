@@ -61,6 +61,16 @@ def _pattern(expected: str) -> str:
     return "".join("(?:.*\n)*" if line == "..." else f"{re.escape(line)}\n" for line in lines)
 
 
+@pytest.mark.slow
+def test_the_readme_shows_what_the_demo_prints_but_for_digits(call: Run) -> None:
+    (shown,) = re.findall(r"^```\n(.*?)^```", (ROOT / "README.md").read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+    code, out, _ = call("demo", "-q", "-o", "run")
+    assert code == 0
+    lines = _squeezed(re.sub(r"\d+", "#", out)).splitlines()
+    for line in _squeezed(re.sub(r"\d+", "#", shown)).splitlines():
+        assert line == "..." or line in lines, line
+
+
 @pytest.mark.parametrize("topic", TOPICS)
 def test_a_topic_reads_well_rendered_and_plain(topic: str, call: Run) -> None:
     text = read(topic)

@@ -117,3 +117,10 @@ def test_many_places_are_one_short_name(tmp_path: Path) -> None:
     places = [root / f"{k}.png" for k in range(9)]
     assert open_source(places).location == f"{places[0]} + {places[1]} + {places[2]} + 6 more"
     assert open_source(places[:4]).location == " + ".join(map(str, places[:4]))
+
+
+def test_a_single_file_has_the_group_that_its_path_names(tmp_path: Path) -> None:
+    root = folder(tmp_path, {"anna/1.png": 1, "ben/2.png": 2})
+    found = open_source([root / "anna" / "1.png", root / "ben" / "2.png"], group=r"(\w+)/\d+\.png$")
+    assert [entry.group for entry in found.entries()] == ["anna", "ben"]
+    assert open_source(root / "anna" / "1.png").entries()[0].group is None

@@ -13,7 +13,8 @@ from onnxmint.errors import ImagesError, ModelError, UsageError
 from onnxmint.graph.load import load_target
 from onnxmint.graph.placebo import placebo_twin
 from onnxmint.graph.serial import serialize
-from onnxmint.results.evaluation import Evaluation, Method
+from onnxmint.results.evaluation import Evaluation
+from onnxmint.results.methods import Method
 from onnxmint.settings import EvaluateSettings
 from onnxmint.workflows.evaluating import evaluate
 from tests.conftest import DEMO

@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 
 from onnxmint.results.audit import AuditResult, Histogram
-from onnxmint.results.evaluation import Evaluation, EvaluationFacts, Method, MethodScores
+from onnxmint.results.evaluation import Evaluation, EvaluationFacts
 from onnxmint.results.leak import LeakVerdict
+from onnxmint.results.methods import Method, MethodScores
 from onnxmint.stats.compare import Difference
 from onnxmint.stats.estimates import Estimate, Performance
 

@@ -1,7 +1,7 @@
 """The answer's parts are those of the typed facts, and what is not known is never shown as a number."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -18,6 +18,7 @@ from onnxmint.report.answer import (
 )
 from onnxmint.report.assumptions import CHECKS, assumptions, checks_line
 from onnxmint.report.glossary import glossary, threat
+from onnxmint.report.helping import helpful
 from onnxmint.report.html import render_html
 from onnxmint.report.language import language
 from onnxmint.report.presentation import Presentation
@@ -27,6 +28,7 @@ from onnxmint.report.subjects import asked_for, false_ones
 from onnxmint.report.writable import answer_text, paragraphs
 from onnxmint.results.audit import AuditResult, SubjectFacts, SubjectsFacts, TriesFacts, TryFacts
 from onnxmint.results.facts import Control
+from onnxmint.results.next_steps import NextStep, StepKind
 from onnxmint.stats.estimates import Estimate
 from onnxmint.stats.likelihood import Calibration
 from onnxmint.stats.share import PowerCost
@@ -233,10 +235,30 @@ def test_what_the_guarantee_costs_and_how_probabilities_held_is_on_the_page(resu
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
-def test_earlier_tries_are_in_what_may_be_written(result: AuditResult, code: Any) -> None:
+def test_earlier_tries_and_samples_are_in_what_may_be_written(result: AuditResult, code: Any) -> None:
     before = TryFacts(created="2026-11-01T10:00:00+00:00", how="views", kind="inconclusive", p_value=0.3)
     tries = TriesFacts(before=(before, before), others=0, corrected=0.0123)
     found, words = of_reason(result, "found"), language(code)
+    drawn = replace(found, questioned=replace(found.questioned, drawn_from=12_345))
+    assert words.number(12_345) in paragraphs(drawn, words)[0]
     said = paragraphs(replace(found, tries=tries), words)[2]
     assert words.p_value(0.0123) in said
     assert words.p_value(0.0123) not in paragraphs(found, words)[2]
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_what_would_help_is_on_the_card_and_in_the_text(result: AuditResult, code: Any) -> None:
+    numbers = {"known": (850, 600), "questioned": (1200, 60)}
+    steps = [NextStep(kind=kind, text="In English.") for kind in get_args(StepKind)]
+    steps += [NextStep(kind=kind, text="", needed=n, there=k) for kind, (n, k) in numbers.items()]  # type: ignore[arg-type]
+    audit, words = replace(of_reason(result, "blind"), next_steps=tuple(steps)), language(code)
+    said = helpful(audit, words)
+    assert len(set(said)) == len(said) == len(steps)
+    assert words.number(1200) in said[-1]
+    text = answer_text(audit, Presentation(code=code))
+    page = Page(render_html(audit, Presentation(code=code))).text
+    assert page.index(" ".join(said[0].split())) < page.index(words.say("What you may write"))
+    assert all(f"{number}. {line}" in text.splitlines() for number, line in enumerate(said, start=1))
+    assert said[0] not in answer_text(
+        replace(of_reason(result, "none"), next_steps=tuple(steps)), Presentation(code=code)
+    )

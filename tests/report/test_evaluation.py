@@ -14,8 +14,9 @@ from onnxmint import __version__
 from onnxmint.report.citation import bibtex
 from onnxmint.report.evaluation import print_evaluation, render_evaluation, write_evaluation
 from onnxmint.report.formats import comma_separated, latex, markdown, parquet
-from onnxmint.results.evaluation import EVALUATION, Evaluation, Repeated
+from onnxmint.results.evaluation import EVALUATION, Evaluation
 from onnxmint.results.leak import LimitFacts
+from onnxmint.results.methods import Repeated
 from onnxmint.stats.compare import Difference
 from onnxmint.stats.estimates import Estimate
 from tests.conftest import ROOT

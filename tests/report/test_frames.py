@@ -11,7 +11,8 @@ import pytest
 
 from onnxmint.errors import OnnxmintError
 from onnxmint.results.audit import AuditResult, ScoreTable
-from onnxmint.results.evaluation import Evaluation, Method
+from onnxmint.results.evaluation import Evaluation
+from onnxmint.results.methods import Method
 from tests.report.test_html import HOSTILE, Page
 
 HAS_PANDAS = importlib.util.find_spec("pandas") is not None

@@ -12,7 +12,7 @@ from onnxmint.images.classes import Numbering
 from onnxmint.preprocess.spec import PreprocessSpec
 from onnxmint.results.audit import Histogram, ScoreTable
 from onnxmint.results.basis import Basis
-from onnxmint.results.evaluation import MethodScores
+from onnxmint.results.methods import MethodScores
 from onnxmint.stats.estimates import FPRS, Performance, Rate
 from onnxmint.verdict.yardstick import Traces, Yardstick
 

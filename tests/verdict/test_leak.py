@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from onnxmint.results.evaluation import Method, PrivacyFacts
+from onnxmint.results.evaluation import PrivacyFacts
 from onnxmint.results.facts import Control, EvidenceFacts
 from onnxmint.results.leak import LeakVerdict
+from onnxmint.results.methods import Method
 from onnxmint.stats.epsilon import PrivacyBound
 from onnxmint.stats.estimates import Estimate, Performance
 from onnxmint.stats.limits import limits_of

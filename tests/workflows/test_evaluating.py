@@ -35,13 +35,13 @@ def shown() -> list[int]:
 @pytest.fixture(scope="module")
 def found(shown: list[int]) -> Iterator[Evaluation]:
     patch = pytest.MonkeyPatch()
-    real = Worker.show
+    real = Worker._outputs
 
     def counted(self: Worker, pixels: Any, labels: Any) -> Any:
         shown.append(len(pixels))
         return real(self, pixels, labels)
 
-    patch.setattr(Worker, "show", counted)
+    patch.setattr(Worker, "_outputs", counted)
     yield evaluate(DEMO / "target.onnx", *EVIDENCE, settings=SETTINGS)
     patch.undo()
 

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from onnxmint.errors import UsageError
+from onnxmint.images.labelled import only_labelled
 from onnxmint.images.sources import open_source
 from onnxmint.mint.auditor import Auditor
 from onnxmint.report.files import load_run, write_run
@@ -56,6 +57,18 @@ def test_below_class_folders_they_are_those_below(tmp_path: Path) -> None:
     assert sorted(set(map(str, names))) == list(PERSONS)
 
 
+def test_subjects_are_those_of_the_images_that_are_left(tmp_path: Path) -> None:
+    """An image without a label, and one that is in two places, are no row of the source, and move no subject."""
+    folder = stored(tmp_path / "a", classes=True)
+    lone, twice = folder / "lone.png", next(folder.rglob("bob/*.png"))
+    lone.write_bytes(twice.read_bytes())
+    places = [twice, folder]
+    (source,) = only_labelled([open_source(places)])
+    names = subjects_of(places, source, AuditSettings(subject=r"/(\w+)/[^/]+\.png$"))
+    assert names == tuple(entry.path.split("/")[-2] for entry in source.entries())
+    assert len(source.entries()) == 30
+
+
 @pytest.mark.parametrize(("place", "subject"), [("table.csv", "artist"), (".", r"/(\w+)/\d+\.png$")])
 def test_columns_and_patterns_name_subjects(tmp_path: Path, place: str, subject: str) -> None:
     folder = stored(tmp_path, classes=True)
@@ -98,7 +111,7 @@ def test_an_audit_answers_for_each_subject(tmp_path: Path, phi: Auditor) -> None
     write_run(result, tmp_path / "run", run_settings={})
     assert load_run(tmp_path / "run").subjects == subjects
     page = (tmp_path / "run" / "report.html").read_text()
-    assert "<b>carol</b>, who was asked for: " in page
+    assert "“carol” alone (" in page
     assert page.count('<td data-name="q">') >= 3
 
 

@@ -121,6 +121,8 @@ def _digest(pixels: Any) -> str:
 
 
 def _saved(drawn: Image.Image, form: str, mode: str, options: dict[str, Any]) -> bytes | None:
+    if options.get("compression") == "jpeg" and mode not in ("RGB", "L", "CMYK"):
+        return None  # libtiff would say so on the terminal
     image = drawn.convert("I").convert("I;16") if mode == "I;16" else drawn.convert(mode)
     room = io.BytesIO()
     try:
