@@ -115,6 +115,7 @@ def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], *
 
     \b
     Examples:
+      onnxmint audit model.onnx images/    (members, nonmembers, questioned in it)
       onnxmint audit model.onnx suspects/ --members train/ --nonmembers heldout/ \\
           --preprocess imagenet -o run
       onnxmint audit model.onnx more/ --auditor run/auditor.onnx -o run2
