@@ -40,9 +40,11 @@ from onnxmint.verdict.scores import (
 )
 from onnxmint.verdict.subjects import judge_subjects
 from onnxmint.verdict.units import Units, as_units
+from onnxmint.verdict.yardstick import Traces, Yardstick
 from onnxmint.workflows.foreseeing import power_words, sampled
+from onnxmint.workflows.lots import at_most, sample_words, score_in_lots
 from onnxmint.workflows.opening import Before, Known, Ready, open_by_training, open_with_auditor
-from onnxmint.workflows.questioning import class_names, score, what_was_seen
+from onnxmint.workflows.questioning import class_names, what_was_seen
 
 __all__ = ["Known", "audit"]
 
@@ -98,23 +100,20 @@ def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult
         traces.is_member,
         rng=rng,
         stage=engine.stage,
-        sample=settings.sample,
+        sample=at_most(settings, ready.source),
         seed=settings.seed,
     )
-    scored = score(ready, asked, settings, engine)
-    units = as_units(
-        scored.score,
-        scored.row,
-        asked.groups(scored.row),
-        yardstick,
-        digest=asked.digest(scored.row),
-        known_digest=traces.digest[yardstick.number],
-    )
-    seen = what_was_seen(ready, asked, scored, units, settings, engine)
-    controls = control_question(auditor.controls, seen, rng, wanted=settings.controls)
     told = asked.labels if auditor.method.labels else None
     auc = gate.auc if gate is not None else None if auditor.performance is None else auditor.performance.auc
-    case = _case(scored, units, told, settings, auc, controls)
+
+    def decided(scored: QuestionedScores, part: float) -> Verdict:
+        return _case(scored, _units(scored, asked, yardstick, traces), told, settings, auc, (), part).verdict()
+
+    scored, looks = score_in_lots(ready, asked, settings, engine, decided)
+    units = _units(scored, asked, yardstick, traces)
+    seen = what_was_seen(ready, asked, scored, units, settings, engine)
+    controls = control_question(auditor.controls, seen, rng, wanted=settings.controls)
+    case = _case(scored, units, told, settings, auc, controls, looks[-1].part if looks else 1.0)
     verdict = case.verdict()
     prior, prior_words = prior_of(settings, verdict.share_of_members, len(scored.row), alone=auc is None)
     scores = judge(scored, asked, units, settings, prior, told, rng)
@@ -137,6 +136,7 @@ def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult
             prior=prior,
             skipped=(*scored.skipped, *asked.known),
             drawn_from=None if asked.sample is None else asked.sample.drawn_from,
+            looks=looks,
         ),
         controls=controls,
         scores=scores,
@@ -148,6 +148,7 @@ def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult
         warnings=(
             *auditor.warnings,
             *_warnings(ready, asked, scored, units, settings),
+            *sample_words(asked, looks, len(scored.row), settings),
             *_cost_of_time(ready, units, verdict, settings),
             *flag_warnings(auditor.performance, scores, units, controls),
         ),
@@ -186,6 +187,18 @@ def _strength(units: Units) -> Strength | None:
     return strength_of(units.known) if min(len(known.member), len(known.nonmember)) >= _FEWEST else None
 
 
+def _units(scored: QuestionedScores, asked: Questioned, yardstick: Yardstick, traces: Traces) -> Units:
+    """Return what counts as one among scored images, and the known ones that it is measured by."""
+    return as_units(
+        scored.score,
+        scored.row,
+        asked.groups(scored.row),
+        yardstick,
+        digest=asked.digest(scored.row),
+        known_digest=traces.digest[yardstick.number],
+    )
+
+
 def _case(
     scored: QuestionedScores,
     units: Units,
@@ -193,6 +206,7 @@ def _case(
     settings: AuditSettings,
     auc: Estimate | None,
     controls: tuple[Control, ...],
+    part: float,
 ) -> Case:
     """Return the whole set with what the settings ask of it, within classes where they say so."""
     classes = classes_of(scored, units, told) if settings.per_class else None
@@ -206,6 +220,7 @@ def _case(
             guarantee=settings.guarantee,
             strata=classes,
             like="" if classes is None else "of the same class",
+            part=part,
         ),
         known=units.known.groups(None if classes is None else units.known.category.astype(np.int64)),
         auc=auc,
@@ -232,8 +247,6 @@ def _warnings(
     turned = orientation_note(asked.facts.turned, len(asked.facts.index), ready.target.spec, ready.source.location)
     if turned is not None:
         found.append(turned)
-    if asked.sample is not None:
-        found.append(_sample_words(asked.sample.drawn_from, len(scored.row), settings))
     if scored.skipped:
         found.append(
             f"{len(scored.skipped)} of {len(asked.entries)} questioned images were skipped; the report names them."
@@ -263,13 +276,3 @@ def _warnings(
             "hardly be flagged; bring more known non-members."
         )
     return found
-
-
-def _sample_words(drawn_from: int, judged: int, settings: AuditSettings) -> str:
-    """Say what a sample was drawn from, and of what its numbers are."""
-    kind = "images" if settings.group is None else "groups"
-    return (
-        f"A sample was judged (--sample {settings.sample:,}, --seed {settings.seed}): {judged:,} images, drawn by a "
-        f"hash of their content from {drawn_from:,} different {kind}. The share of members is an estimate for all of "
-        "them; how many are members at least is said of the sample alone."
-    )
