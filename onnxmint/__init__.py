@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from onnxmint.workflows.exposing import expose, layers
     from onnxmint.workflows.planning import plan
     from onnxmint.workflows.training import train
+    from onnxmint.workflows.verifying import verify
 
 __version__ = "0.1.0"
 
@@ -55,6 +56,7 @@ _HOMES = {
     "load_run": "report.files",
     "plan": "workflows.planning",
     "train": "workflows.training",
+    "verify": "workflows.verifying",
     "write_run": "report.files",
 }
 
@@ -85,6 +87,7 @@ __all__ = [
     "load_run",
     "plan",
     "train",
+    "verify",
     "write_run",
 ]
 

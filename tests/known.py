@@ -6,7 +6,7 @@ import numpy as np
 
 from onnxmint.evidence.known import Evidence
 from onnxmint.evidence.table import UNUSED, EvidenceTable, divided
-from onnxmint.images.facts import FILE_FACTS, PIXEL_FACTS, ImageFacts
+from onnxmint.images.facts import FILE_FACTS, HASH, PIXEL_FACTS, ImageFacts
 from onnxmint.images.pixels import THUMB
 from onnxmint.verdict.yardstick import HeldOutScores, Yardstick
 from tests.sources import InMemory
@@ -23,6 +23,8 @@ def facts(count: int, *, seed: int = 0, file: np.ndarray | None = None, pixel: n
         digest=rng.integers(0, 1 << 63, count, np.uint64),
         phash=rng.integers(0, 1 << 63, count, np.uint64),
         thumb=rng.integers(0, 256, (count, THUMB * THUMB * 3), np.uint8),
+        encoded=rng.integers(0, 256, (count, HASH), np.uint8),
+        size=np.full(count, 100),
     )
 
 

@@ -140,12 +140,13 @@ def test_a_run_holds_all_files_and_reads_back(views: Auditor, result: AuditResul
     files = write_run(result, tmp_path / "run", run_settings={"seed": 0}, auditor=views.model)
     assert [file.name for file in files] == [
         "report.html", "answer.txt", "report.json", "scores.parquet", "scores.csv", "auditor.onnx", "run.toml",
+        "manifest.json",
     ]  # fmt: skip
     assert sorted(file.name for file in (tmp_path / "run").iterdir()) == sorted(file.name for file in files)
     again = load_run(tmp_path / "run")
     base = replace(result, target=replace(result.target, path="target.onnx"))  # what is shared names no folders
     assert AUDIT.facts(again) == AUDIT.facts(base)
-    assert AUDIT.facts(again)["schema"] == "onnxmint.audit/4"
+    assert AUDIT.facts(again)["schema"] == "onnxmint.audit/5"
     assert again.scores.path == result.scores.path
     np.testing.assert_array_equal(again.scores.score, result.scores.score)
     facts = tomllib.loads((tmp_path / "run" / "run.toml").read_text())

@@ -38,7 +38,10 @@ GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
 @click.option("--auditor", "auditor_file", type=click.Path(path_type=Path), help="An auditor of MODEL, from train.")
 @click.option("--members", metavar="SRC", help="Images known to be in the training set, to train an auditor on.")
 @click.option("--nonmembers", metavar="SRC", help="Images known not to be in it; alone where no members are known.")
-@run_option("onnxmint-run", "report.html, answer.txt, report.json, scores.csv, scores.parquet, auditor.onnx, run.toml")
+@run_option(
+    "onnxmint-run",
+    "report.html, answer.txt, report.json, scores.csv, scores.parquet, auditor.onnx, run.toml, manifest.json",
+)
 @overwrite_option
 @page_options
 @setting(AuditSettings, "alpha", help="False-discovery rate among flagged images, and level of the test for the set.")
@@ -237,14 +240,6 @@ def _refuse_training_options(ctx: click.Context) -> None:
 
 def _words(model: Path, images: tuple[str, ...], options: dict[str, Any]) -> dict[str, Any]:
     """Return the command's words for run.toml, less what was not given, and the folder that its paths start from."""
-    kept = {name: _plain(value) for name, value in options.items()}
-    return {"folder": str(Path.cwd()), "model": str(model), "images": _plain(images)} | {
-        name: value for name, value in kept.items() if value not in (None, [])
-    }
+    from onnxmint.cli.outputs import words_of
 
-
-def _plain(value: Any) -> Any:
-    """Return a value that TOML can hold."""
-    if isinstance(value, tuple):
-        return [str(part) for part in value]
-    return str(value) if isinstance(value, Path) else value
+    return words_of(model, {"images": images, **options})

@@ -35,7 +35,10 @@ def _listed(_: click.Context, __: click.Parameter, words: str) -> tuple[str, ...
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--members", required=True, metavar="SRC", help="Images known to be in the training set.")
 @click.option("--nonmembers", required=True, metavar="SRC", help="Images known not to be in it.")
-@run_option("onnxmint-evaluation", "evaluation.html, .json, .csv (one row a method) and .parquet (one row an image)")
+@run_option(
+    "onnxmint-evaluation",
+    "evaluation.html, .json, .csv (one row a method) and .parquet (one row an image), manifest.json",
+)
 @overwrite_option
 @click.option(
     "--layers", default="auto", show_default=True, metavar="A,B,...|all", callback=_listed,
@@ -104,7 +107,7 @@ def evaluate_command(ctx: click.Context, /, model: Path, output: Path | None, ov
     require_places((options["members"], options["nonmembers"]), "known images")
     from rich.console import Console
 
-    from onnxmint.cli.outputs import inputs_of, results_folder
+    from onnxmint.cli.outputs import inputs_of, results_folder, words_of
     from onnxmint.cli.progress import stage_on_stderr
     from onnxmint.report.evaluation import evaluation_files, print_evaluation
     from onnxmint.report.formats import FORMATS
@@ -119,7 +122,7 @@ def evaluate_command(ctx: click.Context, /, model: Path, output: Path | None, ov
     inputs = inputs_of(model, options)
     with results_folder(output, "onnxmint-evaluation", overwrite=overwrite, inputs=inputs) as folder:
         found = evaluate(model, members, nonmembers, settings=settings, stage=stage)
-        files = folder.finish(evaluation_files(found))
+        files = folder.finish(evaluation_files(found, words_of(model, options)))
     if as_json:
         click.echo(EVALUATION.write(found))
     elif written_as in FORMATS:

@@ -106,3 +106,18 @@ def _source(name: str, place: str) -> Iterator[Input]:
                     yield Input(name=f"one of {name}", path=path.parent / (row.get("path") or ""))
         except (OSError, csv.Error):
             return
+
+
+def words_of(model: Path, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a command's words for its run, less what was not given, and the folder that their paths start from."""
+    kept = {name: _plain(value) for name, value in options.items()}
+    return {"folder": str(Path.cwd()), "model": str(model)} | {
+        name: value for name, value in kept.items() if value not in (None, [])
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Return a value that TOML can hold."""
+    if isinstance(value, tuple):
+        return [str(part) for part in value]
+    return str(value) if isinstance(value, Path) else value

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from onnxmint.cores import usable_cores
 from onnxmint.errors import EvidenceError
 from onnxmint.evidence.copies import Copies, settle_copies
-from onnxmint.evidence.known import SIDES, Evidence, Others
+from onnxmint.evidence.known import SIDES, Evidence, Files, Others
 from onnxmint.evidence.nobody import Nobody
 from onnxmint.evidence.table import EvidenceTable, check_labels, divided, list_evidence, require_enough
 from onnxmint.graph.load import TargetModel
 from onnxmint.images.classes import Numbering, read_names
 from onnxmint.images.entries import ImageSource
-from onnxmint.images.facts import ImageFacts, look_at
+from onnxmint.images.facts import HASH, ImageFacts, look_at
 from onnxmint.images.known_copies import Looks
 from onnxmint.images.passed import why_fewer
 from onnxmint.images.together import Together, open_together
@@ -87,7 +87,8 @@ def gather(
         for source, (member, _) in zip(sources, SIDES, strict=True):
             check_labels(table.labels[table.is_member == member], classes, source.location)
     facts = look_at_known(table, sources, rng=rng, stage=stage)
-    evidence, settled = settle_copies(Evidence(table=table, sources=sources, facts=facts))
+    files = Files.of(facts, is_member=table.is_member)
+    evidence, settled = settle_copies(Evidence(table=table, sources=sources, facts=facts, files=files))
     try:
         return replace(evidence, table=divided(evidence.table, rng, folds=folds, blind=blind)), settled
     except EvidenceError as problem:
@@ -108,11 +109,12 @@ def with_others(evidence: Evidence, whole: Sequence[ImageSource], stage: Stage, 
         stage: told of the progress.
         most: images of a side that are looked at.
     """
-    found, sides, unseen = list[ImageFacts](), [], 0
+    found, sides, unseen, files = list[ImageFacts](), [], 0, evidence.files
     for used, source, (member, words) in zip(evidence.sources, whole, SIDES, strict=True):
         wanted = _not_used(used, source, evidence.table.index[evidence.table.is_member == member].tolist())
         if len(wanted) > most:
             unseen += len(wanted)
+            files = files.without(member=member)
         elif wanted:
             name = f"other {words}, looked at"
             facts = look_at(
@@ -120,22 +122,29 @@ def with_others(evidence: Evidence, whole: Sequence[ImageSource], stage: Stage, 
             )
             found.append(facts)
             sides.append(np.full(len(facts.index), member))
+            there = _places(used, source, files.index[files.is_member == member].tolist())
+            files = files.and_more(facts.outside(there), member=member)
     others = replace(evidence.others, unseen=unseen)
     if found:
         both = ImageFacts.joined(found)
         looks = Looks(digest=both.digest, phash=both.phash, thumb=both.thumb)
         others = Others(looks=looks, is_member=np.concatenate(sides), unseen=unseen)
-    return replace(evidence, others=others) if found or unseen else evidence
+    return replace(evidence, others=others, files=files) if found or unseen else evidence
 
 
 def _not_used(used: ImageSource, source: ImageSource, rows: list[int]) -> set[int]:
     """Return the positions in a source of the images that are no rows of what is used of it."""
+    return {entry.index for entry in source.entries()} - _places(used, source, rows)
+
+
+def _places(used: ImageSource, source: ImageSource, rows: list[int]) -> set[int]:
+    """Return the positions in a source of the images that are some rows of what is used of it."""
     if source is used:
-        return {entry.index for entry in source.entries()} - set(rows)
+        return set(rows)
     origins = used.origins()
     mine = {origins[row] for row in rows}
     pairs = zip(source.entries(), source.origins(), strict=True)
-    return {entry.index for entry, origin in pairs if origin not in mine}
+    return {entry.index for entry, origin in pairs if origin in mine}
 
 
 def look_at_known(table: EvidenceTable, sources: Sources, *, rng: np.random.Generator, stage: Stage) -> ImageFacts:
@@ -173,23 +182,26 @@ def look_at_known(table: EvidenceTable, sources: Sources, *, rng: np.random.Gene
         require_enough(count, f"{words} of {len(mine):,}", why_fewer(source, facts.unreadable))
         row_of = dict(zip(table.index[mine].tolist(), mine.tolist(), strict=True))
         missing = sorted(set(row_of) - set(facts.index.tolist()))
-        both = ImageFacts.joined([facts, *([_unseen(np.array(missing, np.int64), facts, rng)] if missing else [])])
+        both = ImageFacts.joined([facts, *([_unseen(missing, facts, rng)] if missing else [])])
         rows.append(np.array([row_of[index] for index in both.index.tolist()], np.int64))
         seen.append(both)
     order = np.argsort(np.concatenate(rows))
     return ImageFacts.joined(seen).take(order)
 
 
-def _unseen(index: Rows, like: ImageFacts, rng: np.random.Generator) -> ImageFacts:
+def _unseen(missing: list[int], like: ImageFacts, rng: np.random.Generator) -> ImageFacts:
     """Return the facts of images that cannot be decoded: no copies of anything; the reader will name them."""
-    count = len(index)
+    count, files = len(missing), {one.index: one for one in like.unreadable}
     hashes = rng.integers(0, 1 << 63, (2, count), np.uint64)
+    encoded = [files[index].encoded if index in files else bytes(HASH) for index in missing]
     return ImageFacts(
-        index=index,
+        index=np.array(missing, np.int64),
         file=np.full((count, like.file.shape[1]), np.nan, np.float32),
         statistics=like.statistics[:0],
         place=np.full(count, -1, np.int32),
         digest=hashes[0],
         phash=hashes[1],
         thumb=np.zeros((count, like.thumb.shape[1]), np.uint8),
+        encoded=np.frombuffer(b"".join(encoded), np.uint8).reshape(count, HASH),
+        size=np.array([files[index].size if index in files else 0 for index in missing], np.int64),
     )

@@ -1,6 +1,6 @@
 """The known images: which they are, where they are and what they look like, row by row."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from onnxmint.evidence.table import EvidenceTable
 from onnxmint.images.chosen import Images, Part
 from onnxmint.images.entries import ImageSource
-from onnxmint.images.facts import ImageFacts
+from onnxmint.images.facts import HASH, ImageFacts
 from onnxmint.images.known_copies import Looks
+from onnxmint.results.listed import ListFacts, list_facts
 
 Rows = NDArray[np.int64]
 
@@ -38,6 +39,51 @@ _NONE = Others(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    """The files of known images as they were given, used or not, decodable or not.
+
+    Attributes:
+        index: (n,) position in its source.
+        is_member: (n,) bool.
+        encoded: (n, 32) uint8, SHA-256.
+        size: (n,) int64, bytes; 0 where a file could not be read.
+    """
+
+    index: Rows = field(default_factory=lambda: np.empty(0, np.int64))
+    is_member: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))
+    encoded: NDArray[np.uint8] = field(default_factory=lambda: np.empty((0, HASH), np.uint8))
+    size: Rows = field(default_factory=lambda: np.empty(0, np.int64))
+
+    @classmethod
+    def of(cls, facts: ImageFacts, *, is_member: NDArray[np.bool_]) -> "Files":
+        """Return the files of known images, a row an image: those that cannot be decoded are rows too."""
+        return cls(index=facts.index, is_member=is_member, encoded=facts.encoded, size=facts.size)
+
+    def and_more(self, facts: ImageFacts, *, member: bool) -> "Files":
+        """Return them with those of other images of one side, those that cannot be decoded too."""
+        encoded, size = facts.files()
+        index = np.concatenate([facts.index, np.array([one.index for one in facts.unreadable], np.int64)])
+        return Files(
+            index=np.concatenate([self.index, index]),
+            is_member=np.concatenate([self.is_member, np.full(len(index), member)]),
+            encoded=np.concatenate([self.encoded, encoded]),
+            size=np.concatenate([self.size, size]),
+        )
+
+    def without(self, *, member: bool) -> "Files":
+        """Return those of the other side: where some were not looked at, a list would not be whole."""
+        kept = self.is_member != member
+        return Files(
+            index=self.index[kept], is_member=self.is_member[kept], encoded=self.encoded[kept], size=self.size[kept]
+        )
+
+    def listed(self, *, member: bool) -> ListFacts | None:
+        """Return which files were given for one side, None where none were."""
+        mine = self.is_member == member
+        return list_facts(self.encoded[mine], self.size[mine]) if mine.any() else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """Known members and non-members.
 
@@ -46,12 +92,14 @@ class Evidence:
         sources: where members and non-members are.
         facts: what they look like, row by row; of images that cannot be decoded nothing is known (NaN).
         others: what was given and left out: copies, and what a limit did not draw.
+        files: of all that was looked at.
     """
 
     table: EvidenceTable
     sources: tuple[ImageSource, ...]
     facts: ImageFacts
     others: Others = _NONE
+    files: Files = Files()
 
     def take(self, rows: Rows) -> "Evidence":
         """Return some rows, in this order."""

@@ -18,6 +18,7 @@ from onnxmint.images.facts import ImageFacts, look_at
 from onnxmint.images.known_copies import Looks, known_already
 from onnxmint.progress import Stage
 from onnxmint.results.facts import Skipped
+from onnxmint.results.listed import ListFacts, list_facts
 from onnxmint.stats.sampling import bottom
 
 _LOOKED_INTO = 2000  # questioned images that a classifier compares with the known non-members
@@ -38,6 +39,7 @@ class Questioned:
         known: copies of known images, which are not judged.
         known_row: (k,) their rows.
         sample: what was drawn of them; None when all are to be judged.
+        listed: which files were given.
     """
 
     source: ImageSource
@@ -48,6 +50,7 @@ class Questioned:
     known: tuple[Skipped, ...]
     known_row: Rows
     sample: "Sample | None" = None
+    listed: ListFacts | None = None
 
     @property
     def to_judge(self) -> Rows:
@@ -81,6 +84,10 @@ class Questioned:
         rows = self.to_judge
         groups = groups_of([self.entries[row] for row in rows.tolist()])
         return rows[bottom(self.digest(rows), count, seed=seed, groups=groups)]
+
+    def sha256(self, rows: Rows) -> tuple[str, ...]:
+        """Return (n,) hashes of the files of some rows that can be decoded, in hexadecimal."""
+        return tuple(one.tobytes().hex() for one in self.facts.encoded[self._seen(rows)])
 
     def _seen(self, rows: Rows) -> Rows:
         """Return the rows of `facts` that some rows are.
@@ -166,6 +173,7 @@ def look_at_questioned(
             for row, place in zip(rows.tolist(), seen.tolist(), strict=True)
         ),
         known_row=rows,
+        listed=list_facts(*facts.files()),
     )
     return asked if sample is None else _sampled(asked, sample, seed=seed, stage=stage)
 

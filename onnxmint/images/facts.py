@@ -31,6 +31,7 @@ _OTHER_SUBSAMPLING = 3.0
 _NOT_JPEG = (math.nan,) * 4
 _ORIENTATION = "EXIF orientation"
 _STRIP = 1 << 20  # pixels hashed at once
+HASH = 32  # bytes of a SHA-256
 
 FILE_FACTS: tuple[str, ...] = (
     *(f"format {name}" for name in FORMATS),
@@ -59,6 +60,8 @@ class Unreadable:
     index: int  # position in its source
     path: str  # as its source names it
     reason: str  # in words that follow the path: "is broken: ..."
+    encoded: bytes = bytes(HASH)  # SHA-256 of the file
+    size: int = 0  # its bytes; 0 where it could not be read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +76,8 @@ class ImageFacts:
         digest: (n,) uint64, hash of size and RGB pixels: equal for exact copies whatever the container.
         phash: (n,) uint64, perceptual hash: few bits differ between near copies.
         thumb: (n, 192) uint8, 8 x 8 RGB thumbnail.
+        encoded: (n, 32) uint8, SHA-256 of the file.
+        size: (n,) int64, its bytes; 0 where it could not be read.
         unreadable: those that were wanted and cannot be decoded, in the source's order.
     """
 
@@ -83,12 +88,20 @@ class ImageFacts:
     digest: NDArray[np.uint64]
     phash: NDArray[np.uint64]
     thumb: NDArray[np.uint8]
+    encoded: NDArray[np.uint8]
+    size: NDArray[np.int64]
     unreadable: tuple[Unreadable, ...] = ()
 
     @property
     def turned(self) -> int:
         """Return how many images say that they are to be shown turned or mirrored (EXIF orientation 2 to 8)."""
         return int((self.file[:, FILE_FACTS.index(_ORIENTATION)] > 1).sum())
+
+    def files(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """Return (m, 32) SHA-256 and (m,) bytes of all files that were looked at, those that cannot be decoded too."""
+        rest = np.frombuffer(b"".join(one.encoded for one in self.unreadable), np.uint8).reshape(-1, HASH)
+        sizes = np.array([one.size for one in self.unreadable], np.int64)
+        return np.concatenate([self.encoded, rest]), np.concatenate([self.size, sizes])
 
     @property
     def described(self) -> NDArray[np.int64]:
@@ -106,6 +119,11 @@ class ImageFacts:
         """Return some of the images: row numbers, a mask or a slice."""
         return replace(self, **{name: getattr(self, name)[rows] for name in _BY_IMAGE})
 
+    def outside(self, index: AbstractSet[int]) -> "ImageFacts":
+        """Return the images that are at none of some positions."""
+        kept = self.take(np.array([at not in index for at in self.index.tolist()], np.bool_))
+        return replace(kept, unreadable=tuple(one for one in self.unreadable if one.index not in index))
+
     @staticmethod
     def joined(parts: Sequence["ImageFacts"]) -> "ImageFacts":
         """Return the images of some parts, one after the other."""
@@ -121,7 +139,7 @@ class ImageFacts:
         )
 
 
-_BY_IMAGE = ("index", "file", "place", "digest", "phash", "thumb")
+_BY_IMAGE = ("index", "file", "place", "digest", "phash", "thumb", "encoded", "size")
 
 
 def look_at(
@@ -161,6 +179,7 @@ def look_at(
                 described += 1
             room.index[filled], room.file[filled] = seen.at, seen.file
             room.digest[filled], room.phash[filled], room.thumb[filled] = seen.digest, seen.phash, seen.thumb
+            room.encoded[filled], room.size[filled] = seen.encoded, seen.size
             filled += 1
     known = room.take(slice(filled))
     return replace(known, statistics=room.statistics[:described], unreadable=tuple(unreadable))
@@ -175,6 +194,8 @@ def _room(count: int, described: int) -> ImageFacts:
         digest=np.empty(count, np.uint64),
         phash=np.empty(count, np.uint64),
         thumb=np.empty((count, THUMB * THUMB * 3), np.uint8),
+        encoded=np.empty((count, HASH), np.uint8),
+        size=np.empty(count, np.int64),
     )
 
 
@@ -187,6 +208,8 @@ class _Seen(NamedTuple):
     digest: int
     phash: int
     thumb: NDArray[np.uint8]
+    encoded: NDArray[np.uint8]
+    size: int
 
 
 class _Opened(NamedTuple):
@@ -201,20 +224,23 @@ def _see(image: EncodedImage, _: threading.Event, *, pixel_facts: AbstractSet[in
     """Return the facts of an image, or why it cannot be decoded."""
     if image.data is None:
         return Unreadable(index=image.index, path=image.path, reason=image.error or "cannot be read")
+    size, encoded = len(image.data), hashlib.sha256(image.data).digest()
     try:
         with decoded(image.data, _opened) as found:
             thumb = np.asarray(resized(found.rgb, (THUMB, THUMB), "box"))
             described = pixel_facts is None or image.index in pixel_facts
             return _Seen(
                 at=image.index,
-                file=_file_facts(found, len(image.data)),
+                file=_file_facts(found, size),
                 pixel=pixel_facts_of(found.rgb, thumb) if described else None,
                 digest=_digest(found.rgb),
                 phash=perceptual_hash(found.rgb),
                 thumb=thumb.reshape(-1),
+                encoded=np.frombuffer(encoded, np.uint8),
+                size=size,
             )
     except ImagesError as problem:
-        return Unreadable(index=image.index, path=image.path, reason=str(problem))
+        return Unreadable(index=image.index, path=image.path, reason=str(problem), encoded=encoded, size=size)
 
 
 def _opened(image: Any) -> _Opened:

@@ -11,6 +11,7 @@ from onnxmint.engine.observations import Observations
 from onnxmint.engine.probe import ANSWER, ODDS, Shown
 from onnxmint.engine.worker import to_numpy
 from onnxmint.errors import EvidenceError
+from onnxmint.evidence.known import Files
 from onnxmint.evidence.table import CALIBRATE, FIT, TEST, EvidenceTable
 from onnxmint.methods.signals import NEEDS, SIGNALS, Observed, Signal
 from onnxmint.results.facts import Baseline, EvidenceFacts, Skipped
@@ -191,8 +192,11 @@ def measure_baselines(held: KnownScores, rng: np.random.Generator) -> Iterator[B
         )
 
 
-def evidence_facts(held: KnownScores, skipped: Sequence[Skipped], *, folds: int | None = None) -> EvidenceFacts:
+def evidence_facts(
+    held: KnownScores, skipped: Sequence[Skipped], *, folds: int | None = None, files: Files | None = None
+) -> EvidenceFacts:
     """Return what an audit rests on."""
+    files = files or Files()
     table = held.table
 
     def mean(values: FloatArray | None, member: bool) -> float | None:
@@ -217,6 +221,8 @@ def evidence_facts(held: KnownScores, skipped: Sequence[Skipped], *, folds: int 
         confidence_members=mean(confidence, True),
         confidence_nonmembers=mean(confidence, False),
         skipped=tuple(skipped),
+        listed_members=files.listed(member=True),
+        listed_nonmembers=files.listed(member=False),
     )
 
 

@@ -20,6 +20,7 @@ from onnxmint.preprocess.geometry import contradiction
 from onnxmint.results.auditor import SCHEMA, AuditorFacts
 from onnxmint.results.json import Document
 from onnxmint.settings import MODULES
+from onnxmint.verdict.judging import Measure
 from onnxmint.verdict.yardstick import Traces, Yardstick
 
 if TYPE_CHECKING:
@@ -45,6 +46,17 @@ class AuditorContent(AuditorFacts):
     def to_metadata(self) -> dict[str, str]:
         """Return the metadata that goes into the file (everything but the graph)."""
         return {METADATA_KEY: AUDITOR.write(self, packed=True)}
+
+    @property
+    def measure(self) -> Measure:
+        """Return what questioned images are judged by."""
+        return Measure(
+            yardstick=self.yardstick,
+            gate=self.gate,
+            performance=self.performance,
+            folds=self.method.folds,
+            labels=self.method.labels,
+        )
 
     @property
     def columns(self) -> dict[str, str]:
@@ -88,10 +100,7 @@ def load_auditor(path: Path) -> Auditor:
     from onnxmint.graph.merge import try_auditor
 
     model, proto = _opened(path)
-    found = {entry.key: entry.value for entry in proto.metadata_props}
-    if METADATA_KEY not in found:
-        raise ModelError(f"{path} is an ONNX file but no auditor; make one with: onnxmint train")
-    auditor = Auditor.of(AUDITOR.read(found[METADATA_KEY], f"the auditor {path}"), model)
+    auditor = Auditor.of(_content(proto, path), model)
     outputs, folds = {output.name for output in proto.graph.output}, auditor.method.folds
     apart = _apart(auditor.yardstick, auditor.traces, folds, measured=auditor.performance is not None)
     for wrong in (*_impossible(auditor, outputs), *apart):
@@ -99,6 +108,26 @@ def load_auditor(path: Path) -> Auditor:
     channels = 1 if auditor.preprocess.channels == "gray" else 3
     size = (*(final_size(auditor.preprocess) or (1, 1)), channels)
     return replace(auditor, seconds=try_auditor(proto, model, path, size=size, folds=folds))
+
+
+def load_content(path: Path) -> AuditorContent:
+    """Read what an auditor file says beside its graph, of which nothing runs; enough to judge scores that are there.
+
+    Raises:
+        ModelError: as `load_auditor`, but for the graph.
+    """
+    content = _content(_opened(path)[1], path)
+    measured = content.performance is not None
+    for wrong in _apart(content.yardstick, content.traces, content.method.folds, measured=measured):
+        raise ModelError(f"the auditor {path}: {wrong}; train it again")
+    return content
+
+
+def _content(proto: "onnx.ModelProto", path: Path) -> AuditorContent:
+    found = {entry.key: entry.value for entry in proto.metadata_props}
+    if METADATA_KEY not in found:
+        raise ModelError(f"{path} is an ONNX file but no auditor; make one with: onnxmint train")
+    return AUDITOR.read(found[METADATA_KEY], f"the auditor {path}")
 
 
 def _opened(path: Path) -> tuple[bytes, "onnx.ModelProto"]:

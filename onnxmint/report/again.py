@@ -3,10 +3,13 @@
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from onnxmint.errors import OnnxmintError
+from onnxmint.report.csv_file import scores_csv
 from onnxmint.report.files import HASHES, SHOWN, hashes_of, load_run, page_files, read_file, require_same, run_toml
-from onnxmint.report.presentation import presented
+from onnxmint.report.manifest import renew
+from onnxmint.report.presentation import Presentation, presented
 from onnxmint.results.audit import AuditResult
 from onnxmint.results.pictures import PICTURES, Pictures
 from onnxmint.writing.files import atomic_write
@@ -24,16 +27,40 @@ def render_again(folder: Path, change: Mapping[str, str]) -> tuple[AuditResult, 
     Raises:
         OnnxmintError: as `load_run`, or a file cannot be written.
     """
-    result, facts = load_run(folder), tomllib.loads(read_file(folder / "run.toml").decode("utf-8"))
+    result, facts = load_run(folder), _facts(folder)
+    shown = _shown(folder, facts, change)
+    files = page_files(result, shown)
+    facts |= {SHOWN: shown.words(), HASHES: facts[HASHES] | hashes_of(files)}
+    renewed = files | {"run.toml": run_toml(facts)}
+    for name, content in renewed.items():
+        atomic_write(folder / name, content)
+    renew(folder, renewed)
+    return result, [folder / name for name in files]
+
+
+def readable_files(result: AuditResult, folder: Path) -> dict[str, bytes]:
+    """Return what report.html, answer.txt and scores.csv of a run must be, for an audit as it was read back.
+
+    Raises:
+        OnnxmintError: run.toml or the pictures are damaged.
+    """
+    try:
+        shown = _shown(folder, _facts(folder), {})
+    except (OSError, ValueError, KeyError) as problem:
+        raise OnnxmintError(f"{folder} holds a damaged run: {problem}; {PICTURES.mend}") from None
+    return page_files(result, shown) | {"scores.csv": scores_csv(result)}
+
+
+def _facts(folder: Path) -> dict[str, Any]:
+    return tomllib.loads(read_file(folder / "run.toml").decode("utf-8"))
+
+
+def _shown(folder: Path, facts: Mapping[str, Any], change: Mapping[str, str]) -> Presentation:
+    """Return how a run was shown, or is to be."""
     said = facts.get(SHOWN, {})
     if not isinstance(said, dict) or not all(isinstance(word, str) for word in said.values()):
         raise OnnxmintError(f"{folder} holds a damaged run: run.toml's [page] holds other than words; {PICTURES.mend}")
-    shown = presented(said | dict(change), load_pictures(folder, facts[HASHES]))
-    files = page_files(result, shown)
-    facts |= {SHOWN: shown.words(), HASHES: facts[HASHES] | hashes_of(files)}
-    for name, content in (files | {"run.toml": run_toml(facts)}).items():
-        atomic_write(folder / name, content)
-    return result, [folder / name for name in files]
+    return presented(said | dict(change), load_pictures(folder, facts[HASHES]))
 
 
 def load_pictures(folder: Path, hashes: Mapping[str, str]) -> Pictures | None:

@@ -1,6 +1,6 @@
 """An evaluation as terminal table, page and files."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.cells import cell_len
@@ -11,6 +11,7 @@ from onnxmint.report.charts import depth_chart, histogram_chart, roc_chart
 from onnxmint.report.citation import bibtex
 from onnxmint.report.formats import comma_separated, parquet
 from onnxmint.report.html import environment
+from onnxmint.report.manifest import evaluation_manifest
 from onnxmint.report.names import visible
 from onnxmint.report.overview import overview_chart
 from onnxmint.report.terminal import (
@@ -23,6 +24,7 @@ from onnxmint.report.terminal import (
 )
 from onnxmint.results.evaluation import EVALUATION, Evaluation, PrivacyFacts
 from onnxmint.results.leak import LeakVerdict
+from onnxmint.results.manifest import NAME
 from onnxmint.results.methods import Method, MethodKind
 from onnxmint.stats.estimates import Estimate, Performance
 from onnxmint.writing.folders import new_folder
@@ -42,14 +44,20 @@ Measured = tuple[Method, Performance]
 """A method with what was measured of it."""
 
 
-def evaluation_files(found: Evaluation) -> dict[str, bytes]:
-    """Return the files of an evaluation by name: the page, a row a method, a row an image, and all of it as JSON."""
-    return {
+def evaluation_files(found: Evaluation, command: Mapping[str, object] | None = None) -> dict[str, bytes]:
+    """Return the files of an evaluation by name: the page, a row a method, a row an image, all of it as JSON, hashes.
+
+    Args:
+        found: the evaluation.
+        command: its words, for the manifest.
+    """
+    files = {
         "evaluation.html": render_evaluation(found).encode(),
         "evaluation.csv": comma_separated(found).encode(),
         "evaluation.parquet": parquet(found),
         "evaluation.json": (EVALUATION.write(found) + "\n").encode(),
     }
+    return files | {NAME: evaluation_manifest(found, files, command or {})}
 
 
 def write_evaluation(found: Evaluation, folder: Path, *, overwrite: bool = False) -> list[Path]:

@@ -1,39 +1,35 @@
 """The files of a run: made all at once, and run.toml says which belong together."""
 
-import contextlib
 import hashlib
 import stat
 import tomllib
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from onnxmint.errors import OnnxmintError
 from onnxmint.report.csv_file import scores_csv
 from onnxmint.report.html import render_html
+from onnxmint.report.manifest import audit_manifest, versions
 from onnxmint.report.names import storable
 from onnxmint.report.presentation import Presentation
 from onnxmint.report.shared import without_folders
 from onnxmint.report.writable import answer_text
-from onnxmint.results.audit import AUDIT, AuditResult, ScoreTable
+from onnxmint.results.audit import AUDIT, AuditResult
 from onnxmint.results.json import plain
+from onnxmint.results.manifest import NAME
 from onnxmint.results.pictures import PICTURES
+from onnxmint.results.score_file import read_scores, write_scores
 from onnxmint.writing.folders import new_folder
 
-_PACKAGES = ("numpy", "onnx", "onnx-ir", "onnxruntime", "onnxruntime-gpu", "torch", "pillow", "pyarrow", "scipy")
 SHOWN, HASHES = "page", "sha256"
 """Tables of run.toml."""
-_SOMETIMES = ("label", "likelihood_ratio", "probability")  # columns that may be empty throughout
 _LARGEST = {
     "run.toml": 1 << 20,
     "report.json": 1 << 28,
     "scores.parquet": 1 << 29,
     "thumbnails.json": 1 << 20,
 }  # bytes; millions of images take less
-_SHARES = ("p_value", "q_value", "probability")  # columns between 0 and 1
 
 
 def run_files(
@@ -44,7 +40,7 @@ def run_files(
     shown: Presentation | None = None,
     paths: bool = False,
 ) -> dict[str, bytes]:
-    """Return the files of a run by name, the page first and run.toml with the hashes of all others last.
+    """Return the files of a run by name, the page first, then what it shows, run.toml and the hashes of all of these.
 
     Args:
         result: the audit.
@@ -58,7 +54,7 @@ def run_files(
         result, run_settings = without_folders(result, run_settings)
     files = page_files(result, shown) | {
         "report.json": (AUDIT.write(result) + "\n").encode(),
-        "scores.parquet": _parquet(result),
+        "scores.parquet": write_scores(result),
         "scores.csv": scores_csv(result),
     }
     if shown.pictures is not None:
@@ -66,7 +62,8 @@ def run_files(
     if auditor is not None:
         files["auditor.onnx"] = auditor
     facts = _run_facts(result, run_settings) | {SHOWN: shown.words(), HASHES: hashes_of(files)}
-    return files | {"run.toml": run_toml(facts)}
+    files["run.toml"] = run_toml(facts)
+    return files | {NAME: audit_manifest(result, files, run_settings)}
 
 
 def page_files(result: AuditResult, shown: Presentation) -> dict[str, bytes]:
@@ -113,12 +110,7 @@ def hashes_of(files: Mapping[str, bytes]) -> dict[str, str]:
 def _run_facts(result: AuditResult, run_settings: Mapping[str, object]) -> dict[str, object]:
     """Return all that is needed to repeat the run."""
     import platform
-    from importlib import metadata
 
-    versions = {"onnxmint": result.version, "python": platform.python_version()}
-    for name in _PACKAGES:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            versions[name] = metadata.version(name)
     return {
         "created": result.created,
         "platform": f"{platform.system()} {platform.release()} {platform.machine()}",  # platform.platform() runs uname
@@ -132,7 +124,7 @@ def _run_facts(result: AuditResult, run_settings: Mapping[str, object]) -> dict[
         "method": plain(result.method),
         "statistics": plain(result.statistics),
         "preprocess": plain(result.preprocess),
-        "versions": versions,
+        "versions": {"onnxmint": result.version, "python": platform.python_version(), **versions()},
     }
 
 
@@ -143,32 +135,6 @@ def _holdable(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_holdable(item) for item in value]
     return storable(value) if isinstance(value, str) else value
-
-
-def _schema(metadata: Mapping[str, str] | None = None) -> Any:
-    """Return the columns of scores.parquet and their types."""
-    import pyarrow as pa
-
-    text, number, whole = pa.string(), pa.float64(), pa.int64()
-    kinds = (text, number, number, number, pa.bool_(), number, number, whole, whole)
-    names = [column.name for column in fields(ScoreTable)]
-    return pa.schema(list(zip(names, kinds, strict=True)), metadata=metadata)
-
-
-def _parquet(result: AuditResult) -> bytes:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    facts = {"schema": AUDIT.schema, "created": result.created, "target_sha256": result.target.sha256}
-    scores, schema = result.scores, _schema(facts)
-    columns = {name: getattr(scores, name) for name in schema.names}
-    columns |= {"path": [storable(path) for path in scores.path]}
-    columns |= {name: [None] * len(scores.path) for name, values in columns.items() if values is None}
-    sink = pa.BufferOutputStream()
-    # Page checksums notice a flipped bit; uncompressed arrays without them come back as wrong numbers, silently.
-    pq.write_table(pa.table(columns, schema=schema), sink, compression="zstd", write_page_checksum=True)
-    content: bytes = sink.getvalue().to_pybytes()
-    return content
 
 
 def load_run(folder: Path) -> AuditResult:
@@ -183,7 +149,7 @@ def load_run(folder: Path) -> AuditResult:
         hashes = tomllib.loads(read_file(folder / "run.toml").decode("utf-8"))["sha256"]
         content = {name: read_file(folder / name) for name in ("report.json", "scores.parquet")}
         require_same(folder, content, hashes)
-        scores = _scores(content["scores.parquet"])
+        scores, basis = read_scores(content["scores.parquet"])
     except (FileNotFoundError, NotADirectoryError) as problem:
         name, page = Path(problem.filename).name, folder / "evaluation.html"
         if page.is_file():
@@ -194,7 +160,7 @@ def load_run(folder: Path) -> AuditResult:
     except (OSError, ValueError, KeyError, TypeError, RecursionError, pa.ArrowException) as problem:
         first = (str(problem).strip() or type(problem).__name__).splitlines()[0]
         raise OnnxmintError(f"{folder} holds a damaged run: {first}; run onnxmint audit again") from None
-    result = AUDIT.read(content["report.json"], str(folder / "report.json"), scores=scores)
+    result = AUDIT.read(content["report.json"], str(folder / "report.json"), scores=scores, basis=basis)
     found = len(scores.path), int(scores.flagged.sum())
     if found != (result.questioned.images, result.questioned.flagged):
         raise OnnxmintError(
@@ -218,31 +184,6 @@ def read_file(path: Path) -> bytes:
         raise ValueError(f"{path.name} has {facts.st_size >> 20:,} MiB (allowed {most >> 20:,})")
     with path.open("rb") as file:
         return file.read(most)
-
-
-def _scores(content: bytes) -> ScoreTable:
-    """Read scores.parquet.
-
-    Raises:
-        ValueError: other columns than we write, a hole in one, or a number that cannot be.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(pa.BufferReader(content), page_checksum_verification=True)
-    if not table.schema.equals(_schema()):
-        raise ValueError(f"scores.parquet has the columns {', '.join(table.schema.names)[:200]}, or other types")
-    empty = [name for name in _SOMETIMES if table[name].null_count == len(table)]
-    missing = {name for name in empty if len(table) or name == "label"}
-    columns = {name: table[name].to_numpy() for name in table.schema.names if name not in missing}
-    for name, column in columns.items():
-        if table[name].null_count:
-            raise ValueError(f"scores.parquet has no {name} in {table[name].null_count:,} rows")
-        if column.dtype == np.float64 and not np.isfinite(column).all():
-            raise ValueError(f"scores.parquet holds NaN or infinity in {name}")
-        if name in _SHARES and not ((column >= 0) & (column <= 1)).all():
-            raise ValueError(f"scores.parquet holds {name} outside 0 to 1")
-    return ScoreTable(**{**dict.fromkeys(missing), **columns, "path": tuple(columns["path"].tolist())})
 
 
 def require_same(folder: Path, content: Mapping[str, bytes], hashes: Mapping[str, str]) -> None:

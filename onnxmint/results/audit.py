@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.preprocess.spec import PreprocessSpec
+from onnxmint.results.basis import Basis, RuleFacts
 from onnxmint.results.facts import (
     Baseline,
     Control,
@@ -21,6 +22,7 @@ from onnxmint.results.facts import (
 )
 from onnxmint.results.frames import frame_of, storable
 from onnxmint.results.json import Document
+from onnxmint.results.listed import ListFacts
 from onnxmint.results.next_steps import NextStep
 from onnxmint.results.notebook import in_notebook
 from onnxmint.stats.estimates import Estimate, FloatArray, Performance
@@ -94,6 +96,7 @@ class QuestionedFacts:
     alpha: float  # expected share of wrong ones among the flagged, and level of the test for the set
     prior: float | None  # probability of membership before an image's score is seen; None where it is of no use
     skipped: tuple[Skipped, ...] = ()
+    listed: ListFacts | None = None  # the files that were given, judged or not
     drawn_from: int | None = None  # different images or groups that a sample was drawn from; None when all were judged
     looks: tuple[LookFacts, ...] = ()  # of an audit in lots, which stopped after the last of them
 
@@ -214,6 +217,8 @@ class AuditResult:
     warnings: tuple[str, ...] = ()
     unmeasured: str | None = None  # why there is no performance
     subjects: SubjectsFacts | None = None  # None where none were asked for
+    rule: RuleFacts | None = None  # None in a result that was put together by hand
+    basis: Basis | None = None
     tries: TriesFacts | None = None  # None where earlier audits were not looked up
     next_steps: tuple[NextStep, ...] = ()  # what would help, most first; none where the audit sees what matters
 
@@ -243,8 +248,8 @@ class AuditResult:
 
 AUDIT = Document(
     kind=AuditResult,
-    schema="onnxmint.audit/4",
-    elsewhere=("scores",),  # a table of its own, scores.parquet
+    schema="onnxmint.audit/5",
+    elsewhere=("scores", "basis"),  # a table of its own, scores.parquet
     mend="run onnxmint audit again",
 )
 """report.json."""

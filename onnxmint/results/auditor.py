@@ -9,7 +9,7 @@ from onnxmint.results.json import Document
 from onnxmint.stats.estimates import Performance
 from onnxmint.stats.gate import Gate
 
-SCHEMA = "onnxmint.auditor/5"
+SCHEMA = "onnxmint.auditor/6"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -109,7 +109,7 @@ class Evaluation:
 
 EVALUATION = Document(
     kind=Evaluation,
-    schema="onnxmint.evaluation/5",
+    schema="onnxmint.evaluation/6",
     elsewhere=("scores",),  # a table of its own, evaluation.parquet
     mend="run onnxmint evaluate again",
 )

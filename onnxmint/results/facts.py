@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from onnxmint.preprocess.spec import PreprocessSpec
+from onnxmint.results.listed import ListFacts
 from onnxmint.settings import DeviceKind, ModuleName
 from onnxmint.stats.compare import Difference
 from onnxmint.stats.estimates import Estimate, Performance
@@ -57,6 +58,8 @@ class EvidenceFacts:
     confidence_members: float | None = None  # mean largest probability of the target on them
     confidence_nonmembers: float | None = None
     skipped: tuple[Skipped, ...] = ()
+    listed_members: ListFacts | None = None  # the files that were given; None where none were
+    listed_nonmembers: ListFacts | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.errors import UsageError
-from onnxmint.evidence.questioned import Questioned
 from onnxmint.results.audit import Histogram, ScoreTable
 from onnxmint.results.facts import Control, Skipped, StatisticsFacts
 from onnxmint.settings import AuditSettings
@@ -47,6 +46,19 @@ class QuestionedScores:
     free_level: FloatArray | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """What is known of scored images without a model.
+
+    Attributes:
+        path: (n,) names, as reports give them.
+        label: (n,) int64 classes; None where not all are known.
+    """
+
+    path: tuple[str, ...]
+    label: Rows | None
+
+
 def prior_of(
     settings: AuditSettings, found: Estimate | None, count: int, *, alone: bool = False
 ) -> tuple[float | None, str]:
@@ -71,7 +83,7 @@ def prior_of(
 
 def judge(
     scored: QuestionedScores,
-    asked: Questioned,
+    named: Named,
     units: Units,
     settings: AuditSettings,
     prior: float | None,
@@ -82,7 +94,7 @@ def judge(
 
     Args:
         scored: the images.
-        asked: where they come from.
+        named: their names and labels.
         units: what counts as one.
         settings: how they are judged.
         prior: None where no members are known, so that there are no likelihood ratios.
@@ -93,14 +105,14 @@ def judge(
     q_unit = conformal.q_values(p_unit, settings.false_discovery)
     ratio = None if prior is None else likelihood.likelihood_ratios(scored.score, units.known.images())
     return ScoreTable(
-        path=tuple(asked.entries[row].path for row in scored.row),
+        path=named.path,
         score=scored.score.mean(axis=1),
         p_value=p_unit[units.unit],
         q_value=q_unit[units.unit],
         flagged=(q_unit <= settings.alpha)[units.unit],
         likelihood_ratio=ratio,
         probability=None if ratio is None or prior is None else likelihood.probabilities(ratio, prior),
-        label=None if asked.labels is None else asked.labels[scored.row],
+        label=named.label,
         predicted=scored.predicted,
     )
 

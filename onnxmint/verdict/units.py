@@ -76,6 +76,40 @@ def as_units(
     if yardstick.group is not None and groups is not None:
         size = common_size(unit, *(yardstick.group[yardstick.is_member == member] for member in (True, False)))
     kept = np.flatnonzero(places_in_group(unit, digest) < size)
+    return _made(score, row, unit, kept, yardstick.thinned(size, known_digest))
+
+
+def units_again(
+    score: FloatArray,
+    unit: Rows,
+    counted: NDArray[np.bool_],
+    yardstick: Yardstick,
+    *,
+    known_digest: NDArray[np.uint64],
+) -> Units:
+    """Return the units that were made before, of what was kept of them.
+
+    Args:
+        score: (n, K) by each network.
+        unit: (n,) unit of each image.
+        counted: (n,) whether its unit is made of it.
+        yardstick: held-out known images.
+        known_digest: (h,) of those of the yardstick.
+
+    Raises:
+        ValueError: no units could have been made so.
+    """
+    if len(unit) and not (unit.min() >= 0 and unit.max() < len(unit)):
+        raise ValueError("scores.parquet counts units that it cannot hold")
+    sizes = np.bincount(unit[counted], minlength=int(unit.max(initial=-1)) + 1)
+    if len(unit) and (not sizes.all() or len(np.unique(sizes)) > 1):
+        raise ValueError("the images of scores.parquet do not make units of one size")
+    size = int(sizes[0]) if len(sizes) else 1
+    return _made(score, np.arange(len(unit)), unit, np.flatnonzero(counted), yardstick.thinned(size, known_digest))
+
+
+def _made(score: FloatArray, row: Rows, unit: Rows, kept: Rows, known: Yardstick) -> Units:
+    """Return the units of images of which some are kept, all of one size."""
     means, place = group_means(score[kept], unit[kept])
-    known = yardstick.thinned(size, known_digest)
+    size = int(np.bincount(place).max(initial=1))
     return Units(score=means, unit=unit, row=row[kept], place=place, size=size, known=known)

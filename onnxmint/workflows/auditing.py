@@ -1,6 +1,7 @@
 """An audit: a target, what is known of it and questioned images in, a verdict out. Read `audit` from top to bottom."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,30 +18,18 @@ from onnxmint.images.sources import Place
 from onnxmint.mint.auditor import Auditor
 from onnxmint.preprocess.declaring import orientation_note
 from onnxmint.progress import Stage, quiet
-from onnxmint.results.audit import AuditResult, IdentityFacts, QuestionedFacts, SubjectsFacts, Verdict
+from onnxmint.results.audit import AuditResult, IdentityFacts, LookFacts, QuestionedFacts, Verdict
 from onnxmint.results.facts import Control, now
+from onnxmint.results.next_steps import NextStep
 from onnxmint.settings import AuditSettings
-from onnxmint.stats.estimates import Estimate
 from onnxmint.stats.needed import scaled
 from onnxmint.stats.share import Strength, detectable_share
-from onnxmint.verdict.case import Case
-from onnxmint.verdict.findings import Question
 from onnxmint.verdict.gating import gate_and_yardstick
+from onnxmint.verdict.judging import Judgement, Sighting, case_of, judge_set, rule_of
 from onnxmint.verdict.next_steps import Standing, next_steps
-from onnxmint.verdict.opinions import second_scores, strength_of
-from onnxmint.verdict.scores import (
-    QuestionedScores,
-    calibration_of,
-    classes_of,
-    flag_warnings,
-    histogram,
-    judge,
-    prior_of,
-    statistics,
-)
-from onnxmint.verdict.subjects import judge_subjects
+from onnxmint.verdict.opinions import strength_of
+from onnxmint.verdict.scores import Named, QuestionedScores, flag_warnings
 from onnxmint.verdict.units import Units, as_units
-from onnxmint.verdict.yardstick import Traces, Yardstick
 from onnxmint.workflows.foreseeing import power_words, sampled
 from onnxmint.workflows.lots import at_most, sample_words, score_in_lots
 from onnxmint.workflows.opening import Before, Known, Ready, open_by_training, open_with_auditor
@@ -91,8 +80,8 @@ def audit(
 
 def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult:
     """Score the questioned images, control them, and reach a verdict."""
-    auditor, target, rng = ready.auditor, ready.target, np.random.default_rng(settings.seed)
-    traces, (gate, yardstick) = auditor.traces, gate_and_yardstick(auditor.gate, auditor.yardstick)
+    auditor, rng = ready.auditor, np.random.default_rng(settings.seed)
+    traces = auditor.traces
     known = Looks(digest=traces.digest, phash=traces.phash, thumb=traces.thumb)
     asked = look_at_questioned(
         ready.source,
@@ -103,68 +92,116 @@ def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult
         sample=at_most(settings, ready.source),
         seed=settings.seed,
     )
-    told = asked.labels if auditor.method.labels else None
-    auc = gate.auc if gate is not None else None if auditor.performance is None else auditor.performance.auc
 
     def decided(scored: QuestionedScores, part: float) -> Verdict:
-        return _case(scored, _units(scored, asked, yardstick, traces), told, settings, auc, (), part).verdict()
+        sighting = _sighting(ready, asked, scored, _units(ready, asked, scored), (), part)
+        return case_of(sighting, auditor.measure, settings).verdict()
 
     scored, looks = score_in_lots(ready, asked, settings, engine, decided)
-    units = _units(scored, asked, yardstick, traces)
-    seen = what_was_seen(ready, asked, scored, units, settings, engine)
-    controls = control_question(auditor.controls, seen, rng, wanted=settings.controls)
-    case = _case(scored, units, told, settings, auc, controls, looks[-1].part if looks else 1.0)
-    verdict = case.verdict()
-    prior, prior_words = prior_of(settings, verdict.share_of_members, len(scored.row), alone=auc is None)
-    scores = judge(scored, asked, units, settings, prior, told, rng)
+    units = _units(ready, asked, scored)
+    watched = what_was_seen(ready, asked, scored, units, settings, engine)
+    controls = control_question(auditor.controls, watched, rng, wanted=settings.controls)
+    seen = _sighting(ready, asked, scored, units, controls, looks[-1].part if looks else 1.0)
+    return _result(ready, asked, seen, settings, scored=scored, looks=looks)
+
+
+def _units(ready: Ready, asked: Questioned, scored: QuestionedScores) -> Units:
+    """Return what counts as one among scored images, and the known ones that it is measured by."""
+    auditor, rows = ready.auditor, scored.row
+    _, yardstick = gate_and_yardstick(auditor.gate, auditor.yardstick)
+    return as_units(
+        scored.score,
+        rows,
+        asked.groups(rows),
+        yardstick,
+        digest=asked.digest(rows),
+        known_digest=auditor.traces.digest[yardstick.number],
+    )
+
+
+def _sighting(
+    ready: Ready,
+    asked: Questioned,
+    scored: QuestionedScores,
+    units: Units,
+    controls: Sequence[Control],
+    part: float,
+) -> Sighting:
+    """Return what was observed of the scored images, to be judged by a part of the level."""
+    rows = scored.row
+    named = Named(
+        path=tuple(asked.entries[row].path for row in rows.tolist()),
+        label=None if asked.labels is None else asked.labels[rows],
+    )
+    return replace(Sighting.of(scored, units, named, subjects=ready.subjects, controls=controls), part=part)
+
+
+def _result(
+    ready: Ready,
+    asked: Questioned,
+    seen: Sighting,
+    settings: AuditSettings,
+    *,
+    scored: QuestionedScores,
+    looks: tuple[LookFacts, ...],
+) -> AuditResult:
+    """Return all that an audit says of what was seen; `scored` has the rows of the source."""
+    auditor, target, judged = ready.auditor, ready.target, judge_set(seen, ready.auditor.measure, settings)
     return AuditResult(
         version=__version__,
         created=now(),
         target=target_facts(target.model, auditor.method.tensors, target.device),
         preprocess=auditor.preprocess,
         method=auditor.method,
-        statistics=statistics(auditor.method.folds, settings, units, prior_words),
+        statistics=judged.statistics,
         evidence=auditor.evidence,
-        identity=IdentityFacts(evidence=traces.identity(auditor.target_sha256), questioned=asked.identity),
+        identity=IdentityFacts(evidence=auditor.traces.identity(auditor.target_sha256), questioned=asked.identity),
         performance=auditor.performance,
         unmeasured=auditor.unmeasured,
         baselines=auditor.baselines,
         questioned=QuestionedFacts(
-            images=len(scores.path),
-            flagged=int(scores.flagged.sum()),
+            images=len(judged.scores.path),
+            flagged=int(judged.scores.flagged.sum()),
             alpha=settings.alpha,
-            prior=prior,
-            skipped=(*scored.skipped, *asked.known),
+            prior=judged.prior,
+            skipped=(*seen.scored.skipped, *asked.known),
             drawn_from=None if asked.sample is None else asked.sample.drawn_from,
+            listed=asked.listed,
             looks=looks,
         ),
-        controls=controls,
-        scores=scores,
-        verdict=verdict,
-        subjects=_subjects(ready, case, scored, units, settings),
-        histogram=histogram(auditor.yardstick, scores.score),
-        calibration=calibration_of(auditor.yardstick),
+        controls=tuple(seen.controls),
+        scores=judged.scores,
+        verdict=judged.verdict,
+        subjects=judged.subjects,
+        histogram=judged.histogram,
+        calibration=judged.calibration,
         class_names=class_names(ready.source.numbering or auditor.classes, target.model.answer.classes),
         warnings=(
             *auditor.warnings,
-            *_warnings(ready, asked, scored, units, settings),
+            *_warnings(ready, asked, scored, seen.units, settings),
             *sample_words(asked, looks, len(scored.row), settings),
-            *_cost_of_time(ready, units, verdict, settings),
-            *flag_warnings(auditor.performance, scores, units, controls),
+            *_cost_of_time(ready, seen.units, judged.verdict, settings),
+            *flag_warnings(auditor.performance, judged.scores, seen.units, seen.controls),
         ),
-        next_steps=next_steps(
-            Standing(
-                verdict=verdict,
-                controls=controls,
-                evidence=auditor.evidence,
-                method=auditor.method,
-                strength=_strength(units),
-                auc=auc,
-                questioned=len(units.score),
-                settings=settings,
-            )
-        ),
+        next_steps=_next_steps(ready, seen, judged, settings),
+        rule=rule_of(settings),
+        basis=seen.basis(asked.sha256(scored.row)),
     )
+
+
+def _next_steps(ready: Ready, seen: Sighting, judged: Judgement, settings: AuditSettings) -> tuple[NextStep, ...]:
+    """Return what would help."""
+    standing = Standing(
+        verdict=judged.verdict,
+        controls=tuple(seen.controls),
+        evidence=ready.auditor.evidence,
+        method=ready.auditor.method,
+        strength=_strength(seen.units),
+        auc=judged.auc,
+        questioned=len(seen.units.score),
+        settings=settings,
+    )
+    return next_steps(standing)
 
 
 def _cost_of_time(ready: Ready, units: Units, verdict: Verdict, settings: AuditSettings) -> list[str]:
@@ -185,58 +222,6 @@ def _strength(units: Units) -> Strength | None:
     """Return how well known members stand out in the test of the set, None where there are too few to say."""
     known = units.known.groups()
     return strength_of(units.known) if min(len(known.member), len(known.nonmember)) >= _FEWEST else None
-
-
-def _units(scored: QuestionedScores, asked: Questioned, yardstick: Yardstick, traces: Traces) -> Units:
-    """Return what counts as one among scored images, and the known ones that it is measured by."""
-    return as_units(
-        scored.score,
-        scored.row,
-        asked.groups(scored.row),
-        yardstick,
-        digest=asked.digest(scored.row),
-        known_digest=traces.digest[yardstick.number],
-    )
-
-
-def _case(
-    scored: QuestionedScores,
-    units: Units,
-    told: Rows | None,
-    settings: AuditSettings,
-    auc: Estimate | None,
-    controls: tuple[Control, ...],
-    part: float,
-) -> Case:
-    """Return the whole set with what the settings ask of it, within classes where they say so."""
-    classes = classes_of(scored, units, told) if settings.per_class else None
-    return Case(
-        question=Question(
-            scores=units.score,
-            images=len(scored.row),
-            grouped=units.grouped,
-            alpha=settings.alpha,
-            relevant_share=settings.relevant_share,
-            guarantee=settings.guarantee,
-            strata=classes,
-            like="" if classes is None else "of the same class",
-            part=part,
-        ),
-        known=units.known.groups(None if classes is None else units.known.category.astype(np.int64)),
-        auc=auc,
-        controls=controls,
-        second=second_scores(units, scored.row, free=scored.free, level=scored.level, free_level=scored.free_level),
-    )
-
-
-def _subjects(
-    ready: Ready, case: Case, scored: QuestionedScores, units: Units, settings: AuditSettings
-) -> SubjectsFacts | None:
-    """Ask the same of every subject's images, where the settings tell subjects apart."""
-    if ready.subjects is None or settings.subject is None:
-        return None
-    names = [ready.subjects[row] for row in scored.row.tolist()]
-    return judge_subjects(case, units, names, by=settings.subject, first=settings.subject_first)
 
 
 def _warnings(

@@ -107,7 +107,8 @@ def _evaluate(
     found = compared(found, contest.held, rng)
     clock.mark("statistics")
 
-    facts, methods = evidence_facts(contest.held, contest.skipped), tuple(method for method, _ in found)
+    facts = evidence_facts(contest.held, contest.skipped, files=evidence.files)
+    methods = tuple(method for method, _ in found)
     seen = Seen(evidence=evidence, copies=copies, facts=facts, classes=classes)
     controls = control_evidence(seen, rng, wanted=True)
     privacy = privacy_of(found, contest.held, copies, settings)

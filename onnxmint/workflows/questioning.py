@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from onnxmint.controls.seen import Missing, SeenQuestioned
 from onnxmint.engine.observations import Engine
-from onnxmint.engine.probe import batch_for
+from onnxmint.engine.probe import Probe, batch_for
 from onnxmint.errors import EvidenceError, ModelError, OnnxmintError
 from onnxmint.evidence.questioned import Questioned
 from onnxmint.graph.auditor_outputs import SCORE
@@ -29,12 +29,16 @@ from onnxmint.workflows.opening import Ready
 Rows = NDArray[np.int64]
 
 
+def scoring(ready: Ready, settings: AuditSettings) -> Probe:
+    """Return what is asked of an auditor: scores by each network, and the target's top class."""
+    auditor, target = ready.auditor, ready.target
+    return scoring_probe(auditor, target.device, batch_for(settings.batch_size, auditor.method.views, target))
+
+
 def score(ready: Ready, asked: Questioned, settings: AuditSettings, engine: Engine) -> QuestionedScores:
     """Run the auditor over the questioned images that are not known already."""
-    auditor, target = ready.auditor, ready.target
-    batch_size = batch_for(settings.batch_size, auditor.method.views, target)
-    probe = scoring_probe(auditor, target.device, batch_size)
-    seen = engine.observe(probe, asked.images(asked.to_judge), name="scored")
+    auditor = ready.auditor
+    seen = engine.observe(scoring(ready, settings), asked.images(asked.to_judge), name="scored")
     undrawn = () if asked.sample is None else asked.sample.unreadable
     if not len(seen.row):
         _refuse_nothing(asked, (*seen.skipped, *undrawn))

@@ -106,7 +106,8 @@ def train_on(target: Target, known: Together, settings: TrainSettings, engine: E
     fitted = fit_and_score(target, evidence, read, settings, engine)
     twin = twin_of(target, settings.seed) if settings.controls else None
     watched = watch(twin, fitted, evidence, references, settings, engine, rng) if twin else Watched()
-    facts = evidence_facts(fitted.held, fitted.skipped, folds=fitted.folds if fitted.folds > 1 else None)
+    folds = fitted.folds if fitted.folds > 1 else None
+    facts = evidence_facts(fitted.held, fitted.skipped, folds=folds, files=evidence.files)
     seen = Seen(
         evidence=evidence,
         copies=copies,

@@ -98,7 +98,7 @@ SPEC = {"size": None, "crop": None}
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda facts: facts.update(schema="onnxmint.auditor/4"), "this onnxmint reads 'onnxmint.auditor/5'"),
+        (lambda facts: facts.update(schema="onnxmint.auditor/5"), "this onnxmint reads 'onnxmint.auditor/6'"),
         (lambda facts: facts["method"].update(name="luck"), r"no module 'luck'; there are views"),
         (lambda facts: facts["method"].update(views="26"), r"expected `int`, got `str` at \$.method.views"),
         (lambda facts: facts["method"].update(views=3), "there are no 3 views"),

@@ -196,7 +196,7 @@ def test_the_table_keeps_its_width(evaluation: Evaluation, width: int) -> None:
 
 
 def test_files_hold_the_same(evaluation: Evaluation, tmp_path: Path) -> None:
-    page, rows, images, facts = write_evaluation(evaluation, tmp_path / "run")
+    page, rows, images, facts, _ = write_evaluation(evaluation, tmp_path / "run")
     assert [file.name for file in (page, rows, images, facts)] == [
         "evaluation.html", "evaluation.csv", "evaluation.parquet", "evaluation.json",
     ]  # fmt: skip

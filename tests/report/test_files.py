@@ -23,7 +23,10 @@ from onnxmint.report.html import render_html
 from onnxmint.results.audit import AUDIT, AuditResult, ScoreTable
 from onnxmint.writing.files import atomic_write, make_folder, require_writable
 
-NAMES = ["report.html", "answer.txt", "report.json", "scores.parquet", "scores.csv", "auditor.onnx", "run.toml"]
+NAMES = [
+    "report.html", "answer.txt", "report.json", "scores.parquet", "scores.csv", "auditor.onnx", "run.toml",
+    "manifest.json",
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -85,7 +88,7 @@ def test_settings_and_hashes_are_in_run_toml(run: Path, result: AuditResult) -> 
     assert facts["preprocess"]["mean"] == [0.485, 0.456, 0.406]
     assert "crop" not in facts["preprocess"]  # TOML has no word for None
     assert {"onnxmint", "python", "numpy", "onnx"} <= facts["versions"].keys()
-    assert list(facts["sha256"]) == NAMES[:-1]
+    assert list(facts["sha256"]) == NAMES[:-2]
 
 
 def test_an_audit_without_labels_or_images_is_written_too(empty_result: AuditResult, tmp_path: Path) -> None:

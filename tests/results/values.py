@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from onnxmint.images.classes import Numbering
 from onnxmint.preprocess.spec import PreprocessSpec
 from onnxmint.results.audit import Histogram, ScoreTable
+from onnxmint.results.basis import Basis
 from onnxmint.results.methods import MethodScores
 from onnxmint.stats.estimates import FPRS, Performance, Rate
 from onnxmint.verdict.yardstick import Traces, Yardstick
@@ -162,7 +163,16 @@ def _numbering(kind: type) -> Strategy:
     )  # fmt: skip
 
 
+def _basis(kind: type) -> Strategy:
+    table = {}
+    for name, hint in get_type_hints(kind).items():
+        arrays = [part for part in (hint, *get_args(hint)) if get_origin(part) is np.ndarray]
+        table[name] = columns(arrays[0], FEW) if arrays else st.tuples(*[values(str)] * FEW)
+    return st.builds(kind, **table)
+
+
 _OF: dict[type, Callable[[type], Strategy]] = {
+    Basis: _basis,
     Histogram: _histogram,
     MethodScores: _method_scores,
     Performance: _performance,

@@ -13,7 +13,7 @@ from onnxmint.settings import AuditSettings
 from onnxmint.stats import conformal
 from onnxmint.stats.estimates import Estimate
 from onnxmint.stats.metrics import evaluate
-from onnxmint.verdict.scores import QuestionedScores, flag_warnings, histogram, judge, prior_of, statistics
+from onnxmint.verdict.scores import Named, QuestionedScores, flag_warnings, histogram, judge, prior_of, statistics
 from onnxmint.verdict.units import Units, as_units
 from onnxmint.verdict.yardstick import Yardstick
 from tests.known import facts
@@ -49,6 +49,11 @@ def _asked(labels: np.ndarray | None = None, *, missing: tuple[int, ...] = ()) -
     return asked, QuestionedScores(row=row, score=score[row], predicted=row % 3, skipped=())
 
 
+def _named(asked: Questioned, scored: QuestionedScores) -> Named:
+    labels = None if asked.labels is None else asked.labels[scored.row]
+    return Named(path=tuple(asked.entries[row].path for row in scored.row), label=labels)
+
+
 def _units(scored: QuestionedScores, known: Yardstick, groups: np.ndarray | None = None) -> Units:
     digest = facts(COUNT, seed=2).digest[scored.row]
     known_digest = facts(len(known.score), seed=3).digest
@@ -65,7 +70,7 @@ def _judged(
 ) -> ScoreTable:
     asked, scored = _asked(told, missing=missing)
     units = _units(scored, known or _known(), groups)
-    return judge(scored, asked, units, settings, 0.5, told, np.random.default_rng(3))
+    return judge(scored, _named(asked, scored), units, settings, 0.5, told, np.random.default_rng(3))
 
 
 def test_each_image_has_the_p_value_of_its_score_among_held_out_non_members() -> None:
@@ -91,7 +96,7 @@ def test_scores_of_several_networks_are_averaged_and_compared_each_with_its_own(
     known = _known()
     known = replace(known, fold=(np.arange(600) % 2).astype(np.int8))
     both = replace(scored, score=np.concatenate([scored.score, scored.score + 0.5], axis=1))
-    found = judge(both, asked, _units(both, known), DEFAULT, 0.5, None, np.random.default_rng(3))
+    found = judge(both, _named(asked, both), _units(both, known), DEFAULT, 0.5, None, np.random.default_rng(3))
     np.testing.assert_allclose(found.score, scored.score[:, 0] + 0.25)
     outside = known.nonmembers
     np.testing.assert_array_equal(found.p_value, conformal.p_values(both.score, outside.score, outside.fold))
@@ -131,7 +136,15 @@ def test_smoothed_p_values_are_no_larger() -> None:
     asked, scored = _asked()
     rounded = replace(scored, score=np.round(scored.score))
     plain, smooth = (
-        judge(rounded, asked, _units(rounded, known), AuditSettings(p_values=kind), 0.5, None, np.random.default_rng(3))
+        judge(
+            rounded,
+            _named(asked, rounded),
+            _units(rounded, known),
+            AuditSettings(p_values=kind),
+            0.5,
+            None,
+            np.random.default_rng(3),
+        )
         for kind in ("conservative", "smoothed")
     )
     assert (smooth.p_value <= plain.p_value).all()
@@ -150,7 +163,10 @@ def test_the_prior_is_given_or_estimated_or_one_half() -> None:
 def test_a_prior_moves_probabilities_and_not_ratios() -> None:
     asked, scored = _asked()
     units = _units(scored, _known())
-    low, high = (judge(scored, asked, units, DEFAULT, prior, None, np.random.default_rng(3)) for prior in (0.1, 0.9))
+    low, high = (
+        judge(scored, _named(asked, scored), units, DEFAULT, prior, None, np.random.default_rng(3))
+        for prior in (0.1, 0.9)
+    )
     np.testing.assert_array_equal(low.likelihood_ratio, high.likelihood_ratio)
     assert (low.probability < high.probability).all()
 

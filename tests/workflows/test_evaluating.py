@@ -103,7 +103,7 @@ def test_views_score_as_in_an_auditor(found: Evaluation) -> None:
 
 def test_the_result_is_json(found: Evaluation) -> None:
     facts = json.loads(EVALUATION.write(found))
-    assert facts["schema"] == "onnxmint.evaluation/5"
+    assert facts["schema"] == "onnxmint.evaluation/6"
     assert len(facts["methods"]) == len(found.methods)
 
 

@@ -25,7 +25,7 @@ from onnxmint.engine.target import Target, make_ready, twin_of
 from onnxmint.graph.views import VIEW_SETS, View, shifted
 from onnxmint.images.chosen import Decoded, Images
 from onnxmint.images.entries import EncodedImage, ImageEntry
-from onnxmint.images.facts import ImageFacts, look_at
+from onnxmint.images.facts import HASH, ImageFacts, look_at
 from onnxmint.mint.describing import FEATURES, features_probe, telling_layer
 from onnxmint.progress import quiet
 from onnxmint.settings import EvidenceSettings
@@ -216,7 +216,9 @@ _FACTS = ("index", "file", "statistics", "place", "digest", "phash", "thumb")
 def load(name: str, pool: str, bank: Path) -> Pool:
     """Return a pool that was recorded."""
     found = np.load(bank / name / f"{pool}.npz")
-    facts = ImageFacts(**{key: found[f"facts_{key}"] for key in _FACTS})
+    count = len(found["facts_index"])
+    unasked = {"encoded": np.zeros((count, HASH), np.uint8), "size": np.zeros(count, np.int64)}
+    facts = ImageFacts(**{key: found[f"facts_{key}"] for key in _FACTS}, **unasked)
     kept = {key: found[key] for key in ("row", "label", "pixels", "logits", "twin", "features", "easy")}
     return Pool(facts=facts, **kept)
 

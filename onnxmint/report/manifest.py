@@ -1,0 +1,127 @@
+"""The manifest of a run, made of its files and its result; written last."""
+
+import contextlib
+import platform
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from onnxmint.results.audit import AuditResult
+from onnxmint.results.evaluation import Evaluation
+from onnxmint.results.facts import Skipped, TargetFacts
+from onnxmint.results.json import plain
+from onnxmint.results.manifest import MANIFEST, NAME, FileFacts, Manifest, SoftwareFacts, as_json, canonical, file_facts
+from onnxmint.writing.files import atomic_write
+
+_PACKAGES = ("numpy", "onnx", "onnx-ir", "onnxruntime", "onnxruntime-gpu", "torch", "pillow", "pyarrow", "scipy")
+_CPU = Path("/proc/cpuinfo")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of packages that numbers may depend on."""
+    from importlib import metadata
+
+    found = {}
+    for name in _PACKAGES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
+
+
+def audit_manifest(result: AuditResult, files: Mapping[str, bytes], command: Mapping[str, object]) -> bytes:
+    """Return manifest.json of an audit.
+
+    Args:
+        result: the audit.
+        files: of the run, by name.
+        command: its words.
+    """
+    method, rule = result.method, {} if result.rule is None else plain(result.rule)
+    chosen = {"module": method.name, "layers": method.tensors, "views": method.views, "folds": method.folds}
+    auditor = files.get("auditor.onnx")
+    return canonical(
+        Manifest(
+            kind="audit",
+            created=result.created,
+            files=_facts(files),
+            target_sha256=result.target.sha256,
+            auditor_sha256=None if auditor is None else file_facts(auditor).sha256,
+            references=tuple(one.sha256 for one in method.references),
+            members=result.evidence.listed_members,
+            nonmembers=result.evidence.listed_nonmembers,
+            questioned=result.questioned.listed,
+            skipped=_reasons(result.questioned.skipped),
+            registration_sha256=None,
+            settings=as_json({**rule, **chosen, "auditor_seed": method.seed, "preprocess": plain(result.preprocess)}),
+            command=as_json(command),
+            software=_software(result.version, result.target),
+        )
+    )
+
+
+def evaluation_manifest(found: Evaluation, files: Mapping[str, bytes], command: Mapping[str, object]) -> bytes:
+    """Return manifest.json of an evaluation, see `audit_manifest`."""
+    return canonical(
+        Manifest(
+            kind="evaluation",
+            created=found.created,
+            files=_facts(files),
+            target_sha256=found.target.sha256,
+            auditor_sha256=None,
+            references=(),
+            members=found.evidence.listed_members,
+            nonmembers=found.evidence.listed_nonmembers,
+            questioned=None,
+            skipped=_reasons(found.evidence.skipped),
+            registration_sha256=None,
+            settings=as_json({**plain(found.settings), "preprocess": plain(found.preprocess)}),
+            command=as_json(command),
+            software=_software(found.version, found.target),
+        )
+    )
+
+
+def renew(folder: Path, changed: Mapping[str, bytes]) -> None:
+    """Write the manifest of a run again after files were made anew; one that still holds stays, with its signatures.
+
+    Raises:
+        OnnxmintError: it is damaged, or cannot be written.
+    """
+    path = folder / NAME
+    if not path.is_file():
+        return
+    found = MANIFEST.read(path.read_bytes(), str(path))
+    files = found.files | _facts(changed)
+    if files != found.files:
+        atomic_write(path, canonical(replace(found, files=files)))
+
+
+def _facts(files: Mapping[str, bytes]) -> dict[str, FileFacts]:
+    return {name: file_facts(content) for name, content in files.items()}
+
+
+def _reasons(skipped: Iterable[Skipped]) -> dict[str, int]:
+    """Return why images were skipped and how many; reasons only, as names may be secret."""
+    return dict(Counter(one.reason.partition(":")[0] for one in skipped))
+
+
+def _software(version: str, target: TargetFacts) -> SoftwareFacts:
+    return SoftwareFacts(
+        onnxmint=version,
+        python=platform.python_version(),
+        platform=f"{platform.system()} {platform.release()} {platform.machine()}",  # platform.platform() runs uname
+        processor=_processor(),
+        device=target.device,
+        provider=target.provider,
+        packages=versions(),
+    )
+
+
+def _processor() -> str:
+    """Return the name of the processor, on which the last bits of a score may depend."""
+    with contextlib.suppress(OSError):
+        for line in _CPU.read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.machine()

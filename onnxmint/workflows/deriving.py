@@ -1,0 +1,196 @@
+"""A step of a check: everything that a run says of the questioned images follows from the scores it kept."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+
+from onnxmint import __version__
+from onnxmint.errors import OnnxmintError
+from onnxmint.mint.auditor import AuditorContent, load_content
+from onnxmint.results.audit import AUDIT, AuditResult, LookFacts, QuestionedFacts, ScoreTable
+from onnxmint.results.basis import Basis
+from onnxmint.results.score_file import read_scores
+from onnxmint.results.verification import Step
+from onnxmint.settings import AuditSettings
+from onnxmint.verdict.gating import gate_and_yardstick
+from onnxmint.verdict.judging import Judgement, Sighting, judge_set
+from onnxmint.verdict.scores import Named, QuestionedScores
+from onnxmint.verdict.units import units_again
+
+CLOSE = 1e-9  # relative, where the last bits depend on the processor or on versions
+_WORDS = ("text", "statistics")  # fields whose sentences another version may word otherwise
+_SHOWN = 60  # letters of a value
+_TAKEN = (
+    "controls, groups of near copies and the scores themselves were taken as the run has them: scores are the matter "
+    "of the step recomputation, the others of a new audit"
+)
+
+Rendered = Callable[[AuditResult, Path], Mapping[str, bytes]]
+"""Gives what files of a run must hold, for an audit and its folder."""
+
+
+def derive(run: Path, rendered: Rendered | None = None) -> Step:
+    """Judge the kept scores again, by the auditor's known images, and compare with what the run says.
+
+    Args:
+        run: folder of an audit.
+        rendered: gives what other files must hold then; None leaves them out.
+    """
+    if not (run / "report.json").exists() and (run / "evaluation.json").exists():
+        return _not_done("an evaluation keeps no scores of single images")
+    if not (run / "auditor.onnx").exists():
+        return _not_done("the run has no auditor.onnx, whose known images questioned ones are measured by")
+    try:
+        scores, basis = read_scores((run / "scores.parquet").read_bytes())
+        text = (run / "report.json").read_bytes()
+        result = AUDIT.read(text, "report.json", scores=scores, basis=basis)
+        if result.rule is None or basis is None:
+            return _not_done("the run does not hold what its verdict follows from (it was not written by an audit)")
+        content = load_content(run / "auditor.onnx")
+        expected = _again(result, basis, content)
+    except (OSError, ValueError, OnnxmintError) as problem:
+        first = (str(problem).strip() or type(problem).__name__).splitlines()[0]
+        return Step(name="derivation", outcome="failed", text="the results cannot be read", differences=(first,))
+    return _compared(run, result, expected, rendered)
+
+
+def _again(result: AuditResult, basis: Basis, content: AuditorContent) -> AuditResult:
+    """Return the audit as it follows from its scores; what cannot be derived stays."""
+    settings = AuditSettings(**{one.name: getattr(result.rule, one.name) for one in fields(result.rule)})  # type: ignore[arg-type]
+    judged = judge_set(_sighting(result, basis, content), content.measure, settings)
+    return replace(
+        result,
+        target=replace(result.target, sha256=content.target_sha256),
+        preprocess=content.preprocess,
+        method=content.method,
+        evidence=replace(content.evidence, skipped=result.evidence.skipped),  # named without their folders
+        identity=replace(result.identity, evidence=content.traces.identity(content.target_sha256)),
+        performance=content.performance,
+        unmeasured=content.unmeasured,
+        baselines=content.baselines,
+        questioned=_questioned(result, judged, settings),
+        verdict=judged.verdict,
+        statistics=judged.statistics,
+        subjects=judged.subjects,
+        histogram=judged.histogram,
+        calibration=judged.calibration,
+        scores=judged.scores,
+    )
+
+
+def _questioned(result: AuditResult, judged: Judgement, settings: AuditSettings) -> QuestionedFacts:
+    return replace(
+        result.questioned,
+        images=len(judged.scores.path),
+        flagged=int(judged.scores.flagged.sum()),
+        alpha=settings.alpha,
+        prior=judged.prior,
+        looks=_looks(result, judged),
+    )
+
+
+def _looks(result: AuditResult, judged: Judgement) -> tuple[LookFacts, ...]:
+    """Return the looks of an audit in lots; the last one follows, of those before it less was kept."""
+    if not result.questioned.looks:
+        return ()
+    *first, last = result.questioned.looks
+    return (*first, replace(last, images=len(judged.scores.path), p_value=judged.verdict.p_value))
+
+
+def _sighting(result: AuditResult, basis: Basis, content: AuditorContent) -> Sighting:
+    """Return what was observed of the questioned images, from what the run keeps of it.
+
+    Raises:
+        ValueError: it cannot have been observed so.
+    """
+    _, yardstick = gate_and_yardstick(content.gate, content.yardstick)
+    if len(basis.sha256) and basis.networks.shape[1] != content.method.folds:
+        raise ValueError(f"scores of {basis.networks.shape[1]} networks, the auditor has {content.method.folds}")
+    known_digest = content.traces.digest[yardstick.number]
+    units = units_again(basis.networks, basis.unit, basis.counted, yardstick, known_digest=known_digest)
+    scored = QuestionedScores(
+        row=np.arange(len(basis.sha256)),
+        score=basis.networks,
+        predicted=result.scores.predicted,
+        skipped=(),
+        free=basis.free,
+        level=basis.level,
+        free_level=basis.free_level,
+    )
+    nobody = (None,) * len(basis.sha256)
+    return Sighting(
+        scored=scored,
+        units=units,
+        named=Named(path=result.scores.path, label=result.scores.label),
+        subjects=None if result.subjects is None else basis.subject or nobody,
+        controls=result.controls,
+        part=result.questioned.looks[-1].part if result.questioned.looks else 1.0,
+    )
+
+
+def _compared(run: Path, result: AuditResult, expected: AuditResult, rendered: Rendered | None) -> Step:
+    """Return what is not as it follows."""
+    same_version = result.version == __version__
+    found = [
+        *_differences(AUDIT.facts(result), AUDIT.facts(expected), "", words=same_version),
+        *_columns(result.scores, expected.scores),
+    ]
+    if rendered is not None and same_version:
+        files = rendered(result, run).items()
+        found += [f"{name} is not what follows" for name, content in files if (run / name).read_bytes() != content]
+    if found:
+        text = f"{len(found)} values do not follow from the scores" if len(found) > 1 else "a value does not follow"
+        return Step(name="derivation", outcome="failed", text=text, differences=tuple(found))
+    exact = AUDIT.facts(result) == AUDIT.facts(expected)
+    how = "to the last bit" if exact else f"within {CLOSE:g}" if same_version else f"within {CLOSE:g}, words left out"
+    number = len(result.scores.path)
+    text = f"verdict, share, p-values and flags follow from the scores of {number:,} images, {how}; {_TAKEN}"
+    return Step(name="derivation", outcome="passed", text=text)
+
+
+def _differences(found: object, expected: object, place: str, *, words: bool) -> Iterator[str]:
+    """Yield where two trees of results differ, with both values."""
+    if isinstance(found, dict) and isinstance(expected, dict):
+        for key in sorted(found.keys() | expected.keys()):
+            if words or key not in _WORDS:
+                here = f"{place}.{key}" if place else str(key)
+                yield from _differences(found.get(key), expected.get(key), here, words=words)
+    elif isinstance(found, list | tuple) and isinstance(expected, list | tuple) and len(found) == len(expected):
+        for number, (one, other) in enumerate(zip(found, expected, strict=True)):
+            yield from _differences(one, other, f"{place}[{number}]", words=words)
+    elif not _same(found, expected):
+        yield f"{place}: {_shown(found)} is written, {_shown(expected)} follows"
+
+
+def _same(found: object, expected: object) -> bool:
+    if isinstance(found, float) and isinstance(expected, float):
+        return bool(np.isclose(found, expected, rtol=CLOSE, atol=CLOSE))
+    return found == expected
+
+
+def _columns(found: ScoreTable, expected: ScoreTable) -> Iterator[str]:
+    """Yield which columns of the score table differ, with the first image."""
+    for column in fields(ScoreTable):
+        one, other = getattr(found, column.name), getattr(expected, column.name)
+        if one is None or other is None or isinstance(one, tuple):
+            if (one is None) != (other is None):
+                yield f"scores.parquet has {'no ' if one is None else ''}{column.name}"
+            continue
+        wrong = np.flatnonzero(~np.isclose(one, other, rtol=CLOSE, atol=CLOSE))
+        if len(wrong):
+            first = int(wrong[0])
+            yield (
+                f"scores.parquet: {column.name} of {len(wrong):,} images, such as {found.path[first]}: "
+                f"{_shown(one[first].item())} is written, {_shown(other[first].item())} follows"
+            )
+
+
+def _shown(value: object) -> str:
+    words = repr(value)
+    return words if len(words) <= _SHOWN else f"{words[:_SHOWN]}..."
+
+
+def _not_done(why: str) -> Step:
+    return Step(name="derivation", outcome="not done", text=f"cannot check: {why}")

@@ -1,0 +1,179 @@
+"""A step of a check: images that the checker drew are scored again."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxmint.engine.local import Local
+from onnxmint.engine.observations import Observations
+from onnxmint.errors import OnnxmintError
+from onnxmint.evidence.table import labels_of
+from onnxmint.graph.auditor_outputs import SCORE
+from onnxmint.images.chosen import Images, Part
+from onnxmint.images.entries import ImageSource
+from onnxmint.mint.auditor import load_auditor
+from onnxmint.progress import Stage
+from onnxmint.results.audit import ScoreTable
+from onnxmint.results.basis import Basis
+from onnxmint.results.manifest import Manifest
+from onnxmint.results.score_file import read_scores
+from onnxmint.results.verification import Step
+from onnxmint.settings import AuditSettings, DeviceChoice
+from onnxmint.stats.estimates import FloatArray
+from onnxmint.verdict.opinions import SECOND
+from onnxmint.workflows.opening import Ready, open_with_auditor
+from onnxmint.workflows.questioning import scoring
+from onnxmint.workflows.rehashing import Places
+
+SAME = 1e-5
+"""Largest difference of a score on another processor; 1 at least where scores are larger than 1."""
+_SURE = 0.95
+_SHOWN = 5  # images that are named
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Drawn:
+    """Rows of the score table, and where they are in the source."""
+
+    row: Rows
+    index: Rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draw:
+    """Which images are scored again, and where.
+
+    Attributes:
+        sample: number of images, all if there are no more.
+        seed: of the draw.
+        device: where the model runs.
+    """
+
+    sample: int
+    seed: int
+    device: DeviceChoice
+
+
+def score_again(run: Path, manifest: Manifest, places: Places, draw: Draw, stage: Stage) -> Step:
+    """Score images again, which are drawn now: who made the run could not know which.
+
+    Args:
+        run: folder of an audit.
+        manifest: of it.
+        places: where model and images are.
+        draw: which images.
+        stage: told of the progress.
+    """
+    model, images = places.of("model", manifest), places.of("images", manifest)
+    if manifest.kind != "audit":
+        return _not_done("an evaluation keeps no scores of single images")
+    if not model or not Path(model[0]).exists():
+        return _not_done("the model is not there (--model)")
+    if not images:
+        return _not_done("the run does not say where the questioned images are (--images)")
+    try:
+        scores, basis = read_scores((run / "scores.parquet").read_bytes())
+        if basis is None:
+            return _not_done("the run does not hold scores by network")
+        auditor = load_auditor(run / "auditor.onnx")
+        settings = AuditSettings(device=draw.device, labels=auditor.method.labels, controls=False)
+        ready = open_with_auditor(model[0], images, auditor, settings)
+        return _again(ready, settings, scores, basis, draw, stage)
+    except (OSError, ValueError, OnnxmintError) as problem:
+        return _not_done(str(problem).splitlines()[0])
+
+
+def _again(ready: Ready, settings: AuditSettings, scores: ScoreTable, basis: Basis, draw: Draw, stage: Stage) -> Step:
+    chosen = np.sort(np.random.default_rng(draw.seed).permutation(len(basis.sha256))[: draw.sample])
+    drawn, wrong = _found(ready.source, scores, basis, chosen)
+    labels = labels_of(ready.source.entries())
+    part = Part(
+        name="drawn",
+        source=ready.source,
+        index=drawn.index,
+        row=np.arange(len(drawn.row)),
+        label=None if labels is None else labels[_rows(ready.source, drawn.index)],
+    )
+    images = Images(parts=(part,), count=len(drawn.row))
+    seen = Local(stage).observe(scoring(ready, settings), images, name="scored again")
+    wrong += [f"{skipped.path}: {skipped.reason}" for skipped in seen.skipped]
+    row = drawn.row[seen.row]
+    apart = _apart(basis, row, seen)
+    for place in np.argsort(-apart, kind="stable").tolist():
+        if not apart[place] <= SAME:
+            wrong.append(f"{scores.path[row[place]]}: scores differ by {apart[place]:.3g}")
+    return _step(wrong, len(chosen), len(basis.sha256), draw.seed, float(apart.max(initial=0)))
+
+
+def _apart(basis: Basis, row: Rows, seen: Observations) -> FloatArray:
+    """Return (m,) how far the scores of some rows are from those seen now; infinite where these are no numbers."""
+    found = np.zeros(len(row))
+    kept = {SCORE: basis.networks, **{name: getattr(basis, name) for name in SECOND}}
+    for name, column in seen.columns.items():
+        if kept.get(name) is not None:
+            before, now = (values.reshape(len(values), -1) for values in (kept[name][row], column))
+            far = np.abs(before - now) / np.maximum(np.abs(before), 1)
+            found = np.maximum(found, np.nan_to_num(far, nan=np.inf).max(axis=1))
+    return found
+
+
+def _found(source: ImageSource, scores: ScoreTable, basis: Basis, chosen: Rows) -> tuple[_Drawn, list[str]]:
+    """Return where the drawn images are, by name and, where that fails, by content; and which are others now."""
+    index_of = {entry.path: entry.index for entry in source.entries()}
+    wanted = {index_of[scores.path[row]]: row for row in chosen.tolist() if scores.path[row] in index_of}
+    place: dict[int, int] = {}
+    for image in source.read(set(wanted)):
+        if image.data and hashlib.sha256(image.data).hexdigest() == basis.sha256[wanted[image.index]]:
+            place[wanted[image.index]] = image.index
+    left = {basis.sha256[row]: row for row in chosen.tolist() if row not in place}
+    if left:
+        for image in source.read({entry.index for entry in source.entries()}):
+            row = left.pop(hashlib.sha256(image.data or b"").hexdigest(), None)
+            if row is not None:
+                place[row] = image.index
+    wrong = [f"{scores.path[row]} is not among the images, or is another file" for row in chosen.tolist()
+             if row not in place]  # fmt: skip
+    by_index = sorted(place.items(), key=lambda pair: pair[1])
+    row, index = (np.array([pair[side] for pair in by_index], np.int64) for side in (0, 1))
+    return _Drawn(row=row, index=index), wrong
+
+
+def _rows(source: ImageSource, index: Rows) -> Rows:
+    """Return the entries' rows of some positions."""
+    of = {entry.index: row for row, entry in enumerate(source.entries())}
+    return np.array([of[number] for number in index.tolist()], np.int64)
+
+
+def noticed_share(sample: int) -> float:
+    """Return the share of altered rows of which a sample this large holds one with a probability of 95%."""
+    return float(1 - (1 - _SURE) ** (1 / sample))
+
+
+def _step(wrong: list[str], sample: int, number: int, seed: int, largest: float) -> Step:
+    drawn = f"{sample:,} of {number:,} images, drawn with seed {seed},"
+    if wrong:
+        more = [f"and {len(wrong) - _SHOWN:,} more"] if len(wrong) > _SHOWN else []
+        return Step(
+            name="recomputation",
+            outcome="failed",
+            text=f"of {drawn} {len(wrong):,} do not give the scores of the run",
+            differences=(*wrong[:_SHOWN], *more),
+        )
+    if not sample:
+        return _not_done("no image was scored")
+    rest = (
+        "these are all"
+        if sample == number
+        else f"an edit of {noticed_share(sample):.2%} of the rows would have been noticed with 95%"
+    )
+    text = f"{drawn} give the scores of the run (largest difference {largest:.2g}, at most {SAME:g}); {rest}"
+    return Step(name="recomputation", outcome="passed", text=text)
+
+
+def _not_done(why: str) -> Step:
+    return Step(name="recomputation", outcome="not done", text=f"cannot check: {why}")

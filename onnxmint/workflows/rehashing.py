@@ -1,0 +1,134 @@
+"""A step of a check: the files that a run was made of are still the ones that it names."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from onnxmint.errors import OnnxmintError
+from onnxmint.graph.load import load_target
+from onnxmint.images.sources import open_source
+from onnxmint.progress import Stage
+from onnxmint.results.listed import ListFacts, list_facts
+from onnxmint.results.manifest import Manifest
+from onnxmint.results.verification import Step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where the inputs of a run are now; None takes what its command names, if that is there."""
+
+    model: Path | None = None
+    images: tuple[str, ...] = ()
+    members: str | None = None
+    nonmembers: str | None = None
+
+    def of(self, name: str, manifest: Manifest) -> tuple[str, ...]:
+        """Return the places of an input, none where nobody says where it is."""
+        given = getattr(self, name)
+        if given:
+            return given if isinstance(given, tuple) else (str(given),)
+        folder, named = (json.loads(manifest.command.get(word, "null")) for word in ("folder", name))
+        words = [named] if isinstance(named, str) else named if isinstance(named, list) else []
+        return tuple(str(Path(folder) / one) if isinstance(folder, str) else one for one in map(str, words))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """One input: what was found of it, or why nothing could be."""
+
+    text: str
+    wrong: bool = False
+    done: bool = True
+
+
+def look_again(manifest: Manifest, places: Places, stage: Stage) -> Step:
+    """Hash the model and all images again and compare with what the run names."""
+    parts = [_model(manifest, places), *_lists(manifest, places, stage)]
+    wrong = tuple(part.text for part in parts if part.wrong)
+    missing = [part.text for part in parts if not part.done]
+    if wrong:
+        return Step(name="inputs", outcome="failed", text="inputs are others than the run names", differences=wrong)
+    if missing:
+        text = f"cannot check: {'; '.join(missing)}"
+        return Step(name="inputs", outcome="not done", text=text, differences=())
+    return Step(name="inputs", outcome="passed", text="; ".join(part.text for part in parts))
+
+
+def _model(manifest: Manifest, places: Places) -> _Part:
+    found = places.of("model", manifest)
+    if not found or not Path(found[0]).is_file():
+        return _Part(text="the model is not there (--model)", done=False)
+    try:
+        digest = load_target(found[0], answer=_word(manifest, "answer")).sha256
+    except OnnxmintError as problem:
+        return _Part(text=f"the model: {problem}", wrong=True)
+    if digest != manifest.target_sha256:
+        return _Part(text=f"the model {found[0]} has SHA-256 {digest}, not {manifest.target_sha256}", wrong=True)
+    return _Part(text="the model is the same")
+
+
+def _word(manifest: Manifest, name: str) -> str | None:
+    found = json.loads(manifest.command.get(name, "null"))
+    return found if isinstance(found, str) else None
+
+
+def _lists(manifest: Manifest, places: Places, stage: Stage) -> Iterator[_Part]:
+    """Yield what became of each set of images that the run read."""
+    drawn = manifest.kind == "evaluation" and not {"limit", "time"}.isdisjoint(manifest.command)
+    for name, words, listed in (
+        ("images", "questioned images", manifest.questioned),
+        ("members", "known members", manifest.members),
+        ("nonmembers", "known non-members", manifest.nonmembers),
+    ):
+        found = places.of(name, manifest)
+        if listed is None:
+            if found:
+                yield _Part(text=f"the run does not list the {words}", done=False)
+        elif not found:
+            yield _Part(text=f"the run does not say where the {words} are (--{name})", done=False)
+        elif drawn:
+            yield _Part(text=f"of the {words} a part was drawn (--limit, --time), and only it was read", done=False)
+        else:
+            yield _list(found, f"the {words}", listed, stage)
+
+
+def _list(found: Sequence[str], words: str, expected: ListFacts, stage: Stage) -> _Part:
+    try:
+        now = hashed(found, stage, words)
+    except OnnxmintError as problem:
+        return _Part(text=f"{words} cannot be read ({problem})", done=False)
+    if now == expected:
+        return _Part(text=f"{words} are the same {now.images:,} files")
+    return _Part(
+        text=f"{words} are {now.images:,} files of {now.bytes:,} bytes with hash {now.sha256[:16]}..., not "
+        f"{expected.images:,} of {expected.bytes:,} with {expected.sha256[:16]}...",
+        wrong=True,
+    )
+
+
+def hashed(places: Sequence[str], stage: Stage, name: str, each: Callable[[int, str], None] | None = None) -> ListFacts:
+    """Return which files are in some places.
+
+    Args:
+        places: of one set of images.
+        stage: told of the progress.
+        name: what the progress is called.
+        each: given the position and the hash of every file.
+    """
+    source = open_source(places, labels=False)
+    wanted = {entry.index for entry in source.entries()}
+    digests, sizes = list[bytes](), list[int]()
+    with stage(f"{name}, hashed", len(wanted)) as advance:
+        for image in source.read(wanted):
+            advance(1)
+            if image.data:
+                digests.append(hashlib.sha256(image.data).digest())
+                sizes.append(len(image.data))
+                if each is not None:
+                    each(image.index, digests[-1].hex())
+    encoded = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, hashlib.sha256().digest_size)
+    return list_facts(encoded, np.array(sizes, np.int64))

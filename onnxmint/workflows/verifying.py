@@ -1,0 +1,154 @@
+"""A check of a run by somebody else, step by step. Read `verify` from top to bottom.
+
+Integrity, authenticity, order and derivation need the folder only: no network, no model, no training.
+"""
+
+import hashlib
+import secrets
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from onnxmint import __version__
+from onnxmint.errors import OnnxmintError, UsageError
+from onnxmint.progress import Stage, quiet
+from onnxmint.results.facts import now
+from onnxmint.results.manifest import MANIFEST, NAME, Manifest, canonical
+from onnxmint.results.verification import Step, StepName, Verification
+from onnxmint.settings import DeviceChoice
+from onnxmint.workflows.deriving import Rendered, derive
+from onnxmint.workflows.recomputing import Draw, score_again
+from onnxmint.workflows.rehashing import Places, look_again
+from onnxmint.writing.folders import ADDED_FILES
+
+STEPS: tuple[StepName, ...] = ("integrity", "authenticity", "order", "derivation", "inputs")
+"""Asked for where nothing else is said; recomputation only with a number of images."""
+_LARGEST = 1 << 26  # bytes of a manifest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checking:
+    """What a check is asked to do.
+
+    Attributes:
+        steps: to be done; recomputation is one more where `sample` is given.
+        places: where model and images are.
+        sample: images to be scored again; None for none.
+        seed: of their draw; None draws one.
+        device: where the model runs.
+    """
+
+    steps: tuple[StepName, ...] = STEPS
+    places: Places = field(default_factory=Places)
+    sample: int | None = None
+    seed: int | None = None
+    device: DeviceChoice = "auto"
+
+
+def verify(
+    run: Path, *, checking: Checking | None = None, rendered: Rendered | None = None, stage: Stage = quiet
+) -> Verification:
+    """Check a run: whether its files are whole, and whether what it says follows from what it rests on.
+
+    Args:
+        run: folder of an audit or an evaluation.
+        checking: steps, places of the inputs, images to be scored again; the defaults when None.
+        rendered: gives what other files must hold, by the audit; None leaves that out.
+        stage: told of the progress.
+
+    Raises:
+        UsageError: there is no such folder.
+    """
+    asked = checking or Checking()
+    if not run.is_dir():
+        raise UsageError(f"{run} is no folder: give the folder of a run, which onnxmint audit -o names")
+    manifest, integrity = check_files(run)
+    found: dict[StepName, Step] = {"integrity": integrity}
+    for name in asked.steps:
+        if name == "authenticity":
+            found[name] = Step(name=name, outcome="not done", text="not signed: could not be checked")
+        elif name == "order":
+            found[name] = _order(manifest)
+        elif name == "derivation":
+            found[name] = derive(run, rendered)
+        elif name == "inputs":
+            found[name] = _unknown(name) if manifest is None else look_again(manifest, asked.places, stage)
+    if asked.sample is not None:
+        found["recomputation"] = _recomputed(run, manifest, asked, stage)
+    wanted = [*asked.steps, *(["recomputation"] if asked.sample is not None else [])]
+    steps = tuple(step for name, step in found.items() if name in wanted)
+    return Verification(
+        version=__version__,
+        created=now(),
+        run=str(run),
+        manifest_sha256=None if manifest is None else hashlib.sha256(canonical(manifest)).hexdigest(),
+        steps=steps,
+        verified=all(step.outcome == "passed" for step in steps),
+    )
+
+
+def check_files(run: Path) -> tuple[Manifest | None, Step]:
+    """Return the manifest of a run, None where it has none that can be read, and whether every file is as it says."""
+    try:
+        content = _bytes(run / NAME)
+        manifest = MANIFEST.read(content, NAME)
+    except FileNotFoundError:
+        return None, _altered([f"there is no {NAME}, by which the files could be told"])
+    except (OSError, OnnxmintError, ValueError) as problem:
+        return None, _altered([f"{NAME}: {problem}"])
+    wrong = [] if canonical(manifest) == content else [f"{NAME} is not as a run writes it"]
+    for name, facts in sorted(manifest.files.items()):
+        path = run / name
+        if Path(name).name != name or not path.is_file() or path.is_symlink():
+            wrong.append(f"{name} is missing")
+            continue
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if digest != facts.sha256:
+            wrong.append(f"{name} has SHA-256 {digest}, not {facts.sha256}")
+    known = manifest.files.keys() | ADDED_FILES | {NAME}
+    wrong += [f"{path.name} was added" for path in sorted(run.iterdir()) if path.name not in known]
+    if wrong:
+        return manifest, _altered(wrong)
+    return manifest, Step(
+        name="integrity", outcome="passed", text=f"all {len(manifest.files)} files are those that {NAME} names"
+    )
+
+
+def _bytes(path: Path) -> bytes:
+    """Return the content of a regular file.
+
+    Raises:
+        ValueError: it is none, or far too long.
+    """
+    facts = path.lstat()
+    if not stat.S_ISREG(facts.st_mode) or facts.st_size > _LARGEST:
+        raise ValueError("is no regular file, or absurdly long")
+    return path.read_bytes()
+
+
+def _altered(wrong: list[str]) -> Step:
+    text = "a file is not as it was written" if len(wrong) == 1 else f"{len(wrong)} files are not as they were written"
+    return Step(name="integrity", outcome="failed", text=text, differences=tuple(wrong))
+
+
+def _order(manifest: Manifest | None) -> Step:
+    """Say what was fixed before the scores were computed."""
+    if manifest is None:
+        return _unknown("order")
+    return Step(
+        name="order",
+        outcome="not done",
+        text="not registered: settings could have been chosen after scores were seen; the time is the own clock's",
+    )
+
+
+def _recomputed(run: Path, manifest: Manifest | None, asked: Checking, stage: Stage) -> Step:
+    if manifest is None or asked.sample is None:
+        return _unknown("recomputation")
+    seed = secrets.randbelow(1 << 32) if asked.seed is None else asked.seed
+    return score_again(run, manifest, asked.places, Draw(sample=asked.sample, seed=seed, device=asked.device), stage)
+
+
+def _unknown(name: StepName) -> Step:
+    return Step(name=name, outcome="not done", text=f"cannot check: the run has no {NAME} that can be read")
