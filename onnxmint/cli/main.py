@@ -27,7 +27,7 @@ COMMANDS = {
     "plan": ("onnxmint.cli.plan", "plan_command", "Say how many images an audit needs."),
     "train": ("onnxmint.cli.train", "train_command", "Train an auditor of a model on known members and non-members."),
     "audit": ("onnxmint.cli.audit", "audit_command", "Say which images a model was trained on, with error rates."),
-    "evaluate": ("onnxmint.cli.evaluate", "evaluate_command", "Compare all methods on held-out known images."),
+    "evaluate": ("onnxmint.cli.evaluate", "evaluate_command", "Say how much a model gives away; compare all methods."),
     "verify": ("onnxmint.cli.verify", "verify_command", "Check a finished run, as somebody who did not make it."),
     "report": ("onnxmint.cli.report", "report_command", "Render the report of a finished audit again."),
     "help": ("onnxmint.cli.help", "help_command", "Explain a topic: preprocessing, sources, verdicts, ..."),

@@ -101,9 +101,12 @@ def test_a_run_comes_back_and_its_page_says_what_is_not_known(result: AuditResul
     assert again.scores.likelihood_ratio is None
     assert again.verdict == result.verdict
     page = (tmp_path / "run" / "report.html").read_text()
-    assert "What that costs: the share of members is not estimated" in page
-    assert "likelihood ratio" not in page
-    assert "Members found, false alarms allowed" not in page
+    assert (
+        "the share is not estimated, nothing is known of what would have been noticed, and no set can be cleared"
+        in page
+    )
+    assert 'data-name="probability"' not in page
+    assert "Found, and false alarms allowed" not in page
 
 
 @pytest.mark.parametrize(
