@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from onnxmint.workflows.evaluating import evaluate
     from onnxmint.workflows.exposing import expose, layers
     from onnxmint.workflows.planning import plan
+    from onnxmint.workflows.registering import register
     from onnxmint.workflows.training import train
     from onnxmint.workflows.verifying import verify
 
@@ -55,6 +56,7 @@ _HOMES = {
     "load_auditor": "mint.auditor",
     "load_run": "report.files",
     "plan": "workflows.planning",
+    "register": "workflows.registering",
     "train": "workflows.training",
     "verify": "workflows.verifying",
     "write_run": "report.files",
@@ -86,6 +88,7 @@ __all__ = [
     "load_auditor",
     "load_run",
     "plan",
+    "register",
     "train",
     "verify",
     "write_run",

@@ -1,5 +1,6 @@
 """onnxmint audit: which of these images was the model trained on, as terminal summary, JSON and HTML report."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,6 +90,11 @@ GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
     "--no-record", is_flag=True,
     help="Neither look up nor keep, in your own state folder and as hashes, what was tried with this evidence.",
 )  # fmt: skip
+@click.option(
+    "--registration", type=click.Path(path_type=Path), metavar="FILE",
+    help="From onnxmint register: refuse to be another audit than the one fixed there.",
+)  # fmt: skip
+@click.option("--deviate", metavar="REASON", help="Why this is not the registered audit; the report tells it.")
 @click.option("--per-class", is_flag=True, help="P-values against non-members of the same class (100 or more of them).")
 @click.option(
     "--gate", is_flag=True,
@@ -123,14 +129,13 @@ def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], *
     Exit status: 0 done, 1 failed, 2 wrong usage;
     with --gate also 3 members found, 4 inconclusive.
     """
-    asked = _asked(ctx, model, images, options)
-    if asked is None:
-        ctx.exit(UsageError.exit_code)
+    images, known = opened(ctx, model, images, options)
     from rich.console import Console
 
     from onnxmint.cli.ahead import telling
     from onnxmint.cli.outputs import inputs_of, results_folder
     from onnxmint.cli.progress import stage_on_stderr
+    from onnxmint.cli.registered import kept_to
     from onnxmint.report.files import run_files
     from onnxmint.report.terminal import print_summary
     from onnxmint.report.tries import remembered
@@ -146,8 +151,8 @@ def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], *
     tries = None if options.pop("no_record") else tries_file()
     silent = options.pop("quiet")
     stage = stage_on_stderr(silent=silent)
-    settings, known = settings_of(AuditSettings, options), _known(options)
-    images = asked.images
+    settings = settings_of(AuditSettings, options)
+    registered, registration = kept_to(model, images, known, options, stage)
     inputs, keeps, kept = inputs_of(model, options | {"images": images}), isinstance(known, Known), list["Auditor"]()
     with results_folder(output, "onnxmint-run", overwrite=overwrite, inputs=inputs, keeps=keeps) as folder:
 
@@ -157,17 +162,30 @@ def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], *
 
         before = telling(stage, settings.time) if not silent else None
         found = audit(model, images, known, settings=settings, stage=stage, keep=keep, before=before)
-        result = remembered(found, tries)
+        result = remembered(replace(found, registration=registered), tries)
         auditor = kept[0] if isinstance(known, Known) else known
         if thumbnails:
             shown = page_of(words, picture(images, result.scores))
         said = _words(model, images, options | {"output": folder.place})
-        files = folder.finish(run_files(result, run_settings=said, auditor=auditor.model, shown=shown, paths=paths))
+        made = run_files(
+            result, run_settings=said, auditor=auditor.model, shown=shown, paths=paths, registration=registration
+        )
+        files = folder.finish(made)
     if as_json:
         click.echo(AUDIT.write(result))
     else:
         print_summary(result, Console(), files=files, words=shown.language)
     ctx.exit(GATE[result.verdict.kind] if gate else 0)
+
+
+def opened(
+    ctx: click.Context, model: Path, images: tuple[str, ...], options: dict[str, Any]
+) -> tuple[tuple[str, ...], "Auditor | Known"]:
+    """Return the questioned images and what is known; leave where something is missing, having said what to do."""
+    asked = _asked(ctx, model, images, options)
+    if asked is None:
+        ctx.exit(UsageError.exit_code)
+    return asked.images, _known(options)
 
 
 def _asked(ctx: click.Context, model: Path, images: tuple[str, ...], options: dict[str, Any]) -> places.Asked | None:

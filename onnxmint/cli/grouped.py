@@ -14,7 +14,8 @@ GROUPS = (
         "Results",
         (
             "output", "overwrite", "subject", "subject_first", "language", "title", "case", "note", "thumbnails",
-            "paths", "fail_above", "gate", "written_as", "as_json", "no_record", "quiet", "help",
+            "paths", "fail_above", "gate", "registration", "deviate", "written_as", "as_json", "no_record", "quiet",
+            "help",
         ),
     ),
     ("Advanced: what is fitted", ("module", "modules", "layers", "folds", "repeats", "controls", "seed")),

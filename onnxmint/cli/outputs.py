@@ -12,6 +12,7 @@ from onnxmint.writing.inputs import Input, Inputs
 
 _FILES = {
     "auditor_file": "the auditor",
+    "registration": "the registration",
     "preprocess": "the preprocessing",
     "classes": "the class names",
 }

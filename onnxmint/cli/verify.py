@@ -19,6 +19,10 @@ NOT_VERIFIED = 5
 )  # fmt: skip
 @click.option("--model", type=click.Path(path_type=Path), help="Where the model is now.")
 @click.option("--images", multiple=True, metavar="SRC", help="Where the questioned images are now; can be repeated.")
+@click.option(
+    "--registration", type=click.Path(path_type=Path, exists=True), metavar="FILE",
+    help="The registration that you got before the run.",
+)  # fmt: skip
 @click.option("--members", metavar="SRC", help="Where the known members are now.")
 @click.option("--nonmembers", metavar="SRC", help="Where the known non-members are now.")
 @click.option(

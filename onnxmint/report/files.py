@@ -39,6 +39,7 @@ def run_files(
     auditor: bytes | None = None,
     shown: Presentation | None = None,
     paths: bool = False,
+    registration: bytes | None = None,
 ) -> dict[str, bytes]:
     """Return the files of a run by name, the page first, then what it shows, run.toml and the hashes of all of these.
 
@@ -48,6 +49,7 @@ def run_files(
         auditor: the auditor file, None leaves it out.
         shown: language, title and pictures of what people read.
         paths: whether files are named with the folders above them, which tell about who ran the audit.
+        registration: the file that the audit was to keep to.
     """
     shown = shown or Presentation()
     if not paths:
@@ -61,6 +63,8 @@ def run_files(
         files["thumbnails.json"] = (PICTURES.write(shown.pictures) + "\n").encode()
     if auditor is not None:
         files["auditor.onnx"] = auditor
+    if registration is not None:
+        files["registration.json"] = registration
     facts = _run_facts(result, run_settings) | {SHOWN: shown.words(), HASHES: hashes_of(files)}
     files["run.toml"] = run_toml(facts)
     return files | {NAME: audit_manifest(result, files, run_settings)}

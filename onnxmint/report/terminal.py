@@ -14,6 +14,7 @@ from rich.text import Text
 from onnxmint.report.answer import units_words
 from onnxmint.report.language import Language, language
 from onnxmint.report.names import visible
+from onnxmint.report.registration import registration_words
 from onnxmint.report.sentences import sentence, verdict_name
 from onnxmint.results.audit import AuditResult, SubjectsFacts
 from onnxmint.results.auditor import AuditorFacts
@@ -49,6 +50,7 @@ def print_summary(
         ("model", f"{Path(target.path).name}, SHA-256 {target.sha256[:12]}"),
         ("ran on", f"{target.device} ({target.provider}); {target.device_reason}"),
         *_evidence_rows(result.evidence),
+        ("registered", registration_words(result.registration)),
         ("questioned", units_words(result, language("en")) + _drawn(asked.drawn_from) + _skipped(len(asked.skipped))),
     ]
     _print_facts(facts, console)

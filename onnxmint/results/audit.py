@@ -25,6 +25,7 @@ from onnxmint.results.json import Document
 from onnxmint.results.listed import ListFacts
 from onnxmint.results.next_steps import NextStep
 from onnxmint.results.notebook import in_notebook
+from onnxmint.results.registration import RegistrationFacts
 from onnxmint.stats.estimates import Estimate, FloatArray, Performance
 from onnxmint.stats.guarantee import Guarantee
 from onnxmint.stats.likelihood import Calibration
@@ -219,6 +220,7 @@ class AuditResult:
     subjects: SubjectsFacts | None = None  # None where none were asked for
     rule: RuleFacts | None = None  # None in a result that was put together by hand
     basis: Basis | None = None
+    registration: RegistrationFacts | None = None  # None where nothing was registered
     tries: TriesFacts | None = None  # None where earlier audits were not looked up
     next_steps: tuple[NextStep, ...] = ()  # what would help, most first; none where the audit sees what matters
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 from onnxmint.results.json import Document
 from onnxmint.results.listed import ListFacts
+from onnxmint.results.registration import RegistrationFacts
 
 NAME = "manifest.json"
 
@@ -48,7 +49,7 @@ class Manifest:
         nonmembers: the same for known non-members.
         questioned: the same for questioned images.
         skipped: why images could not be used, with their number.
-        registration_sha256: of the registration that the run kept to; None without one.
+        registration: how the run keeps to what was registered; None without.
         settings: what was chosen, each as JSON.
         command: its words, each as JSON; how the run was called.
         software: what it was made with.
@@ -64,7 +65,7 @@ class Manifest:
     nonmembers: ListFacts | None
     questioned: ListFacts | None
     skipped: dict[str, int]
-    registration_sha256: str | None
+    registration: RegistrationFacts | None
     settings: dict[str, str]
     command: dict[str, str]
     software: SoftwareFacts

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,8 @@ import numpy as np
 
 from onnxmint.errors import OnnxmintError
 from onnxmint.graph.load import load_target
+from onnxmint.images.entries import ImageSource
+from onnxmint.images.labelled import only_labelled
 from onnxmint.images.sources import open_source
 from onnxmint.progress import Stage
 from onnxmint.results.listed import ListFacts, list_facts
@@ -100,7 +102,9 @@ def _list(found: Sequence[str], words: str, expected: ListFacts, stage: Stage) -
     try:
         now = hashed(found, stage, words)
     except OnnxmintError as problem:
-        return _Part(text=f"{words} cannot be read ({problem})", done=False)
+        return _Part(text=f"{words} cannot be read ({str(problem).partition(';')[0]})", done=False)
+    if now != expected and now.images > expected.images:
+        now = _labelled(found, now, stage, words)
     if now == expected:
         return _Part(text=f"{words} are the same {now.images:,} files")
     return _Part(
@@ -110,16 +114,28 @@ def _list(found: Sequence[str], words: str, expected: ListFacts, stage: Stage) -
     )
 
 
-def hashed(places: Sequence[str], stage: Stage, name: str, each: Callable[[int, str], None] | None = None) -> ListFacts:
+def _labelled(places: Sequence[str], every: ListFacts, stage: Stage, words: str) -> ListFacts:
+    """Return which files have labels, which are all that an audit takes where few have none."""
+    try:
+        (source,) = only_labelled([open_source(places)])
+        return hashed_source(source, stage, words)
+    except OnnxmintError:
+        return every
+
+
+def hashed(places: Sequence[str], stage: Stage, name: str) -> ListFacts:
     """Return which files are in some places.
 
     Args:
         places: of one set of images.
         stage: told of the progress.
         name: what the progress is called.
-        each: given the position and the hash of every file.
     """
-    source = open_source(places, labels=False)
+    return hashed_source(open_source(places, labels=False), stage, name)
+
+
+def hashed_source(source: ImageSource, stage: Stage, name: str) -> ListFacts:
+    """Return which files are in a source."""
     wanted = {entry.index for entry in source.entries()}
     digests, sizes = list[bytes](), list[int]()
     with stage(f"{name}, hashed", len(wanted)) as advance:
@@ -128,7 +144,5 @@ def hashed(places: Sequence[str], stage: Stage, name: str, each: Callable[[int, 
             if image.data:
                 digests.append(hashlib.sha256(image.data).digest())
                 sizes.append(len(image.data))
-                if each is not None:
-                    each(image.index, digests[-1].hex())
     encoded = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, hashlib.sha256().digest_size)
     return list_facts(encoded, np.array(sizes, np.int64))

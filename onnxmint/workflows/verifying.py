@@ -6,6 +6,7 @@ Integrity, authenticity, order and derivation need the folder only: no network, 
 import hashlib
 import secrets
 import stat
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +15,14 @@ from onnxmint.errors import OnnxmintError, UsageError
 from onnxmint.progress import Stage, quiet
 from onnxmint.results.facts import now
 from onnxmint.results.manifest import MANIFEST, NAME, Manifest, canonical
+from onnxmint.results.registration import NAME as REGISTERED
+from onnxmint.results.registration import (
+    REGISTRATION,
+    Registration,
+    RegistrationFacts,
+    digest_of,
+)
+from onnxmint.results.registration import canonical as canonical_registration
 from onnxmint.results.verification import Step, StepName, Verification
 from onnxmint.settings import DeviceChoice
 from onnxmint.workflows.deriving import Rendered, derive
@@ -36,6 +45,7 @@ class Checking:
         sample: images to be scored again; None for none.
         seed: of their draw; None draws one.
         device: where the model runs.
+        registration: a copy of the registration that the checker got before the run.
     """
 
     steps: tuple[StepName, ...] = STEPS
@@ -43,6 +53,7 @@ class Checking:
     sample: int | None = None
     seed: int | None = None
     device: DeviceChoice = "auto"
+    registration: Path | None = None
 
 
 def verify(
@@ -68,7 +79,7 @@ def verify(
         if name == "authenticity":
             found[name] = Step(name=name, outcome="not done", text="not signed: could not be checked")
         elif name == "order":
-            found[name] = _order(manifest)
+            found[name] = _order(run, manifest, asked.registration)
         elif name == "derivation":
             found[name] = derive(run, rendered)
         elif name == "inputs":
@@ -132,15 +143,57 @@ def _altered(wrong: list[str]) -> Step:
     return Step(name="integrity", outcome="failed", text=text, differences=tuple(wrong))
 
 
-def _order(manifest: Manifest | None) -> Step:
-    """Say what was fixed before the scores were computed."""
+def _order(run: Path, manifest: Manifest | None, held: Path | None) -> Step:
+    """Say what was fixed before the scores were computed; only who got the registration before knows when that was."""
     if manifest is None:
         return _unknown("order")
-    return Step(
-        name="order",
-        outcome="not done",
-        text="not registered: settings could have been chosen after scores were seen; the time is the own clock's",
-    )
+    if manifest.registration is None:
+        text = "not registered: settings could have been chosen after scores were seen; the time is the own clock's"
+        return Step(name="order", outcome="not done", text=text)
+    try:
+        before = REGISTRATION.read(_bytes(run / REGISTERED), REGISTERED)
+        own = None if held is None else held.read_bytes()
+    except (OSError, ValueError, OnnxmintError) as problem:
+        return _disordered([str(problem).splitlines()[0]])
+    told = manifest.registration
+    wrong = list(drift(before, manifest))
+    if digest_of(before) != told.sha256:
+        wrong.append(f"{REGISTERED} is not the one that the run names")
+    if before.created > manifest.created:
+        wrong.append(f"registered {before.created}, after the run of {manifest.created}")
+    if own is not None and own != canonical_registration(before):
+        wrong.append(f"{REGISTERED} is not the file that you hold")
+    return _disordered(wrong) if wrong else _ordered(told, held=own is not None)
+
+
+def _ordered(told: RegistrationFacts, *, held: bool) -> Step:
+    """Return what is said of a run that keeps to its registration, or tells where it does not."""
+    kept = f"the run tells: {'; '.join(told.deviations)}" if told.deviations else "the run is as registered"
+    if held:
+        text = f"registered {told.created}, in the file that you hold; {kept}"
+        return Step(name="order", outcome="passed", text=text)
+    text = f"{kept}; cannot check when that was: give the copy that you got before the run (--registration)"
+    return Step(name="order", outcome="not done", text=text)
+
+
+def drift(before: Registration, manifest: Manifest) -> Iterator[str]:
+    """Yield what of a run is not as it was registered, and what it does not tell."""
+    told = () if manifest.registration is None else manifest.registration.deviations
+    names = {line.partition(" ")[0] for line in told}
+    now_is: dict[str, object] = {"target_sha256": manifest.target_sha256, "questioned": manifest.questioned}
+    for name in ("auditor_sha256", "members", "nonmembers"):
+        if getattr(before, name) is not None and getattr(manifest, name) is not None:
+            now_is[name] = getattr(manifest, name)
+    for name, value in now_is.items():
+        if value != getattr(before, name) and name not in names:
+            yield f"{name} is not as registered, and the run does not tell"
+    for name, word in manifest.settings.items():
+        if before.settings.get(name, word) != word and name not in names:
+            yield f"{name} is {word}, registered was {before.settings[name]}, and the run does not tell"
+
+
+def _disordered(wrong: Sequence[str]) -> Step:
+    return Step(name="order", outcome="failed", text="not as registered", differences=tuple(wrong))
 
 
 def _recomputed(run: Path, manifest: Manifest | None, asked: Checking, stage: Stage) -> Step:

@@ -22,7 +22,8 @@ from onnxmint.writing.leftovers import clear, is_own, own_folder
 RUN_FILES = frozenset(
     {
         "report.html", "report.json", "answer.txt", "scores.parquet", "scores.csv", "thumbnails.json", "auditor.onnx",
-        "run.toml", "manifest.json", "evaluation.html", "evaluation.json", "evaluation.csv", "evaluation.parquet",
+        "run.toml", "registration.json", "manifest.json", "evaluation.html", "evaluation.json", "evaluation.csv",
+        "evaluation.parquet",
     }
 )  # fmt: skip
 """All that a folder of results may hold; one that holds anything else is somebody's, and is left alone."""

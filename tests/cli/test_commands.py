@@ -289,7 +289,7 @@ def _missing_weights(folder: Path) -> Path:
         (["evaluate", MODEL, *FEW, *DECLARED, "--reference", "none"], 2, "--reference none is not a folder"),
         (["evaluate", MODEL, *EVIDENCE, *DECLARED, "-o", "/proc/x"], 1, "cannot write /proc/x"),
         (["evaluate", MODEL], 2, "Missing option '--members'"),
-        (["evaluate", "no.onnx", *EVIDENCE, "--fail-above", "auc=x"], 2, "--fail-above 'auc=x' has no number after"),
+        (["evaluate", MODEL, *EVIDENCE, "--fail-above", "auc=x"], 2, "--fail-above 'auc=x' has no number after"),
         (["evaluate", MODEL, *EVIDENCE, "--fail-above", "epsilon=3"], 2, "epsilon= needs --epsilon, and with it"),
         (["report", "."], 1, "is no finished run"),
         (["nonsense"], 2, "No such command 'nonsense'"),

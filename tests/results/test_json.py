@@ -20,10 +20,11 @@ from onnxmint.results.evaluation import EVALUATION
 from onnxmint.results.json import LARGEST, Document
 from onnxmint.results.manifest import MANIFEST
 from onnxmint.results.plan import PLAN
+from onnxmint.results.registration import REGISTRATION
 from onnxmint.results.verification import VERIFICATION
 from tests.results.values import same, values
 
-DOCUMENTS = [AUDIT, AUDITOR, AUDITOR_FACTS, EVALUATION, CHECK, MANIFEST, PLAN, VERIFICATION]
+DOCUMENTS = [AUDIT, AUDITOR, AUDITOR_FACTS, EVALUATION, CHECK, MANIFEST, PLAN, REGISTRATION, VERIFICATION]
 every_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda one: one.kind.__name__)
 any_value = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 
