@@ -82,6 +82,11 @@ GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
     help="Judge at most N different images, drawn by a hash of their content and --seed; a set's answer needs few.",
 )  # fmt: skip
 @click.option(
+    "--sequential", is_flag=True,
+    help="Score IMAGES in growing lots, in random order, and stop when the answer is known; error rates hold all the "
+    "same.",
+)  # fmt: skip
+@click.option(
     "--no-record", is_flag=True,
     help="Neither look up nor keep, in your own state folder and as hashes, what was tried with this evidence.",
 )  # fmt: skip
