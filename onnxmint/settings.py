@@ -209,6 +209,7 @@ class AuditSettings(ImageSettings):
     controls: bool = True
     # judge at most so many different images, drawn by a hash of their content; None judges all
     sample: Annotated[int, Within(low=1)] | None = None
+    sequential: bool = False  # score in growing lots and stop when the answer is known
 
 
 def without_none(hint: Any) -> Any:

@@ -55,3 +55,17 @@ def test_committed_results_keep_what_the_readme_promises() -> None:
     for row in found["pipeline"]:  # too few audits for a share to be held against 5%: a true 5% often shows more
         wrong = round(row["verdicts"]["innocent"].get("members-found", 0) * row["runs"])
         assert binomtest(wrong, row["runs"], 0.05, alternative="greater").pvalue >= 0.05
+
+
+def test_committed_results_of_audits_in_lots_keep_what_they_promise() -> None:
+    simulated = json.loads((STUDY / "results" / "sequential_simulated.json").read_text())
+    innocent = next(row for row in simulated["sets"] if row["share"] == 0)
+    assert innocent["audits"] >= 2000
+    assert max(innocent[f"growth 2, early 0.2, {guarantee}"]["found"] for guarantee in ("each", "average")) <= 0.05
+    for row in simulated["room"]:  # of a tenth more images, measured in 2,000 audits
+        assert row["in lots: found"] >= row["power"] - 2 * (0.9 * 0.1 / 2000) ** 0.5
+    judged = [json.loads(line) for line in (STUDY / "results" / "sequential_audits.jsonl").read_text().splitlines()]
+    wrong = [row["ever found"] for row in judged if not row["guilty"]]
+    assert sum(wrong) <= 0.05 * len(wrong)
+    guilty = [row for row in judged if row["guilty"]]
+    assert not [row for row in guilty if row["kind"] == "no-evidence"]

@@ -79,6 +79,12 @@ class Questioned:
         """Return (n,) digests of the pixels of some rows that can be decoded."""
         return self.facts.digest[self._seen(rows)]
 
+    def drawn(self, count: int, seed: int) -> Rows:
+        """Return the rows to judge of so many different images or groups, ascending: the first ones of the sample."""
+        rows = self.to_judge
+        groups = groups_of([self.entries[row] for row in rows.tolist()])
+        return rows[bottom(self.digest(rows), count, seed=seed, groups=groups)]
+
     def sha256(self, rows: Rows) -> tuple[str, ...]:
         """Return (n,) hashes of the files of some rows that can be decoded, in hexadecimal."""
         return tuple(one.tobytes().hex() for one in self.facts.encoded[self._seen(rows)])
@@ -109,11 +115,13 @@ class Sample:
 
     Attributes:
         row: (s,) rows of those, ascending.
+        units: different images, or groups, that they are.
         drawn_from: different images, or groups, that they stand for.
         unreadable: images that could not be drawn, as they cannot be decoded.
     """
 
     row: Rows
+    units: int
     drawn_from: int
     unreadable: tuple[Skipped, ...]
 
@@ -148,7 +156,7 @@ def look_at_questioned(
         stage=stage,
         name="questioned, looked at",
         threads=usable_cores(),
-        pixel_facts=drawn if sample is None else set(),
+        pixel_facts=drawn if sample is None or sample >= len(entries) else set(),
     )
     reasons = _known_already(facts, known, is_member)
     seen = np.array(sorted(reasons), np.int64)
@@ -177,23 +185,28 @@ def _sampled(asked: Questioned, count: int, *, seed: int, stage: Stage) -> Quest
     groups = groups_of([asked.entries[row] for row in rows.tolist()])
     draw = partial(bottom, free.digest, seed=seed, groups=groups)
     chosen, every = draw(count), draw(len(rows))
-    index = set(free.index[chosen].tolist())
-    described = set(free.index[draw(min(count, _LOOKED_INTO))].tolist())
-    facts = look_at(
-        asked.source,
-        wanted=index,
-        stage=stage,
-        name="questioned, sample",
-        threads=usable_cores(),
-        pixel_facts=described,
-    )
+    facts = free.take(chosen)
+    if count < len(asked.entries):
+        facts = look_at(
+            asked.source,
+            wanted=set(facts.index.tolist()),
+            stage=stage,
+            name="questioned, sample",
+            threads=usable_cores(),
+            pixel_facts=set(free.index[draw(min(count, _LOOKED_INTO))].tolist()),
+        )
+
+    def units(places: Rows) -> int:
+        return len(places) if groups is None else len(np.unique(groups[places]))
+
     return replace(
         asked,
         facts=facts,
         described=facts.described,
         sample=Sample(
             row=rows[chosen],
-            drawn_from=len(every) if groups is None else len(np.unique(groups)),
+            units=units(chosen),
+            drawn_from=units(every),
             unreadable=tuple(Skipped(path=one.path, reason=one.reason) for one in asked.facts.unreadable),
         ),
     )

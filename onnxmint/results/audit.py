@@ -80,6 +80,15 @@ class ScoreTable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LookFacts:
+    """One look at questioned images that were scored in lots."""
+
+    images: int  # scored by then
+    part: float  # of the level that it could spend
+    p_value: float | None  # divided by that part, so that it holds whenever an audit stops
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QuestionedFacts:
     """The questioned images as a whole."""
 
@@ -90,6 +99,7 @@ class QuestionedFacts:
     skipped: tuple[Skipped, ...] = ()
     listed: ListFacts | None = None  # the files that were given, judged or not
     drawn_from: int | None = None  # different images or groups that a sample was drawn from; None when all were judged
+    looks: tuple[LookFacts, ...] = ()  # of an audit in lots, which stopped after the last of them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -80,7 +80,7 @@ def reach_verdict(
 
 
 def _findings(question: Question, known: HeldOut, auc: Estimate | None, asked: SecondScores) -> Findings:
-    compared = Compared(score=question.scores, known=known, strata=question.strata)
+    compared = Compared(score=question.scores, known=known, strata=question.strata, part=question.part)
     equals = compared.beside_equals(asked.level, asked.known_level)
     first, alpha, guarantee, share = equals or compared, question.alpha, question.guarantee, question.relevant_share
     test = first.test(alpha, guarantee)
@@ -91,14 +91,15 @@ def _findings(question: Question, known: HeldOut, auc: Estimate | None, asked: S
     if auc is None or len(known.member) < _FEWEST:
         return found
     strength, worth = strength_for(first.score, first.known, first.strata)
+    level = alpha * question.part
     few = min(test.compared, len(known.nonmember)) < _FEWEST
     blind = few or strength.effect <= 0 or auc.low <= CHANCE  # a share of what cannot be told apart is no estimate
     return replace(
         found,
         share=None if blind else share_of_members(first.score, first.known, first.strata),
-        detectable=detectable_share(strength, worth, alpha=alpha, guarantee=guarantee) if worth else None,
+        detectable=detectable_share(strength, worth, alpha=level, guarantee=guarantee) if worth else None,
         strength=strength,
-        cost=None if blind or guarantee == "average" else power_cost(strength, worth, share, alpha=alpha),
+        cost=None if blind or guarantee == "average" else power_cost(strength, worth, share, alpha=level),
     )
 
 

@@ -22,6 +22,7 @@ class Question:
         relevant_share: share of members that the answer "no evidence" must have been able to notice.
         guarantee: of which auditors the level holds.
         strata: (u,) stratum of each unit, where the known ones have strata too.
+        part: of alpha that this look at the set may spend, where there are several; p-values are divided by it.
         like: what units of a stratum have in common, as in "of the same class"; empty without strata.
     """
 
@@ -33,6 +34,7 @@ class Question:
     guarantee: Guarantee = DEFAULT
     strata: Numbers | None = None
     like: str = ""
+    part: float = 1.0
 
     @property
     def words(self) -> str:

@@ -67,6 +67,7 @@ class Sighting:
         named: names and labels.
         subjects: (n,) whose each is; None where no subjects are told apart.
         controls: what could explain a difference.
+        part: of the level that may be spent on them, where there are several looks.
     """
 
     scored: QuestionedScores
@@ -74,6 +75,7 @@ class Sighting:
     named: Named
     subjects: tuple[str | None, ...] | None
     controls: Sequence[Control]
+    part: float = 1.0
 
     @classmethod
     def of(
@@ -132,15 +134,15 @@ class Judgement:
     auc: Estimate | None  # by which it is judged whether members can be told at all
 
 
-def judge_set(seen: Sighting, measure: Measure, settings: AuditSettings) -> Judgement:
-    """Reach the verdict on a set, and judge every image of it and every subject."""
+def case_of(seen: Sighting, measure: Measure, settings: AuditSettings) -> Case:
+    """Return the whole set with what the settings ask of it, within classes where they say so."""
     gate, _ = gate_and_yardstick(measure.gate, measure.yardstick)
     performance = measure.performance
     auc = gate.auc if gate is not None else None if performance is None else performance.auc
     scored, units = seen.scored, seen.units
     told = seen.named.label if measure.labels else None
     classes = classes_of(scored, units, told) if settings.per_class else None
-    case = Case(
+    return Case(
         question=Question(
             scores=units.score,
             images=len(scored.row),
@@ -150,14 +152,20 @@ def judge_set(seen: Sighting, measure: Measure, settings: AuditSettings) -> Judg
             guarantee=settings.guarantee,
             strata=classes,
             like="" if classes is None else "of the same class",
+            part=seen.part,
         ),
         known=units.known.groups(None if classes is None else units.known.category.astype(np.int64)),
         auc=auc,
         controls=seen.controls,
         second=second_scores(units, scored.row, free=scored.free, level=scored.level, free_level=scored.free_level),
     )
-    verdict = case.verdict()
-    prior, prior_words = prior_of(settings, verdict.share_of_members, len(scored.row), alone=auc is None)
+
+
+def judge_set(seen: Sighting, measure: Measure, settings: AuditSettings) -> Judgement:
+    """Reach the verdict on a set, and judge every image of it and every subject."""
+    case, scored, units = case_of(seen, measure, settings), seen.scored, seen.units
+    told, verdict = seen.named.label if measure.labels else None, case.verdict()
+    prior, prior_words = prior_of(settings, verdict.share_of_members, len(scored.row), alone=case.auc is None)
     table = judge(scored, seen.named, units, settings, prior, told, np.random.default_rng((settings.seed, _TIES)))
     return Judgement(
         verdict=verdict,
@@ -167,7 +175,7 @@ def judge_set(seen: Sighting, measure: Measure, settings: AuditSettings) -> Judg
         subjects=_subjects(seen, case, settings),
         histogram=histogram(measure.yardstick, table.score),
         calibration=calibration_of(measure.yardstick),
-        auc=auc,
+        auc=case.auc,
     )
 
 

@@ -57,15 +57,22 @@ class Compared:
         score: (u, K) of the units.
         known: held-out known units.
         strata: (u,) where the known ones have strata.
+        part: of a level that this look may spend.
     """
 
     score: FloatArray
     known: HeldOut
     strata: Numbers | None
+    part: float = 1.0
 
     def test(self, alpha: float, guarantee: Guarantee = DEFAULT) -> SetTest:
-        """Ask whether members are among the units."""
-        return compare_sets(self.score, self.known, alpha=alpha, strata=self.strata, guarantee=guarantee)
+        """Ask whether members are among the units; p-values are those that all looks together give."""
+        level = alpha * self.part
+        found = compare_sets(self.score, self.known, alpha=level, strata=self.strata, guarantee=guarantee)
+        if self.part == 1:
+            return found
+        p_value, average = (min(1.0, value / self.part) for value in (found.p_value, found.average))
+        return replace(found, p_value=p_value, average=average)
 
     def beside_equals(
         self, level: FloatArray | None, known_level: tuple[FloatArray, FloatArray] | None
@@ -85,7 +92,7 @@ class Compared:
             member_stratum=levels.of(member, self.known.member_stratum),
             nonmember_stratum=levels.of(nonmember, self.known.nonmember_stratum),
         )
-        return Compared(score=self.score, known=known, strata=levels.of(level, self.strata))
+        return replace(self, known=known, strata=levels.of(level, self.strata))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +200,7 @@ def second_opinions(compared: Compared, test: SetTest, asked: SecondScores, *, a
         alike = replace(
             asked.known_free, member_stratum=strata.member_stratum, nonmember_stratum=strata.nonmember_stratum
         )
-        blind = Compared(score=asked.free, known=alike, strata=compared.strata)
+        blind = replace(compared, score=asked.free, known=alike)
         free = (blind.beside_equals(asked.free_level, asked.known_free_level) or blind).test(alpha)
         ratio = compare_effects((compared.score, compared.known), (asked.free, asked.known_free))
         labels = second_opinion(test, free, ratio, alpha=alpha)

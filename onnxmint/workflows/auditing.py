@@ -1,6 +1,7 @@
 """An audit: a target, what is known of it and questioned images in, a verdict out. Read `audit` from top to bottom."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,21 +18,22 @@ from onnxmint.images.sources import Place
 from onnxmint.mint.auditor import Auditor
 from onnxmint.preprocess.declaring import orientation_note
 from onnxmint.progress import Stage, quiet
-from onnxmint.results.audit import AuditResult, IdentityFacts, QuestionedFacts, Verdict
-from onnxmint.results.facts import now
+from onnxmint.results.audit import AuditResult, IdentityFacts, LookFacts, QuestionedFacts, Verdict
+from onnxmint.results.facts import Control, now
 from onnxmint.results.next_steps import NextStep
 from onnxmint.settings import AuditSettings
 from onnxmint.stats.needed import scaled
 from onnxmint.stats.share import Strength, detectable_share
 from onnxmint.verdict.gating import gate_and_yardstick
-from onnxmint.verdict.judging import Judgement, Sighting, judge_set, rule_of
+from onnxmint.verdict.judging import Judgement, Sighting, case_of, judge_set, rule_of
 from onnxmint.verdict.next_steps import Standing, next_steps
 from onnxmint.verdict.opinions import strength_of
 from onnxmint.verdict.scores import Named, QuestionedScores, flag_warnings
 from onnxmint.verdict.units import Units, as_units
 from onnxmint.workflows.foreseeing import power_words, sampled
+from onnxmint.workflows.lots import at_most, sample_words, score_in_lots
 from onnxmint.workflows.opening import Before, Known, Ready, open_by_training, open_with_auditor
-from onnxmint.workflows.questioning import class_names, score, what_was_seen
+from onnxmint.workflows.questioning import class_names, what_was_seen
 
 __all__ = ["Known", "audit"]
 
@@ -79,7 +81,7 @@ def audit(
 def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult:
     """Score the questioned images, control them, and reach a verdict."""
     auditor, rng = ready.auditor, np.random.default_rng(settings.seed)
-    traces, (_, yardstick) = auditor.traces, gate_and_yardstick(auditor.gate, auditor.yardstick)
+    traces = auditor.traces
     known = Looks(digest=traces.digest, phash=traces.phash, thumb=traces.thumb)
     asked = look_at_questioned(
         ready.source,
@@ -87,27 +89,51 @@ def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult
         traces.is_member,
         rng=rng,
         stage=engine.stage,
-        sample=settings.sample,
+        sample=at_most(settings, ready.source),
         seed=settings.seed,
     )
-    scored = score(ready, asked, settings, engine)
-    rows = scored.row
-    units = as_units(
+
+    def decided(scored: QuestionedScores, part: float) -> Verdict:
+        sighting = _sighting(ready, asked, scored, _units(ready, asked, scored), (), part)
+        return case_of(sighting, auditor.measure, settings).verdict()
+
+    scored, looks = score_in_lots(ready, asked, settings, engine, decided)
+    units = _units(ready, asked, scored)
+    watched = what_was_seen(ready, asked, scored, units, settings, engine)
+    controls = control_question(auditor.controls, watched, rng, wanted=settings.controls)
+    seen = _sighting(ready, asked, scored, units, controls, looks[-1].part if looks else 1.0)
+    return _result(ready, asked, seen, settings, scored=scored, looks=looks)
+
+
+def _units(ready: Ready, asked: Questioned, scored: QuestionedScores) -> Units:
+    """Return what counts as one among scored images, and the known ones that it is measured by."""
+    auditor, rows = ready.auditor, scored.row
+    _, yardstick = gate_and_yardstick(auditor.gate, auditor.yardstick)
+    return as_units(
         scored.score,
         rows,
         asked.groups(rows),
         yardstick,
         digest=asked.digest(rows),
-        known_digest=traces.digest[yardstick.number],
+        known_digest=auditor.traces.digest[yardstick.number],
     )
-    watched = what_was_seen(ready, asked, scored, units, settings, engine)
-    controls = control_question(auditor.controls, watched, rng, wanted=settings.controls)
+
+
+def _sighting(
+    ready: Ready,
+    asked: Questioned,
+    scored: QuestionedScores,
+    units: Units,
+    controls: Sequence[Control],
+    part: float,
+) -> Sighting:
+    """Return what was observed of the scored images, to be judged by a part of the level."""
+    rows = scored.row
     named = Named(
         path=tuple(asked.entries[row].path for row in rows.tolist()),
         label=None if asked.labels is None else asked.labels[rows],
     )
-    seen = Sighting.of(scored, units, named, subjects=ready.subjects, controls=controls)
-    return _result(ready, asked, seen, settings, rows=rows, warnings=_warnings(ready, asked, scored, units, settings))
+    return replace(Sighting.of(scored, units, named, subjects=ready.subjects, controls=controls), part=part)
 
 
 def _result(
@@ -116,10 +142,10 @@ def _result(
     seen: Sighting,
     settings: AuditSettings,
     *,
-    rows: Rows,
-    warnings: Sequence[str],
+    scored: QuestionedScores,
+    looks: tuple[LookFacts, ...],
 ) -> AuditResult:
-    """Return all that an audit says of what was seen; `rows` are those of the source that were scored."""
+    """Return all that an audit says of what was seen; `scored` has the rows of the source."""
     auditor, target, judged = ready.auditor, ready.target, judge_set(seen, ready.auditor.measure, settings)
     return AuditResult(
         version=__version__,
@@ -141,6 +167,7 @@ def _result(
             skipped=(*seen.scored.skipped, *asked.known),
             drawn_from=None if asked.sample is None else asked.sample.drawn_from,
             listed=asked.listed,
+            looks=looks,
         ),
         controls=tuple(seen.controls),
         scores=judged.scores,
@@ -151,13 +178,14 @@ def _result(
         class_names=class_names(ready.source.numbering or auditor.classes, target.model.answer.classes),
         warnings=(
             *auditor.warnings,
-            *warnings,
+            *_warnings(ready, asked, scored, seen.units, settings),
+            *sample_words(asked, looks, len(scored.row), settings),
             *_cost_of_time(ready, seen.units, judged.verdict, settings),
             *flag_warnings(auditor.performance, judged.scores, seen.units, seen.controls),
         ),
         next_steps=_next_steps(ready, seen, judged, settings),
         rule=rule_of(settings),
-        basis=seen.basis(asked.sha256(rows)),
+        basis=seen.basis(asked.sha256(scored.row)),
     )
 
 
@@ -204,8 +232,6 @@ def _warnings(
     turned = orientation_note(asked.facts.turned, len(asked.facts.index), ready.target.spec, ready.source.location)
     if turned is not None:
         found.append(turned)
-    if asked.sample is not None:
-        found.append(_sample_words(asked.sample.drawn_from, len(scored.row), settings))
     if scored.skipped:
         found.append(
             f"{len(scored.skipped)} of {len(asked.entries)} questioned images were skipped; the report names them."
@@ -235,13 +261,3 @@ def _warnings(
             "hardly be flagged; bring more known non-members."
         )
     return found
-
-
-def _sample_words(drawn_from: int, judged: int, settings: AuditSettings) -> str:
-    """Say what a sample was drawn from, and of what its numbers are."""
-    kind = "images" if settings.group is None else "groups"
-    return (
-        f"A sample was judged (--sample {settings.sample:,}, --seed {settings.seed}): {judged:,} images, drawn by a "
-        f"hash of their content from {drawn_from:,} different {kind}. The share of members is an estimate for all of "
-        "them; how many are members at least is said of the sample alone."
-    )

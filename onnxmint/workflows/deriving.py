@@ -9,7 +9,7 @@ import numpy as np
 from onnxmint import __version__
 from onnxmint.errors import OnnxmintError
 from onnxmint.mint.auditor import AuditorContent, load_content
-from onnxmint.results.audit import AUDIT, AuditResult, QuestionedFacts, ScoreTable
+from onnxmint.results.audit import AUDIT, AuditResult, LookFacts, QuestionedFacts, ScoreTable
 from onnxmint.results.basis import Basis
 from onnxmint.results.score_file import read_scores
 from onnxmint.results.verification import Step
@@ -87,7 +87,16 @@ def _questioned(result: AuditResult, judged: Judgement, settings: AuditSettings)
         flagged=int(judged.scores.flagged.sum()),
         alpha=settings.alpha,
         prior=judged.prior,
+        looks=_looks(result, judged),
     )
+
+
+def _looks(result: AuditResult, judged: Judgement) -> tuple[LookFacts, ...]:
+    """Return the looks of an audit in lots; the last one follows, of those before it less was kept."""
+    if not result.questioned.looks:
+        return ()
+    *first, last = result.questioned.looks
+    return (*first, replace(last, images=len(judged.scores.path), p_value=judged.verdict.p_value))
 
 
 def _sighting(result: AuditResult, basis: Basis, content: AuditorContent) -> Sighting:
@@ -117,6 +126,7 @@ def _sighting(result: AuditResult, basis: Basis, content: AuditorContent) -> Sig
         named=Named(path=result.scores.path, label=result.scores.label),
         subjects=None if result.subjects is None else basis.subject or nobody,
         controls=result.controls,
+        part=result.questioned.looks[-1].part if result.questioned.looks else 1.0,
     )
 
 

@@ -32,6 +32,8 @@ def subjects_of(
         return None
     if settings.sample is not None:
         raise UsageError("--sample draws images whosever they are, so that few of a subject's are left: leave it out")
+    if settings.sequential:
+        raise UsageError("--sequential stops as soon as the whole set tells, before every subject can: leave it out")
     pattern = _folder_pattern(source) if settings.subject == FOLDER else settings.subject
     try:
         named = open_source(images, group=pattern, labels=False)

@@ -19,7 +19,7 @@ from onnxmint.graph.load import load_target
 from onnxmint.graph.placebo import placebo_twin
 from onnxmint.images.sources import open_source
 from onnxmint.mint.auditor import METADATA_KEY, Auditor
-from onnxmint.results.audit import AuditResult
+from onnxmint.results.audit import AUDIT, AuditResult
 from onnxmint.settings import AuditSettings, TrainSettings
 from onnxmint.workflows.auditing import Known, audit
 from onnxmint.workflows.training import train
@@ -149,3 +149,22 @@ def test_a_sample_is_judged_as_it_would_be_by_itself_and_is_stated(phi: Auditor)
     assert len(said) == 1
     other = audit(MODEL, QUESTIONED, phi, settings=replace(settings, seed=1, controls=False))
     assert set(other.scores.path) != set(found.scores.path)
+
+
+def test_an_audit_in_lots_stops_when_the_answer_is_known_and_says_so(phi: Auditor) -> None:
+    settings = AuditSettings(device="cpu", sequential=True, controls=False)
+    place = f"{QUESTIONED}?member=True"
+    found = audit(MODEL, place, phi, settings=settings)
+    whole = audit(MODEL, place, phi, settings=replace(settings, sequential=False))
+    looks = found.questioned.looks
+    assert found.verdict.kind == whole.verdict.kind == "members-found"
+    assert found.questioned.images == looks[-1].images < whole.questioned.images == found.questioned.drawn_from
+    assert found.verdict.p_value == looks[-1].p_value <= 0.05
+    score = dict(zip(whole.scores.path, whole.scores.score.tolist(), strict=True))
+    assert [score[path] for path in found.scores.path] == found.scores.score.tolist()
+    assert list(found.scores.path) == [path for path in whole.scores.path if path in set(found.scores.path)]
+    said = [words for words in found.warnings if words.startswith("Images were scored in growing lots (--sequential")]
+    assert len(said) == 1
+    assert AUDIT.read(AUDIT.write(found), "report.json", scores=found.scores).questioned.looks == looks
+    nobody = audit(MODEL, f"{QUESTIONED}?rows=0:20", phi, settings=settings)
+    assert [look.images for look in nobody.questioned.looks] == [20]

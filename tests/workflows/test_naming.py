@@ -126,7 +126,19 @@ def test_the_terminal_and_json_name_every_subject(call: Run, tmp_path: Path, phi
     assert sorted(row["name"] for row in report["subjects"]["rows"]) == list(PERSONS)
 
 
-def test_a_sample_and_subjects_do_not_go_together(tmp_path: Path, phi: Auditor) -> None:
-    settings = AuditSettings(device="cpu", subject="folder", sample=10)
-    with pytest.raises(UsageError, match=r"^--sample draws images whosever they are, .*: leave it out$"):
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"sample": 10}, "--sample draws images whosever they are, so that few of a subject's are left: leave it out"),
+        (
+            {"sequential": True},
+            "--sequential stops as soon as the whole set tells, before every subject can: leave it out",
+        ),
+    ],
+)
+def test_a_part_of_the_images_and_subjects_do_not_go_together(
+    options: dict[str, int], said: str, tmp_path: Path, phi: Auditor
+) -> None:
+    settings = AuditSettings(device="cpu", subject="folder", **options)
+    with pytest.raises(UsageError, match=f"^{said}$"):
         audit(MODEL, stored(tmp_path, classes=True), phi, settings=settings)

@@ -69,6 +69,17 @@ def test_a_run_that_nobody_touched_passes_and_its_numbers_follow_to_the_last_bit
     assert found.manifest_sha256 == hashlib.sha256((run / "manifest.json").read_bytes()).hexdigest()
 
 
+def test_a_run_in_lots_follows_from_what_was_scored_until_it_stopped(phi: Auditor, tmp_path: Path) -> None:
+    settings = AuditSettings(device="cpu", controls=False, sequential=True)
+    stopped = audit(MODEL, f"{QUESTIONED}?member=True", phi, settings=settings)
+    found = _checked(_write(tmp_path / "lots", _files(stopped, phi)))
+    assert found.verified, found.steps
+    *first, last = stopped.questioned.looks
+    bold = replace(stopped.questioned, looks=(*first, replace(last, part=1.0)))
+    forged = _checked(_write(tmp_path / "forged", _files(replace(stopped, questioned=bold), phi)), "derivation")
+    assert not forged.verified
+
+
 def test_what_cannot_be_done_says_so_and_is_not_passed(run: Path) -> None:
     found = _checked(run, "integrity", "authenticity", "order")
     assert [step.outcome for step in found.steps] == ["passed", "not done", "not done"]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from scipy.stats import binomtest
+from sequential_tables import in_lots
 
 Row = dict[str, Any]
 ALPHA = 0.05
@@ -30,6 +31,8 @@ def write_tables(results: Path, file: Path) -> None:
         parts.append(_audits(judged))
     if judged := read_lines(results, "alone"):
         parts.append(_alone(judged))
+    if (simulated := results / "sequential_simulated.json").exists():
+        parts.append(in_lots(json.loads(simulated.read_text()), read_lines(results, "sequential_audits")))
     file.write_text("\n".join(parts))
 
 
