@@ -6,7 +6,8 @@ import click
 
 from onnxmint.cli.options import overwrite_option
 
-_FORMS = ("junit", "sarif", "markdown", "attestation")  # report.conversions.CONVERSIONS, too much to import for --help
+# Those of report.conversions.CONVERSIONS, which are too much to import for --help.
+_FORMS = ("junit", "sarif", "markdown", "attestation", "cyclonedx", "ro-crate", "model-card")
 _KINDS = ("members-found", "inconclusive", "no-evidence")
 
 
@@ -43,6 +44,9 @@ def convert_command(
     sarif        findings of code scanning, at the model's file
     markdown     a section for a pull request or a model card
     attestation  in-toto statement with a Test Result, to be signed
+    cyclonedx    CycloneDX 1.6: the model with what was measured of it
+    ro-crate     ro-crate-metadata.json, for archives
+    model-card   a section for a model card, without the gate
 
     \b
     Examples:

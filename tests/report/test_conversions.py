@@ -51,7 +51,7 @@ def test_no_name_breaks_a_form_or_acts_in_it(result: AuditResult, form: str, nam
     assert "\u202e" not in text or form == "junit"  # text in an element, which viewers show as such
     if form == "junit":
         ET.fromstring(text)
-    elif form != "markdown":
+    elif form not in ("markdown", "model-card"):
         json.loads(text)
     else:
         assert "<script>" not in text
@@ -147,6 +147,47 @@ def test_an_attestation_is_a_test_result_about_the_model(result: AuditResult) ->
     assert len(predicate["configuration"][0]["digest"]["sha256"]) == 64
     passed = json.loads(CONVERSIONS["attestation"](_verdict(result, "no-evidence"), RULE))["predicate"]
     assert passed["result"] == "WARNED"
+
+
+def test_a_bill_of_materials_names_the_model_and_what_was_measured(result: AuditResult) -> None:
+    found = json.loads(CONVERSIONS["cyclonedx"](result, RULE))
+    assert (found["bomFormat"], found["specVersion"], found["version"]) == ("CycloneDX", "1.6", 1)
+    assert re.fullmatch(r"urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}",
+                        found["serialNumber"])  # fmt: skip
+    (model,) = found["components"]
+    assert model["type"] == "machine-learning-model"
+    assert model["hashes"] == [{"alg": "SHA-256", "content": result.target.sha256}]
+    assert re.fullmatch(r"[0-9a-f]{64}", result.target.sha256)
+    auc, share = model["modelCard"]["quantitativeAnalysis"]["performanceMetrics"]
+    assert share["confidenceInterval"] == {"lowerBound": "0.44", "upperBound": "0.55"}
+    assert set(auc) == {"type", "value", "confidenceInterval"}
+    for one in model["properties"]:
+        assert set(one) == {"name", "value"}
+        assert all(isinstance(value, str) for value in one.values())
+
+
+def test_a_crate_refers_to_nothing_that_it_does_not_hold(result: AuditResult) -> None:
+    graph = json.loads(CONVERSIONS["ro-crate"](result, RULE))["@graph"]
+    held = {one["@id"] for one in graph}
+    assert len(held) == len(graph)
+    for one in graph:
+        for key in ("hasPart", "mentions", "instrument", "object", "result", "about"):
+            for other in one.get(key, []) if isinstance(one.get(key), list) else [one[key]] if key in one else []:
+                assert other["@id"] in held
+    root = next(one for one in graph if one["@id"] == "./")
+    assert {"name", "description", "datePublished", "license"} <= root.keys()
+
+
+def test_a_model_card_tells_no_gate(result: AuditResult) -> None:
+    assert "Gate" not in CONVERSIONS["model-card"](result, RULE)
+    assert "Gate" in CONVERSIONS["markdown"](result, RULE)
+
+
+def test_the_command_offers_every_form() -> None:
+    from onnxmint.cli.convert import convert_command
+
+    (form,) = (one for one in convert_command.params if one.name == "form")
+    assert list(form.type.choices) == list(CONVERSIONS)
 
 
 def test_a_rule_stops_verdicts_and_shares_that_it_names(result: AuditResult) -> None:

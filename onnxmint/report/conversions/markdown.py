@@ -14,8 +14,14 @@ _OUTCOMES = {True: "passed", False: "failed", None: "not run"}
 
 def markdown(result: AuditResult, rule: GateRule) -> str:
     """Return an audit as a section of Markdown; what comes from files or users is text there, whatever it holds."""
-    verdict, gate = result.verdict, gate_of(result, rule)
+    gate = gate_of(result, rule)
     gated = "passed" if gate.passed else f"did not pass: {'; '.join(gate.reasons)}"
+    return f"{model_card(result, rule)}\nGate ({escaped(gate.rule)}): {escaped(gated)}.\n"
+
+
+def model_card(result: AuditResult, _: GateRule) -> str:
+    """Return the section without the gate, whose rule is not the model's."""
+    verdict = result.verdict
     rows = "\n".join(f"| {name} | {escaped(value)} |" for name, value in _numbers(result))
     lines = [
         f"## Membership audit: {escaped(verdict.kind)}",
@@ -23,7 +29,6 @@ def markdown(result: AuditResult, rule: GateRule) -> str:
         f"| | |\n| --- | --- |\n{rows}",
         "### Other explanations",
         "| control | outcome | what was found |\n| --- | --- | --- |\n" + "\n".join(map(_row, result.controls)),
-        f"Gate ({escaped(gate.rule)}): {escaped(gated)}.",
         "An audit says which images a model was trained on, with error rates; it is no legal advice.",
     ]
     return "\n\n".join(lines) + "\n"
