@@ -22,7 +22,7 @@ _KINDS = {
 def ro_crate(result: AuditResult, _: GateRule) -> str:
     """Return the metadata of a run: its files, the model, and the audit that made it (Process Run Crate)."""
     model = f"#model-{location(result.target.path)}"
-    files = [
+    files: list[dict[str, object]] = [
         {"@id": name, "@type": "File", "name": words, "encodingFormat": form} for name, (words, form) in _KINDS.items()
     ]
     graph: list[dict[str, object]] = [
