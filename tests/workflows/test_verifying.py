@@ -49,9 +49,14 @@ def result(once: Callable[..., Any], phi: Auditor) -> AuditResult:
     return found
 
 
+@pytest.fixture(scope="module")
+def written(result: AuditResult, phi: Auditor) -> dict[str, bytes]:
+    return _files(result, phi)
+
+
 @pytest.fixture
-def run(result: AuditResult, phi: Auditor, tmp_path: Path) -> Path:
-    return _write(tmp_path / "run", _files(result, phi))
+def run(written: dict[str, bytes], tmp_path: Path) -> Path:
+    return _write(tmp_path / "run", written)
 
 
 def _checked(run: Path, *steps: StepName, **options: Any) -> Verification:
