@@ -62,8 +62,9 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("--rows", type=int, default=100_000)
     options = parser.parse_args()
-    auditor = load_auditor(options.run / "auditor.onnx")
-    large = enlarged(load_run(options.run), auditor, options.rows)
+    auditor, result = load_auditor(options.run / "auditor.onnx"), load_run(options.run)
+    whole = replace(result, subjects=None, rule=replace(result.rule, subject=None, subject_first=None))
+    large = enlarged(whole, auditor, options.rows)
     with tempfile.TemporaryDirectory() as place:
         for name, content in run_files(large, run_settings={}, auditor=auditor.model).items():
             (Path(place) / name).write_bytes(content)
