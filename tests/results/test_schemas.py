@@ -74,7 +74,7 @@ def test_it_is_the_one_of_the_types(name: str, document: Document[Any]) -> None:
 
 
 @every_document
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_it_takes_what_is_written(name: str, document: Document[Any], data: st.DataObject) -> None:
     schema = json.loads((FOLDER / f"{name}.json").read_text())

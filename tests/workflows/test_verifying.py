@@ -18,12 +18,13 @@ from onnxmint.report.again import readable_files
 from onnxmint.report.files import load_run, run_files
 from onnxmint.results.audit import AuditResult
 from onnxmint.results.verification import Step, StepName, Verification
-from onnxmint.settings import AuditSettings
+from onnxmint.settings import AuditSettings, TrainSettings
 from onnxmint.workflows.auditing import audit
 from onnxmint.workflows.recomputing import noticed_share
 from onnxmint.workflows.rehashing import Places
+from onnxmint.workflows.training import train
 from onnxmint.workflows.verifying import Checking, verify
-from tests.conftest import DEMO
+from tests.conftest import DEMO, KNOWN
 
 MODEL, QUESTIONED = DEMO / "target.onnx", DEMO / "questioned.parquet"
 WITHIN: tuple[StepName, ...] = ("integrity", "derivation")
@@ -48,9 +49,14 @@ def result(once: Callable[..., Any], phi: Auditor) -> AuditResult:
     return found
 
 
+@pytest.fixture(scope="module")
+def written(result: AuditResult, phi: Auditor) -> dict[str, bytes]:
+    return _files(result, phi)
+
+
 @pytest.fixture
-def run(result: AuditResult, phi: Auditor, tmp_path: Path) -> Path:
-    return _write(tmp_path / "run", _files(result, phi))
+def run(written: dict[str, bytes], tmp_path: Path) -> Path:
+    return _write(tmp_path / "run", written)
 
 
 def _checked(run: Path, *steps: StepName, **options: Any) -> Verification:
@@ -233,3 +239,24 @@ def test_the_command_says_what_it_found_and_needs_no_runtime_for_its_own_steps(r
                           capture_output=True, text=True, check=False)  # fmt: skip
     assert done.returncode == 5
     assert "could not be done: authenticity" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("training", "asked"),
+    [
+        ({"module": "views", "views": 2, "folds": 3}, {"subject": "label", "false_discovery": "storey"}),
+        ({"module": "phi"}, {"per_class": True, "subject": "label", "guarantee": "average"}),
+        ({"module": "gap", "views": 14, "labels": False}, {"labels": False, "prior": 0.3}),
+    ],
+)
+def test_whatever_an_audit_was_asked_it_follows_to_the_last_bit(
+    training: dict[str, Any], asked: dict[str, Any], tmp_path: Path
+) -> None:
+    settings = TrainSettings(preprocess="0-1", device="cpu", limit=200, controls=False, **training)
+    auditor = train(MODEL, *KNOWN, settings=settings)
+    question = AuditSettings(device="cpu", controls=False, p_values="smoothed", **asked)
+    found = audit(MODEL, QUESTIONED, auditor, settings=question)
+    step = _step(_checked(_write(tmp_path / "run", _files(found, auditor))), "derivation")
+    assert step.outcome == "passed", step
+    assert "to the last bit" in step.text
