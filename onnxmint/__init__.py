@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from onnxmint.workflows.exposing import expose, layers
     from onnxmint.workflows.planning import plan
     from onnxmint.workflows.registering import register
+    from onnxmint.workflows.signing import sign
     from onnxmint.workflows.training import train
     from onnxmint.workflows.verifying import verify
 
@@ -57,6 +58,7 @@ _HOMES = {
     "load_run": "report.files",
     "plan": "workflows.planning",
     "register": "workflows.registering",
+    "sign": "workflows.signing",
     "train": "workflows.training",
     "verify": "workflows.verifying",
     "write_run": "report.files",
@@ -89,6 +91,7 @@ __all__ = [
     "load_run",
     "plan",
     "register",
+    "sign",
     "train",
     "verify",
     "write_run",

@@ -28,6 +28,8 @@ from onnxmint.settings import AuditSettings, TrainSettings
 
 if TYPE_CHECKING:
     from onnxmint.mint.auditor import Auditor
+    from onnxmint.report.language import Language
+    from onnxmint.results.audit import AuditResult
     from onnxmint.workflows.auditing import Known
 
 GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
@@ -120,6 +122,7 @@ def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], *
 
     \b
     Examples:
+      onnxmint audit model.onnx images/    (members, nonmembers, questioned in it)
       onnxmint audit model.onnx suspects/ --members train/ --nonmembers heldout/ \\
           --preprocess imagenet -o run
       onnxmint audit model.onnx more/ --auditor run/auditor.onnx -o run2
@@ -132,20 +135,33 @@ def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], *
     images, known = opened(ctx, model, images, options)
     from rich.console import Console
 
+    from onnxmint.report.terminal import print_summary
+    from onnxmint.results.audit import AUDIT
+
+    as_json, gate = options.pop("as_json"), options.pop("gate")
+    result, files, language = _run(model, images, known, options)
+    if as_json:
+        click.echo(AUDIT.write(result))
+    else:
+        print_summary(result, Console(), files=files, words=language)
+    ctx.exit(GATE[result.verdict.kind] if gate else 0)
+
+
+def _run(
+    model: Path, images: tuple[str, ...], known: "Auditor | Known", options: dict[str, Any]
+) -> tuple["AuditResult", list[Path], "Language"]:
+    """Audit, and write the folder of the run."""
     from onnxmint.cli.ahead import telling
     from onnxmint.cli.outputs import inputs_of, results_folder
     from onnxmint.cli.progress import stage_on_stderr
     from onnxmint.cli.registered import kept_to
     from onnxmint.report.files import run_files
-    from onnxmint.report.terminal import print_summary
     from onnxmint.report.tries import remembered
-    from onnxmint.results.audit import AUDIT
     from onnxmint.workflows.auditing import Known, audit
     from onnxmint.workflows.picturing import picture
     from onnxmint.writing.tries import tries_file
 
     output, overwrite = options.pop("output"), options.pop("overwrite")
-    as_json, gate = options.pop("as_json"), options.pop("gate")
     words, thumbnails, paths = given_words(options), options.pop("thumbnails"), options.pop("paths")
     shown = page_of(words)
     tries = None if options.pop("no_record") else tries_file()
@@ -170,12 +186,7 @@ def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], *
         made = run_files(
             result, run_settings=said, auditor=auditor.model, shown=shown, paths=paths, registration=registration
         )
-        files = folder.finish(made)
-    if as_json:
-        click.echo(AUDIT.write(result))
-    else:
-        print_summary(result, Console(), files=files, words=shown.language)
-    ctx.exit(GATE[result.verdict.kind] if gate else 0)
+        return result, folder.finish(made), shown.language
 
 
 def opened(

@@ -17,6 +17,10 @@ NOT_VERIFIED = 5
     "--step", "steps", multiple=True, type=click.Choice(_NAMES), default=_NAMES, show_default="all",
     help="Do only this step; can be repeated.",
 )  # fmt: skip
+@click.option(
+    "--key", type=click.Path(path_type=Path), metavar="FILE",
+    help="Public Ed25519 key that you trust (PEM, or as ssh-keygen writes it), to check who signed.",
+)  # fmt: skip
 @click.option("--model", type=click.Path(path_type=Path), help="Where the model is now.")
 @click.option("--images", multiple=True, metavar="SRC", help="Where the questioned images are now; can be repeated.")
 @click.option(

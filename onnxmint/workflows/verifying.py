@@ -5,7 +5,6 @@ Integrity, authenticity, order and derivation need the folder only: no network, 
 
 import hashlib
 import secrets
-import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +13,7 @@ from onnxmint import __version__
 from onnxmint.errors import OnnxmintError, UsageError
 from onnxmint.progress import Stage, quiet
 from onnxmint.results.facts import now
-from onnxmint.results.manifest import MANIFEST, NAME, Manifest, canonical
+from onnxmint.results.manifest import NAME, Manifest, canonical
 from onnxmint.results.registration import NAME as REGISTERED
 from onnxmint.results.registration import (
     REGISTRATION,
@@ -26,13 +25,13 @@ from onnxmint.results.registration import canonical as canonical_registration
 from onnxmint.results.verification import Step, StepName, Verification
 from onnxmint.settings import DeviceChoice
 from onnxmint.workflows.deriving import Rendered, derive
+from onnxmint.workflows.integrity import bytes_of, check_files
 from onnxmint.workflows.recomputing import Draw, score_again
 from onnxmint.workflows.rehashing import Places, look_again
-from onnxmint.writing.folders import ADDED_FILES
+from onnxmint.workflows.signing import check_signature
 
 STEPS: tuple[StepName, ...] = ("integrity", "authenticity", "order", "derivation", "inputs")
 """Asked for where nothing else is said; recomputation only with a number of images."""
-_LARGEST = 1 << 26  # bytes of a manifest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +45,7 @@ class Checking:
         seed: of their draw; None draws one.
         device: where the model runs.
         registration: a copy of the registration that the checker got before the run.
+        key: public key that the checker trusts.
     """
 
     steps: tuple[StepName, ...] = STEPS
@@ -54,6 +54,7 @@ class Checking:
     seed: int | None = None
     device: DeviceChoice = "auto"
     registration: Path | None = None
+    key: Path | None = None
 
 
 def verify(
@@ -77,7 +78,7 @@ def verify(
     found: dict[StepName, Step] = {"integrity": integrity}
     for name in asked.steps:
         if name == "authenticity":
-            found[name] = Step(name=name, outcome="not done", text="not signed: could not be checked")
+            found[name] = check_signature(run, asked.key)
         elif name == "order":
             found[name] = _order(run, manifest, asked.registration)
         elif name == "derivation":
@@ -98,51 +99,6 @@ def verify(
     )
 
 
-def check_files(run: Path) -> tuple[Manifest | None, Step]:
-    """Return the manifest of a run, None where it has none that can be read, and whether every file is as it says."""
-    try:
-        content = _bytes(run / NAME)
-        manifest = MANIFEST.read(content, NAME)
-    except FileNotFoundError:
-        return None, _altered([f"there is no {NAME}, by which the files could be told"])
-    except (OSError, OnnxmintError, ValueError) as problem:
-        return None, _altered([f"{NAME}: {problem}"])
-    wrong = [] if canonical(manifest) == content else [f"{NAME} is not as a run writes it"]
-    for name, facts in sorted(manifest.files.items()):
-        path = run / name
-        if Path(name).name != name or not path.is_file() or path.is_symlink():
-            wrong.append(f"{name} is missing")
-            continue
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        if digest != facts.sha256:
-            wrong.append(f"{name} has SHA-256 {digest}, not {facts.sha256}")
-    known = manifest.files.keys() | ADDED_FILES | {NAME}
-    wrong += [f"{path.name} was added" for path in sorted(run.iterdir()) if path.name not in known]
-    if wrong:
-        return manifest, _altered(wrong)
-    return manifest, Step(
-        name="integrity", outcome="passed", text=f"all {len(manifest.files)} files are those that {NAME} names"
-    )
-
-
-def _bytes(path: Path) -> bytes:
-    """Return the content of a regular file.
-
-    Raises:
-        ValueError: it is none, or far too long.
-    """
-    facts = path.lstat()
-    if not stat.S_ISREG(facts.st_mode) or facts.st_size > _LARGEST:
-        raise ValueError("is no regular file, or absurdly long")
-    return path.read_bytes()
-
-
-def _altered(wrong: list[str]) -> Step:
-    text = "a file is not as it was written" if len(wrong) == 1 else f"{len(wrong)} files are not as they were written"
-    return Step(name="integrity", outcome="failed", text=text, differences=tuple(wrong))
-
-
 def _order(run: Path, manifest: Manifest | None, held: Path | None) -> Step:
     """Say what was fixed before the scores were computed; only who got the registration before knows when that was."""
     if manifest is None:
@@ -151,7 +107,7 @@ def _order(run: Path, manifest: Manifest | None, held: Path | None) -> Step:
         text = "not registered: settings could have been chosen after scores were seen; the time is the own clock's"
         return Step(name="order", outcome="not done", text=text)
     try:
-        before = REGISTRATION.read(_bytes(run / REGISTERED), REGISTERED)
+        before = REGISTRATION.read(bytes_of(run / REGISTERED), REGISTERED)
         own = None if held is None else held.read_bytes()
     except (OSError, ValueError, OnnxmintError) as problem:
         return _disordered([str(problem).splitlines()[0]])

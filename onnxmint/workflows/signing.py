@@ -1,0 +1,163 @@
+"""A run signed, and a signature checked: Ed25519 keys of OpenSSL or OpenSSH, nothing stored and nobody asked."""
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from onnxmint.errors import OnnxmintError, UsageError
+from onnxmint.results.envelope import NAME, Envelope, NoEnvelopeError, enveloped, raw, read_envelope, statement
+from onnxmint.results.manifest import NAME as MANIFEST
+from onnxmint.results.verification import Outcome, Step
+from onnxmint.workflows.integrity import check_files
+from onnxmint.writing.files import atomic_write
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+_INSTALL = 'install it with: pip install "onnxmint[sign]"'
+_MAKE = "make one with: openssl genpkey -algorithm ed25519 -out key.pem"
+_LARGEST = 1 << 16  # bytes of a key or an envelope
+
+
+def sign(run: Path, key: Path) -> tuple[Path, str]:
+    """Sign the manifest of a run; an older signature is replaced.
+
+    Args:
+        run: folder of an audit or an evaluation.
+        key: private Ed25519 key without a passphrase, as OpenSSL (PKCS 8, PEM) or OpenSSH writes it.
+
+    Returns:
+        The file, and the identity of the key.
+
+    Raises:
+        UsageError: there is no such run, or the key is none.
+        OnnxmintError: cryptography is not installed, a file of the run was changed, or nothing can be written.
+    """
+    if not run.is_dir():
+        raise UsageError(f"{run} is no folder: give the folder of a run, which onnxmint audit -o names")
+    private = _private(key)
+    _, whole = check_files(run)
+    if whole.outcome != "passed":
+        raise OnnxmintError(f"{run} is not signed: {'; '.join(whole.differences)}; make the run again")
+    payload = statement((run / MANIFEST).read_bytes())
+    identity = identity_of(private.public_key())
+    signed = enveloped(payload, keyid=identity, signature=b"")
+    made = enveloped(payload, keyid=identity, signature=private.sign(signed.signed))
+    atomic_write(run / NAME, made.write())
+    return run / NAME, identity
+
+
+def check_signature(run: Path, key: Path | None) -> Step:
+    """Say who signed a run: only a key that the checker trusts tells.
+
+    Args:
+        run: folder of an audit or an evaluation.
+        key: public Ed25519 key, in PEM or as OpenSSH writes it.
+
+    Raises:
+        UsageError: the key is none.
+        OnnxmintError: it cannot be read.
+    """
+    path = run / NAME
+    if not path.is_file() or path.is_symlink():
+        return _step("not done", "not signed: could not be checked")
+    try:
+        content = (run / MANIFEST).read_bytes()
+        found = read_envelope(_short(path))
+        signers = ", ".join(one.keyid[:16] for one in found.signatures)
+        if found.content != statement(content):
+            return _step("failed", f"{NAME} signs another manifest than that of the run")
+        if key is None:
+            text = f"signed by {signers}, as it says: could not be checked without the key that you trust (--key)"
+            return _step("not done", text)
+        return _checked(found, _public(key))
+    except (OSError, NoEnvelopeError) as problem:
+        return _step("failed", f"{NAME} {problem}")
+
+
+def identity_of(key: "Ed25519PublicKey") -> str:
+    """Return the SHA-256 of a public key in DER (SubjectPublicKeyInfo), by which it is told."""
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
+
+
+def _checked(found: Envelope, key: "Ed25519PublicKey") -> Step:
+    from cryptography.exceptions import InvalidSignature
+
+    identity = identity_of(key)
+    for one in found.signatures:
+        try:
+            key.verify(raw(one), found.signed)
+        except InvalidSignature:
+            continue
+        return _step("passed", f"signed by the key {identity}")
+    return _step("failed", f"wrong key: no signature of {NAME} is by the key {identity[:16]}...")
+
+
+def _step(outcome: Outcome, text: str) -> Step:
+    return Step(name="authenticity", outcome=outcome, text=text)
+
+
+def _private(path: Path) -> "Ed25519PrivateKey":
+    from_pem, from_ssh, kind = _loaders("private")
+    content = _key(path)
+    load = from_ssh if b"OPENSSH PRIVATE KEY" in content else from_pem
+    try:
+        found = load(content, None)
+    except (ValueError, TypeError) as problem:  # TypeError: it has a passphrase
+        raise UsageError(f"{path} is no private key without a passphrase ({problem}); {_MAKE}") from None
+    return _of_kind(found, kind, path)
+
+
+def _public(path: Path) -> "Ed25519PublicKey":
+    from_pem, from_ssh, kind = _loaders("public")
+    content = _key(path)
+    try:
+        found = (from_ssh if content.startswith(b"ssh-") else from_pem)(content)
+    except ValueError as problem:
+        raise UsageError(
+            f"{path} is no public key ({problem}); give what openssl pkey -pubout or ssh-keygen wrote"
+        ) from None
+    return _of_kind(found, kind, path)
+
+
+def _of_kind(found: Any, kind: Any, path: Path) -> Any:
+    if not isinstance(found, kind):
+        raise UsageError(f"{path} is a key of another kind than Ed25519; {_MAKE}")
+    return found
+
+
+def _loaders(side: str) -> tuple[Any, Any, Any]:
+    """Return what reads a key in PEM, what reads one of OpenSSH, and its class.
+
+    Raises:
+        OnnxmintError: cryptography is not installed.
+    """
+    try:
+        from cryptography.hazmat.primitives import serialization
+        from cryptography.hazmat.primitives.asymmetric import ed25519
+    except ModuleNotFoundError:
+        raise OnnxmintError(f"signatures need the package cryptography; {_INSTALL}") from None
+    if side == "private":
+        return (
+            serialization.load_pem_private_key,
+            serialization.load_ssh_private_key,
+            ed25519.Ed25519PrivateKey,
+        )
+    return serialization.load_pem_public_key, serialization.load_ssh_public_key, ed25519.Ed25519PublicKey
+
+
+def _key(path: Path) -> bytes:
+    try:
+        return _short(path)
+    except (OSError, NoEnvelopeError) as problem:
+        raise OnnxmintError(f"cannot read the key {path}: {problem}") from None
+
+
+def _short(path: Path) -> bytes:
+    with path.open("rb") as file:
+        content = file.read(_LARGEST + 1)
+    if len(content) > _LARGEST:
+        raise NoEnvelopeError("is absurdly long")
+    return content
