@@ -69,3 +69,17 @@ def test_committed_results_of_audits_in_lots_keep_what_they_promise() -> None:
     assert sum(wrong) <= 0.05 * len(wrong)
     guilty = [row for row in judged if row["guilty"]]
     assert not [row for row in guilty if row["kind"] == "no-evidence"]
+
+
+def test_committed_audits_of_innocent_sets_keep_the_level_in_every_row() -> None:
+    """No row of innocent sets is called members more often than 5%, and no guilty one is acquitted more often."""
+    for name, fewest in (("audits_2views", 100), ("alone", 100)):
+        kinds: dict[str, list[str]] = {}
+        for line in (STUDY / "results" / f"{name}.jsonl").read_text().splitlines():
+            for row, found in json.loads(line)["sets"].items():
+                kinds.setdefault(row.rstrip(" 012") if ", plain" in row else row, []).append(found["kind"])
+        assert min(map(len, kinds.values())) >= fewest
+        assert len(kinds["innocent, plain"]) >= 300
+        for row, found in kinds.items():
+            wrong = "members-found" if row.startswith("innocent") else "no-evidence"
+            assert found.count(wrong) <= 0.05 * len(found) + 1e-9, row

@@ -95,7 +95,8 @@ def sample_words(asked: Questioned, looks: Sequence[LookFacts], judged: int, set
             f"Images were scored in growing lots (--sequential, --seed {settings.seed}): {judged:,} images in "
             f"{len(looks)} of {len(plan_looks(asked.sample.units))} lots, drawn by a hash of their content {of}. Of "
             f"the level {settings.alpha:g} the last look could spend {100 * looks[-1].part:.3g}%, and the p-values of "
-            f"the set are divided by that, so that they hold whenever an audit stops. {whole}"
+            f"the set are divided by that, so that they hold whenever an audit stops. {whole} Where an audit stops "
+            "because members were found, that estimate tends to be a little too high."
         )
     elif settings.sample is not None:
         yield (
