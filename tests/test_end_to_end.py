@@ -184,6 +184,7 @@ def test_flags_of_an_audit_that_sees_nothing_come_with_a_warning(views: Auditor)
     assert any(f"the {count} flagged images are {count - 1} groups" in text for text in found.warnings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("module", "layer"), [("cnn", "auto"), ("auto", "relu")])
 def test_maps_are_read_by_the_cnn_module(module: str, layer: str) -> None:
     made = train(MODEL, *KNOWN, settings=replace(SMALL, module=module, layers=(layer,)))
@@ -234,6 +235,7 @@ def test_all_views_tell_members_apart(labels: bool) -> None:
     assert auc(*_sides(found)) > 0.62
 
 
+@pytest.mark.slow
 def test_more_views_are_an_option_and_recorded() -> None:
     made = train(MODEL, *KNOWN, settings=replace(SMALL, module="views", views=14))
     assert made.method.views == 14

@@ -21,7 +21,6 @@ from tests.models.trial import MODELS, Evidence, Refused, Trial, ask, entries, e
 LARGEST, LARGEST_OF_ALL = 300_000, 3_000_000  # bytes
 ENTRIES = entries()
 KNOWN = 60  # of each kind: enough to fit, calibrate and test on, and quick
-LONG = {"int8-dynamic-vit", "torch-dynamo-vit", "ort-fused-vit"}  # torch-script-vit has as many layers, and is quicker
 Given = Callable[[int], Evidence]
 # Models that differ from another here only in what layers and surgery see: input, answer, batch, and the way the module
 # is exported for their opset are the same. Training an auditor of these too would say little that is new, and takes two
@@ -99,7 +98,7 @@ def test_a_model_knows_its_training_images(name: str) -> None:
     assert right[0] > right[1]
 
 
-@pytest.mark.parametrize("name", _cases("layers", quick=ENTRIES.keys() - LONG - ALIKE))
+@pytest.mark.parametrize("name", _cases("layers", quick=QUICK))
 def test_layers_are_exposed(name: str, trial: Callable[[str], Trial]) -> None:
     tried = trial(name)
     tensors = [layer["tensor"] for layer in tried.layers]

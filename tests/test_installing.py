@@ -99,6 +99,7 @@ def test_a_worker_that_is_to_fit_says_what_it_lacks(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_runtimes_installed_over_each_other_are_used_and_named(
     worker: tuple[Path, dict[str, str]], phi_file: Path, tmp_path: Path
 ) -> None:

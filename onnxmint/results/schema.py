@@ -9,7 +9,7 @@ from onnxmint.results.audit import AUDIT
 from onnxmint.results.auditor import AUDITOR_FACTS
 from onnxmint.results.check import CHECK
 from onnxmint.results.evaluation import EVALUATION
-from onnxmint.results.json import Document
+from onnxmint.results.json import Document, JsonSchema
 from onnxmint.results.manifest import MANIFEST
 from onnxmint.results.plan import PLAN
 from onnxmint.results.registration import REGISTRATION
@@ -30,7 +30,10 @@ PUBLISHED: dict[str, Document[Any]] = {
 """By the name of the file in results/schemas, which tools/schemas.py writes."""
 
 
-def json_schema(document: Document[Any]) -> dict[str, Any]:
+JsonSchema = dict[str, Any]  # a tree whose shape the standard gives, not we
+
+
+def json_schema(document: Document[Any]) -> JsonSchema:
     """Return the schema of a kind of file: every key has to be there, and no other."""
     (root,), parts = msgspec.json.schema_components([document.kind], schema_hook=_array)
     name = root["$ref"].rpartition("/")[2]
@@ -49,14 +52,14 @@ def json_schema(document: Document[Any]) -> dict[str, Any]:
     }
 
 
-def _array(kind: type) -> dict[str, Any]:
+def _array(kind: type) -> JsonSchema:
     """Return the schema of a column of numbers or truth values."""
     if kind is not np.ndarray:
         raise NotImplementedError(f"no schema for {kind}")
     return {"type": "array", "items": {"type": ["number", "boolean"]}}
 
 
-def _strict(part: dict[str, Any]) -> dict[str, Any]:
+def _strict(part: JsonSchema) -> JsonSchema:
     """Return the schema of a dataclass with every key required; a file holds the defaults too."""
     if "properties" not in part:
         return part
@@ -64,11 +67,11 @@ def _strict(part: dict[str, Any]) -> dict[str, Any]:
     return {**part, "properties": found, "required": list(found), "additionalProperties": False}
 
 
-def _plain(value: dict[str, Any]) -> dict[str, Any]:
+def _plain(value: JsonSchema) -> JsonSchema:
     return {key: item for key, item in value.items() if key != "default"}
 
 
-def _reached(tree: Any, parts: dict[str, Any]) -> set[str]:
+def _reached(tree: Any, parts: JsonSchema) -> set[str]:
     """Return the names of the parts that a schema refers to, directly or not."""
     found: set[str] = set()
     left = [tree]

@@ -81,6 +81,7 @@ READ = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("overwrite", [[], ["--overwrite"]], ids=["unasked", "asked"])
 @pytest.mark.parametrize(
     ("command", "victim", "link"),

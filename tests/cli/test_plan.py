@@ -102,6 +102,7 @@ def test_storey_is_no_stricter(call: Run, phi_file: Path) -> None:
     assert all(a <= b or p > 0.5 for a, b, p in pairs)
 
 
+@pytest.mark.slow
 def test_a_share_that_could_not_be_seen_is_inconclusive_and_says_what_would_do(
     call: Run, phi_file: Path, tmp_path: Path
 ) -> None:

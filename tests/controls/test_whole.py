@@ -229,6 +229,7 @@ def test_cross_fitting_tests_every_image(crossed: Auditor) -> None:
     assert found.evidence.folds == 3
 
 
+@pytest.mark.slow
 def test_the_file_gives_the_cross_fitted_p_values_of_single_images(crossed: Auditor) -> None:
     session = onnxruntime.InferenceSession(crossed.model)
     rows = images("questioned", slice(20))

@@ -46,7 +46,7 @@ def example(document: Document[Any]) -> Any:
     """Return one value of a document, the same at every call."""
     found: list[Any] = []
 
-    @settings(max_examples=10, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=5, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(values(document.kind))
     def draw(value: Any) -> None:
         found.append(value)
