@@ -9,7 +9,7 @@ from onnxmint.results.audit import AUDIT
 from onnxmint.results.auditor import AUDITOR_FACTS
 from onnxmint.results.check import CHECK
 from onnxmint.results.evaluation import EVALUATION
-from onnxmint.results.json import Document, JsonSchema
+from onnxmint.results.json import Document
 from onnxmint.results.manifest import MANIFEST
 from onnxmint.results.plan import PLAN
 from onnxmint.results.registration import REGISTRATION
