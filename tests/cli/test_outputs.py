@@ -331,7 +331,8 @@ def test_a_run_that_is_to_outlive_its_terminal_does(tmp_path: Path) -> None:
 def test_what_a_killed_run_left_is_gone_after_the_next(call: Run, trained: Path, tmp_path: Path) -> None:
     with _start([*AUDIT, "-o", "run"], tmp_path) as process:
         assert process.stderr is not None
-        process.stderr.readline()
+        while not (tmp_path / ".run.onnxmint").exists():
+            assert process.stderr.readline()
         process.kill()
     assert [path.name for path in tmp_path.iterdir() if path.name != "tmp"] == [".run.onnxmint"]
     words = ["audit", DEMO / "target.onnx", DEMO / "questioned.parquet", "--auditor", trained, "--no-controls", "-q"]

@@ -104,7 +104,7 @@ def test_ctrl_c_ends_an_audit_promptly_in_one_line_and_leaves_no_file(many: Path
         words, env=os.environ | {"TMPDIR": str(temporary)}, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     for line in iter(process.stderr.readline, ""):  # type: ignore[union-attr]
-        if "to fit on" in line:
+        if "to learn from" in line:
             break
     process.send_signal(signal.SIGINT)
     start = time.monotonic()
