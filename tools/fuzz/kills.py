@@ -256,6 +256,7 @@ def _settle(place: Path, temporary: Path) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.environ["ONNXMINT_TRIAL_SECONDS"] = PATIENT
     os.environ["TMPDIR"] = tempfile.tempdir = str(temporary)
+    os.environ["ONNXMINT_STATE"] = str(temporary.parent / "state")
     said = os.open(temporary.parent / "said", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
     os.dup2(said, 1)
     os.dup2(said, 2)

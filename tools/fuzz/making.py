@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from journal import package_version
@@ -51,5 +52,6 @@ def made_run(work: Path) -> Path:
 
 
 def _onnxmint(*words: str) -> None:
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "ONNXMINT_TRIAL_SECONDS": "600"}
+    ours = {"PYTHONPATH": str(ROOT), "ONNXMINT_TRIAL_SECONDS": "600", "ONNXMINT_STATE": tempfile.mkdtemp()}
+    environment = os.environ | ours
     subprocess.run([sys.executable, "-m", "onnxmint", *words], env=environment, check=True, stdout=subprocess.DEVNULL)

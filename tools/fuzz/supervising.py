@@ -153,6 +153,7 @@ def settle_streams(place: Path) -> Callable[[], str]:
     tempfile.tempdir = str(place / "temporary")
     os.environ["TMPDIR"] = tempfile.tempdir
     os.environ["COLUMNS"] = "80"
+    os.environ["ONNXMINT_STATE"] = str(place / "state")
     watching.set_canaries(place, bytes(range(256)) * 60)
     os.chdir(place)
     handle = noise_of(place)

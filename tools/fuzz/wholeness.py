@@ -11,6 +11,8 @@ import pyarrow.parquet as pq
 
 from onnxmint.report.files import load_run
 
+UNFINISHED = ".onnxmint-"  # files that a kill left; the next command removes them, which is asked for elsewhere
+
 
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
@@ -20,8 +22,8 @@ def whole_run(run: Path) -> str:
     """Require all files of a run to be those that its run.toml names, and return what it found."""
     load_run(run)
     hashes = tomllib.loads((run / "run.toml").read_text())["sha256"]
-    names = {path.name for path in run.iterdir()}
-    if names != {*hashes, "run.toml"}:
+    names = {path.name for path in run.iterdir() if not path.name.startswith(UNFINISHED)}
+    if names != {*hashes, "run.toml", "manifest.json"}:
         raise ValueError(f"holds {', '.join(sorted(names))}")
     for name, digest in hashes.items():
         if hashlib.sha256((run / name).read_bytes()).hexdigest() != digest:
@@ -33,7 +35,7 @@ def whole_evaluation(folder: Path) -> str:
     """Require both files of an evaluation, the page to its end, and return what it found."""
     names = {path.name for path in folder.iterdir()}
     if (
-        names != {"evaluation.html", "evaluation.json"}
+        names != {f"evaluation.{end}" for end in ("html", "json", "csv", "parquet")} | {"manifest.json"}
         or "</html>" not in (folder / "evaluation.html").read_text()[-50:]
     ):
         raise ValueError(f"holds {', '.join(sorted(names))}, or half a page")
