@@ -18,6 +18,7 @@ LanguageName = Literal["en", "de", "fr", "es"]
 NAMES: Mapping[LanguageName, str] = {"en": "English", "de": "Deutsch", "fr": "français", "es": "español"}
 WORDS = Path(__file__).with_name("words")
 _LOCALES: Mapping[LanguageName, str] = {"en": "en_GB"}  # 25 November 2026, in this order
+_LARGEST = 1e15  # beyond it decimals mean nothing, and Decimal runs out of them
 _SMALLEST_P = 1e-4
 _TENTH = 0.1  # shares below it are written with one decimal
 
@@ -79,7 +80,9 @@ class Language:
         return self._written(self.locale.percent_formats[None], value, digits)
 
     def _written(self, pattern: Any, value: float, digits: int) -> str:
-        """Return a number as one of the language's patterns writes it."""
+        """Return a number as one of the language's patterns writes it; one that has no such digits as it is."""
+        if not abs(value) < _LARGEST:
+            return f"{value:g}"
         own = copy.copy(pattern)
         own.frac_prec = (digits, digits)
         found: str = own.apply(value, self.locale)

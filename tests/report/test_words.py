@@ -108,3 +108,12 @@ def test_a_message_has_the_form_that_its_number_asks_for(result: AuditResult) ->
             assert form in paragraphs(audit, language(code))[0]  # type: ignore[arg-type]
     assert language("fr").several("{n} image", "{n} images", 0, n=0) == "0 image"  # French counts nothing as one
     assert language("de").several("{n} image", "{n} images", 0, n=0) == "0 Bilder"
+
+
+@pytest.mark.parametrize("value", [1e40, -3e22, float("inf"), float("nan")])
+def test_a_number_that_a_stranger_wrote_is_written_somehow(value: float) -> None:
+    """An auditor's file may claim any number of itself."""
+    for code in LANGUAGES:
+        words = language(code)
+        for written in (words.decimal(value, 3), words.percent(value, 1), words.rounded(value), words.p_value(value)):
+            assert 0 < len(written) < 30

@@ -69,7 +69,18 @@ class Auditors:
         words = ["--no-controls"] if rng.random() < 0.7 else []
         run = trial.folder / name
         said = trial.command(
-            "audit", DEMO / "target.onnx", _IMAGES, "--auditor", file, "-q", "--device", "cpu", *words, "-o", run
+            "audit",
+            DEMO / "target.onnx",
+            _IMAGES,
+            "--auditor",
+            file,
+            "-q",
+            "--no-record",
+            "--device",
+            "cpu",
+            *words,
+            "-o",
+            run,
         )
         if not said.done:
             return said.err

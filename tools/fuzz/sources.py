@@ -91,7 +91,16 @@ class Sources:
             trial.command("check", DEMO / "target.onnx", chosen, "-q", "--device", "cpu", "--preprocess", "0-1")
         elif how < 0.45:
             trial.may_read = (*trial.may_read, self._auditor)
-            words = ("audit", DEMO / "target.onnx", chosen, "--auditor", self._auditor, "--no-controls", "-q")
+            words = (
+                "audit",
+                DEMO / "target.onnx",
+                chosen,
+                "--auditor",
+                self._auditor,
+                "--no-controls",
+                "--no-record",
+                "-q",
+            )
             trial.command(*words, "--device", "cpu", "-o", trial.folder / "run")
         else:
             self._open(trial, rng, chosen)
