@@ -492,6 +492,7 @@ def _evil_words(model: Path) -> dict[str, list[object]]:
     }
 
 
+@pytest.mark.slow
 def test_no_name_of_a_file_a_tensor_or_a_user_does_anything_to_the_terminal(call: Run, evil: Path) -> None:
     codes = {}
     for name, words in _evil_words(evil).items():

@@ -138,6 +138,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return templates(tmp_path_factory.mktemp("reference") / "other.onnx")
 
 
+@pytest.mark.slow
 def test_a_given_reference_sees_known_and_questioned_images(reference: Path) -> None:
     made = train(MODEL, *KNOWN, settings=replace(SETTINGS, reference=(reference,)))
     control = by_name(made.controls)["reference"]
@@ -241,6 +242,7 @@ def test_the_file_gives_the_cross_fitted_p_values_of_single_images(crossed: Audi
     np.testing.assert_allclose(p, p_values(scores.astype(np.float64), outside.score, outside.fold), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_frames_of_one_scene_are_one_vote_in_every_control(tmp_path: Path) -> None:
     """Evidence and questioned images in scenes of three near copies: groups are counted, and clean ones pass."""
     places = []

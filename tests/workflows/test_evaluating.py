@@ -92,6 +92,7 @@ def test_differences_are_against_the_best_signal(found: Evaluation) -> None:
             assert method.difference.test == "DeLong"
 
 
+@pytest.mark.slow
 def test_views_score_as_in_an_auditor(found: Evaluation) -> None:
     """The same seed, images and views: train and evaluate fit the same module and measure the same."""
     settings = TrainSettings(preprocess="0-1", module="views", views=2, limit=300, device="cpu", controls=False)
@@ -118,6 +119,7 @@ def test_without_labels_what_needs_them_is_skipped_with_a_reason() -> None:
     assert any("top class" in warning for warning in found.warnings)
 
 
+@pytest.mark.slow
 def test_groups_are_compared_by_groups(tmp_path: Path) -> None:
     for name, path in zip(("members", "nonmembers"), EVIDENCE, strict=True):
         table = pq.read_table(path)[:300]
