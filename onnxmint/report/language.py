@@ -93,10 +93,16 @@ class Language:
         return f"< {self.decimal(_SMALLEST_P, 4)}" if value < _SMALLEST_P else f"= {self.decimal(value, 4)}"
 
     def date(self, created: str) -> str:
-        """Return the day of an ISO 8601 time."""
+        """Return the day of an ISO 8601 time; what an edited file gives in its place is shown as it is."""
         from babel.dates import format_date
 
-        return format_date(dt.datetime.fromisoformat(created).date(), "long", locale=self.locale)
+        from onnxmint.report.names import visible
+
+        try:
+            day = dt.datetime.fromisoformat(created).date()
+        except ValueError:
+            return visible(created)
+        return format_date(day, "long", locale=self.locale)
 
     def listed(self, words: list[str]) -> str:
         """Return words as a list in a sentence: a, b and c."""

@@ -117,3 +117,8 @@ def test_a_number_that_a_stranger_wrote_is_written_somehow(value: float) -> None
         words = language(code)
         for written in (words.decimal(value, 3), words.percent(value, 1), words.rounded(value), words.p_value(value)):
             assert 0 < len(written) < 30
+
+
+def test_a_day_that_is_none_is_shown_as_it_is_written() -> None:
+    assert language("de").date("2026-11-25T20:42:48+00:00") == "25. November 2026"
+    assert language("de").date("../x") == "../x"
