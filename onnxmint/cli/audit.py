@@ -156,9 +156,9 @@ def _run(
     from onnxmint.cli.progress import stage_on_stderr
     from onnxmint.cli.registered import kept_to
     from onnxmint.report.files import run_files
-    from onnxmint.report.tries import remembered
     from onnxmint.workflows.auditing import Known, audit
     from onnxmint.workflows.picturing import picture
+    from onnxmint.workflows.remembering import remembered
     from onnxmint.writing.tries import tries_file
 
     output, overwrite = options.pop("output"), options.pop("overwrite")

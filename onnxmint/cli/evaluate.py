@@ -18,7 +18,7 @@ from onnxmint.cli.options import (
     setting,
     settings_of,
 )
-from onnxmint.cli.places import require_model, require_places
+from onnxmint.cli.places import require_known
 from onnxmint.errors import UsageError
 from onnxmint.settings import EvaluateSettings, readers_of_layers
 
@@ -103,8 +103,7 @@ def evaluate_command(ctx: click.Context, /, model: Path, output: Path | None, ov
     Exit status: 0 done, 1 failed, 2 wrong usage;
     with --fail-above 0 below, 3 above, 4 cannot tell.
     """
-    require_model(model, (options["members"], options["nonmembers"]))
-    require_places((options["members"], options["nonmembers"]), "known images")
+    require_known(model, (options["members"], options["nonmembers"]))
     from rich.console import Console
 
     from onnxmint.cli.outputs import inputs_of, results_folder, words_of

@@ -1,7 +1,7 @@
 """Which place of an audit holds what, by its name: judged before anything heavy is imported."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -161,6 +161,12 @@ def require_places(places: Iterable[str], words: str) -> None:
                 f"{place} does not exist ({words}); give a folder of images, an image file, a Parquet file or folder, "
                 "a CSV of path,label, or WebDataset .tar shards"
             )
+
+
+def require_known(model: Path, places: Sequence[str]) -> None:
+    """Refuse a model that is no file, or known images that are not there, see `require_model` and `require_places`."""
+    require_model(model, places)
+    require_places(places, "known images")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

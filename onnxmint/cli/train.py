@@ -16,7 +16,7 @@ from onnxmint.cli.options import (
     seed_option,
     settings_of,
 )
-from onnxmint.cli.places import require_model, require_places
+from onnxmint.cli.places import require_known
 from onnxmint.settings import TrainSettings
 
 
@@ -50,8 +50,7 @@ def train_command(model: Path, output: Path, overwrite: bool, **options: Any) ->
       onnxmint train model.onnx --members train/ --nonmembers heldout/ \\
           --preprocess imagenet -o auditor.onnx
     """
-    require_model(model, (options["members"], options["nonmembers"]))
-    require_places((options["members"], options["nonmembers"]), "known images")
+    require_known(model, (options["members"], options["nonmembers"]))
     from rich.console import Console
 
     from onnxmint.cli.outputs import inputs_of

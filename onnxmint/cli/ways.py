@@ -16,7 +16,6 @@ LETTER = """\
          training set,
        - {known:,} images from the same source that were never used to train it,
        - how images are resized and normalised before the model sees them."""
-_AUC = 0.6  # of a model that gives away as much as many do
 _TIGHT = 0.55  # of a well-trained one
 _ROUND = 100
 
@@ -28,10 +27,11 @@ def ways_on(model: Path, images: Sequence[str]) -> str:
         OnnxmintError: the model cannot be read.
     """
     from onnxmint.graph.load import load_target
+    from onnxmint.stats.needed import USUAL_AUC
     from onnxmint.workflows.planning import plan
 
     target = load_target(model)
-    likely, tight = (plan(auc=auc, share=1.0) for auc in (_AUC, _TIGHT))
+    likely, tight = (plan(auc=auc, share=1.0) for auc in (USUAL_AUC, _TIGHT))
     known, needed = next(
         (count, asked)
         for count, asked in zip(likely.evidence, likely.questioned_needed, strict=True)
@@ -49,7 +49,7 @@ def ways_on(model: Path, images: Sequence[str]) -> str:
             "Three ways on:",
             f"  1. Ask whoever trained the model for evidence. {known:,} images of each kind do to",
             f"     notice {needed:,} images, all of them used, where a model gives away as much as",
-            f"     many do (AUC {_AUC:.2f}); a tight one (AUC {_TIGHT:.2f}) takes {more:,}",
+            f"     many do (AUC {USUAL_AUC:.2f}); a tight one (AUC {_TIGHT:.2f}) takes {more:,}",
             "     of each. Words to copy:",
             "",
             letter,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from onnxmint.cores import usable_cores
 from onnxmint.errors import ImagesError
 from onnxmint.evidence.copies import group_copies
-from onnxmint.evidence.table import groups_of, labels_of
+from onnxmint.evidence.table import groups_of, labels_of, rows_at
 from onnxmint.images.chosen import Images, Part
 from onnxmint.images.entries import ImageEntry, ImageSource
 from onnxmint.images.facts import ImageFacts, look_at
@@ -105,8 +105,7 @@ class Questioned:
 
     def row_of(self, index: Rows) -> Rows:
         """Return the rows of some positions in the source."""
-        of = {entry.index: row for row, entry in enumerate(self.entries)}
-        return np.array([of[number] for number in index.tolist()], np.int64)
+        return rows_at(self.entries, index)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -158,6 +158,12 @@ def _draw(entries: Sequence[ImageEntry], limit: int | None, rng: np.random.Gener
     return [entries[number] for number in np.sort(rng.choice(len(entries), limit, replace=False))]
 
 
+def rows_at(entries: Sequence[ImageEntry], index: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return (n,) the rows among entries of some positions in the source."""
+    of = {entry.index: row for row, entry in enumerate(entries)}
+    return np.array([of[number] for number in index.tolist()], np.int64)
+
+
 def labels_of(entries: Sequence[ImageEntry]) -> Rows | None:
     """Return (n,) labels, None when any image has none."""
     found = [entry.label for entry in entries]

@@ -5,6 +5,7 @@ as reports name them), and `NAME.toml`, its preprocessing where it differs from 
 taken not to have been trained on any of the images.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -67,6 +68,19 @@ def references_in(folder: Path) -> list[Path]:
     if not found:
         raise UsageError(f"--reference {folder} holds no .onnx file")
     return found
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a reference's file.
+
+    Raises:
+        ModelError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as problem:
+        raise ModelError(f"cannot read the reference {path}: {problem.strerror or problem}") from None
 
 
 def open_references(

@@ -20,6 +20,7 @@ from onnxmint.report.terminal import (
     print_evidence,
     print_files,
     print_rates,
+    print_text,
     print_warnings,
 )
 from onnxmint.results.evaluation import EVALUATION, Evaluation, PrivacyFacts
@@ -82,16 +83,16 @@ def print_evaluation(found: Evaluation, console: Console, *, files: Sequence[Pat
     console.print()
     _print_repeated(found, console)
     print_controls(found.controls, console)
-    _print(Text(visible(compared(found))), console)
+    print_text(Text(visible(compared(found))), console)
     if found.privacy is not None:
-        _print(Text(f"privacy: {visible(privacy_words(found.privacy))}"), console)
+        print_text(Text(f"privacy: {visible(privacy_words(found.privacy))}"), console)
     print_warnings(found.warnings, console)
     print_files(files, console)
     console.print()
     verdict = found.verdict
-    _print(Text(visible(verdict.text)), console)
+    print_text(Text(visible(verdict.text)), console)
     for limit in verdict.limits:
-        _print(Text(visible(limit.text)), console)
+        print_text(Text(visible(limit.text)), console)
     style = _COLOURS[tone_of(verdict)]
     console.print(Text(visible(verdict.headline), f"bold {style}"), width=min(console.width, WIDEST))
 
@@ -124,11 +125,6 @@ def _print_skipped(methods: Sequence[Method], console: Console) -> None:
         console.print(Text(words, "dim"), width=min(console.width, WIDEST))
     if reasons:
         console.print()
-
-
-def _print(text: Text, console: Console) -> None:
-    console.print(text, width=min(console.width, WIDEST))
-    console.print()
 
 
 def _print_repeated(found: Evaluation, console: Console) -> None:

@@ -10,12 +10,12 @@ from typing import Any
 from onnxmint.errors import OnnxmintError
 from onnxmint.report.csv_file import scores_csv
 from onnxmint.report.html import render_html
-from onnxmint.report.manifest import audit_manifest, versions
-from onnxmint.report.names import storable
+from onnxmint.report.manifest import audit_manifest, platform_words, versions
 from onnxmint.report.presentation import Presentation
 from onnxmint.report.shared import without_folders
 from onnxmint.report.writable import answer_text
 from onnxmint.results.audit import AUDIT, AuditResult
+from onnxmint.results.frames import storable
 from onnxmint.results.json import plain
 from onnxmint.results.manifest import NAME
 from onnxmint.results.pictures import PICTURES
@@ -117,7 +117,7 @@ def _run_facts(result: AuditResult, run_settings: Mapping[str, object]) -> dict[
 
     return {
         "created": result.created,
-        "platform": f"{platform.system()} {platform.release()} {platform.machine()}",  # platform.platform() runs uname
+        "platform": platform_words(),
         "command": dict(run_settings),
         "target": {
             "path": result.target.path,

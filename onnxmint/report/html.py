@@ -28,7 +28,6 @@ from onnxmint.results.json import plain
 
 FIRST = 25  # questioned images that are shown at once, and in print
 SHOWN = 200  # questioned images on the page; the rest is in scores.parquet
-_SMALLEST_P = 1e-4
 
 
 def render_html(result: AuditResult, shown: Presentation | None = None) -> str:
@@ -115,7 +114,7 @@ def environment(code: LanguageName = "en") -> Environment:
         "pretty": _pretty,
         "count": words.number,
         "percent": lambda share: words.percent(share, 1),
-        "p_value": lambda value: _p_value(value, words),
+        "p_value": words.bare_p_value,
         "share": words.share,
         "decimal": words.decimal,
         "level": words.level,
@@ -160,7 +159,3 @@ def _pretty(facts: object) -> Markup:
     """Return one line for each field of a value."""
     rows = plain(facts).items()
     return escape("\n".join(visible(f"{key}: {json.dumps(value, ensure_ascii=False)}") for key, value in rows))
-
-
-def _p_value(value: float, words: Language) -> str:
-    return f"< {words.decimal(_SMALLEST_P, 4)}" if value < _SMALLEST_P else words.decimal(value, 4)

@@ -90,7 +90,12 @@ class Language:
 
     def p_value(self, value: float) -> str:
         """Return "= 0.0123", or "< 0.0001" for what is smaller."""
-        return f"< {self.decimal(_SMALLEST_P, 4)}" if value < _SMALLEST_P else f"= {self.decimal(value, 4)}"
+        found = self.bare_p_value(value)
+        return found if value < _SMALLEST_P else f"= {found}"
+
+    def bare_p_value(self, value: float) -> str:
+        """Return "0.0123", or "< 0.0001" for what is smaller, as a table has it."""
+        return f"< {self.decimal(_SMALLEST_P, 4)}" if value < _SMALLEST_P else self.decimal(value, 4)
 
     def date(self, created: str) -> str:
         """Return the day of an ISO 8601 time; what an edited file gives in its place is shown as it is."""

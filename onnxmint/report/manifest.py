@@ -29,6 +29,11 @@ def versions() -> dict[str, str]:
     return found
 
 
+def platform_words() -> str:
+    """Return system, release and machine; `platform.platform()` would run uname."""
+    return f"{platform.system()} {platform.release()} {platform.machine()}"
+
+
 def audit_manifest(result: AuditResult, files: Mapping[str, bytes], command: Mapping[str, object]) -> bytes:
     """Return manifest.json of an audit.
 
@@ -110,7 +115,7 @@ def _software(version: str, target: TargetFacts) -> SoftwareFacts:
     return SoftwareFacts(
         onnxmint=version,
         python=platform.python_version(),
-        platform=f"{platform.system()} {platform.release()} {platform.machine()}",  # platform.platform() runs uname
+        platform=platform_words(),
         processor=_processor(),
         device=target.device,
         provider=target.provider,

@@ -27,10 +27,5 @@ def shortened(text: str, most: int = LONGEST) -> str:
     return f"{text[: most - tail - 3]}...{text[-tail:]}"
 
 
-def storable(text: str) -> str:
-    """Return text that can be stored as UTF-8: only what no encoding holds is written out."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
 def _written_out(letter: str) -> str:
     return letter.encode("unicode_escape").decode("ascii")

@@ -56,11 +56,11 @@ def print_summary(
     _print_facts(facts, console)
     _print_performance(result, console)
     print_controls(result.controls, console)
-    _print_text(Text(visible(verdict.text)), console)
+    print_text(Text(visible(verdict.text)), console)
     if result.subjects is not None:
         _print_subjects(result.subjects, console)
     if not verdict.stopped_by:
-        _print_text(Text(_flagged_words(asked.flagged, asked.images, asked.alpha)), console)
+        print_text(Text(_flagged_words(asked.flagged, asked.images, asked.alpha)), console)
     print_next_steps(result.next_steps, console)
     print_warnings(result.warnings, console)
     print_files(files, console)
@@ -199,7 +199,7 @@ def _print_performance(measured: AuditResult | AuditorFacts, console: Console) -
     """Print the baselines and the module, all on the same test part, or why there is nothing to print."""
     console.print()
     if measured.performance is None:
-        _print_text(Text(f"{measured.method.title}, fixed in advance. {measured.unmeasured}"), console)
+        print_text(Text(f"{measured.method.title}, fixed in advance. {measured.unmeasured}"), console)
         return
     rows: list[Rate] = [(row.description, row.performance, row.skipped) for row in measured.baselines]
     print_rates("on the test part", [*rows, (measured.method.title, measured.performance, None)], console, last="bold")
@@ -250,7 +250,8 @@ def _interval(found: Estimate) -> str:
     return f"{found.low:.3f} - {found.high:.3f}"
 
 
-def _print_text(text: Text, console: Console) -> None:
+def print_text(text: Text, console: Console) -> None:
+    """Print a paragraph, and a line below."""
     console.print(text, width=min(console.width, WIDEST))
     console.print()
 

@@ -4,15 +4,15 @@ from rich.console import Console
 from rich.text import Text
 
 from onnxmint.report.names import visible
+from onnxmint.report.terminal import WIDEST
 from onnxmint.results.verification import Outcome, Verification
 
 _STYLES: dict[Outcome, str] = {"passed": "green", "failed": "bold red", "not done": "yellow"}
-_WIDEST = 100
 
 
 def print_verification(found: Verification, console: Console) -> None:
     """Print every step with its outcome, and what it comes to."""
-    width = min(console.width, _WIDEST)
+    width = min(console.width, WIDEST)
     for step in found.steps:
         console.print(
             Text.assemble(f"{step.name:<14}", (f"{step.outcome:<9}", _STYLES[step.outcome]), visible(step.text)),

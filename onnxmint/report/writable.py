@@ -6,11 +6,12 @@ from onnxmint.report.answer import drawn_words, error_rate, first_words, not_mea
 from onnxmint.report.assumptions import checks_line, failed_names
 from onnxmint.report.helping import helpful
 from onnxmint.report.language import Language
-from onnxmint.report.names import storable, visible
+from onnxmint.report.names import visible
 from onnxmint.report.presentation import Presentation
 from onnxmint.report.sentences import reason_of, sentence, verdict_name
 from onnxmint.report.subjects import asked_for, false_ones
 from onnxmint.results.audit import AuditResult
+from onnxmint.results.frames import storable
 
 
 def paragraphs(result: AuditResult, language: Language) -> tuple[str, str, str]:

@@ -15,7 +15,7 @@ from onnxmint.results.manifest import NAME as MANIFEST_NAME
 
 NAME = "manifest.dsse.json"
 TYPE = "application/vnd.in-toto+json"
-_STATEMENT = "https://in-toto.io/Statement/v1"
+STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "urn:x-onnxmint:run:1"
 
 
@@ -82,7 +82,7 @@ def statement(manifest: bytes) -> bytes:
     """Return the in-toto statement that a run is the one of this manifest."""
     digest = {"sha256": hashlib.sha256(manifest).hexdigest()}
     facts = {
-        "_type": _STATEMENT,
+        "_type": STATEMENT,
         "subject": [{"name": MANIFEST_NAME, "digest": digest}],
         "predicateType": PREDICATE,
         "predicate": {},

@@ -8,6 +8,7 @@ import numpy as np
 
 from onnxmint.results.audit import AUDIT, AuditResult, ScoreTable
 from onnxmint.results.basis import Basis
+from onnxmint.results.frames import storable
 
 _SOMETIMES = ("label", "likelihood_ratio", "probability", "free", "level", "free_level")  # may be empty throughout
 _SHARES = ("p_value", "q_value", "probability")  # columns between 0 and 1
@@ -77,7 +78,7 @@ def _column(values: Any, count: int) -> Any:
     if values is None:
         return [None] * count
     if isinstance(values, tuple):
-        return [None if text is None else text.encode("utf-8", "backslashreplace").decode("utf-8") for text in values]
+        return [None if text is None else storable(text) for text in values]
     return list(values) if values.ndim > 1 else values
 
 

@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from onnxmint.stats.gate import LEVEL
 from onnxmint.stats.share import CONFIDENCE, Strength, questioned_needed
 
+USUAL_AUC = 0.6  # of a model that gives away as much as many do
 HELD_OUT = 0.5  # share of the known images that is not fitted on
 _MOST = 10_000_000
-_LEVEL = 0.025  # chance that a 95% interval lies above 1/2 where there is nothing to tell
 
 
 def expected(auc: float, members: int, nonmembers: int) -> Strength:
@@ -70,4 +71,4 @@ def _reach(strength: Strength) -> float:
     part = 1 if strength.inflation > 1 else 2
     members, nonmembers = strength.members / part, strength.nonmembers / part
     error = np.sqrt(strength.inflation * (strength.spread / members + 1 / 12 / nonmembers))
-    return float((norm.isf(_LEVEL) + norm.isf(1 - CONFIDENCE)) * error)
+    return float((norm.isf(LEVEL) + norm.isf(1 - CONFIDENCE)) * error)

@@ -5,12 +5,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from onnxmint.stats.needed import expected
+from onnxmint.stats.needed import USUAL_AUC, expected
 from onnxmint.stats.share import detectable_share, power
 
 # AUC - 1/2 of `views` by the number of views, as a share of that with all of them: one target, tools/study/README.md.
 EFFECT = {26: 1.0, 14: 0.98, 2: 0.92}
-USUAL_AUC = 0.6  # of a model that gives away as much as many do
 _GRID = tuple(0.8**number for number in range(20))
 _FEWEST_KNOWN, _FEWEST_QUESTIONED = 100, 30
 

@@ -8,11 +8,10 @@ from onnxmint.results.facts import Control, EvidenceFacts, MethodFacts
 from onnxmint.results.next_steps import NextStep
 from onnxmint.settings import AuditSettings, module_kind
 from onnxmint.stats.estimates import Estimate
-from onnxmint.stats.needed import evidence_needed, expected, scaled, smallest_auc
+from onnxmint.stats.needed import USUAL_AUC, evidence_needed, expected, scaled, smallest_auc
 from onnxmint.stats.share import Strength, questioned_needed
 
 CHANCE = 0.5
-USUAL_AUC = 0.6  # of a model that gives away as much as many do
 _MOST_VIEWS = 26
 _MORE = 2  # times the known images that are just enough, for which a number of questioned ones is told
 LABELS = "Sort the known and the questioned images into one folder a class: labels usually help most."

@@ -1,4 +1,6 @@
 """What a user can ask for, each read from top to bottom: training, auditing, evaluating, checking, planning, exposing.
 
-The other files are steps of these: `opening` and `questioning` (with `aligning`) of an audit, `watching` of a training.
+Registering, signing and verifying are about a run. The other files are steps of these: of an audit `preparing`,
+`opening`, `foreseeing` (with `stages`), `questioning` (with `aligning`), `lots`, `naming`, `picturing`, `remembering`;
+of a training `watching`; of an evaluation `privacy`; of a check `integrity`, `deriving`, `rehashing`, `recomputing`.
 """

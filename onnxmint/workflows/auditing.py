@@ -206,10 +206,10 @@ def _next_steps(ready: Ready, seen: Sighting, judged: Judgement, settings: Audit
 
 def _cost_of_time(ready: Ready, units: Units, verdict: Verdict, settings: AuditSettings) -> list[str]:
     """Return what a time limit cost in power, nothing where it cost none."""
-    told, strength = ready.foreseen, _strength(units)
+    told = ready.foreseen
     if told is None or settings.time is None or told.load == told.full:
         return []
-    unlimited = None
+    unlimited, strength = None, _strength(units)
     if strength is not None:
         more = max(told.full.members / max(told.load.members, 1), 1.0)
         asked = told.full.questioned / told.load.questioned * len(units.score)

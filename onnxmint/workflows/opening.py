@@ -1,6 +1,5 @@
 """A step of an audit: everything that it needs is opened and checked before anything long begins."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,13 +7,13 @@ from pathlib import Path
 from onnxmint.engine.observations import Engine
 from onnxmint.engine.session import choose_device
 from onnxmint.engine.target import Target, target_with, twin_of
-from onnxmint.errors import EvidenceError, ModelError, UsageError
+from onnxmint.errors import EvidenceError, UsageError
 from onnxmint.evidence.table import check_labels, labels_of
 from onnxmint.graph.load import load_target
 from onnxmint.images.entries import ImageSource
 from onnxmint.images.labelled import lacking_labels, only_labelled
 from onnxmint.images.sources import Place, open_source, require_readable
-from onnxmint.methods.references import Reference, open_references
+from onnxmint.methods.references import Reference, file_digest, open_references
 from onnxmint.mint.auditor import Auditor
 from onnxmint.settings import AuditSettings, EvidenceSettings, TrainSettings, module_kind
 from onnxmint.workflows.foreseeing import Foreseen, foresee, limited
@@ -173,7 +172,7 @@ def _said(source: ImageSource) -> str:
 def _references(target: Target, auditor: Auditor, settings: AuditSettings) -> list[Reference]:
     """Open the references, which must be those that the auditor was trained with."""
     trained = {reference.sha256: reference for reference in auditor.method.references}  # a file may be renamed
-    given = {path: hashlib.sha256(_content(path)).hexdigest() for path in settings.reference}
+    given = {path: file_digest(path) for path in settings.reference}
     if given and sorted(given.values()) != sorted(reference.sha256 for reference in auditor.method.references):
         names = ", ".join(reference.name for reference in auditor.method.references) or "none"
         raise UsageError(
@@ -182,10 +181,3 @@ def _references(target: Target, auditor: Auditor, settings: AuditSettings) -> li
         )
     settled = {path: trained[digest].preprocess for path, digest in given.items()}
     return open_references(settings.reference, target, [], EvidenceSettings(device=settings.device), settled)
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as problem:
-        raise ModelError(f"cannot read the reference {path}: {problem.strerror or problem}") from None

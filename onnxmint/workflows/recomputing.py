@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from onnxmint.engine.local import Local
 from onnxmint.engine.observations import Observations
 from onnxmint.errors import OnnxmintError
-from onnxmint.evidence.table import labels_of
+from onnxmint.evidence.table import labels_of, rows_at
 from onnxmint.graph.auditor_outputs import SCORE
 from onnxmint.images.chosen import Images, Part
 from onnxmint.images.entries import ImageSource
@@ -91,13 +91,14 @@ def score_again(run: Path, manifest: Manifest, places: Places, draw: Draw, stage
 def _again(ready: Ready, settings: AuditSettings, scores: ScoreTable, basis: Basis, draw: Draw, stage: Stage) -> Step:
     chosen = np.sort(np.random.default_rng(draw.seed).permutation(len(basis.sha256))[: draw.sample])
     drawn, wrong = _found(ready.source, scores, basis, chosen)
-    labels = labels_of(ready.source.entries())
+    entries = ready.source.entries()
+    labels = labels_of(entries)
     part = Part(
         name="drawn",
         source=ready.source,
         index=drawn.index,
         row=np.arange(len(drawn.row)),
-        label=None if labels is None else labels[_rows(ready.source, drawn.index)],
+        label=None if labels is None else labels[rows_at(entries, drawn.index)],
     )
     images = Images(parts=(part,), count=len(drawn.row))
     seen = Local(stage).observe(scoring(ready, settings), images, name="scored again")
@@ -141,12 +142,6 @@ def _found(source: ImageSource, scores: ScoreTable, basis: Basis, chosen: Rows) 
     by_index = sorted(place.items(), key=lambda pair: pair[1])
     row, index = (np.array([pair[side] for pair in by_index], np.int64) for side in (0, 1))
     return _Drawn(row=row, index=index), wrong
-
-
-def _rows(source: ImageSource, index: Rows) -> Rows:
-    """Return the entries' rows of some positions."""
-    of = {entry.index: row for row, entry in enumerate(source.entries())}
-    return np.array([of[number] for number in index.tolist()], np.int64)
 
 
 def noticed_share(sample: int) -> float:

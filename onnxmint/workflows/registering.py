@@ -6,9 +6,10 @@ from dataclasses import fields
 from pathlib import Path
 
 from onnxmint import __version__
-from onnxmint.errors import ModelError, UsageError
+from onnxmint.errors import UsageError
 from onnxmint.graph.load import load_target
 from onnxmint.images.sources import Place
+from onnxmint.methods.references import file_digest
 from onnxmint.mint.auditor import Auditor
 from onnxmint.progress import Stage, quiet
 from onnxmint.results.facts import now
@@ -66,7 +67,7 @@ def register(
         questioned=_listed(given, "questioned images", stage),
         settings=_settings(settings, "")
         | ({} if training is None else _settings(training, "training."))
-        | as_json({"reference": sorted(_digest(path) for path in given_references)}),
+        | as_json({"reference": sorted(file_digest(path) for path in given_references)}),
     )
 
 
@@ -121,11 +122,3 @@ def _settings(settings: ImageSettings, prefix: str) -> dict[str, str]:
 
 def _listed(places: Sequence[Place], words: str, stage: Stage) -> ListFacts:
     return hashed([str(place) for place in places], stage, words)
-
-
-def _digest(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as problem:
-        raise ModelError(f"cannot read the reference {path}: {problem.strerror or problem}") from None

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onnxmint.report.names import storable, visible
+from onnxmint.report.names import visible
+from onnxmint.results.frames import storable
 
 
 @pytest.mark.parametrize(

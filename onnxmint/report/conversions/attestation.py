@@ -5,10 +5,10 @@ import json
 
 from onnxmint.report.names import visible
 from onnxmint.results.audit import AuditResult
+from onnxmint.results.envelope import STATEMENT
 from onnxmint.results.gate import GateRule, gate_of
 from onnxmint.results.json import plain
 
-_STATEMENT = "https://in-toto.io/Statement/v1"
 _TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
 
 
@@ -24,7 +24,7 @@ def attestation(result: AuditResult, rule: GateRule) -> str:
     (passed if gate.passed else failed).insert(0, f"verdict.{result.verdict.kind}")
     outcome = "FAILED" if not gate.passed else "WARNED" if failed or undone else "PASSED"
     statement = {
-        "_type": _STATEMENT,
+        "_type": STATEMENT,
         "subject": [{"name": visible(result.target.path), "digest": {"sha256": result.target.sha256}}],
         "predicateType": _TEST_RESULT,
         "predicate": {

@@ -4,6 +4,7 @@ import hashlib
 import json
 import uuid
 
+from onnxmint.report.conversions.markdown import OUTCOMES
 from onnxmint.report.names import visible
 from onnxmint.results.audit import AuditResult
 from onnxmint.results.gate import GateRule, gate_of
@@ -60,8 +61,5 @@ def _properties(result: AuditResult, rule: GateRule) -> list[tuple[str, str]]:
         ("p_value", "none" if verdict.p_value is None else f"{verdict.p_value:.6g}"),
         ("questioned.sha256", "unknown" if listed is None else listed.sha256),
         ("gate", f"{gate.rule}: {'passed' if gate.passed else '; '.join(gate.reasons)}"),
-        *((f"control.{visible(one.name)}", _OUTCOMES[one.passed]) for one in result.controls),
+        *((f"control.{visible(one.name)}", OUTCOMES[one.passed]) for one in result.controls),
     ]
-
-
-_OUTCOMES = {True: "passed", False: "failed", None: "not run"}

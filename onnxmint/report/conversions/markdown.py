@@ -9,7 +9,7 @@ from onnxmint.results.facts import Control
 from onnxmint.results.gate import GateRule, gate_of
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~&:@$])")
-_OUTCOMES = {True: "passed", False: "failed", None: "not run"}
+OUTCOMES = {True: "passed", False: "failed", None: "not run"}
 
 
 def markdown(result: AuditResult, rule: GateRule) -> str:
@@ -40,7 +40,7 @@ def escaped(text: str) -> str:
 
 
 def _row(control: Control) -> str:
-    return f"| {escaped(control.name)} | {_OUTCOMES[control.passed]} | {escaped(control.text)} |"
+    return f"| {escaped(control.name)} | {OUTCOMES[control.passed]} | {escaped(control.text)} |"
 
 
 def _numbers(result: AuditResult) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""What was tried before with the same evidence: an audit that is repeated until it finds something proves nothing."""
+"""A step of an audit: what was tried before with this evidence; who repeats until something is found proves nothing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onnxmint.report.tries import UNRECORDED, remembered
 from onnxmint.results.audit import AuditResult, IdentityFacts
+from onnxmint.workflows.remembering import UNRECORDED, remembered
 from onnxmint.writing.tries import record, recorded, tries_file
 from tests.cli.conftest import Run, call  # noqa: F401 - a fixture
 from tests.conftest import DEMO
