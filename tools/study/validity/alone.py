@@ -9,7 +9,6 @@ what is there is not done again. Tables: `validity.py --tables`.
 """
 
 import argparse
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,17 +16,14 @@ from typing import Any
 import bank
 import numpy as np
 import torch
-from asking import ASKED, Asking, World, rows_of, world
-from validity_tables import read_lines
+from asking import ASKED, Asking, World, answer, record_all, rows_of, world
 
 from onnxmint.controls.panel import control_evidence, control_question
 from onnxmint.controls.seen import Missing, Seen, SeenQuestioned
 from onnxmint.evidence.copies import Copies
 from onnxmint.evidence.known import Evidence
 from onnxmint.evidence.nobody import Nobody
-from onnxmint.evidence.questioned import Questioned
 from onnxmint.evidence.table import TEST, EvidenceTable
-from onnxmint.images.entries import ImageEntry
 from onnxmint.images.facts import ImageFacts
 from onnxmint.mint.trainer import FitSettings, FittedModule, fit_module
 from onnxmint.results.audit import Verdict
@@ -121,20 +117,11 @@ def described(facts: ImageFacts, asking: Asking) -> np.ndarray:
 
 def judge(here: World, auditor: Alone, asking: Asking, seed: int) -> dict[str, Any]:
     """Judge a set as `workflows/auditing.py` does; a control can only turn a finding into none, so others get none."""
-    rows, start = np.arange(len(asking.label)), np.cumsum([0, *(len(part) for _, part in asking.parts)])
-    of = [(pool, part, asking.label[start[k] : start[k + 1]]) for k, (pool, part) in enumerate(asking.parts)]
-    parts = [observed(here, *one) for one in of if len(one[1])]
+    rows = np.arange(len(asking.label))
+    parts = [observed(here, *one) for one in asking.pieces]
     found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    facts = replace(ImageFacts.joined([pool.facts.take(part) for pool, part, _ in of if len(part)]), index=rows)
-    questioned = Questioned(
-        source=Nobody(),
-        entries=tuple(ImageEntry(index=i, path=str(i), label=int(asking.label[i]), group=None) for i in rows.tolist()),
-        labels=asking.label,
-        facts=facts,
-        described=facts.described,
-        known=(),
-        known_row=rows[:0],
-    )
+    questioned = asking.questioned()
+    facts = questioned.facts
     units = as_units(
         found["score"][:, None], rows, questioned.groups(rows), auditor.yardstick, digest=facts.digest,
         known_digest=auditor.traces.digest[auditor.yardstick.number],
@@ -158,14 +145,7 @@ def judge(here: World, auditor: Alone, asking: Asking, seed: int) -> dict[str, A
         )  # fmt: skip
         controls = control_question(auditor.controls, seen, np.random.default_rng(seed), wanted=True)
     said = verdict(controls)
-    return {
-        "kind": said.kind,
-        "p": said.p_value,
-        "average": said.average_p_value,
-        "opinions": {one.name: one.p_value for one in said.opinions},
-        "failed": [control.name for control in controls if control.passed is False],
-        "bare": quick.kind,
-    }
+    return answer(said, quick, controls)
 
 
 def run(here: World, seed: int) -> dict[str, Any]:
@@ -194,15 +174,9 @@ def main() -> None:
     options = parser.parse_args()
     file = RESULTS / "alone.jsonl"
     torch.set_num_threads(1)
-    part, parts = options.part
-    mine = file if parts == 1 else file.with_suffix(f".{part}.jsonl")
-    done = {(line["target"], line["seed"]) for line in read_lines(RESULTS, file.stem)}
     worlds = {name: world(name, options.shared, options.bank, 26) for name in TARGETS}
-    for seed in range(part, options.auditors, parts):
-        for name, here in worlds.items():
-            if (name, seed) not in done:
-                with mine.open("a") as room:
-                    room.write(json.dumps(run(here, seed)) + "\n")
+    start, step = options.part
+    record_all(file, worlds, range(start, options.auditors, step), run)
 
 
 if __name__ == "__main__":

@@ -3,16 +3,25 @@
 Every set is drawn from what the evidence left over. "Easy" is what another classifier is sure of.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import bank
 import numpy as np
 from bank import Pool, log_odds
+from cells import read_lines
 
 from onnxmint.engine.target import Target
+from onnxmint.evidence.nobody import Nobody
+from onnxmint.evidence.questioned import Questioned
 from onnxmint.graph.views import VIEW_SETS
+from onnxmint.images.entries import ImageEntry
+from onnxmint.images.facts import ImageFacts
+from onnxmint.results.audit import Verdict
+from onnxmint.results.facts import Control
 
 ASKED, FREQUENT = 300, 3
 PLAIN = "innocent, plain 0"
@@ -50,9 +59,34 @@ class Asking:
     groups: np.ndarray | None = None
 
     @property
-    def digest(self) -> np.ndarray:
-        """Return the images' digests."""
-        return np.concatenate([pool.facts.digest[rows] for pool, rows in self.parts])
+    def pieces(self) -> list[tuple[Pool, np.ndarray, np.ndarray]]:
+        """Return the parts that hold images, each with its labels as told."""
+        start = np.cumsum([0, *(len(rows) for _, rows in self.parts)])
+        return [
+            (pool, rows, self.label[start[k] : start[k + 1]]) for k, (pool, rows) in enumerate(self.parts) if len(rows)
+        ]
+
+    def questioned(self) -> Questioned:
+        """Return the set as an audit looks at it, its rows numbered from 0."""
+        count = len(self.label)
+        facts = ImageFacts.joined([pool.facts.take(rows) for pool, rows, _ in self.pieces])
+        return Questioned(
+            source=Nobody(),
+            entries=tuple(
+                ImageEntry(
+                    index=i,
+                    path=str(i),
+                    label=int(self.label[i]),
+                    group=None if self.groups is None else str(self.groups[i]),
+                )
+                for i in range(count)
+            ),
+            labels=self.label,
+            facts=replace(facts, index=np.arange(count)),
+            described=facts.described,
+            known=(),
+            known_row=np.empty(0, np.int64),
+        )
 
 
 def world(name: str, shared: Path, place: Path, views: int) -> World:
@@ -147,3 +181,35 @@ def _guilty(draw: Draw) -> Iterator[tuple[str, Asking]]:
     for kind, pool in draw.here.copies.items():
         rows = draw.rng.permutation(len(pool.row))[:ASKED]
         yield f"guilty, all {kind}", Asking(parts=((pool, rows),), label=pool.label[rows], guilty=True)
+
+
+def answer(verdict: Verdict, quick: Verdict, controls: Sequence[Control]) -> dict[str, Any]:
+    """Return what is kept of an answer; `quick` is the verdict before controls."""
+    return {
+        "kind": verdict.kind,
+        "p": verdict.p_value,
+        "average": verdict.average_p_value,
+        "opinions": {one.name: one.p_value for one in verdict.opinions},
+        "failed": [control.name for control in controls if control.passed is False],
+        "bare": quick.kind,
+    }
+
+
+def record_all(
+    file: Path, worlds: Mapping[str, World], seeds: range, run: Callable[[World, int], dict[str, Any]]
+) -> None:
+    """Write a line for each seed and target that no file of this name, or of its parts, has yet.
+
+    Args:
+        file: of all lines, or of every n-th seed where seeds begin at more than 0 or step.
+        worlds: targets by name.
+        seeds: this process's share.
+        run: trains an auditor and judges its sets.
+    """
+    done = {(line["target"], line["seed"]) for line in read_lines(file.parent, file.stem)}
+    mine = file if seeds.step == 1 else file.with_suffix(f".{seeds.start}.jsonl")
+    for seed in seeds:
+        for name, here in worlds.items():
+            if (name, seed) not in done:
+                with mine.open("a") as room:
+                    room.write(json.dumps(run(here, seed)) + "\n")

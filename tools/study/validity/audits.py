@@ -12,7 +12,6 @@ of guilty ones no-evidence too), so that "no-evidence" of the other innocent row
 """
 
 import argparse
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,9 +20,8 @@ from typing import Any
 import bank
 import numpy as np
 import torch
-from asking import ASKED, PLAIN, Asking, World, rows_of, world
+from asking import ASKED, PLAIN, Asking, World, answer, record_all, rows_of, world
 from bank import Pool
-from validity_tables import read_lines
 
 from onnxmint.controls.alignment import READINGS
 from onnxmint.controls.panel import control_evidence, control_question
@@ -32,10 +30,8 @@ from onnxmint.engine.local import Local
 from onnxmint.engine.probe import ODDS, expose
 from onnxmint.evidence.copies import Copies
 from onnxmint.evidence.known import Evidence
-from onnxmint.evidence.questioned import Questioned
 from onnxmint.evidence.table import CALIBRATE, FIT, TEST, EvidenceTable, divided
 from onnxmint.images.chosen import Decoded, Images
-from onnxmint.images.entries import ImageEntry
 from onnxmint.images.facts import ImageFacts
 from onnxmint.mint.difficulty import small_images
 from onnxmint.mint.learned import learned_ease
@@ -57,6 +53,7 @@ RESULTS = Path(__file__).parent / "results"
 KNOWN, ALPHA = 1000, 0.05
 TARGETS = ("cifar10-paper", "cifar10-small-nodropout", "cifar10-large-nhwc", "cifar10-resnet20")
 LARGEST_GROUP = 12
+NAMES = ("audits", "fresh")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,32 +183,15 @@ def yardstick(
 
 def judge(here: World, auditor: Auditor, asking: Asking, seed: int, *, whole: bool = False) -> dict[str, Any]:
     """Judge a set as `workflows/auditing.py` does."""
-    rng = np.random.default_rng(seed)
+    rng, of = np.random.default_rng(seed), asking.pieces
     count = len(asking.label)
-    rows, start = np.arange(count), np.cumsum([0, *(len(part) for _, part in asking.parts)])
-    of = [(pool, part, asking.label[start[k] : start[k + 1]]) for k, (pool, part) in enumerate(asking.parts)]
+    rows = np.arange(count)
     odds = np.concatenate([here.odds(pool, part, label) for pool, part, label in of])
     predicted = np.concatenate([pool.logits[part, 0].argmax(axis=1) for pool, part, _ in of])
     free = np.concatenate([here.odds(pool, part, pool.logits[part, 0].argmax(axis=1)) for pool, part, _ in of])
-    facts = ImageFacts.joined([pool.facts.take(part) for pool, part, _ in of])
     score = auditor.module.score(torch.from_numpy(odds))[:, None]
-    questioned = Questioned(
-        source=None,  # type: ignore[arg-type]
-        entries=tuple(
-            ImageEntry(
-                index=i,
-                path=str(i),
-                label=int(asking.label[i]),
-                group=None if asking.groups is None else str(asking.groups[i]),
-            )
-            for i in range(count)
-        ),
-        labels=asking.label,
-        facts=replace(facts, index=rows),
-        described=facts.described,
-        known=(),
-        known_row=rows[:0],
-    )
+    questioned = asking.questioned()
+    facts = questioned.facts
     units = as_units(
         score, rows, questioned.groups(rows), auditor.yardstick, digest=facts.digest,
         known_digest=auditor.traces.digest[auditor.yardstick.number],
@@ -243,15 +223,7 @@ def judge(here: World, auditor: Auditor, asking: Asking, seed: int, *, whole: bo
     matter = whole or quick.kind == "members-found" or (asking.guilty and quick.kind == "no-evidence")
     controls = control_question(auditor.controls, seen, rng, wanted=True) if matter else auditor.controls
     verdict = reach_verdict(question(units, count), known, auc=auc(auditor), controls=controls, asked=others)
-    return {
-        "kind": verdict.kind,
-        "p": verdict.p_value,
-        "average": verdict.average_p_value,
-        "found at": finding_level(verdict),
-        "opinions": {one.name: one.p_value for one in verdict.opinions},
-        "failed": [control.name for control in controls if control.passed is False],
-        "bare": quick.kind,
-    }
+    return {**answer(verdict, quick, controls), "found at": finding_level(verdict)}
 
 
 def finding_level(verdict: Verdict) -> float | None:
@@ -320,19 +292,14 @@ def main() -> None:
     parser.add_argument("--bank", type=Path)
     parser.add_argument("--auditors", type=int, default=34)
     parser.add_argument("--views", type=int, default=2, choices=(2, 14, 26))
+    parser.add_argument("--name", default="audits", choices=NAMES, help="of the results; fresh is of draw 1 of bank.py")
     parser.add_argument("--part", type=int, nargs=2, default=(0, 1), help="this process's share of the seeds")
     options = parser.parse_args()
-    file = RESULTS / f"audits_{options.views}views.jsonl"
+    file = RESULTS / f"{options.name}_{options.views}views.jsonl"
     torch.set_num_threads(1)
-    part, parts = options.part
-    mine = file if parts == 1 else file.with_suffix(f".{part}.jsonl")
-    done = {(line["target"], line["seed"]) for line in read_lines(RESULTS, file.stem)}
     worlds = {name: world(name, options.shared, options.bank, options.views) for name in TARGETS}
-    for seed in range(part, options.auditors, parts):
-        for name, here in worlds.items():
-            if (name, seed) not in done:
-                with mine.open("a") as room:
-                    room.write(json.dumps(run(here, seed)) + "\n")
+    start, step = options.part
+    record_all(file, worlds, range(start, options.auditors, step), run)
 
 
 if __name__ == "__main__":

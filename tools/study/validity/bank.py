@@ -1,11 +1,12 @@
 """What targets say of many images, recorded once: whole audits on columns are then arithmetic.
 
-    python tools/study/validity/bank.py --shared ../shared --bank BANK [--only cifar10-paper]
+    python tools/study/validity/bank.py --shared ../shared --bank BANK [--only cifar10-paper] [--draw 1]
 
 For each target and each pool of images: the target's answers to all 26 views, the placebo twin's to 2, the features
 that the twin describes images with, what the images look like without a model, and how easy another model finds them.
 Pools are members, non-members, and copies of some of both (mirrored, shifted, cropped, re-saved, resized). A pool that
-is there is skipped, so that recording can be stopped and taken up again.
+is there is skipped, so that recording can be stopped and taken up again. Draw 0 was looked at while the rule of a
+verdict was chosen; draw 1 holds other images, on which nothing was.
 """
 
 import argparse
@@ -165,8 +166,8 @@ def log_odds(answer: np.ndarray, label: np.ndarray, kind: str) -> np.ndarray:
     return own - (top + np.log(np.exp(rest - top[..., None]).sum(axis=-1)))
 
 
-def pools(name: str, shared: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray, Pixels]]:
-    """Yield name, rows, labels and pixels of every pool of a target."""
+def pools(name: str, shared: Path, draw: int) -> Iterator[tuple[str, np.ndarray, np.ndarray, Pixels]]:
+    """Yield name, rows, labels and pixels of every pool of a target; no image is in two draws."""
     table = data.read(shared, TARGETS[name].data)
     ours = TARGETS[name].ours
     sides = data.halves(table, "cifar10") if ours else data.third_party(table, "cifar10")
@@ -175,8 +176,10 @@ def pools(name: str, shared: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray
         start = 0  # it was trained on the first members
         sides["members"] = sides["members"][:10_000]
     drawn = {
-        "members": rng.permutation(sides["members"][start:])[:MEMBERS],
-        "nonmembers": rng.permutation(sides["nonmembers"][_FROM if ours else 0 :])[:NONMEMBERS],
+        "members": rng.permutation(sides["members"][start:])[draw * MEMBERS : (draw + 1) * MEMBERS],
+        "nonmembers": rng.permutation(sides["nonmembers"][_FROM if ours else 0 :])[
+            draw * NONMEMBERS : (draw + 1) * NONMEMBERS
+        ],
     }
     for side, rows in drawn.items():
         yield side, rows, data.labels(table, rows), data.pixels(table, rows)
@@ -186,11 +189,11 @@ def pools(name: str, shared: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray
             yield called + kind, rows, data.labels(table, rows), made(data.pixels(table, rows))
 
 
-def record(name: str, shared: Path, bank: Path) -> None:
+def record(name: str, shared: Path, bank: Path, draw: int) -> None:
     """Record every pool of a target that is not there yet."""
     target, other = ready(name, shared), ready(BANKED[name], shared)
     twin = twin_of(target, _SEED)
-    for pool, rows, label, pixels in pools(name, shared):
+    for pool, rows, label, pixels in pools(name, shared, draw):
         file = bank / name / f"{pool}.npz"
         if file.exists():
             continue
@@ -228,9 +231,10 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, required=True)
     parser.add_argument("--bank", type=Path, required=True)
     parser.add_argument("--only", choices=BANKED)
+    parser.add_argument("--draw", type=int, default=0, choices=(0, 1))
     options = parser.parse_args()
     for name in [options.only] if options.only else BANKED:
-        record(name, options.shared, options.bank)
+        record(name, options.shared, options.bank, options.draw)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import audits
 import numpy as np
 import torch
 from asking import World, world
-from validity_tables import read_lines
+from cells import read_lines
 
 from onnxmint.results.audit import VerdictKind
 from onnxmint.stats.sequential import Look, plan_looks

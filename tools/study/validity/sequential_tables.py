@@ -1,12 +1,10 @@
 """Audits in growing lots as Markdown, of results/sequential*."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
-from scipy.stats import binomtest
+from cells import Row, percent, table, with_interval
 
-Row = dict[str, Any]
 _CHOSEN = "growth 2, early 0.2"
 _WAYS = ("fixed", "growth 2, early 0.1", _CHOSEN, "growth 2, early 0.3", "growth 1.5, early 0.2", "growth 4, early 0.2")
 _VIEWS = 26
@@ -38,17 +36,12 @@ def in_lots(simulated: Row, judged: Sequence[Row]) -> str:
     return "\n".join([_SIMULATED, *_plans(simulated["sets"]), _ROOM, _room(simulated["room"]), *_judged(judged)])
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
-
-
 def _plans(rows: Sequence[Row]) -> Iterator[str]:
     for guarantee, words in (("each", "for each of 95 % of auditors"), ("average", "on average over auditors")):
         ways = [*_WAYS, *(["bets"] if guarantee == "average" else [])]
         cells = [[row[f"{way}, {guarantee}"] for way in ways] for row in rows]
         yield f"Guarantee {words}:\n"
-        yield _table(
+        yield table(
             ["AUC", "share of members", *ways],
             [
                 [
@@ -62,7 +55,7 @@ def _plans(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _room(rows: Sequence[Row]) -> str:
-    return _table(
+    return table(
         ["AUC", "share of members", "fixed needs", "power", "power in lots", "mean images in lots"],
         [
             [
@@ -89,19 +82,18 @@ def _judged(rows: Sequence[Row]) -> Iterator[str]:
             lines.append(_line(target or "all", "half members" if guilty else "innocent", mine))
     head = ["target", "set", "sets (auditors)", "fixed: found", "ever found", "fixed: no evidence", "in lots"]
     yield _AUDITS
-    yield _table([*head, "median images", "mean", "passes, fixed", "in lots"], lines)
+    yield table([*head, "median images", "mean", "passes, fixed", "in lots"], lines)
 
 
 def _line(target: str, kind: str, rows: Sequence[Row]) -> list[str]:
     count, images = len(rows), np.array([row["images"] for row in rows])
     ever = sum(row["ever found"] for row in rows)
-    interval = binomtest(ever, count).proportion_ci()
     return [
         target,
         kind,
         f"{count} ({len({(row['target'], row['auditor']) for row in rows})})",
         _share(rows, "fixed", "members-found"),
-        f"{100 * ever / count:.1f} % ({100 * interval.low:.1f} to {100 * interval.high:.1f})",
+        with_interval(ever / count, count),
         _share(rows, "fixed", "no-evidence"),
         _share(rows, "kind", "no-evidence"),
         f"{np.median(images):.0f}",
@@ -112,4 +104,4 @@ def _line(target: str, kind: str, rows: Sequence[Row]) -> list[str]:
 
 
 def _share(rows: Sequence[Row], key: str, kind: str) -> str:
-    return f"{100 * np.mean([row[key] == kind for row in rows]):.1f} %"
+    return percent(float(np.mean([row[key] == kind for row in rows])))
