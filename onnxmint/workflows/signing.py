@@ -1,8 +1,9 @@
 """A run signed, and a signature checked: Ed25519 keys of OpenSSL or OpenSSH, nothing stored and nobody asked."""
 
 import hashlib
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from onnxmint.errors import OnnxmintError, UsageError
 from onnxmint.results.envelope import NAME, Envelope, NoEnvelopeError, enveloped, raw, read_envelope, statement
@@ -100,52 +101,46 @@ def _step(outcome: Outcome, text: str) -> Step:
 
 
 def _private(path: Path) -> "Ed25519PrivateKey":
-    from_pem, from_ssh, kind = _loaders("private")
+    _require_cryptography()
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_ssh_private_key
+
     content = _key(path)
-    load = from_ssh if b"OPENSSH PRIVATE KEY" in content else from_pem
+    load = load_ssh_private_key if b"OPENSSH PRIVATE KEY" in content else load_pem_private_key
     try:
         found = load(content, None)
     except (ValueError, TypeError) as problem:  # TypeError: it has a passphrase
         raise UsageError(f"{path} is no private key without a passphrase ({problem}); {_MAKE}") from None
-    return _of_kind(found, kind, path)
+    if not isinstance(found, Ed25519PrivateKey):
+        raise _another_kind(path)
+    return found
 
 
 def _public(path: Path) -> "Ed25519PublicKey":
-    from_pem, from_ssh, kind = _loaders("public")
+    _require_cryptography()
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key, load_ssh_public_key
+
     content = _key(path)
+    load = load_ssh_public_key if content.startswith(b"ssh-") else load_pem_public_key
     try:
-        found = (from_ssh if content.startswith(b"ssh-") else from_pem)(content)
+        found = load(content)
     except ValueError as problem:
         raise UsageError(
             f"{path} is no public key ({problem}); give what openssl pkey -pubout or ssh-keygen wrote"
         ) from None
-    return _of_kind(found, kind, path)
-
-
-def _of_kind(found: Any, kind: Any, path: Path) -> Any:
-    if not isinstance(found, kind):
-        raise UsageError(f"{path} is a key of another kind than Ed25519; {_MAKE}")
+    if not isinstance(found, Ed25519PublicKey):
+        raise _another_kind(path)
     return found
 
 
-def _loaders(side: str) -> tuple[Any, Any, Any]:
-    """Return what reads a key in PEM, what reads one of OpenSSH, and its class.
+def _another_kind(path: Path) -> UsageError:
+    return UsageError(f"{path} is a key of another kind than Ed25519; {_MAKE}")
 
-    Raises:
-        OnnxmintError: cryptography is not installed.
-    """
-    try:
-        from cryptography.hazmat.primitives import serialization
-        from cryptography.hazmat.primitives.asymmetric import ed25519
-    except ModuleNotFoundError:
-        raise OnnxmintError(f"signatures need the package cryptography; {_INSTALL}") from None
-    if side == "private":
-        return (
-            serialization.load_pem_private_key,
-            serialization.load_ssh_private_key,
-            ed25519.Ed25519PrivateKey,
-        )
-    return serialization.load_pem_public_key, serialization.load_ssh_public_key, ed25519.Ed25519PublicKey
+
+def _require_cryptography() -> None:
+    if find_spec("cryptography") is None:
+        raise OnnxmintError(f"signatures need the package cryptography; {_INSTALL}")
 
 
 def _key(path: Path) -> bytes:
