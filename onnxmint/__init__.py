@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from onnxmint.errors import DeviceError, EvidenceError, ImagesError, ModelError, OnnxmintError, UsageError
+    from onnxmint.images.variants import Change
     from onnxmint.mint.auditor import Auditor, load_auditor
     from onnxmint.mint.scorer import Scorer
     from onnxmint.report.files import load_run, write_run
@@ -14,12 +15,14 @@ if TYPE_CHECKING:
     from onnxmint.results.evaluation import Evaluation
     from onnxmint.results.plan import Plan
     from onnxmint.settings import AuditSettings, EvaluateSettings, EvidenceSettings, TrainSettings
+    from onnxmint.workflows.asking_sealed import audit_sealed
     from onnxmint.workflows.auditing import Known, audit
     from onnxmint.workflows.checking import check
     from onnxmint.workflows.evaluating import evaluate
     from onnxmint.workflows.exposing import expose, layers
     from onnxmint.workflows.planning import plan
     from onnxmint.workflows.registering import register
+    from onnxmint.workflows.sealing import seal
     from onnxmint.workflows.signing import sign
     from onnxmint.workflows.training import train
     from onnxmint.workflows.verifying import verify
@@ -35,6 +38,7 @@ _HOMES = {
     "AuditResult": "results.audit",
     "AuditSettings": "settings",
     "Auditor": "mint.auditor",
+    "Change": "images.variants",
     "CheckResult": "results.check",
     "DeviceError": "errors",
     "EvaluateSettings": "settings",
@@ -50,6 +54,7 @@ _HOMES = {
     "TrainSettings": "settings",
     "UsageError": "errors",
     "audit": "workflows.auditing",
+    "audit_sealed": "workflows.asking_sealed",
     "check": "workflows.checking",
     "evaluate": "workflows.evaluating",
     "expose": "workflows.exposing",
@@ -58,6 +63,7 @@ _HOMES = {
     "load_run": "report.files",
     "plan": "workflows.planning",
     "register": "workflows.registering",
+    "seal": "workflows.sealing",
     "sign": "workflows.signing",
     "train": "workflows.training",
     "verify": "workflows.verifying",
@@ -68,6 +74,7 @@ __all__ = [
     "AuditResult",
     "AuditSettings",
     "Auditor",
+    "Change",
     "CheckResult",
     "DeviceError",
     "EvaluateSettings",
@@ -83,6 +90,7 @@ __all__ = [
     "TrainSettings",
     "UsageError",
     "audit",
+    "audit_sealed",
     "check",
     "evaluate",
     "expose",
@@ -91,6 +99,7 @@ __all__ = [
     "load_run",
     "plan",
     "register",
+    "seal",
     "sign",
     "train",
     "verify",
