@@ -42,16 +42,22 @@ class Cell:
     @property
     def epochs(self) -> int:
         """Return over how many epochs it is trained."""
-        return 25 if self.augment else 10
+        return 20 if self.augment else 10
+
+
+ORDER = (
+    ("cifar10", False, "places"), ("cifar10", False, "noise"), ("cifar10", True, "places"), ("fashion", False, "noise"),
+    ("cifar10", False, "others"), ("fashion", True, "places"), ("cifar10", True, "noise"), ("fashion", False, "places"),
+    ("cifar10", True, "others"), ("fashion", False, "others"), ("fashion", True, "noise"), ("fashion", True, "others"),
+)  # fmt: skip
+"""Targets, the most telling ones first, should time run out."""
 
 
 def cells() -> Iterator[Cell]:
-    """Yield every target, the most telling ones first."""
-    kinds = (("cifar10", False), ("cifar10", True), ("fashion", False), ("fashion", True))
+    """Yield every target."""
     for seed in (0, 1):
-        for group in pictures.GROUPS:
-            for data, augment in kinds:
-                yield Cell(data=data, augment=augment, group=group, seed=seed)
+        for data, augment, group in ORDER:
+            yield Cell(data=data, augment=augment, group=group, seed=seed)
 
 
 def measured(cell: Cell, images: tuple[np.ndarray, np.ndarray], per_kind: int) -> Iterator[dict[str, Any]]:
@@ -116,7 +122,6 @@ def main() -> None:
     parser.add_argument("--tables", action="store_true", help="train nothing, write the tables again")
     given = parser.parse_args()
     lines = RESULTS / "cells.jsonl"
-    RESULTS.mkdir(exist_ok=True)
     if given.quick:
         first = next(cells())
         for row in measured(first, pictures.read(first.data, given.shared, given.fashion), 60):
@@ -128,6 +133,7 @@ def main() -> None:
         if cell.data not in held:
             held = {cell.data: pictures.read(cell.data, given.shared, given.fashion)}
         rows = list(measured(cell, held[cell.data], pictures.PER_KIND))
+        RESULTS.mkdir(exist_ok=True)
         with lines.open("a") as file:
             file.write("".join(json.dumps(row) + "\n" for row in rows))
         print(_name(cell), rows[-1]["accuracy"], rows[-1]["seconds"], "s", flush=True)

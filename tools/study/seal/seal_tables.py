@@ -32,7 +32,7 @@ section V). What has to be measured is whether a model that *was* trained on the
 
 Targets: CNNs of three convolutions (16, 32 and 64 filters, batch normalisation), trained on one CPU thread on 4,000
 published variants, 1,000 of each of four kinds, as they are for 10 epochs, or cropped (4 pixels of padding) and
-mirrored at random for 25; exported to ONNX and asked by the package's engine. k = 8 variants (2 of mirrored pictures).
+mirrored at random for 20; exported to ONNX and asked by the package's engine. k = 8 variants (2 of mirrored pictures).
 Pictures are 32 x 32 or 28 x 28 pixels; cut ones are brought back to that size. Everything sealed was trained on, and is
 all that was: a larger training set, fewer epochs or a better model leave less. The draw, the split and the weights have
 seeds; each line is one target and 1,000 pictures.
@@ -88,8 +88,8 @@ picture, medians; of cut, mirrored and moved pictures they say that pixels moved
         yield f"### Power {title}\n"
         cells = [_power_cells(row, name) for row in rows]
         head = (
-            "kind", "target trained on", "effect", "50: p <= .05", "p <= .001", "200: p <= .05", "p <= .001", "p of 1,000",
-            "needed for .05", "for .001", "PSNR", "SSIM", "largest",
+            "kind", "target trained on", "effect", "50: p <= .05", "p <= .001", "200: p <= .05", "p <= .001",
+            "p of 1,000", "needed for .05", "for .001", "PSNR", "SSIM", "largest",
         )  # fmt: skip
         yield table(head, sorted(cells, key=lambda cell: [*_order(cell[0]), cell[1]]))
 
@@ -111,7 +111,7 @@ def _power_cells(row: Row, name: str) -> list[str]:
 
 
 def _signals(rows: Sequence[Row]) -> Iterator[str]:
-    yield "## Which score\n\nMean effect over all kinds, by target. The agreed class: what the mean of the variants says.\n"
+    yield "## Which score\n\nMean effect over all kinds. The agreed class: what the mean of variants says.\n"
     cells = []
     for key, words in RECIPES.items():
         mine = [row for row in rows if (row["data"], row["augment"]) == key]
@@ -147,7 +147,7 @@ def _innocent(rows: Sequence[Row]) -> Iterator[str]:
 
 Pictures of another group, sealed alike, that the target was not trained on: its real answers, {len(kinds)} times 300
 pictures. "As drawn": sets of 50 with the coin as it was thrown, all p-values of a score. "Coin thrown again": 10,000
-draws a set of 300 for the largest probability. Exact 95 % intervals; Kolmogorov-Smirnov against uniform.
+draws a set of 300 for one score without labels. Exact 95 % intervals; Kolmogorov-Smirnov against uniform.
 """
     cells = []
     for name in (LABELS, FREE):
