@@ -6,7 +6,8 @@ import click
 GROUPS = (
     (
         "Known images",
-        ("auditor_file", "members", "nonmembers", "labels", "classes", "group", "limit", "reference"),
+        ("auditor_file", "members", "nonmembers", "labels", "classes", "group", "limit", "reference", "sealed",
+         "commitment"),
     ),
     ("The model", ("preprocess", "answer")),
     ("Time", ("time", "sample", "sequential", "views", "device", "batch_size")),

@@ -2,17 +2,20 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from onnxmint.images.variants import Change
 from onnxmint.report.html import environment
 from onnxmint.report.names import visible
 from onnxmint.report.terminal import WIDEST, print_files, print_warnings
 from onnxmint.results.seal import Sealing
 from onnxmint.results.sealed import SEALED, SealedAudit, SealedKind
+
+if TYPE_CHECKING:
+    from onnxmint.images.variants import Change
 
 _COLOURS: dict[SealedKind, str] = {"members-found": "red", "inconclusive": "magenta"}
 _SHOWN = 5  # pictures that were left out and are named
@@ -35,7 +38,7 @@ def sealing_words(found: Sealing) -> str:
     return "\n".join(visible(line) for line in lines)
 
 
-def change_words(change: Change) -> str:
+def change_words(change: "Change") -> str:
     """Return how variants differ."""
     words = [
         f"noise of {change.noise:g} levels on {change.cells} cells" if change.noise else "",

@@ -56,10 +56,10 @@ def test_an_audit_of_sealed_pictures_needs_no_known_images(call: Run, sealed: di
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--sealed", "private", "--members", "a"), "--members means nothing with --sealed, which needs no known images"),
+        (("--sealed", "private", "--members", "a"), "--members means nothing with --sealed, which needs no"),
         (("--sealed", "private", "--module", "phi"), "--module means nothing with --sealed"),
-        (("public", "--commitment", "abc"), "--commitment belongs to --sealed DIR, the folder that onnxmint seal wrote"),
-        (("public", "pictures", "--sealed", "private"), "give one folder of published pictures as IMAGES, or none; got 2"),
+        (("public", "--commitment", "abc"), "--commitment belongs to --sealed DIR, the folder that onnxmint seal"),
+        (("public", "pictures", "--sealed", "private"), "one folder of published pictures as IMAGES, or none; got 2"),
         (("--sealed", "public"), "seal.json does not exist: give the folder that onnxmint seal wrote with --keep"),
         ((), "Missing argument 'IMAGES...'"),
     ],

@@ -46,8 +46,8 @@ class Cell:
 
 
 ORDER = (
-    ("cifar10", False, "places"), ("cifar10", False, "noise"), ("cifar10", True, "places"), ("fashion", False, "noise"),
-    ("cifar10", False, "others"), ("fashion", True, "places"), ("cifar10", True, "noise"), ("fashion", False, "places"),
+    ("cifar10", False, "places"), ("cifar10", False, "noise"), ("cifar10", True, "places"), ("cifar10", False, "others"),
+    ("fashion", False, "noise"), ("cifar10", True, "noise"), ("fashion", False, "places"), ("fashion", True, "places"),
     ("cifar10", True, "others"), ("fashion", False, "others"), ("fashion", True, "noise"), ("fashion", True, "others"),
 )  # fmt: skip
 """Targets, the most telling ones first, should time run out."""
