@@ -7,7 +7,8 @@ from onnxmint.results.audit import Verdict, VerdictKind
 from onnxmint.results.facts import Control
 from onnxmint.stats.estimates import Estimate
 from onnxmint.stats.heldout import HeldOut
-from onnxmint.stats.share import detectable_share, power_cost, share_of_members, strength_for
+from onnxmint.stats.share import detectable_share, power_cost, share_of_members
+from onnxmint.stats.strength import strength_for
 from onnxmint.verdict.findings import Findings, Question
 from onnxmint.verdict.opinions import Compared, SecondScores, second_opinions
 from onnxmint.verdict.sentences import (

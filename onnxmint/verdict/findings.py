@@ -6,7 +6,8 @@ from onnxmint.stats.estimates import Estimate, FloatArray
 from onnxmint.stats.guarantee import DEFAULT, Guarantee
 from onnxmint.stats.heldout import Numbers
 from onnxmint.stats.set_test import SetTest
-from onnxmint.stats.share import PowerCost, Strength
+from onnxmint.stats.share import PowerCost
+from onnxmint.stats.strength import Strength
 from onnxmint.verdict.opinions import Opinions
 
 

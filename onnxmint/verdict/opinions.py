@@ -18,8 +18,8 @@ from onnxmint.stats.guarantee import DEFAULT, Guarantee
 from onnxmint.stats.heldout import HeldOut, Numbers
 from onnxmint.stats.opinions import SecondOpinion, compare_effects, second_opinion
 from onnxmint.stats.set_test import SetTest, compare_sets
-from onnxmint.stats.share import Strength, strength_for
 from onnxmint.stats.strata import stratify
+from onnxmint.stats.strength import Strength, strength_for
 from onnxmint.verdict.units import Units
 from onnxmint.verdict.yardstick import Yardstick
 
@@ -91,6 +91,7 @@ class Compared:
             self.known,
             member_stratum=levels.of(member, self.known.member_stratum),
             nonmember_stratum=levels.of(nonmember, self.known.nonmember_stratum),
+            levels=levels.span,
         )
         return replace(self, known=known, strata=levels.of(level, self.strata))
 

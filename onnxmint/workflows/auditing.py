@@ -23,7 +23,8 @@ from onnxmint.results.facts import Control, now
 from onnxmint.results.next_steps import NextStep
 from onnxmint.settings import AuditSettings
 from onnxmint.stats.needed import scaled
-from onnxmint.stats.share import Strength, detectable_share
+from onnxmint.stats.share import detectable_share
+from onnxmint.stats.strength import Strength
 from onnxmint.verdict.gating import gate_and_yardstick
 from onnxmint.verdict.judging import Judgement, Sighting, case_of, judge_set, rule_of
 from onnxmint.verdict.next_steps import Standing, next_steps
