@@ -128,12 +128,17 @@ def fitted(odds: np.ndarray, table: EvidenceTable, seed: int) -> tuple[FittedMod
     module = fit_on("views", torch.from_numpy(odds[rows]), mine, mine.part, seed, quiet)
     score, held = np.full(len(odds), np.nan), table.rows(CALIBRATE, TEST)
     score[held] = module.score(torch.from_numpy(odds[held]))
+    return module, score, gate_of_parts(module, mine)
+
+
+def gate_of_parts(module: FittedModule, mine: EvidenceTable) -> Gate | None:
+    """Return the gate of a module that was fitted on these images in folds."""
     sides = [(module.unseen[mine.is_member == side], mine.part[mine.is_member == side]) for side in (True, False)]
     known = HeldOut(
         member=sides[0][0], nonmember=sides[1][0], member_fold=sides[0][1], nonmember_fold=sides[1][1],
         inflation=cross_fitting_inflation(5),
     )  # fmt: skip
-    return module, score, gate_of(known)
+    return gate_of(known)
 
 
 def yardstick(
@@ -149,7 +154,7 @@ def yardstick(
         score=score[rows].astype(np.float32),
         is_member=table.is_member[rows],
         is_test=table.part[rows] == TEST,
-        fold=np.zeros(len(rows), np.int8),
+        fold=table.fold[rows],
         category=labels[rows].astype(np.int32),
         group=None if table.groups is None else table.groups[rows].astype(np.int32),
         number=rows.astype(np.int32),
