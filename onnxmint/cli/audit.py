@@ -50,7 +50,7 @@ GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
 @setting(AuditSettings, "alpha", help="False-discovery rate among flagged images, and level of the test for the set.")
 @setting(
     AuditSettings, "relevant_share", metavar="S",
-    help="Smallest share of members that matters: no-evidence is said only where it would have been found.",
+    help="Smallest share of members that matters: no-evidence is said only where it would have been noticed.",
 )  # fmt: skip
 @setting(
     AuditSettings, "prior", metavar="P",

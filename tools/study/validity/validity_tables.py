@@ -6,6 +6,7 @@ from pathlib import Path
 from audits_tables import alone, audits, fresh
 from cells import Row, percent, read_lines, table, with_interval
 from sequential_tables import in_lots
+from shares_tables import scarce, shares
 
 HEAD = """# Validity: do the error rates hold?
 
@@ -28,6 +29,10 @@ def write_tables(results: Path, file: Path) -> None:
         parts.append(audits(judged))
     if judged := read_lines(results, "fresh_2views"):
         parts.append(fresh(judged))
+    told = {views: read_lines(results, f"shares_{views}views") for views in (2, 26)}
+    parts += [shares(views, judged) for views, judged in told.items() if judged]
+    if judged := read_lines(results, "scarce"):
+        parts.append(scarce(judged))
     if judged := read_lines(results, "alone"):
         parts.append(alone(judged))
     if (simulated := results / "sequential_simulated.json").exists():
