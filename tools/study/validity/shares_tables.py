@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 
 from cells import ALPHA, Row, mean, percent, table, with_interval
 
+_HALF = 0.5
+
 
 def shares(views: int, lines: list[Row]) -> str:
     """Return coverage of the share's interval by target and true share, and whether promises are kept."""
@@ -13,7 +15,8 @@ def shares(views: int, lines: list[Row]) -> str:
 `shares.py`: {len(lines)} auditors of 1,000 + 1,000 known images, sets of 300 beside known images of equal confidence.
 Coverage of the 95 % interval of the share; mean estimate and mean width in brackets. "Promised": the share that the
 auditor says it would find with 95 % probability, "kept": how often the set test finds just that share, "verdict": how
-often the whole verdict does, with its second opinions and before controls.
+often the whole verdict does, with its second opinions and before controls; "half found": sets of half members that the
+whole verdict finds.
 """
     rows = []
     for target in sorted({line["target"] for line in lines}):
@@ -26,10 +29,22 @@ often the whole verdict does, with its second opinions and before controls.
             for test in (lambda one: one["p"] <= ALPHA, lambda one: one["kind"] == "members-found")
         )
         promised = percent(mean([one["truth"] for one in made])) if made else "-"
+        half = [one["kind"] == "members-found" for line in mine for one in line["sets"] if one["truth"] == _HALF]
         auc = mean([line["auc"] for line in mine])
-        rows.append((target, f"{auc:.3f}", str(len(mine)), *cells, f"{promised} ({len(made)})", kept, found))
+        rows.append(
+            (
+                target,
+                f"{auc:.3f}",
+                str(len(mine)),
+                *cells,
+                f"{promised} ({len(made)})",
+                kept,
+                found,
+                percent(mean(half)),
+            )
+        )
     head = ("target", "AUC", "auditors", *(f"share {truth:g}" for truth in truths), "promised (auditors)", "kept")
-    return f"{text}\n{table((*head, 'verdict'), rows)}"
+    return f"{text}\n{table((*head, 'verdict', 'half found'), rows)}"
 
 
 def _cell(truth: float, told: Sequence[tuple[float, float, float]]) -> str:
