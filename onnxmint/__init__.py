@@ -11,11 +11,13 @@ if TYPE_CHECKING:
     from onnxmint.report.files import load_run, write_run
     from onnxmint.results.audit import AuditResult
     from onnxmint.results.check import CheckResult
+    from onnxmint.results.comparison import Comparison
     from onnxmint.results.evaluation import Evaluation
     from onnxmint.results.plan import Plan
-    from onnxmint.settings import AuditSettings, EvaluateSettings, EvidenceSettings, TrainSettings
+    from onnxmint.settings import AuditSettings, CompareSettings, EvaluateSettings, EvidenceSettings, TrainSettings
     from onnxmint.workflows.auditing import Known, audit
     from onnxmint.workflows.checking import check
+    from onnxmint.workflows.comparing import compare
     from onnxmint.workflows.evaluating import evaluate
     from onnxmint.workflows.exposing import expose, layers
     from onnxmint.workflows.planning import plan
@@ -36,6 +38,8 @@ _HOMES = {
     "AuditSettings": "settings",
     "Auditor": "mint.auditor",
     "CheckResult": "results.check",
+    "CompareSettings": "settings",
+    "Comparison": "results.comparison",
     "DeviceError": "errors",
     "EvaluateSettings": "settings",
     "Evaluation": "results.evaluation",
@@ -51,6 +55,7 @@ _HOMES = {
     "UsageError": "errors",
     "audit": "workflows.auditing",
     "check": "workflows.checking",
+    "compare": "workflows.comparing",
     "evaluate": "workflows.evaluating",
     "expose": "workflows.exposing",
     "layers": "workflows.exposing",
@@ -69,6 +74,8 @@ __all__ = [
     "AuditSettings",
     "Auditor",
     "CheckResult",
+    "CompareSettings",
+    "Comparison",
     "DeviceError",
     "EvaluateSettings",
     "Evaluation",
@@ -84,6 +91,7 @@ __all__ = [
     "UsageError",
     "audit",
     "check",
+    "compare",
     "evaluate",
     "expose",
     "layers",

@@ -28,6 +28,7 @@ COMMANDS = {
     "train": ("onnxmint.cli.train", "train_command", "Train an auditor of a model on known members and non-members."),
     "audit": ("onnxmint.cli.audit", "audit_command", "Say which images a model was trained on, with error rates."),
     "evaluate": ("onnxmint.cli.evaluate", "evaluate_command", "Say how much a model gives away; compare all methods."),
+    "compare": ("onnxmint.cli.compare", "compare_command", "Say what a second model gives away more or less."),
     "register": ("onnxmint.cli.register", "register_command", "Fix an audit before anything is scored."),
     "verify": ("onnxmint.cli.verify", "verify_command", "Check a finished run, as somebody who did not make it."),
     "sign": ("onnxmint.cli.sign", "sign_command", "Sign a finished run."),
