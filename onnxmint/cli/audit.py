@@ -22,6 +22,7 @@ from onnxmint.cli.options import (
     settings_of,
 )
 from onnxmint.cli.page import given_words, page_of, page_options
+from onnxmint.cli.sealed import run_sealed, sealed_options, wants_sealed
 from onnxmint.errors import UsageError
 from onnxmint.report.names import visible
 from onnxmint.settings import AuditSettings, TrainSettings
@@ -37,7 +38,7 @@ GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
 
 @click.command("audit", cls=GroupedCommand)
 @click.argument("model", type=click.Path(path_type=Path))
-@click.argument("images", metavar="IMAGES...", nargs=-1, required=True)
+@click.argument("images", metavar="IMAGES...", nargs=-1)
 @click.option("--auditor", "auditor_file", type=click.Path(path_type=Path), help="An auditor of MODEL, from train.")
 @click.option("--members", metavar="SRC", help="Images known to be in the training set, to train an auditor on.")
 @click.option("--nonmembers", metavar="SRC", help="Images known not to be in it; alone where no members are known.")
@@ -103,6 +104,7 @@ GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
     help="Exit 3 when IMAGES hold members and 4 when inconclusive: gates whether these images were trained on. Whether "
     "the model leaks too much is asked of evaluate --fail-above.",
 )  # fmt: skip
+@sealed_options
 @module_options
 @device_option
 @batch_option
@@ -127,11 +129,15 @@ def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], *
           --preprocess imagenet -o run
       onnxmint audit model.onnx more/ --auditor run/auditor.onnx -o run2
       onnxmint audit model.onnx my-art/ --nonmembers later/ --preprocess imagenet
+      onnxmint audit model.onnx public/ --sealed private/    (after onnxmint seal)
 
     \b
     Exit status: 0 done, 1 failed, 2 wrong usage;
     with --gate also 3 members found, 4 inconclusive.
     """
+    if wants_sealed(ctx, images, options):
+        sealed = run_sealed(model, images, options)
+        ctx.exit(GATE[sealed.kind] if options["gate"] else 0)
     images, known = opened(ctx, model, images, options)
     from rich.console import Console
 
@@ -193,6 +199,8 @@ def opened(
     ctx: click.Context, model: Path, images: tuple[str, ...], options: dict[str, Any]
 ) -> tuple[tuple[str, ...], "Auditor | Known"]:
     """Return the questioned images and what is known; leave where something is missing, having said what to do."""
+    if not images:  # click does not ask for them: --sealed does without
+        raise click.MissingParameter(ctx=ctx, param=next(one for one in ctx.command.params if one.name == "images"))
     asked = _asked(ctx, model, images, options)
     if asked is None:
         ctx.exit(UsageError.exit_code)

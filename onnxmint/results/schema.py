@@ -14,6 +14,8 @@ from onnxmint.results.json import Document
 from onnxmint.results.manifest import MANIFEST
 from onnxmint.results.plan import PLAN
 from onnxmint.results.registration import REGISTRATION
+from onnxmint.results.seal import SEAL, SEALING
+from onnxmint.results.sealed import SEALED
 from onnxmint.results.verification import VERIFICATION
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -27,6 +29,9 @@ PUBLISHED: dict[str, Document[Any]] = {
     "manifest": MANIFEST,
     "plan": PLAN,
     "registration": REGISTRATION,
+    "seal": SEAL,
+    "sealed": SEALED,
+    "sealing": SEALING,
     "verification": VERIFICATION,
 }
 """By the name of the file in results/schemas, which tools/schemas.py writes."""
