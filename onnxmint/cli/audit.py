@@ -22,6 +22,7 @@ from onnxmint.cli.options import (
     settings_of,
 )
 from onnxmint.cli.page import given_words, page_of, page_options
+from onnxmint.cli.parts import make_part, part_options, require_for_parts
 from onnxmint.errors import UsageError
 from onnxmint.report.names import visible
 from onnxmint.settings import AuditSettings, TrainSettings
@@ -103,6 +104,7 @@ GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
     help="Exit 3 when IMAGES hold members and 4 when inconclusive: gates whether these images were trained on. Whether "
     "the model leaks too much is asked of evaluate --fail-above.",
 )  # fmt: skip
+@part_options
 @module_options
 @device_option
 @batch_option
@@ -132,7 +134,12 @@ def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], *
     Exit status: 0 done, 1 failed, 2 wrong usage;
     with --gate also 3 members found, 4 inconclusive.
     """
+    if options["part"] is not None:
+        require_for_parts(ctx, options)
     images, known = opened(ctx, model, images, options)
+    if options["part"] is not None:
+        make_part(model, images, known, options)
+        return
     from rich.console import Console
 
     from onnxmint.report.terminal import print_summary

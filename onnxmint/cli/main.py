@@ -27,6 +27,7 @@ COMMANDS = {
     "plan": ("onnxmint.cli.plan", "plan_command", "Say how many images an audit needs."),
     "train": ("onnxmint.cli.train", "train_command", "Train an auditor of a model on known members and non-members."),
     "audit": ("onnxmint.cli.audit", "audit_command", "Say which images a model was trained on, with error rates."),
+    "merge": ("onnxmint.cli.merge", "merge_command", "Make the report of an audit that was made in parts."),
     "evaluate": ("onnxmint.cli.evaluate", "evaluate_command", "Say how much a model gives away; compare all methods."),
     "register": ("onnxmint.cli.register", "register_command", "Fix an audit before anything is scored."),
     "verify": ("onnxmint.cli.verify", "verify_command", "Check a finished run, as somebody who did not make it."),
