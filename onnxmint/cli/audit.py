@@ -23,6 +23,7 @@ from onnxmint.cli.options import (
 )
 from onnxmint.cli.page import given_words, page_of, page_options
 from onnxmint.cli.sealed import run_sealed, sealed_options, wants_sealed
+from onnxmint.cli.parts import make_part, part_options, require_for_parts
 from onnxmint.errors import UsageError
 from onnxmint.report.names import visible
 from onnxmint.settings import AuditSettings, TrainSettings
@@ -105,6 +106,7 @@ GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
     "the model leaks too much is asked of evaluate --fail-above.",
 )  # fmt: skip
 @sealed_options
+@part_options
 @module_options
 @device_option
 @batch_option
@@ -138,7 +140,12 @@ def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], *
     if wants_sealed(ctx, images, options):
         sealed = run_sealed(model, images, options)
         ctx.exit(GATE[sealed.kind] if options["gate"] else 0)
+    if options["part"] is not None:
+        require_for_parts(ctx, options)
     images, known = opened(ctx, model, images, options)
+    if options["part"] is not None:
+        make_part(model, images, known, options)
+        return
     from rich.console import Console
 
     from onnxmint.report.terminal import print_summary

@@ -27,6 +27,7 @@ COMMANDS = {
     "plan": ("onnxmint.cli.plan", "plan_command", "Say how many images an audit needs."),
     "train": ("onnxmint.cli.train", "train_command", "Train an auditor of a model on known members and non-members."),
     "audit": ("onnxmint.cli.audit", "audit_command", "Say which images a model was trained on, with error rates."),
+    "merge": ("onnxmint.cli.merge", "merge_command", "Make the report of an audit that was made in parts."),
     "evaluate": ("onnxmint.cli.evaluate", "evaluate_command", "Say how much a model gives away; compare all methods."),
     "compare": ("onnxmint.cli.compare", "compare_command", "Say what a second model gives away more or less."),
     "seal": ("onnxmint.cli.seal", "seal_command", "Prepare pictures so that their use can be proved later."),
