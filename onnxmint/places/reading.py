@@ -90,4 +90,4 @@ def _version(handle: Any) -> Hashable:
         facts = handle.metadata()
     except (AttributeError, NotImplementedError, OSError):
         return None
-    return (facts or {}).get(b"ETag")
+    return next((value for name, value in (facts or {}).items() if str(name).lower() == "etag"), None)

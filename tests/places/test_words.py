@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from onnxmint.cli.main import run
 from onnxmint.cli.outputs import words_of
 from onnxmint.images.selection import parse_location
 from onnxmint.places.names import as_given, renamed, standing_for
@@ -14,6 +15,8 @@ from onnxmint.places.words import Address, local_path, shown, stored, uri_of, wi
 from onnxmint.report.names import visible
 from onnxmint.report.shared import last_part
 from onnxmint.results.facts import Skipped
+from onnxmint.workflows.exposing import layers
+from tests.conftest import DEMO
 
 SECRET = "Zq9vS3cr3t"
 
@@ -100,3 +103,27 @@ def test_a_temporary_folder_is_shown_as_what_it_stands_for() -> None:
         found = renamed((Skipped(path="/tmp/onnxmint-1-abc/x", reason="r"), {"a": "/tmp/onnxmint-1-abc"}))
     assert found == (Skipped(path="s3://bucket/models/x", reason="r"), {"a": "s3://bucket/models"})
     assert as_given("/tmp/onnxmint-1-abc") == "/tmp/onnxmint-1-abc"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["train", "m.onnx", "--members", "a", "--nonmembers", "b", "-o", f"s3://u:{SECRET}@b/auditor.onnx"],
+        ["evaluate", "m.onnx", "--members", "a", "--nonmembers", "b", "--classes", f"s3://u:{SECRET}@b/names.txt"],
+        ["verify", f"s3://u:{SECRET}@b/run"],
+        ["expose-layer", "m.onnx", "-o", f"s3://u:{SECRET}@b/out.onnx"],
+    ],
+)
+def test_where_a_path_here_is_wanted_a_uri_is_refused_and_no_folder_made_of_it(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(words) == 2
+    said = capsys.readouterr().err
+    assert "takes a path on this machine; bring it here first" in said
+    assert SECRET not in said
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_model_by_a_file_uri_is_that_file() -> None:
+    assert layers(f"file://{DEMO}/target.onnx").sha256 == layers(DEMO / "target.onnx").sha256
