@@ -22,14 +22,17 @@ from onnxmint.cli.options import (
     settings_of,
 )
 from onnxmint.cli.page import given_words, page_of, page_options
-from onnxmint.cli.sealed import run_sealed, sealed_options, wants_sealed
 from onnxmint.cli.parts import make_part, part_options, require_for_parts
+from onnxmint.cli.sealed import run_sealed, sealed_options, wants_sealed
 from onnxmint.errors import UsageError
 from onnxmint.report.names import visible
 from onnxmint.settings import AuditSettings, TrainSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from onnxmint.mint.auditor import Auditor
+    from onnxmint.places.remote import AnyPath
     from onnxmint.report.language import Language
     from onnxmint.results.audit import AuditResult
     from onnxmint.workflows.auditing import Known
@@ -162,7 +165,7 @@ def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], *
 
 def _run(
     model: Path, images: tuple[str, ...], known: "Auditor | Known", options: dict[str, Any]
-) -> tuple["AuditResult", list[Path], "Language"]:
+) -> tuple["AuditResult", "Sequence[AnyPath]", "Language"]:
     """Audit, and write the folder of the run."""
     from onnxmint.cli.ahead import telling
     from onnxmint.cli.outputs import inputs_of, results_folder

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from onnxmint.cli.audit import audit_command, opened
-from onnxmint.cli.options import overwrite_option, settings_of
+from onnxmint.cli.options import Here, overwrite_option, settings_of
 from onnxmint.settings import AuditSettings
 
 _OF_A_RUN = (
@@ -25,7 +25,7 @@ def _as_for_audit(command: click.Command) -> click.Command:
 @_as_for_audit
 @click.command("register")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), default=Path("registration.json"),
+    "-o", "--output", type=Here(dir_okay=False), default=Path("registration.json"),
     show_default=True, help="The registration to write.",
 )  # fmt: skip
 @overwrite_option

@@ -1,8 +1,8 @@
 """Images that a CSV table lists by their paths."""
 
 import csv
+import io
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from onnxmint.errors import ImagesError
@@ -12,6 +12,7 @@ from onnxmint.images.filters import Filters
 from onnxmint.images.labels import Faults, LabelReader, likely_columns, unlabelled_note
 from onnxmint.images.passed import Tally
 from onnxmint.images.selection import Reading, Selection, require_columns
+from onnxmint.places.remote import AnyPath
 
 _PATH, _LABEL = "path", "label"
 _SEPARATORS = ";\t|"  # that other tables have
@@ -35,7 +36,7 @@ def open_csv(chosen: Selection, reading: Reading) -> FileSource:
     """
     path, tally, faults = chosen.path, Tally(), Faults()
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
+        with io.TextIOWrapper(path.open("rb"), newline="", encoding="utf-8-sig") as file:
             table = csv.DictReader(file, skipinitialspace=True, restval="")
             columns = list(table.fieldnames or [])
             chosen = chosen.for_table(columns)
@@ -80,7 +81,7 @@ def _kept(table: Any, filters: Filters, label: str | None, group: str | None) ->
             yield _Row(table.line_num, row[_PATH], row[label] if label is not None else "", belongs)
 
 
-def _with_path(rows: list[_Row], table: Path, tally: Tally, faults: Faults) -> Iterator[_Row]:
+def _with_path(rows: list[_Row], table: AnyPath, tally: Tally, faults: Faults) -> Iterator[_Row]:
     """Yield the rows that name a file; count the others."""
     for row in rows:
         if row.path:
@@ -90,7 +91,7 @@ def _with_path(rows: list[_Row], table: Path, tally: Tally, faults: Faults) -> I
         faults.add(tally, "rows without a path", place, f"{place}: no path; write one image a line, or remove the line")
 
 
-def _entries(rows: list[_Row], table: Path, reader: LabelReader) -> tuple[ImageEntry, ...]:
+def _entries(rows: list[_Row], table: AnyPath, reader: LabelReader) -> tuple[ImageEntry, ...]:
     return tuple(
         ImageEntry(
             index=index,
