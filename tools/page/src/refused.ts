@@ -1,0 +1,2 @@
+/** Why an image cannot be used, in words that follow its name. */
+export class Refused extends Error {}
