@@ -23,9 +23,7 @@ from onnxmint.cli.options import overwrite_option
     help="Language where the browser's is none of these.",
 )  # fmt: skip
 @overwrite_option
-def page_command(
-    auditor: Path, output: Path, folder: bool, pick: bool | None, language: str, overwrite: bool
-) -> None:
+def page_command(auditor: Path, output: Path, folder: bool, pick: bool | None, language: str, overwrite: bool) -> None:
     """Make one page of AUDITOR that judges images in a browser.
 
     Whoever opens the page chooses a folder of images and reads verdict, share and bound; no image leaves their

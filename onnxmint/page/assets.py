@@ -5,6 +5,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 from onnxmint.errors import OnnxmintError
 
@@ -33,13 +34,16 @@ class Assets:
     licences: str
 
 
-def assets() -> Assets:
+def assets(place: Traversable | None = None) -> Assets:
     """Return the assets.
+
+    Args:
+        place: the folder that holds them; that of this package when None.
 
     Raises:
         OnnxmintError: a file is not what was built.
     """
-    place = files("onnxmint.page") / "assets"
+    place = place or files("onnxmint.page") / "assets"
     hashes: dict[str, str] = json.loads((place / "hashes.json").read_text("utf-8"))
 
     def content(name: str) -> bytes:

@@ -183,4 +183,3 @@ def _statistics(auditor: Auditor, *, alone: bool) -> StatisticsFacts:
         prior="",
         units="images",
     )
-

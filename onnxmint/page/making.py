@@ -123,14 +123,12 @@ def _rendered(policy: str, language: str, digest: str, **shown: object) -> bytes
     pages = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    safe = {name: Markup(value) if isinstance(value, str) else value for name, value in shown.items()}  # noqa: S704
+    safe = {name: Markup(value) if isinstance(value, str) else value for name, value in shown.items()}
     page = pages.get_template("page.html").render(
-        policy=Markup(policy),  # noqa: S704 - ours
+        policy=Markup(policy),
         language=language,
         sha256=digest,
         version=__version__,
         **safe,
     )
     return page.encode()
-
-

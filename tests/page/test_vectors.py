@@ -17,6 +17,7 @@ sys.path.insert(0, str(SOURCES))
 
 import pixel_cases  # noqa: E402 - tools are no package
 import statistics_cases  # noqa: E402
+import word_cases  # noqa: E402
 
 MEND = "onnxmint says something else than the page: change both, then python tools/page/write_vectors.py"
 
@@ -96,6 +97,14 @@ def test_the_page_gives_the_numbers_and_pixels_of_the_vectors() -> None:
     node = shutil.which("node")
     if node is None or not (SOURCES / "node_modules").is_dir():
         pytest.skip("needs Node and its packages: npm ci --prefix tools/page")
-    tests = [str(SOURCES / "tests" / f"{name}.test.mjs") for name in ("statistics", "images")]
+    tests = [str(SOURCES / "tests" / f"{name}.test.mjs") for name in ("statistics", "images", "words")]
     ran = subprocess.run([node, "--test", *tests], capture_output=True, text=True, check=False, timeout=300)
     assert ran.returncode == 0, ran.stdout[-3000:]
+
+
+@pytest.mark.slow
+def test_answers_are_in_the_words_that_the_page_was_held_to() -> None:
+    kept = json.loads((SOURCES / "vectors" / "words.json").read_text())
+    found = json.loads(json.dumps(word_cases.written(statistics())))
+    for name in ("written", "cases"):
+        require_same(found[name], kept[name], name)

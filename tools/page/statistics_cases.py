@@ -185,8 +185,8 @@ def answer(case: Case) -> Facts:
     steps = Standing(
         verdict=judged.verdict,
         controls=controls,
-        evidence=_evidence(case),
-        method=_method(case),
+        evidence=evidence_of(case),
+        method=method_of(case),
         strength=strength_of(units.known) if min(len(known.member), len(known.nonmember)) > 1 else None,
         auc=judged.auc,
         questioned=len(units.score),
@@ -226,7 +226,8 @@ def _known(side: Yardstick) -> Labelled:
     return Labelled(label=np.ones(len(right), np.int64), predicted=right)
 
 
-def _evidence(case: Case) -> EvidenceFacts:
+def evidence_of(case: Case) -> EvidenceFacts:
+    """Return the evidence, as far as anything here depends on it."""
     return EvidenceFacts(
         members=case.members,
         nonmembers=case.nonmembers,
@@ -239,7 +240,8 @@ def _evidence(case: Case) -> EvidenceFacts:
     )
 
 
-def _method(case: Case) -> MethodFacts:
+def method_of(case: Case) -> MethodFacts:
+    """Return the method, as far as anything here depends on it."""
     return MethodFacts(
         name="views" if case.levels else "phi",
         title="",

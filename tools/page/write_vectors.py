@@ -14,12 +14,16 @@ VECTORS = HERE / "vectors"
 def main() -> None:
     import pixel_cases
     import statistics_cases
+    import word_cases
 
-    cases = ",\n".join(json.dumps(one, allow_nan=False) for one in statistics_cases.written())
+    statistics = json.loads(json.dumps(statistics_cases.written(), allow_nan=False))
+    cases = ",\n".join(map(json.dumps, statistics))
     (VECTORS / "statistics.json").write_text(f"[\n{cases}\n]\n")
     images = pixel_cases.written()
     files = ",\n".join(json.dumps(one) for one in images["files"])  # type: ignore[attr-defined]
     (VECTORS / "images.json").write_text(f'{{"specs": {json.dumps(images["specs"])},\n"files": [\n{files}\n]}}\n')
+    words = word_cases.written(statistics)
+    (VECTORS / "words.json").write_text(json.dumps(words, ensure_ascii=False, indent=0) + "\n")
 
 
 if __name__ == "__main__":
