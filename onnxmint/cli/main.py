@@ -35,6 +35,7 @@ COMMANDS = {
     "verify": ("onnxmint.cli.verify", "verify_command", "Check a finished run, as somebody who did not make it."),
     "sign": ("onnxmint.cli.sign", "sign_command", "Sign a finished run."),
     "convert": ("onnxmint.cli.convert", "convert_command", "Write a finished audit as JUnit, SARIF, Markdown, ..."),
+    "page": ("onnxmint.cli.browser", "page_command", "Make a page that judges images in a browser."),
     "report": ("onnxmint.cli.report", "report_command", "Render the report of a finished audit again."),
     "help": ("onnxmint.cli.help", "help_command", "Explain a topic: preprocessing, sources, verdicts, ..."),
     "completion": ("onnxmint.cli.completion", "completion_command", "Print what makes a shell complete commands."),
