@@ -7,7 +7,7 @@ from pathlib import Path
 
 from onnxmint.errors import ImagesError, ModelError, UsageError
 from onnxmint.images.pillow import SUFFIXES
-from onnxmint.images.selection import parse_location
+from onnxmint.images.selection import missing, parse_location
 
 # Names as `_plain` leaves them. The first of each is the one that messages advise.
 ROLES = {
@@ -157,10 +157,7 @@ def require_places(places: Iterable[str], words: str) -> None:
     """
     for place in places:
         if not os.path.exists(parse_location(place).path):  # noqa: PTH110 - Path.exists raises on names that are too long
-            raise ImagesError(
-                f"{place} does not exist ({words}); give a folder of images, an image file, a Parquet file or folder, "
-                "a CSV of path,label, or WebDataset .tar shards"
-            )
+            raise ImagesError(f"{place} does not exist ({words}); {missing(place)}")
 
 
 def require_known(model: Path, places: Sequence[str]) -> None:
