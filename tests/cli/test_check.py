@@ -110,7 +110,8 @@ def test_json_is_alone_on_stdout(call: Run) -> None:
     assert (code, err) == (0, "")
     assert list(facts) == [
         "schema", "model", "source", "images", "available", "unreadable", "classes", "ranked_by", "declared",
-        "renumbering", "order", "raw", "outside", "enough", "fits", "rivals", "advice", "notes", "variants", "file", "classes_file",
+        "renumbering", "order", "raw", "outside", "enough", "fits", "rivals", "advice", "notes", "variants",
+        "file", "classes_file",
     ]  # fmt: skip
     assert (facts["schema"], facts["images"], facts["declared"]) == ("onnxmint.check/4", 40, "0-1")
     assert facts["file"] is None

@@ -226,7 +226,7 @@ def test_messages_of_parquet(tmp_path: Path) -> None:
 
 
 def test_messages_of_csv_and_tar(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("file,label\na.png,1\n")
+    (tmp_path / "a.csv").write_text("photo,label\na.png,1\n")
     assert "has no column 'path'" in _message(ImagesError, tmp_path / "a.csv")
     (tmp_path / "b.csv").write_text("path,label\na.png,cat\n")
     assert "line 2: label 'cat' is no class number" in _message(ImagesError, tmp_path / "b.csv")
