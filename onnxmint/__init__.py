@@ -12,12 +12,14 @@ if TYPE_CHECKING:
     from onnxmint.report.files import load_run, write_run
     from onnxmint.results.audit import AuditResult
     from onnxmint.results.check import CheckResult
+    from onnxmint.results.comparison import Comparison
     from onnxmint.results.evaluation import Evaluation
     from onnxmint.results.plan import Plan
-    from onnxmint.settings import AuditSettings, EvaluateSettings, EvidenceSettings, TrainSettings
+    from onnxmint.settings import AuditSettings, CompareSettings, EvaluateSettings, EvidenceSettings, TrainSettings
     from onnxmint.workflows.asking_sealed import audit_sealed
     from onnxmint.workflows.auditing import Known, audit
     from onnxmint.workflows.checking import check
+    from onnxmint.workflows.comparing import compare
     from onnxmint.workflows.evaluating import evaluate
     from onnxmint.workflows.exposing import expose, layers
     from onnxmint.workflows.planning import plan
@@ -40,6 +42,8 @@ _HOMES = {
     "Auditor": "mint.auditor",
     "Change": "images.variants",
     "CheckResult": "results.check",
+    "CompareSettings": "settings",
+    "Comparison": "results.comparison",
     "DeviceError": "errors",
     "EvaluateSettings": "settings",
     "Evaluation": "results.evaluation",
@@ -56,6 +60,7 @@ _HOMES = {
     "audit": "workflows.auditing",
     "audit_sealed": "workflows.asking_sealed",
     "check": "workflows.checking",
+    "compare": "workflows.comparing",
     "evaluate": "workflows.evaluating",
     "expose": "workflows.exposing",
     "layers": "workflows.exposing",
@@ -76,6 +81,8 @@ __all__ = [
     "Auditor",
     "Change",
     "CheckResult",
+    "CompareSettings",
+    "Comparison",
     "DeviceError",
     "EvaluateSettings",
     "Evaluation",
@@ -92,6 +99,7 @@ __all__ = [
     "audit",
     "audit_sealed",
     "check",
+    "compare",
     "evaluate",
     "expose",
     "layers",

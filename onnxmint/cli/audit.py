@@ -22,13 +22,17 @@ from onnxmint.cli.options import (
     settings_of,
 )
 from onnxmint.cli.page import given_words, page_of, page_options
+from onnxmint.cli.parts import make_part, part_options, require_for_parts
 from onnxmint.cli.sealed import run_sealed, sealed_options, wants_sealed
 from onnxmint.errors import UsageError
 from onnxmint.report.names import visible
 from onnxmint.settings import AuditSettings, TrainSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from onnxmint.mint.auditor import Auditor
+    from onnxmint.places.remote import AnyPath
     from onnxmint.report.language import Language
     from onnxmint.results.audit import AuditResult
     from onnxmint.workflows.auditing import Known
@@ -51,7 +55,7 @@ GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
 @setting(AuditSettings, "alpha", help="False-discovery rate among flagged images, and level of the test for the set.")
 @setting(
     AuditSettings, "relevant_share", metavar="S",
-    help="Smallest share of members that matters: no-evidence is said only where it would have been found.",
+    help="Smallest share of members that matters: no-evidence is said only where it would have been noticed.",
 )  # fmt: skip
 @setting(
     AuditSettings, "prior", metavar="P",
@@ -105,6 +109,7 @@ GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
     "the model leaks too much is asked of evaluate --fail-above.",
 )  # fmt: skip
 @sealed_options
+@part_options
 @module_options
 @device_option
 @batch_option
@@ -138,7 +143,12 @@ def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], *
     if wants_sealed(ctx, images, options):
         sealed = run_sealed(model, images, options)
         ctx.exit(GATE[sealed.kind] if options["gate"] else 0)
+    if options["part"] is not None:
+        require_for_parts(ctx, options)
     images, known = opened(ctx, model, images, options)
+    if options["part"] is not None:
+        make_part(model, images, known, options)
+        return
     from rich.console import Console
 
     from onnxmint.report.terminal import print_summary
@@ -155,7 +165,7 @@ def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], *
 
 def _run(
     model: Path, images: tuple[str, ...], known: "Auditor | Known", options: dict[str, Any]
-) -> tuple["AuditResult", list[Path], "Language"]:
+) -> tuple["AuditResult", "Sequence[AnyPath]", "Language"]:
     """Audit, and write the folder of the run."""
     from onnxmint.cli.ahead import telling
     from onnxmint.cli.outputs import inputs_of, results_folder

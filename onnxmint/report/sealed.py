@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from onnxmint.places.remote import AnyPath
 from onnxmint.report.html import environment
 from onnxmint.report.names import visible
 from onnxmint.report.terminal import WIDEST, print_files, print_warnings
@@ -49,7 +50,7 @@ def change_words(change: "Change") -> str:
     return ", ".join(word for word in words if word)
 
 
-def print_sealed(found: SealedAudit, console: Console, *, files: Sequence[Path] = ()) -> None:
+def print_sealed(found: SealedAudit, console: Console, *, files: Sequence[AnyPath] = ()) -> None:
     """Print an audit of sealed pictures, the answer last."""
     wide = min(console.width, WIDEST)
     table = Table.grid(padding=(0, 2))

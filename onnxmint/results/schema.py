@@ -8,6 +8,7 @@ import numpy as np
 from onnxmint.results.audit import AUDIT
 from onnxmint.results.auditor import AUDITOR_FACTS
 from onnxmint.results.check import CHECK
+from onnxmint.results.comparison import COMPARISON
 from onnxmint.results.evaluation import EVALUATION
 from onnxmint.results.json import Document
 from onnxmint.results.manifest import MANIFEST
@@ -23,6 +24,7 @@ PUBLISHED: dict[str, Document[Any]] = {
     "audit": AUDIT,
     "auditor": AUDITOR_FACTS,
     "check": CHECK,
+    "comparison": COMPARISON,
     "evaluation": EVALUATION,
     "manifest": MANIFEST,
     "plan": PLAN,
