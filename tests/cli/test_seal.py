@@ -32,7 +32,7 @@ def test_sealing_says_what_to_publish_what_to_keep_and_what_to_give_away(call: R
     assert code == 0
     commitment = (tmp_path.parent / "private-b" / "commitment.txt").read_text().strip()
     assert f"\n{commitment}\n" in out
-    assert "1 pictures sealed, 8 variants of each (noise of 6 levels on 32 cells, cut by 0.125 of the sides)" in out
+    assert "1 picture sealed, 8 variants of each (noise of 6 levels on 32 cells, cut by 0.0625 of the sides)" in out
     assert "publish   ../public-b: nothing else, and never the pictures themselves or other variants" in out
     assert "keep      ../private-b: secret" in out
     assert "left out  " in out
