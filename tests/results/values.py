@@ -9,6 +9,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from onnxmint.images.classes import Numbering
+from onnxmint.images.variants import Change
 from onnxmint.preprocess.spec import PreprocessSpec
 from onnxmint.results.audit import Histogram, ScoreTable
 from onnxmint.results.basis import Basis
@@ -174,8 +175,14 @@ def _basis(kind: type) -> Strategy:
     return st.builds(kind, **table)
 
 
+def _change(kind: type) -> Strategy:
+    noise, part = st.floats(0.1, 128), st.floats(0, 0.5)
+    return st.builds(kind, noise=noise, cells=st.integers(1, 999), crop=part, colour=part, mirror=st.booleans())
+
+
 _OF: dict[type, Callable[[type], Strategy]] = {
     Basis: _basis,
+    Change: _change,
     Histogram: _histogram,
     MethodScores: _method_scores,
     Performance: _performance,
