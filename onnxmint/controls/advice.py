@@ -120,7 +120,7 @@ def _fits(found: CheckResult) -> bool:
 
 
 def _rivals(found: CheckResult) -> tuple[str, ...]:
-    if found.ranked_by == "score" or not found.fits:
+    if not found.fits:
         return ()
     least = _of(found.best, found) - NEAR
     return tuple(row.name for row in found.variants[1:] if row.skipped is None and _of(row, found) >= least)
@@ -212,10 +212,11 @@ def _renumbered(found: CheckResult, numbers: Renumbering, best: VariantResult) -
 
 def _by_score(found: CheckResult) -> str:
     best = found.best
+    near = f" {' and '.join(found.rivals)} cannot be told from it." if found.rivals else ""
     return (
         f"Without labels, {best.name} gives the most telling answers (score {_of(best, found):.2f}, "
-        f"{best.confidence or 0.0:.1%} sure on average). This can mislead: wrong scaling often makes a model surer. "
-        "Labelled images decide."
+        f"{best.confidence or 0.0:.1%} sure on average).{near} This can mislead: wrong scaling often makes a model "
+        "surer. Labelled images decide."
     )
 
 

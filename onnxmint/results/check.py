@@ -61,7 +61,8 @@ class CheckResult:
         outside: a label that no output has, None when there is none.
         enough: whether there were enough images a class to try any numbering of the classes.
         fits: whether the best row gave an answer and, where labels can tell, is better than chance.
-        rivals: names of the rows whose accuracy is too near the best one's to tell them apart.
+        rivals: names of the rows whose accuracy, or score without labels, is too near the best one's to tell them
+            apart.
         advice: what to make of it, in a few sentences.
         notes: what a reader has to know of what was declared and of the graph.
         variants: the preparations, best first.
