@@ -50,6 +50,7 @@ def render_html(result: AuditResult, shown: Presentation | None = None) -> str:
         .render(
             **_answered(result, words),
             result=result,
+            footer=footer(result.target.sha256, result.created),
             registration=registration_words(result.registration),
             bibtex=bibtex(result.version),
             title=shown.title,
@@ -68,6 +69,12 @@ def render_html(result: AuditResult, shown: Presentation | None = None) -> str:
             bins=_bins(histogram),
         )
     )
+
+
+def footer(sha256: str, created: str) -> str:
+    """Return what stands below every printed page, in a style sheet: nothing of an edited file can act there."""
+    said = f"{sha256[:12]} {created[:10]}"
+    return "model " + "".join(letter for letter in said if letter.isalnum() or letter in " -")
 
 
 def _answered(result: AuditResult, words: Language) -> dict[str, object]:

@@ -231,6 +231,8 @@ def test_what_the_guarantee_costs_and_how_probabilities_held_is_on_the_page(resu
     text = Page(render_html(audit, Presentation(code=code))).text
     for said in (cost_words(audit, words), too_high):
         assert " ".join(said.split()) in text
+    equal = replace(found, verdict=replace(found.verdict, cost=replace(cost, average=0.712)))
+    assert cost_words(equal, words) == ""
     assert cost_words(found, words) == calibration_words(replace(found, calibration=None), words) == ""
 
 
