@@ -28,11 +28,15 @@ COMMANDS = {
     "plan": ("onnxmint.cli.plan", "plan_command", "Say how many images an audit needs."),
     "train": ("onnxmint.cli.train", "train_command", "Train an auditor of a model on known members and non-members."),
     "audit": ("onnxmint.cli.audit", "audit_command", "Say which images a model was trained on, with error rates."),
+    "merge": ("onnxmint.cli.merge", "merge_command", "Make the report of an audit that was made in parts."),
     "evaluate": ("onnxmint.cli.evaluate", "evaluate_command", "Say how much a model gives away; compare all methods."),
+    "compare": ("onnxmint.cli.compare", "compare_command", "Say what a second model gives away more or less."),
+    "seal": ("onnxmint.cli.seal", "seal_command", "Prepare pictures so that their use can be proved later."),
     "register": ("onnxmint.cli.register", "register_command", "Fix an audit before anything is scored."),
     "verify": ("onnxmint.cli.verify", "verify_command", "Check a finished run, as somebody who did not make it."),
     "sign": ("onnxmint.cli.sign", "sign_command", "Sign a finished run."),
     "convert": ("onnxmint.cli.convert", "convert_command", "Write a finished audit as JUnit, SARIF, Markdown, ..."),
+    "page": ("onnxmint.cli.browser", "page_command", "Make a page that judges images in a browser."),
     "report": ("onnxmint.cli.report", "report_command", "Render the report of a finished audit again."),
     "help": ("onnxmint.cli.help", "help_command", "Explain a topic: preprocessing, sources, verdicts, ..."),
     "completion": ("onnxmint.cli.completion", "completion_command", "Print what makes a shell complete commands."),
@@ -62,8 +66,9 @@ class LazyGroup(click.Group):
             return super().resolve_command(ctx, args)
         except click.UsageError as problem:
             near = difflib.get_close_matches(args[0], COMMANDS, n=1)
-            problem.message += f" Did you mean {near[0]}?" if near else ""
-            raise
+            if not near:
+                raise
+            raise click.UsageError(f"{problem.message} Did you mean {near[0]}?", ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands from the table above, without importing them."""

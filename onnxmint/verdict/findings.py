@@ -48,8 +48,9 @@ class Question:
 class Findings:
     """All numbers that a verdict rests on; `auc` and `strength` are None where no member is known.
 
-    `equal` says whether the test compares with known images that the model is equally sure of; `cost` is that of the
-    guarantee in power, for the relevant share.
+    `equal` says whether the test compares with known images that the model is equally sure of; `detectable` is of that
+    test, `strength` of the weakest that a finding needs; `cost` is that of the guarantee in power, for the relevant
+    share.
     """
 
     test: SetTest

@@ -12,7 +12,9 @@ from onnxmint.controls.panel import control_question
 from onnxmint.engine.local import Local
 from onnxmint.engine.observations import Engine
 from onnxmint.engine.target import target_facts
-from onnxmint.evidence.questioned import Questioned, look_at_questioned
+from onnxmint.evidence.questioned import Look, Questioned, look_at_questioned
+from onnxmint.graph.bringing import with_model_here
+from onnxmint.images.facts import look_at
 from onnxmint.images.known_copies import Looks
 from onnxmint.images.sources import Place
 from onnxmint.mint.auditor import Auditor
@@ -37,13 +39,14 @@ from onnxmint.workflows.opening import Before, Known, Ready, open_by_training, o
 from onnxmint.workflows.questioning import class_names, what_was_seen
 from onnxmint.workflows.stages import JUDGED
 
-__all__ = ["Known", "audit"]
+__all__ = ["Known", "audit", "judge"]
 
 _FEWEST = 2  # units on a side, below which there is no variance
 
 Rows = NDArray[np.int64]
 
 
+@with_model_here
 def audit(
     model: str | Path,
     images: Place | Sequence[Place],
@@ -77,11 +80,18 @@ def audit(
         if isinstance(known, Known)
         else open_with_auditor(model, images, known, settings, before)
     )
-    return _judge(ready, sampled(settings, ready.foreseen), engine)
+    return judge(ready, sampled(settings, ready.foreseen), engine)
 
 
-def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult:
-    """Score the questioned images, control them, and reach a verdict."""
+def judge(ready: Ready, settings: AuditSettings, engine: Engine, look: Look = look_at) -> AuditResult:
+    """Score the questioned images, control them, and reach a verdict.
+
+    Args:
+        ready: the auditor, its target and the questioned images.
+        settings: of the audit.
+        engine: shows the images.
+        look: looks at them.
+    """
     auditor, rng = ready.auditor, np.random.default_rng(settings.seed)
     traces = auditor.traces
     known = Looks(digest=traces.digest, phash=traces.phash, thumb=traces.thumb)
@@ -93,6 +103,7 @@ def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult
         stage=engine.stage,
         sample=at_most(settings, ready.source),
         seed=settings.seed,
+        look=look,
     )
 
     def decided(scored: QuestionedScores, part: float) -> Verdict:

@@ -12,12 +12,13 @@ from onnxmint.controls.seen import Seen
 from onnxmint.engine.local import Local
 from onnxmint.engine.observations import Engine
 from onnxmint.engine.probe import expose
-from onnxmint.engine.target import MIXES, Target, target_facts, target_warnings
+from onnxmint.engine.target import Target, target_facts, target_warnings
 from onnxmint.errors import UsageError
 from onnxmint.evidence.gathering import gather
 from onnxmint.evidence.known import Evidence
 from onnxmint.evidence.table import CALIBRATE, FIT, TEST
-from onnxmint.graph.layers import Layer, choose_layer, dense_input
+from onnxmint.graph.bringing import with_model_here
+from onnxmint.graph.layers import Layer
 from onnxmint.methods.measuring import Signals, evidence_facts, evidence_warnings
 from onnxmint.methods.ranking import Ranked, compared, measured, signal_methods
 from onnxmint.methods.references import Reference, open_references, references_in, score_references
@@ -28,11 +29,12 @@ from onnxmint.progress import Stage, Step, quiet
 from onnxmint.results.evaluation import Evaluation, EvaluationFacts, repeated
 from onnxmint.results.facts import now
 from onnxmint.results.methods import Method, MethodScores, Part
-from onnxmint.settings import EvaluateSettings, module_kind
+from onnxmint.settings import EvaluateSettings
 from onnxmint.stats import metrics
 from onnxmint.stats.limits import EPSILON, Limit, limits_of
 from onnxmint.verdict.leak import judge_leak
 from onnxmint.workflows.clock import Clock
+from onnxmint.workflows.contestants import penultimate, rivals_of, wanted_layers
 from onnxmint.workflows.evaluation_stages import foreseen_steps
 from onnxmint.workflows.preparing import prepared
 from onnxmint.workflows.privacy import privacy_of, require_declared, require_fair
@@ -42,6 +44,7 @@ _PARTS: dict[int, Part] = {**dict.fromkeys(FIT, "fit"), CALIBRATE: "calibrate", 
 _MINT = "Membership Inference Test, arXiv 2601.12929"
 
 
+@with_model_here
 def evaluate(
     model: str | Path,
     members: str | Path,
@@ -92,8 +95,8 @@ def _evaluate(
     """Evaluate once, with one division of the known images."""
     clock, rng = Clock(), np.random.default_rng(settings.seed)
     target, known = prepared(model, members, nonmembers, settings, engine)
-    layers = _wanted_layers(target.layers, settings)
-    rivals = tuple(_rivals(target, layers, settings))
+    layers = wanted_layers(target.layers, settings)
+    rivals = tuple(rivals_of(target, layers, settings))
     if before is not None:
         before(foreseen_steps(target, known, rivals, settings))
     evidence, copies = gather(
@@ -189,8 +192,8 @@ def _ground(
     """Expose all that is read, and say what else is kept of the answers."""
     views = 0 if target.model.input.mixes else settings.views
     labels = evidence.table.labels is not None
-    penultimate = _penultimate(target)
-    exposed = [*layers, *([penultimate] if penultimate and penultimate not in layers else [])]
+    last = penultimate(target)
+    exposed = [*layers, *([last] if last and last not in layers else [])]
     return exposed, Ground(
         shown=expose(target, exposed, views=views, labels=labels and views > 0),
         evidence=evidence,
@@ -198,39 +201,13 @@ def _ground(
             kind=target.model.answer.kind,
             labels=labels,
             views=views,
-            penultimate=None if penultimate is None else penultimate.name,
+            penultimate=None if last is None else last.name,
         ),
         engine=engine,
         batch_size=settings.batch_size,
         seed=settings.seed,
         mark=clock.mark,
     )
-
-
-def _wanted_layers(every: tuple[Layer, ...], settings: EvaluateSettings) -> list[Layer]:
-    if all(module_kind(name).reads == "odds" for name in settings.modules):
-        return []
-    if "all" in settings.layers:
-        return list(every)
-    chosen = [choose_layer(every, wanted) for wanted in settings.layers]
-    return [layer for layer in every if layer in chosen]
-
-
-def _penultimate(target: Target) -> Layer | None:
-    tensor = dense_input(target.model)
-    return next((layer for layer in target.layers if layer.tensor == tensor and layer.kind == "vector"), None)
-
-
-def _rivals(target: Target, layers: list[Layer], settings: EvaluateSettings) -> Iterator[Rival]:
-    """Yield every module on every layer that was asked for."""
-    for kind in (module_kind(name) for name in settings.modules):
-        if kind.reads == "odds":
-            mixes = target.model.input.mixes
-            yield Rival(name=kind.name, layer=None, skipped=f"the target {MIXES}" if mixes else None)
-            continue
-        for layer in layers:
-            why = None if kind.fits(layer.shape) else "needs an activation map, which this layer is not"
-            yield Rival(name=kind.name, layer=layer, skipped=why)
 
 
 def _module_methods(

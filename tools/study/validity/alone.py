@@ -149,10 +149,10 @@ def judge(here: World, auditor: Alone, asking: Asking, seed: int) -> dict[str, A
 
 
 def run(here: World, seed: int) -> dict[str, Any]:
-    """Judge every row's set; the copies are of the last members."""
+    """Judge every row's set; the copies are of the last images of a side, none of which is known."""
     rng = np.random.default_rng(seed)
     members = rng.permutation(len(here.members.row) - bank.COPIED)
-    outside, pool = rng.permutation(len(here.nonmembers.row)), here.nonmembers
+    outside, pool = rng.permutation(len(here.nonmembers.row) - bank.COPIED), here.nonmembers
     auditor = calibrated(here, outside[:KNOWN], seed)
     sets = rows_of(here, members, outside[KNOWN:], rng)
     judged = {name: judge(here, auditor, one, seed) for name, one in sets}

@@ -35,7 +35,6 @@ from onnxmint.workflows.aligning import displaced
 
 RESULTS = Path(__file__).parent / "results"
 LARGEST_GROUP = 12
-NAMES = ("audits", "fresh")
 
 
 def judge(here: World, auditor: Auditor, asking: Asking, seed: int, *, whole: bool = False) -> dict[str, Any]:
@@ -84,7 +83,7 @@ def aligned(here: World, of: list[tuple[Pool, np.ndarray, np.ndarray]]) -> np.nd
 
 
 def run(here: World, seed: int) -> dict[str, Any]:
-    """Train auditors and judge every row's set; copies are of the last images of a side, which no evidence holds."""
+    """Train an auditor and judge every row's set; copies are of the last images of a side, which no evidence holds."""
     rng = np.random.default_rng(seed)
     members = rng.permutation(len(here.members.row) - bank.COPIED)
     outside = rng.permutation(len(here.nonmembers.row) - bank.COPIED)
@@ -122,10 +121,9 @@ def main() -> None:
     parser.add_argument("--bank", type=Path)
     parser.add_argument("--auditors", type=int, default=34)
     parser.add_argument("--views", type=int, default=2, choices=(2, 14, 26))
-    parser.add_argument("--name", default="audits", choices=NAMES, help="of the results; fresh is of draw 1 of bank.py")
     parser.add_argument("--part", type=int, nargs=2, default=(0, 1), help="this process's share of the seeds")
     options = parser.parse_args()
-    file = RESULTS / f"{options.name}_{options.views}views.jsonl"
+    file = RESULTS / f"audits_{options.views}views.jsonl"
     torch.set_num_threads(1)
     worlds = {name: world(name, options.shared, options.bank, options.views) for name in TARGETS}
     start, step = options.part
