@@ -9,6 +9,7 @@ import click
 from onnxmint.cli.grouped import GroupedCommand
 from onnxmint.cli.options import (
     PREPROCESS,
+    Here,
     answer_option,
     batch_option,
     classes_option,
@@ -44,11 +45,11 @@ _LACKING = {"file": "no preparation fits", "classes_file": "the labels do not sh
 @answer_option
 @classes_option
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    "-o", "--output", type=Here(dir_okay=False), metavar="FILE",
     help="Write what fits best as a TOML file for --preprocess.",
 )  # fmt: skip
 @click.option(
-    "--write-classes", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    "--write-classes", type=Here(dir_okay=False), metavar="FILE",
     help="Write the class names in the order of the model's outputs, as the labels show it, for --classes.",
 )  # fmt: skip
 @overwrite_option

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from onnxmint.errors import ImagesError
@@ -11,6 +10,7 @@ from onnxmint.images.foreign import ForeignError, parse_json
 from onnxmint.images.labels import likely_columns
 from onnxmint.images.selection import Reading, Selection, require_columns
 from onnxmint.images.spelling import spelt
+from onnxmint.places.remote import AnyPath
 
 _IMAGES = (
     "image",
@@ -53,7 +53,7 @@ class Columns:
     further: tuple[str, ...]
 
 
-def find_columns(file: Path, schema: Any, chosen: Selection, reading: Reading) -> Columns:
+def find_columns(file: AnyPath, schema: Any, chosen: Selection, reading: Reading) -> Columns:
     """Return what the columns of a file mean.
 
     Args:
@@ -92,7 +92,7 @@ def find_columns(file: Path, schema: Any, chosen: Selection, reading: Reading) -
     )
 
 
-def _image_column(file: Path, schema: Any) -> str:
+def _image_column(file: AnyPath, schema: Any) -> str:
     """Return the name of the column of images."""
     serving = [field.name for field in schema if _holds_bytes(field.type)]
     named = [name for name in _IMAGES if name in serving]
@@ -135,7 +135,7 @@ def _names(kind: Any) -> bool:
     return place >= 0 and not pa.types.is_nested(kind.field(place).type)
 
 
-def _require_labels(file: Path, column: str, kind: Any) -> None:
+def _require_labels(file: AnyPath, column: str, kind: Any) -> None:
     import pyarrow as pa
 
     inner = kind.value_type if pa.types.is_dictionary(kind) else kind

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 from onnxmint.images.foreign import ForeignError, parse_json
@@ -12,6 +12,7 @@ from onnxmint.images.passed import Tally
 from onnxmint.images.pillow import SUFFIXES
 from onnxmint.images.selection import Reading, Selection
 from onnxmint.images.shards import Member, Place, members_of
+from onnxmint.places.remote import AnyPath
 
 FURTHER = "further pictures of a WebDataset sample (its name ends at the first dot)"
 _TWICE = "names that a shard holds twice"
@@ -85,7 +86,7 @@ class SampleReader:
         self._reader = LabelReader(reading.classes, tally, faults)
         self._tally, self._faults = tally, faults
 
-    def pictures(self, file: Path) -> Iterator[Picture]:
+    def pictures(self, file: AnyPath) -> Iterator[Picture]:
         """Yield the pictures of a shard."""
         samples: dict[str, _Sample] = {}
         names: set[str] = set()

@@ -1,6 +1,5 @@
 """Where images come from: `open_source` finds out which form a place has and returns its images."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,11 @@ from onnxmint.images.joined import open_joined
 from onnxmint.images.parquet import ParquetSource
 from onnxmint.images.passed import why_fewer
 from onnxmint.images.pillow import SUFFIXES, decoded, in_mode
+from onnxmint.images.remote import RemoteSource
 from onnxmint.images.selection import FORMS, KEYS, PACKED, Reading, Selection, missing, parse_location
 from onnxmint.images.tables import open_csv
 from onnxmint.images.tar import TarSource
+from onnxmint.places.remote import AnyPath, RemotePath, exists, forget_listings
 
 __all__ = ["EncodedImage", "ImageEntry", "ImageSource", "open_source", "parse_location", "require_readable"]
 
@@ -35,10 +36,10 @@ def open_source(
     """Open a set of images.
 
     Args:
-        location: a folder (class sub-folders give labels), an image file, a Parquet file or folder in the Hugging Face
-            form, a CSV of path,label or WebDataset tar shards; or several of them. `?column=value` keeps the rows of a
-            Parquet file or CSV that match, `&rows=0:4000` (or `?rows=`) a slice of what is left, `?labels=column` names
-            the column of labels; `?key=last-dot` takes each picture of a tar shard for itself.
+        location: here or as a URI, a folder (class sub-folders give labels), an image file, a Parquet file or folder
+            in the Hugging Face form, a CSV of path,label or WebDataset tar shards; or several of them. `?column=value`
+            keeps the rows of a Parquet file or CSV that match, `&rows=0:4000` (or `?rows=`) a slice of what is left,
+            `?labels=column` names the column of labels; `?key=last-dot` takes each picture of a tar shard for itself.
         group: column that says what belongs together; for folders and tar, a regular expression on the path whose
             first group (or whole match) names it.
         labels: false ignores all labels.
@@ -59,8 +60,21 @@ def open_source(
 
 
 def _open_one(chosen: Selection, reading: Reading) -> ImageSource:
+    if not isinstance(chosen.path, RemotePath):
+        return _open_form(chosen, reading)
+    forget_listings()  # what lies there may be another now, and a listing of millions is not kept
+    try:
+        place = chosen.path.parent if chosen.path.suffix.lower() == ".csv" else chosen.path
+        return RemoteSource(_open_form(chosen, reading), str(place))
+    except OSError as problem:
+        raise ImagesError(f"{chosen.path}: {problem.strerror or problem}") from None
+    finally:
+        forget_listings()
+
+
+def _open_form(chosen: Selection, reading: Reading) -> ImageSource:
     path, suffix = chosen.path, chosen.path.suffix.lower()
-    if not os.path.exists(path):  # noqa: PTH110 - Path.exists raises on names that are too long
+    if not exists(path):
         raise ImagesError(f"{path} does not exist; {missing(chosen.words)}")
     if suffix == ".csv":
         return open_csv(chosen, reading)
@@ -83,8 +97,8 @@ def _open_one(chosen: Selection, reading: Reading) -> ImageSource:
     raise ImagesError(f"{path} is no set of images; {mend}")
 
 
-def _holds(path: Path, pattern: str) -> bool:
-    return path.is_dir() and any(path.glob(pattern))
+def _holds(path: AnyPath, pattern: str) -> bool:
+    return path.is_dir() and any(True for _ in path.glob(pattern))
 
 
 def require_readable(source: ImageSource) -> None:

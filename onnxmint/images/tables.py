@@ -1,8 +1,9 @@
 """Images that a CSV table lists by their paths."""
 
 import csv
+import io
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from onnxmint.errors import ImagesError
@@ -13,6 +14,7 @@ from onnxmint.images.labels import Faults, LabelReader, empty_note, likely_colum
 from onnxmint.images.passed import Tally
 from onnxmint.images.pillow import SUFFIXES
 from onnxmint.images.selection import Reading, Selection, require_columns
+from onnxmint.places.remote import AnyPath
 
 # What the columns are called, whatever the case; the first that is there alone is meant.
 _PATH = ("path", "file_name", "filename", "file", "filepath", "file_path", "image", "image_path", "img", "img_path")
@@ -38,7 +40,7 @@ def open_csv(chosen: Selection, reading: Reading) -> FileSource:
     """
     path, tally, faults = chosen.path, Tally(), Faults()
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
+        with io.TextIOWrapper(path.open("rb"), newline="", encoding="utf-8-sig") as file:
             table = csv.DictReader(file, skipinitialspace=True, restval="")
             columns = _columns(table, path)
             chosen = chosen.for_table(columns)
@@ -74,7 +76,7 @@ def open_csv(chosen: Selection, reading: Reading) -> FileSource:
     )
 
 
-def _columns(table: Any, path: Path) -> list[str]:
+def _columns(table: Any, path: AnyPath) -> list[str]:
     """Return the names of the columns: the first line that is not empty.
 
     Raises:
@@ -108,7 +110,7 @@ def _mend(columns: list[str]) -> str:
     sign = next((sign for sign in _SEPARATORS if len(columns) == 1 and sign in columns[0]), None)
     if sign is not None:
         return f"separate them by commas, not by {sign!r}"
-    if any(Path(name).suffix.lower() in SUFFIXES for name in columns):
+    if any(PurePath(name).suffix.lower() in SUFFIXES for name in columns):
         return "the first line names the columns: path,label"
     return "add the image paths"
 
@@ -122,7 +124,7 @@ def _kept(table: Any, filters: Filters, columns: tuple[str, str | None], group: 
             yield _Row(table.line_num, row[path], row[label] if label is not None else "", belongs)
 
 
-def _with_path(rows: list[_Row], table: Path, tally: Tally, faults: Faults) -> Iterator[_Row]:
+def _with_path(rows: list[_Row], table: AnyPath, tally: Tally, faults: Faults) -> Iterator[_Row]:
     """Yield the rows that name a file; count the others."""
     for row in rows:
         if row.path:
@@ -132,7 +134,7 @@ def _with_path(rows: list[_Row], table: Path, tally: Tally, faults: Faults) -> I
         faults.add(tally, "rows without a path", place, f"{place}: no path; write one image a line, or remove the line")
 
 
-def _entries(rows: list[_Row], table: Path, reader: LabelReader) -> tuple[ImageEntry, ...]:
+def _entries(rows: list[_Row], table: AnyPath, reader: LabelReader) -> tuple[ImageEntry, ...]:
     return tuple(
         ImageEntry(
             index=index,

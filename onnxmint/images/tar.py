@@ -3,7 +3,6 @@
 from collections.abc import Hashable, Iterator
 from collections.abc import Set as AbstractSet
 from itertools import groupby
-from pathlib import Path
 from typing import BinaryIO
 
 from onnxmint.errors import ImagesError, UsageError
@@ -15,6 +14,7 @@ from onnxmint.images.pillow import SUFFIXES
 from onnxmint.images.samples import FURTHER, Picture, SampleReader, likely_keys
 from onnxmint.images.selection import Reading, Selection
 from onnxmint.images.shards import Place
+from onnxmint.places.remote import AnyPath, files_in
 
 _LONGEST = 40  # letters of a name in a message
 _MOST_FURTHER = 3  # pictures beside the one that is used, on average; more is a misunderstanding of names
@@ -31,7 +31,7 @@ class TarSource:
             UsageError: the group pattern or the key of labels does not serve.
         """
         tally, faults = Tally(), Faults()
-        files = sorted(chosen.path.glob("*.tar")) if chosen.path.is_dir() else [chosen.path]
+        files = files_in(chosen.path, ".tar")
         reader = SampleReader(chosen, reading, tally, faults)
         found: list[Picture] = []
         for file in files:
@@ -128,7 +128,7 @@ def _entries(found: list[Picture], group: str | None) -> Iterator[ImageEntry]:
         yield ImageEntry(index=index, path=path, label=one.label, group=belongs)
 
 
-def _read(file: Path, chosen: list[tuple[ImageEntry, Place]]) -> Iterator[EncodedImage]:
+def _read(file: AnyPath, chosen: list[tuple[ImageEntry, Place]]) -> Iterator[EncodedImage]:
     try:
         handle = file.open("rb")
     except OSError as problem:

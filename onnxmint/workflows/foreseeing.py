@@ -127,7 +127,7 @@ def power_words(full: Workload, load: Workload, *, seconds: float, seen: float |
         full: all that was given.
         load: what was shown.
         seconds: of the limit.
-        seen: smallest share of members that would have been found; None when not even all.
+        seen: smallest share of members that would have been noticed; None when not even all.
         unlimited: the same with all images.
     """
 
