@@ -4,6 +4,7 @@ The graph takes raw uint8 pixels and gives `score`, `p_value` and the target's `
 the target, layer, preprocessing, evidence, performance, calibration) is JSON in the file's metadata.
 """
 
+import stat
 from collections.abc import Iterator, Set
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -145,6 +146,8 @@ def _opened(path: Path) -> tuple[bytes, "onnx.ModelProto"]:
 
     try:
         with brought(path) as here:
+            if not stat.S_ISREG(here.stat().st_mode):  # a pipe or device may never end
+                raise ModelError(f"{path} is no regular file; give the auditor.onnx that onnxmint train wrote")
             model = here.read_bytes()
     except OSError as problem:
         raise ModelError(f"cannot read the auditor {path}: {problem.strerror or problem}") from None
