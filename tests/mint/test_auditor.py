@@ -184,7 +184,11 @@ def test_facts_that_are_no_json_are_refused(tmp_path: Path, text: str) -> None:
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_a_pipe_in_the_place_of_an_auditor_or_a_reference_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.onnx")
-    with pytest.raises(ModelError, match=r"a\.onnx is no regular file; give the auditor\.onnx that onnxmint train"):
+    with pytest.raises(ModelError, match=r"a\.onnx is no regular file, or has more than 2 GB; give the auditor\.onnx"):
         load_auditor(tmp_path / "a.onnx")
+    with (tmp_path / "large.onnx").open("wb") as file:
+        file.truncate(1 << 41)
+    with pytest.raises(ModelError, match=r"large\.onnx is no regular file, or has more than 2 GB"):
+        load_auditor(tmp_path / "large.onnx")
     with pytest.raises(ModelError, match=r"the reference .*a\.onnx is no regular file; give an ONNX file"):
         file_digest(tmp_path / "a.onnx")
