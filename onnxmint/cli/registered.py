@@ -8,6 +8,8 @@ from onnxmint.cli.options import settings_of
 from onnxmint.errors import OnnxmintError, UsageError
 from onnxmint.settings import AuditSettings
 
+_LARGEST = 1 << 26  # bytes of a registration
+
 if TYPE_CHECKING:
     from onnxmint.mint.auditor import Auditor
     from onnxmint.progress import Stage
