@@ -49,7 +49,7 @@ def units() -> dict[str, float]:
 
 def on_device() -> dict[str, Any] | None:
     """Return what was measured on a CUDA device, None where none was at hand."""
-    return next((row for row in _rows("gpu") if row.get("device") == "cuda"), None)
+    return next((row for row in _rows("gpu-cuda") if "images per second" in row), None)
 
 
 def in_lots() -> float:
@@ -116,7 +116,7 @@ def limits() -> list[dict[str, Any]]:
         ("a place lists at most", MOST_IMAGES, "refused, with the number: give parts of it"),
         ("scores.parquet is read back up to its limit", LARGEST_FILES["scores.parquet"] / per["scores.parquet"],
          "`report`, `convert` refuse the run"),
-        ("report.html of 100 MB", 1e8 / per["report.html"], "browsers are slow; report.json and scores.parquet are whole"),
+        ("report.html of 100 MB", 1e8 / per["report.html"], "browsers are slow; the other files serve"),
         ("a day of one core, all scored", day, "more cores, parts or a GPU"),
         ("copies are found in 16 GB", _MEMORY / _LOOKS, "memory of the process that judges"),
         ("entries are held in 16 GB", _MEMORY / listed, "memory of the process that lists"),

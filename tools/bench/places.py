@@ -164,13 +164,13 @@ def a_row() -> dict[str, Any]:
     training = TrainSettings(preprocess="0-1", device="cpu", module="phi", views=2, limit=200, controls=False)
     auditor = onnxmint.train(
         _DEMO / "target.onnx", _DEMO / "members.parquet", _DEMO / "nonmembers.parquet", settings=training
-    )  # noqa: E501
+    )
     sizes = []
     for count in _ROWS:
         settings = AuditSettings(device="cpu", controls=False)
         found = onnxmint.audit(
             _DEMO / "target.onnx", f"{_DEMO}/questioned.parquet?rows=0:{count}", auditor, settings=settings
-        )  # noqa: E501
+        )
         sizes.append({name: len(content) for name, content in run_files(found, run_settings={}).items()})
     more = _ROWS[1] - _ROWS[0]
     return {f"bytes of {name} a row": round((sizes[1][name] - sizes[0][name]) / more, 1) for name in _KEPT}
