@@ -17,12 +17,14 @@ _FILES = {
     "auditor_file": "the auditor",
     "registration": "the registration",
     "preprocess": "the preprocessing",
+    "preprocess_after": "the preprocessing of the second model",
     "classes": "the class names",
 }
 _SOURCES = {
     "images": "the images",
     "members": "the known members",
     "nonmembers": "the known non-members",
+    "forget": "the images to be forgotten",
 }
 
 
@@ -31,6 +33,8 @@ def inputs_of(model: Path, options: Mapping[str, Any]) -> Inputs:
 
     def found() -> Iterator[Input]:
         yield from _model("the model", model)
+        if options.get("after") is not None:
+            yield from _model("the second model", Path(options["after"]))
         for path in _several(options.get("reference")):
             yield from _model("a reference", Path(path))
         for option, name in _FILES.items():

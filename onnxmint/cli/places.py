@@ -7,7 +7,7 @@ from pathlib import Path
 
 from onnxmint.errors import ImagesError, ModelError, UsageError
 from onnxmint.images.pillow import SUFFIXES
-from onnxmint.images.selection import parse_location
+from onnxmint.images.selection import missing, parse_location
 from onnxmint.places.remote import RemotePath, exists
 from onnxmint.places.words import uri_of
 
@@ -162,10 +162,7 @@ def require_places(places: Iterable[str], words: str) -> None:
     for place in places:
         path = parse_location(place).path
         if not isinstance(path, RemotePath) and not exists(path):
-            raise ImagesError(
-                f"{place} does not exist ({words}); give a folder of images, an image file, a Parquet file or folder, "
-                "a CSV of path,label, or WebDataset .tar shards"
-            )
+            raise ImagesError(f"{place} does not exist ({words}); {missing(place)}")
 
 
 def require_known(model: Path, places: Sequence[str]) -> None:

@@ -11,7 +11,7 @@ from onnxmint.settings import AuditSettings
 
 _OF_A_RUN = (
     "output", "overwrite", "gate", "as_json", "language", "title", "case", "note", "thumbnails", "paths", "no_record",
-    "registration", "deviate",
+    "registration", "deviate", "sealed", "commitment", "part", "unit",
 )  # fmt: skip
 """Options of audit that say nothing of what is asked."""
 

@@ -12,7 +12,8 @@ from onnxmint.images.files import FileSource
 from onnxmint.images.grouping import group_of, require_groups
 from onnxmint.images.passed import Tally, in_words
 from onnxmint.images.pillow import SUFFIXES
-from onnxmint.images.selection import Reading, Selection
+from onnxmint.images.selection import PACKED, Reading, Selection
+from onnxmint.images.spelling import spelt
 from onnxmint.places.remote import AnyPath, Facts, RemotePath
 
 _Identity = tuple[int, int]  # of a folder, under whatever path: device and number on it
@@ -83,6 +84,10 @@ def _mend(folder: AnyPath, tally: Tally) -> str:
             return f"give the table, {place}"
         if place.suffix.lower() in {".parquet", ".tar"}:
             return f"give the folder that holds them, {place.parent}"
+        if place.suffix.lower() in PACKED:
+            return "unpack what is packed"
+        if not place.suffix:
+            return "files are taken for images by their suffix: rename them if they are"
     return "check the path"
 
 
@@ -97,7 +102,8 @@ def _numbered(names: list[str], words: str, reading: Reading) -> tuple[Numbering
         numbering = numbered_as_folders(folders)
     except ValueError as problem:
         raise ImagesError(f"{words} {problem}") from None
-    return numbering, numbering.by_name()
+    numbers = numbering.by_name()
+    return numbering, {folder: numbers[spelt(folder)] for folder in folders}
 
 
 def _class_of(name: str) -> str:

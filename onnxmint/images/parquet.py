@@ -13,7 +13,7 @@ from onnxmint.errors import ImagesError
 from onnxmint.images.arrow import arrow_exception, bytes_of, first_line, opened
 from onnxmint.images.columns import find_columns
 from onnxmint.images.entries import EncodedImage, ImageEntry, identity
-from onnxmint.images.labels import unlabelled_note
+from onnxmint.images.labels import empty_note, unlabelled_note
 from onnxmint.images.passed import count_beside, note_of
 from onnxmint.images.rows import Row, RowLister
 from onnxmint.images.selection import Reading, Selection
@@ -52,14 +52,15 @@ class ParquetSource:
         self.numbering = lister.numbering
         self.classes = None if self.numbering is None else self.numbering.names
         self.passed_over = lister.tally.found()
-        self.notes = (
-            *note_of(self.location, self.passed_over),
-            *unlabelled_note(self.location, lister.likely),
-        )
         self._parts = list(_parts(listed))
         self._entries = tuple(
             ImageEntry(index=index, path=row.name, label=row.label, group=row.group)
             for index, (_, row) in enumerate(listed)
+        )
+        self.notes = (
+            *note_of(self.location, self.passed_over),
+            *unlabelled_note(self.location, lister.likely),
+            *empty_note(self.location, lister.label, self._entries),
         )
 
     def entries(self) -> tuple[ImageEntry, ...]:

@@ -31,6 +31,7 @@ class RowLister:
     Attributes:
         numbering: the classes that the files name, or that are known.
         likely: columns that may hold labels where none is called so.
+        label: the column of labels of the last file, None where there is none.
         tally: rows of which something is passed over.
     """
 
@@ -38,6 +39,7 @@ class RowLister:
         """Start with no file."""
         self.numbering: Numbering | None = None
         self.likely: tuple[str, ...] = ()
+        self.label: str | None = None
         self.tally = Tally()
         self._chosen, self._reading = chosen, reading
         self._faults = Faults()
@@ -79,7 +81,9 @@ class RowLister:
 
     def _learn_classes(self, file: AnyPath, columns: Columns) -> None:
         """Remember the classes that a file names."""
-        self.likely = columns.likely
+        self.likely, self.label = columns.likely, columns.label
+        for name in columns.further:
+            self.tally.add("further columns of images", f"{name} of {file.name}")
         said = columns.numbering
         if columns.label is None:
             return

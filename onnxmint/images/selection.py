@@ -11,6 +11,11 @@ from onnxmint.images.classes import Numbering
 from onnxmint.places.remote import AnyPath, RemotePath
 from onnxmint.places.words import Address, local_path, shown, uri_of
 
+FORMS = (
+    "a folder of images, an image file, a Parquet file or folder, a CSV of path,label, or WebDataset .tar shards"
+)  # fmt: skip
+PACKED = frozenset({".zip", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst"})  # suffixes
+_PATTERN = "*{["  # what shells and WebDataset write lists of files with
 KEYS = ("first-dot", "last-dot")  # where the name of a WebDataset sample ends
 
 
@@ -107,6 +112,13 @@ def _filtered(found: Selection, filters: str) -> Selection:
         else:
             found = replace(found, equals=(*found.equals, (column, value)))
     return found
+
+
+def missing(words: str) -> str:
+    """Return what to give in place of something that is not there."""
+    if any(sign in words for sign in _PATTERN):
+        return "it is taken for a name and not for a pattern: give the folder, or the files one by one"
+    return f"give {FORMS}"
 
 
 def _slice(text: str, location: str) -> slice:

@@ -15,7 +15,7 @@ from onnxmint.images.parquet import ParquetSource
 from onnxmint.images.passed import why_fewer
 from onnxmint.images.pillow import SUFFIXES, decoded, in_mode
 from onnxmint.images.remote import RemoteSource
-from onnxmint.images.selection import Reading, Selection, parse_location
+from onnxmint.images.selection import FORMS, KEYS, PACKED, Reading, Selection, missing, parse_location
 from onnxmint.images.tables import open_csv
 from onnxmint.images.tar import TarSource
 from onnxmint.places.remote import AnyPath, RemotePath, exists, forget_listings
@@ -24,10 +24,6 @@ __all__ = ["EncodedImage", "ImageEntry", "ImageSource", "open_source", "parse_lo
 
 Place = str | Path
 _FIRST = 20  # images that are tried before anything long begins
-_PACKED = frozenset({".zip", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst"})
-FORMS = (
-    "a folder of images, an image file, a Parquet file or folder, a CSV of path,label, or WebDataset .tar shards"
-)  # fmt: skip
 
 
 def open_source(
@@ -79,7 +75,7 @@ def _open_one(chosen: Selection, reading: Reading) -> ImageSource:
 def _open_form(chosen: Selection, reading: Reading) -> ImageSource:
     path, suffix = chosen.path, chosen.path.suffix.lower()
     if not exists(path):
-        raise ImagesError(f"{path} does not exist; give {FORMS}")
+        raise ImagesError(f"{path} does not exist; {missing(chosen.words)}")
     if suffix == ".csv":
         return open_csv(chosen, reading)
     shards = suffix == ".tar" or _holds(path, "*.tar")  # img2dataset puts a Parquet file of facts beside each shard
@@ -91,11 +87,13 @@ def _open_form(chosen: Selection, reading: Reading) -> ImageSource:
         )
     if shards:
         return TarSource(chosen, reading)
+    if chosen.labels is not None or chosen.key != KEYS[0]:
+        raise UsageError(f"{chosen.words}: ?labels= is of tables and shards, ?key= of shards; leave it out")
     if path.is_dir():
         return open_folder(chosen, reading)
     if suffix in SUFFIXES:
         return open_file(chosen.words, path, reading.group)
-    mend = "unpack it, and give the folder or .tar file" if suffix in _PACKED else f"give {FORMS}"
+    mend = "unpack it, and give the folder or .tar file" if suffix in PACKED else f"give {FORMS}"
     raise ImagesError(f"{path} is no set of images; {mend}")
 
 

@@ -72,7 +72,7 @@ def score_again(run: Path, manifest: Manifest, places: Places, draw: Draw, stage
     """
     model, images = places.of("model", manifest), places.of("images", manifest)
     if manifest.kind != "audit":
-        return _not_done("an evaluation keeps no scores of single images")
+        return _not_done("only an audit is scored again; make this run again from the same images")
     if not model or not may_be_there(model[0]):
         return _not_done("the model is not there (--model)")
     if not images:
