@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from onnxmint.engine.probe import ANSWER, Probe, expose
+from onnxmint.engine.session import cuda_failure
 from onnxmint.engine.target import Target
 from onnxmint.engine.worker import Worker
 from tests.conftest import DEMO, ROOT
@@ -80,7 +81,10 @@ def test_the_whole_command_runs_on_a_cpu(tmp_path: Path) -> None:
 
 
 @pytest.mark.gpu
+@pytest.mark.slow
 def test_the_whole_command_runs_on_a_device(tmp_path: Path) -> None:
+    if cuda_failure() is not None:
+        pytest.skip(f"no CUDA: {cuda_failure()}")
     out = tmp_path / "gpu-cuda.json"
     subprocess.run([sys.executable, str(BENCH / "gpu.py"), "-o", str(out)], check=True, timeout=540)
     assert all(row["reached"] for row in json.loads(out.read_text())["rows"])

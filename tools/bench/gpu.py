@@ -1,7 +1,7 @@
 """Everything that wants a CUDA device, in one command of less than nine minutes; the same path runs on a CPU.
 
     pip install ".[cuda]" && python tools/bench/gpu.py            (--device cpu: to see that it works)
-    python tools/bench/gpu.py --model THIRD.onnx --members SRC --nonmembers SRC --asked SRC --preprocess NAME
+    python tools/bench/third.py ../shared case && python tools/bench/gpu.py --case case --preprocess 0-255
 
 Steps: the provider really ran; scores as on the CPU; ResNet-50 at 224 against bare IO binding with pixels on the device
 already; upload from pinned memory with two sessions against today's turns; a whole audit; memory. What is known is
@@ -48,7 +48,8 @@ class Job:
         size: height and width of its images.
         images: pixels that are shown in a round.
         rounds: each way is measured so often, in turn.
-        model: target of the whole audit, with known members, non-members and questioned images.
+        case: folder of the whole audit: target.onnx, members, nonmembers and questioned .parquet.
+        preprocess: of that target.
         known: images of each kind of known ones.
         questioned: images asked about.
         controls: whether the audit runs them.
@@ -59,10 +60,7 @@ class Job:
     size: int
     images: int
     rounds: int
-    model: Path
-    members: str
-    nonmembers: str
-    asked: str
+    case: Path
     preprocess: str
     known: int
     questioned: int
@@ -145,18 +143,18 @@ def audit(job: Job) -> Row:
     """Audit on the device and on the CPU by one auditor, trained on the device."""
     seconds, found = {}, {}
     known: Any = Known(
-        members=job.members,
-        nonmembers=job.nonmembers,
+        members=job.case / "members.parquet",
+        nonmembers=job.case / "nonmembers.parquet",
         training=TrainSettings(
             preprocess=job.preprocess, device=job.device, limit=job.known, views=2, controls=job.controls
         ),
     )
-    images, kept = f"{job.asked}{'&' if '?' in job.asked else '?'}rows=0:{job.questioned}", []
+    images, kept = f"{job.case}/questioned.parquet?rows=0:{job.questioned}", list[Any]()
     for device in (job.device, "cpu"):
         start = time.perf_counter()
         settings = AuditSettings(device=device, controls=job.controls)
         found[device if device not in found else "cpu again"] = onnxmint.audit(
-            job.model, images, known, settings=settings, keep=kept.append
+            job.case / "target.onnx", images, known, settings=settings, keep=kept.append
         )
         seconds[f"{device}, {'training included' if kept and known is not kept[0] else 'scoring'}"] = round(
             time.perf_counter() - start, 1
@@ -165,7 +163,7 @@ def audit(job: Job) -> Row:
     mine, theirs = found.values()
     apart = float(np.abs(mine.scores.score - theirs.scores.score).max())
     return {
-        "what": f"a whole audit of {job.model.name}: {job.questioned} questioned, {job.known} known of each kind, "
+        "what": f"a whole audit of {job.case.name}: {job.questioned} questioned, {job.known} known of each kind, "
         f"{'all' if job.controls else 'no'} controls; provider {mine.target.provider}, verdict {mine.verdict.kind}, on "
         f"the CPU {theirs.verdict.kind}",
         "seconds": seconds,
@@ -233,10 +231,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=500, help="no step is begun that would end later")
     parser.add_argument("--steps", nargs="+", choices=STEPS, default=list(STEPS))
-    parser.add_argument("--model", type=Path, default=DEMO / "target.onnx", help="target of the whole audit")
-    parser.add_argument("--members", default=str(DEMO / "members.parquet"))
-    parser.add_argument("--nonmembers", default=str(DEMO / "nonmembers.parquet"))
-    parser.add_argument("--asked", default=str(DEMO / "questioned.parquet"))
+    parser.add_argument("--case", type=Path, default=DEMO, help="of the whole audit: target.onnx and its images")
     parser.add_argument("--preprocess", default="0-1")
     parser.add_argument("--known", type=int, default=500)
     parser.add_argument("--questioned", type=int, default=400)
