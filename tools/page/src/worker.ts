@@ -57,7 +57,9 @@ async function open(message: Extract<ToWorker, { kind: "open" }>): Promise<void>
     WebAssembly.compile(code)
   )));
   await openDecoders({ jpeg, png, webp });
-  const session = await ort.InferenceSession.create(new Uint8Array(model), { executionProviders: ["wasm"] });
+  const session = await ort.InferenceSession.create(new Uint8Array(model), {
+    executionProviders: ["wasm"], logSeverityLevel: 3,
+  });
   opened = { facts, measure: measureOf(facts), scorer: new Scorer(session, facts) };
   post({ kind: "ready", threads: ort.env.wasm.numThreads });
 }
