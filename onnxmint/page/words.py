@@ -12,7 +12,7 @@ def spoken() -> Facts:
 
 
 def _one(code: str) -> Facts:
-    words = language(code)  # type: ignore[arg-type]
+    words = language(code)
     written, decimal = words.number(_THOUSANDS), words.decimal(1.5, 1)
     return {
         "name": NAMES[code],  # type: ignore[index]
@@ -33,9 +33,9 @@ def _messages(code: str) -> dict[str, list[str]]:
 
     with (WORDS / f"{code}.po").open("rb") as file:
         catalog = read_po(file, locale=code)
-    found = {}
+    found: dict[str, list[str]] = {}
     for message in catalog:
         if message.id:
             name = message.id[0] if message.pluralizable else message.id
-            found[str(name)] = list(message.string) if message.pluralizable else [str(message.string)]
+            found[str(name)] = [*message.string] if message.pluralizable and message.string else [str(message.string)]
     return found
