@@ -10,9 +10,9 @@ export const NOTHING_READ = "No questioned image could be read, so nothing was t
 export const ASSUMPTION = "All of this holds if the questioned images, had they not been trained on, would be images "
   + "like the known non-members (same source, same preparation); no test after the fact can prove that "
   + "(arXiv 2409.19798).";
-export const SHARE_ASSUMPTION = "The share, and what would have been found, hold if members among them were trained on "
-  + "as the known members were, if the known members were drawn at random from all that were, and if labels and files "
-  + "are as good as theirs.";
+export const SHARE_ASSUMPTION = "The share, and what would have been noticed, hold if the model was trained on members "
+  + "among them as on the known ones and is as sure of them, if the known members were drawn at random from all that "
+  + "were, and if labels and files are as good as theirs.";
 export const NO_REFERENCE = "No model that was not trained on these images was compared, so a mere difference in "
   + "difficulty between members and non-members was not excluded.";
 export const NO_REFERENCE_ALONE = "No model that was not trained on these images was compared (--reference): that the "
@@ -170,8 +170,8 @@ export function confounded(failed: Control[], question: Question): string {
 export function blind(found: Findings, question: Question): string {
   const { alpha, guarantee, relevant_share: relevant } = question.rule;
   const seen = found.detectable === null
-    ? "even if all of them had been trained on, that would have been found in fewer than 95% of cases"
-    : `only a share of ${share(found.detectable)} or more would have been found in 95% of cases`;
+    ? "even if all of them had been trained on, that would have shown in fewer than 95% of cases"
+    : `only a share of ${share(found.detectable)} or more would have shown in 95% of cases`;
   const needed = found.strength === null ? null : questionedNeeded(found.strength, relevant, alpha, guarantee);
   const known = found.auc === null ? "" : ` (${measured(found.auc)})`;
   const mend = needed
