@@ -188,9 +188,9 @@ def flagged_words(result: AuditResult, language: Language) -> str:
 
 
 def cost_words(result: AuditResult, language: Language) -> str:
-    """Return what it costs that the limit of false alarms holds for nearly every choice; nothing where it does not."""
+    """Return what it costs that the limit of false alarms holds for nearly every choice; nothing where that is none."""
     cost = result.verdict.cost
-    if cost is None:
+    if cost is None or language.share(cost.each) == language.share(cost.average):
         return ""
     said = language.say(
         "That the limit of false alarms holds for nearly every choice of known images costs power: a set with the "

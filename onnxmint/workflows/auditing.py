@@ -37,6 +37,7 @@ from onnxmint.workflows.foreseeing import power_words, sampled
 from onnxmint.workflows.lots import at_most, sample_words, score_in_lots
 from onnxmint.workflows.opening import Before, Known, Ready, open_by_training, open_with_auditor
 from onnxmint.workflows.questioning import class_names, what_was_seen
+from onnxmint.workflows.stages import JUDGED
 
 __all__ = ["Known", "audit", "judge"]
 
@@ -112,9 +113,10 @@ def judge(ready: Ready, settings: AuditSettings, engine: Engine, look: Look = lo
     scored, looks = score_in_lots(ready, asked, settings, engine, decided)
     units = _units(ready, asked, scored)
     watched = what_was_seen(ready, asked, scored, units, settings, engine)
-    controls = control_question(auditor.controls, watched, rng, wanted=settings.controls)
-    seen = _sighting(ready, asked, scored, units, controls, looks[-1].part if looks else 1.0)
-    return _result(ready, asked, seen, settings, scored=scored, looks=looks)
+    with engine.stage(JUDGED, 0):
+        controls = control_question(auditor.controls, watched, rng, wanted=settings.controls)
+        seen = _sighting(ready, asked, scored, units, controls, looks[-1].part if looks else 1.0)
+        return _result(ready, asked, seen, settings, scored=scored, looks=looks)
 
 
 def _units(ready: Ready, asked: Questioned, scored: QuestionedScores) -> Units:
