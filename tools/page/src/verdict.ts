@@ -185,7 +185,7 @@ function unexcluded(found: say.Findings, controls: Control[]): string[] {
 
 function judge(found: say.Findings, question: say.Question, controls: Control[]): [Kind, string] {
   const { alpha, relevant_share: relevant } = question.rule;
-  if (found.auc !== null && found.auc.low <= CHANCE) return ["inconclusive", say.untold(found.auc, question)];
+  if (found.auc !== null && found.auc.low <= CHANCE) return ["inconclusive", say.untold(question)];
   if (found.test.p <= alpha) {
     const why = say.doubt(found, question);
     return why ? ["inconclusive", why] : ["members-found", say.foundWords(found, question)];
