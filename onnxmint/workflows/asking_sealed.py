@@ -71,27 +71,36 @@ def audit_sealed(
     settings = settings or EvidenceSettings()
     sealed = open_sealed(private, committed=committed)
     compared = 0 if public is None else require_published(sealed, public)
-    target = make_ready(model, settings)
+    return _judged(sealed, make_ready(model, settings), settings, engine or Local(stage), alpha, (committed, compared))
+
+
+def _judged(
+    sealed: Sealed,
+    target: Target,
+    settings: EvidenceSettings,
+    engine: Engine,
+    alpha: float,
+    held: tuple[str | None, int],
+) -> SealedAudit:
+    """Show all variants to the model and judge; `held` are the given commitment and the files that were compared."""
     classes = _classes(sealed, target, settings)
-    scores, skipped = _scores(sealed, target, classes, settings, engine or Local(stage))
+    scores, skipped = _scores(sealed, target, classes, settings, engine)
     kept = np.isfinite(scores).all(axis=1)
     if not kept.any():
         raise EvidenceError(
-            f"the model gives no finite answer to a sealed picture, such as {skipped[0].path}: check it"
+            f"the model gives no finite answer to any sealed picture, such as {skipped[0].path}: see with onnxmint "
+            "check whether the preprocessing fits"
         )
     drawn = sealed.drawn[kept]
     test = coin_test(scores[kept], drawn)
-    kind, headline, text = answer(test, alpha, sure=committed is not None)
+    kind, headline, text = answer(test, alpha, sure=held[0] is not None)
     ranks = doubled_ranks(level(scores[kept]))[np.arange(len(drawn)), drawn] // 2
     return SealedAudit(
         version=__version__,
         created=now(),
         target=target_facts(target.model, (), target.device),
         preprocessing=target.spec,
-        seal=SealFacts(
-            commitment=commitment_of(sealed.seal), committed=committed, created=sealed.seal.created,
-            change=sealed.seal.change, pictures=len(sealed.drawn), compared=compared,
-        ),
+        seal=_facts(sealed, *held),
         labels=classes.labels is not None,
         alpha=alpha,
         test=test,
@@ -100,8 +109,19 @@ def audit_sealed(
         headline=headline,
         text=text,
         skipped=skipped,
-        warnings=(*target.notes, *target_warnings(target.model), *_warnings(classes, committed, compared)),
-    )  # fmt: skip
+        warnings=(*target.notes, *target_warnings(target.model), *_warnings(classes, *held)),
+    )
+
+
+def _facts(sealed: Sealed, committed: str | None, compared: int) -> SealFacts:
+    return SealFacts(
+        commitment=commitment_of(sealed.seal),
+        committed=committed,
+        created=sealed.seal.created,
+        change=sealed.seal.change,
+        pictures=len(sealed.drawn),
+        compared=compared,
+    )
 
 
 def _warnings(classes: _Classes, committed: str | None, compared: int) -> Iterator[str]:
