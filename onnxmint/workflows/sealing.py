@@ -37,6 +37,7 @@ from onnxmint.writing.files import cannot_write, make_folder, write_whole
 from onnxmint.writing.leftovers import own_folder
 
 MOST_VARIANTS = 16
+_SMALLEST = 8  # pixels of a side; less cannot be cut at different places
 _UNUSUAL = re.compile(r"[^\w. -]")  # in names of files that are to be published
 _GRAY = frozenset({"1", "L"})
 
@@ -84,15 +85,7 @@ def seal(
             for entry, image in zip(source.entries(), source.read(), strict=True):
                 writer.add(image, _label(source, entry))
                 advance(1)
-        if not writer.made:
-            reason = writer.skipped[0].reason if writer.skipped else "there is none"
-            raise ImagesError(
-                f"no picture of {source.location} could be sealed: {reason}; give pictures that can be read"
-            )
-        found = Seal(
-            version=__version__, created=now(), nonce=nonce, change=change, variants=variants,
-            pictures=tuple(one.picture for one in writer.made),
-        )  # fmt: skip
+        found = _whole(writer, source, nonce)
         word = commitment_of(found)
         with _told(private):
             (kept / NAME).write_bytes(canonical(found))
@@ -108,6 +101,25 @@ def seal(
     )  # fmt: skip
 
 
+def _whole(writer: "_Writer", source: ImageSource, nonce: str) -> Seal:
+    """Return the secret of what was written.
+
+    Raises:
+        ImagesError: no picture could be read.
+    """
+    if not writer.made:
+        reason = writer.skipped[0].reason if writer.skipped else "there is none"
+        raise ImagesError(f"no picture of {source.location} could be sealed: {reason}; give pictures that can be read")
+    return Seal(
+        version=__version__,
+        created=now(),
+        nonce=nonce,
+        change=writer.change,
+        variants=writer.variants,
+        pictures=tuple(one.picture for one in writer.made),
+    )
+
+
 class _Writer:
     """Writes variants of one picture after the other."""
 
@@ -116,7 +128,7 @@ class _Writer:
         self.made: list[_Made] = []
         self.skipped: list[Skipped] = []
         self._kept, self._shown = kept / VARIANTS, shown
-        self._nonce, self._change, self._variants = nonce, change, variants
+        self._nonce, self.change, self.variants = nonce, change, variants
         self._names: set[str] = set()
         self._kept.mkdir()
 
@@ -131,6 +143,11 @@ class _Writer:
         except ImagesError as problem:
             self.skipped.append(Skipped(path=image.path, reason=str(problem)))
             return
+        if min(pixels.shape[:2]) < _SMALLEST:
+            size = f"{pixels.shape[1]} x {pixels.shape[0]}"
+            reason = f"is {size} pixels, and less than {_SMALLEST} x {_SMALLEST} is not sealed"
+            self.skipped.append(Skipped(path=image.path, reason=reason))
+            return
         pixels = pixels[:, :, np.newaxis] if pixels.ndim == 2 else pixels  # noqa: PLR2004 - gray has two axes
         self.made.append(self._sealed(pixels, _free(_file(image.path, label), self._names), label))
 
@@ -138,7 +155,7 @@ class _Writer:
         number = len(self.made)
         seed = int.from_bytes(sha256(f"variants {self._nonce} {number}".encode()).digest(), "big")
         digests, sizes = [], []
-        for variant, made in enumerate(variants_of(pixels, self._change, self._variants, np.random.default_rng(seed))):
+        for variant, made in enumerate(variants_of(pixels, self.change, self.variants, np.random.default_rng(seed))):
             content = _png(made)
             _write(self._kept / variant_name(number, variant), content)
             digests.append(sha256(content).hexdigest())
@@ -147,13 +164,13 @@ class _Writer:
         target = self._shown / name
         make_folder(target.parent)
         _write(target, (self._kept / variant_name(number, published)).read_bytes())
-        comparable = not (self._change.crop or self._change.mirror)
+        comparable = not (self.change.crop or self.change.mirror)
         picture = SealedPicture(name=name, label=label, sha256=tuple(digests), published=published)
         return _Made(picture=picture, psnr=sizes[published] if comparable else None)
 
 
 def _require(public: Path, private: Path, change: Change, variants: int) -> None:
-    most = 2 if change == Change(mirror=True) else MOST_VARIANTS
+    most = MOST_VARIANTS if change.noise or change.crop or change.colour else 2
     if not 2 <= variants <= most:  # noqa: PLR2004 - a coin has two sides
         why = " (a mirror image is the only other variant)" if most < MOST_VARIANTS else ""
         raise UsageError(f"--variants must be from 2 to {most}{why}, got {variants}")

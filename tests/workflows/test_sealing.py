@@ -105,8 +105,10 @@ def test_pictures_that_cannot_be_read_are_named_and_names_never_collide(tmp_path
     for number, name in enumerate(("a.jpg", "A.jpeg", "x;$.jpg")):
         _picture(tmp_path / "in" / "class" / name, number)
     (tmp_path / "in" / "class" / "broken.png").write_bytes(b"no image")
+    Image.new("L", (9, 7)).save(tmp_path / "in" / "class" / "small.png")
     found = seal(tmp_path / "in", tmp_path / "public", tmp_path / "private", change=Change(noise=4), variants=2)
-    assert (found.pictures, [Path(one.path).name for one in found.skipped]) == (3, ["broken.png"])
+    assert (found.pictures, [Path(one.path).name for one in found.skipped]) == (3, ["broken.png", "small.png"])
+    assert found.skipped[1].reason == "is 9 x 7 pixels, and less than 8 x 8 is not sealed"
     names = [one.name for one in open_sealed(tmp_path / "private").seal.pictures]
     assert len({name.lower() for name in names}) == 3
     assert all(re.fullmatch(r"[\w ./-]+\.png", name) and ".." not in name for name in names)
