@@ -59,6 +59,9 @@ def variants_of(pixels: Pixels, change: Change, count: int, rng: np.random.Gener
         one = pixels[place]
         if change.mirror and number % 2:
             one = one[:, ::-1]
+        if not (change.colour or change.noise):
+            yield np.ascontiguousarray(one)
+            continue
         numbers: Numbers = one.astype(np.float32)
         if change.colour:
             numbers = _coloured(numbers, change.colour, rng)

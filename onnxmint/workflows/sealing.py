@@ -88,7 +88,7 @@ def seal(
         found = _whole(writer, source, nonce)
         word = commitment_of(found)
         with _told(private):
-            (kept / NAME).write_bytes(canonical(found))
+            _write(kept / NAME, canonical(found))
             (kept / COMMITMENT).write_text(f"{word}\n")
             (shown / COMMITMENT).write_text(f"{word}\n")
             kept.rename(private)  # first the secret: what is public without it proves nothing
@@ -241,7 +241,9 @@ def _png(pixels: Pixels) -> bytes:
     from PIL import Image
 
     room = io.BytesIO()
-    Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(room, "PNG")
+    Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(
+        room, "PNG", compress_level=3
+    )  # a photograph hardly shrinks further, and k are written
     return room.getvalue()
 
 
