@@ -34,7 +34,8 @@ Targets: CNNs of three convolutions (16, 32 and 64 filters, batch normalisation)
 published variants, 1,000 of each of two or four kinds, as they are for 10 epochs, or cropped (4 pixels of padding) and
 mirrored at random for 20; exported to ONNX and asked by the package's engine. k = 8 variants (2 of mirrored pictures).
 Pictures are 32 x 32 or 28 x 28 pixels; cut ones are brought back to that size. Everything sealed was trained on, and is
-all that was: a larger training set, fewer epochs or a better model leave less. The draw, the split and the weights have
+all that was: a larger training set, fewer epochs or a better model leave less. Only what the first table lists has been
+trained so far; the script goes on where it stopped. The draw, the split and the weights have
 seeds; each line is one target and 1,000 pictures.
 """
 
