@@ -62,7 +62,14 @@ def test_false_alarms_are_at_level_on_targets_that_were_trained_without_the_pict
 
 
 def test_cut_pictures_are_found_in_few_hundred() -> None:
-    """What onnxmint help sealing says of the default."""
-    cut = [row for row in _rows() if row.get("kind") == "crop 1/8" and not row["augment"]]
+    """What onnxmint help sealing says, of targets that see pictures as they are."""
+    cut = [row for row in _rows() if row.get("kind") in ("crop 1/16", "crop 1/8") and not row["augment"]]
     assert cut
-    assert all(row["signals"]["largest probability"]["power"]["200"][0] > 0.95 for row in cut)
+    assert all(row["signals"]["largest probability"]["power"]["200"][0] > 0.9 for row in cut)
+
+
+def test_cropping_and_mirroring_at_random_costs_most_of_the_power_and_help_says_so() -> None:
+    rows = [row for row in _rows() if row.get("kind") in ("crop 1/16", "noise 8")]
+    effects = {augment: [row["signals"]["odds of the label"]["effect"] for row in rows if row["augment"] is augment]
+               for augment in (False, True)}  # fmt: skip
+    assert max(effects[True]) < min(effects[False]) / 2
