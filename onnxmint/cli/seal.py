@@ -43,8 +43,8 @@ from onnxmint.errors import UsageError
 def seal_command(images: str, public: Path, private: Path, **options: Any) -> None:
     """Seal IMAGES before they are published: one of K variants of each is shown, drawn by a coin you can prove.
 
-    A model that was trained on the published variants knows them better than the others, which nobody has; one that
-    was not cannot, whatever else it was trained on. onnxmint audit --sealed tests that later, with a p-value that
+    A model that was trained on the published variants may know them better than the others, which nobody has; one
+    that was not cannot, whatever else it was trained on. onnxmint audit --sealed tests that later, with a p-value that
     assumes nothing. Give the commitment that is printed to somebody who will remember when it came.
 
     \b
