@@ -197,10 +197,11 @@ def test_a_run_here_of_what_is_there_is_checked_by_the_credentials_of_the_machin
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "tester")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
     capfd.readouterr()
-    assert run(["verify", "run", "--step", "inputs", "-q"]) == 0
-    assert "the model is the same" in " ".join(capfd.readouterr().out.split())
+    assert run(["verify", "run", "--step", "integrity", "--sample", "25", "-q"]) == 0
+    assert "25 of 25 images" in " ".join(capfd.readouterr().out.split())
     store.put("case/target.onnx", (DEMO / "questioned.parquet").read_bytes())
     assert run(["verify", "run", "--step", "inputs", "-q"]) == 5
+    assert f"the model: s3://{BUCKET}/case/target.onnx is not an ONNX file" in " ".join(capfd.readouterr().out.split())
 
 
 READ = """
