@@ -21,7 +21,7 @@ from onnxmint.errors import UsageError
 )  # fmt: skip
 @click.option("--variants", type=int, default=8, show_default=True, metavar="K", help="Variants of each picture.")
 @click.option(
-    "--crop", type=float, default=0.125, show_default=True, metavar="PART",
+    "--crop", type=float, default=0.0625, show_default=True, metavar="PART",
     help="Part of height and width that is cut away, at a place drawn for each variant; 0 for none.",
 )  # fmt: skip
 @click.option(

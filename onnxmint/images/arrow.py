@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from onnxmint.errors import ImagesError
+from onnxmint.images.entries import require_file
 from onnxmint.images.pages import Chunk, chunks_of, rows_at_once
 from onnxmint.places.remote import BUFFER, AnyPath, RemotePath
 
@@ -58,6 +59,7 @@ def opened(file: AnyPath) -> Opened:
     """
     import pyarrow.parquet as pq
 
+    require_file(file)
     with arrow_errors(file):
         # A buffered stream: a row group would be read into memory whole, compressed, before the first page is used.
         far = isinstance(file, RemotePath)

@@ -16,6 +16,7 @@ from onnxmint.evidence.questioned import Look, Questioned, look_at_questioned
 from onnxmint.graph.bringing import with_model_here
 from onnxmint.images.facts import look_at
 from onnxmint.images.known_copies import Looks
+from onnxmint.images.passed import frames_note
 from onnxmint.images.sources import Place
 from onnxmint.mint.auditor import Auditor
 from onnxmint.preprocess.declaring import orientation_note
@@ -246,6 +247,7 @@ def _warnings(
     turned = orientation_note(asked.facts.turned, len(asked.facts.index), ready.target.spec, ready.source.location)
     if turned is not None:
         found.append(turned)
+    found += frames_note(int(asked.facts.more.sum()), len(asked.facts.index), ready.source.location)
     if scored.skipped:
         found.append(
             f"{len(scored.skipped)} of {len(asked.entries)} questioned images were skipped; the report names them."

@@ -23,6 +23,7 @@ from onnxmint.evidence.nobody import UNMEASURED, Nobody
 from onnxmint.graph.bringing import with_model_here
 from onnxmint.graph.instrument import joined_name
 from onnxmint.graph.serial import require_one_file
+from onnxmint.images.passed import frames_note
 from onnxmint.images.together import Together
 from onnxmint.methods.given import given_references
 from onnxmint.methods.measuring import evidence_facts, evidence_warnings, measure, measure_baselines
@@ -208,6 +209,7 @@ def _content(
         warnings=(
             *known.notes,
             *([turned] if turned else []),
+            *frames_note(int(looked.more.sum()), len(looked.index), "the known images"),
             *target.notes,
             *evidence_warnings(seen.facts),
             *target_warnings(target.model),
