@@ -122,7 +122,8 @@ def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], *
 
     Needs an auditor of MODEL (--auditor), or known members and known non-members to train one on (--members,
     --nonmembers): no score has a meaning by itself. IMAGES and SRC are a folder, a Parquet file or folder, a CSV
-    of path,label, or WebDataset .tar shards; IMAGES also image files, and several places as one set.
+    of path,label, or WebDataset .tar shards; IMAGES also image files, and several places as one set. These, MODEL,
+    the auditor and RUN may be URIs (s3://, gs://, ...: onnxmint help sources).
 
     Where no members are known, --nonmembers alone will do: the score is then fixed in advance, so members can be
     found, but never excluded, and nothing is known of their share.
