@@ -31,12 +31,13 @@ def cut(origins: Sequence[Hashable], size: int) -> list[range]:
         origins: where the bytes of each image lie, as `ImageSource.origins` says.
         size: images of a unit at most.
     """
-    units, start = list[range](), 0
+    units, start, whole = list[range](), 0, False
     for _, run in groupby(origins, _shard):
         end = start + sum(1 for _ in run)
-        if units and len(units[-1]) + end - start <= size:
+        if whole and len(units[-1]) + end - start <= size:
             units[-1] = range(units[-1].start, end)
         else:
+            whole = end - start <= size
             units += [range(first, min(first + size, end)) for first in range(start, end, size)]
         start = end
     return units
