@@ -1,5 +1,6 @@
 """onnxmint merge: the report of an audit that was made in parts."""
 
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from onnxmint.cli.parts import parts_of, run_of
 from onnxmint.settings import AuditSettings
 
 if TYPE_CHECKING:
+    from onnxmint.places.remote import AnyPath
     from onnxmint.report.language import Language
     from onnxmint.results.audit import AuditResult
     from onnxmint.workflows.merging import Merged
@@ -61,7 +63,7 @@ def merge_command(ctx: click.Context, /, run: Path, **options: Any) -> None:
     ctx.exit(GATE[result.verdict.kind] if gate else 0)
 
 
-def _run(output: Path, parts: Path, options: dict[str, Any]) -> tuple["AuditResult", list[Path], "Language"]:
+def _run(output: Path, parts: Path, options: dict[str, Any]) -> tuple["AuditResult", Sequence["AnyPath"], "Language"]:
     """Judge the parts, and write the folder of the run."""
     from onnxmint.cli.outputs import inputs_of, results_folder, words_of
     from onnxmint.cli.progress import stage_on_stderr

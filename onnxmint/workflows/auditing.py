@@ -13,6 +13,7 @@ from onnxmint.engine.local import Local
 from onnxmint.engine.observations import Engine
 from onnxmint.engine.target import target_facts
 from onnxmint.evidence.questioned import Look, Questioned, look_at_questioned
+from onnxmint.graph.bringing import with_model_here
 from onnxmint.images.facts import look_at
 from onnxmint.images.known_copies import Looks
 from onnxmint.images.sources import Place
@@ -24,7 +25,8 @@ from onnxmint.results.facts import Control, now
 from onnxmint.results.next_steps import NextStep
 from onnxmint.settings import AuditSettings
 from onnxmint.stats.needed import scaled
-from onnxmint.stats.share import Strength, detectable_share
+from onnxmint.stats.share import detectable_share
+from onnxmint.stats.strength import Strength
 from onnxmint.verdict.gating import gate_and_yardstick
 from onnxmint.verdict.judging import Judgement, Sighting, case_of, judge_set, rule_of
 from onnxmint.verdict.next_steps import Standing, next_steps
@@ -43,6 +45,7 @@ _FEWEST = 2  # units on a side, below which there is no variance
 Rows = NDArray[np.int64]
 
 
+@with_model_here
 def audit(
     model: str | Path,
     images: Place | Sequence[Place],

@@ -24,6 +24,7 @@ from onnxmint.images.entries import ImageEntry
 from onnxmint.images.sources import Place, parse_location
 from onnxmint.methods.references import file_digest
 from onnxmint.mint.auditor import Auditor
+from onnxmint.places.remote import AnyPath, RemotePath, files_in
 from onnxmint.progress import Stage, quiet
 from onnxmint.results.manifest import as_json
 from onnxmint.results.work import NAME, WORK, Asked, Shard, Unit, Work, differences
@@ -35,7 +36,7 @@ from onnxmint.writing.files import make_folder, write_once
 from onnxmint.writing.leftovers import clear
 
 _ENDS = 1 << 16  # bytes
-_HOLDING = ("*.parquet", "*.tar")
+_HOLDING = (".parquet", ".tar")
 _ELSEWHERE = ("device", "batch_size", "reference")  # settings that no part depends on, or by content
 
 
@@ -134,10 +135,9 @@ def _shards(places: Sequence[str]) -> Iterator[Shard]:
     """Yield the files that hold many images, in the order of the places."""
     for place in places:
         path = parse_location(place).path
-        inside = [sorted(path.glob(pattern)) for pattern in _HOLDING] if path.is_dir() else [[path]]
-        for file in [one for some in inside for one in some if one.is_file()]:
+        for file in _holding(path):
             try:
-                size = file.stat().st_size
+                size = file.size() if isinstance(file, RemotePath) else file.stat().st_size
                 with file.open("rb") as handle:
                     ends = hashlib.sha256(handle.read(_ENDS))
                     handle.seek(max(0, size - _ENDS))
@@ -145,6 +145,15 @@ def _shards(places: Sequence[str]) -> Iterator[Shard]:
             except OSError as problem:
                 raise OnnxmintError(f"cannot read {file}: {problem.strerror or problem}") from None
             yield Shard(name=file.name, bytes=size, ends=ends.hexdigest())
+
+
+def _holding(path: AnyPath) -> Iterator[AnyPath]:
+    """Yield a file, or the files of a folder that hold many images."""
+    if not path.is_dir():
+        yield from [path] if path.is_file() else []
+        return
+    for suffix in _HOLDING:
+        yield from (file for file in files_in(path, suffix) if file.is_file())
 
 
 def begin(work: Work, folder: Path) -> None:
