@@ -11,8 +11,10 @@ from onnxmint.engine.part_file import Made, PartError, joined, part_name, read_p
 from onnxmint.engine.recorded import FromParts
 from onnxmint.engine.units import Recorded
 from onnxmint.errors import OnnxmintError
+from onnxmint.graph.bringing import with_model_here
 from onnxmint.images.sources import parse_location
 from onnxmint.mint.auditor import Auditor, load_auditor
+from onnxmint.places.remote import path_of
 from onnxmint.progress import Stage, quiet
 from onnxmint.results.audit import AuditResult
 from onnxmint.results.work import Asked, Work
@@ -62,12 +64,20 @@ def merge_parts(
     _require_there(work.asked, place)
     auditor = load_auditor(Path(work.asked.auditor))
     settings = replace(settings_of_work(work), device=device, batch_size=batch_size)
-    ready = open_with_auditor(work.asked.model, list(work.asked.images), auditor, settings)
-    require_same_work(work, plan_work(ready, settings, asked=work.asked, unit=work.unit), place)
-    made, recorded = _read(place, work, stage)
+    result = _judged(work.asked.model, work, place, auditor, settings, stage)
+    return Merged(result=result, auditor=auditor, work=work, settings=settings)
+
+
+@with_model_here
+def _judged(
+    model: str | Path, work: Work, folder: Path, auditor: Auditor, settings: AuditSettings, stage: Stage
+) -> AuditResult:
+    """Open what the parts were made of, and judge what they recorded of it."""
+    ready = open_with_auditor(model, list(work.asked.images), auditor, settings)
+    require_same_work(work, plan_work(ready, settings, asked=work.asked, unit=work.unit), folder)
+    made, recorded = _read(folder, work, stage)
     engine = FromParts(recorded, scoring(ready, settings), Local(stage))
-    result = judge(ready, settings, engine, engine.look)
-    return Merged(result=_as_made(result, made), auditor=auditor, work=work, settings=settings)
+    return _as_made(judge(ready, settings, engine, engine.look), made)
 
 
 def settings_of_work(work: Work) -> AuditSettings:
@@ -82,7 +92,7 @@ def _require_there(asked: Asked, folder: Path) -> None:
     Raises:
         OnnxmintError: naming the first that is missing, and where to run.
     """
-    places = [Path(place) for place in (asked.model, asked.auditor, *asked.reference)]
+    places = [path_of(place) for place in (asked.model, asked.auditor, *asked.reference)]
     for place in [*places, *(parse_location(one).path for one in asked.images)]:
         if not place.exists():
             raise OnnxmintError(

@@ -20,11 +20,13 @@ from onnxmint.engine.session import share_cores
 from onnxmint.engine.units import SIZE, Recorder, cut
 from onnxmint.errors import OnnxmintError, UsageError
 from onnxmint.evidence.table import labels_of
+from onnxmint.graph.bringing import brought
 from onnxmint.images.entries import ImageEntry
 from onnxmint.images.sources import Place, parse_location
 from onnxmint.methods.references import file_digest
-from onnxmint.mint.auditor import Auditor
+from onnxmint.mint.auditor import Auditor, load_auditor
 from onnxmint.places.remote import AnyPath, RemotePath, files_in
+from onnxmint.places.words import stored
 from onnxmint.progress import Stage, quiet
 from onnxmint.results.manifest import as_json
 from onnxmint.results.work import NAME, WORK, Asked, Shard, Unit, Work, differences
@@ -64,12 +66,70 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """What became of the units of a share."""
+class PartProgress:
+    """What became of the units of a share.
 
-    units: int  # of the share
-    before: int  # of them that were there already
-    missing: int  # of all shares, now
+    Attributes:
+        units: of the share.
+        before: of them that were there already.
+        every: units of all shares.
+        missing: of all shares, now.
+    """
+
+    units: int
+    before: int
+    every: int
+    missing: int
+
+
+def audit_part(
+    model: str | Path,
+    images: Place | Sequence[Place],
+    auditor: str | Path,
+    folder: str | Path,
+    *,
+    part: tuple[int, int] = (1, 1),
+    settings: AuditSettings | None = None,
+    unit: int = SIZE,
+    stage: Stage = quiet,
+) -> PartProgress:
+    """Make one share of an audit in this process, into a folder that all shares have; `merge_parts` judges them.
+
+    What is there already is not made again, so that after a failure the same call goes on.
+
+    Args:
+        model: the target classifier, an ONNX file.
+        images: the questioned images, in one place or several.
+        auditor: the file of its auditor.
+        folder: of the parts.
+        part: number of the share, from 1, and of how many.
+        settings: of the audit; the defaults when None.
+        unit: images of one file at most.
+        stage: told of the progress.
+
+    Raises:
+        OnnxmintError: one of its kinds, for files, options and devices that do not serve; UsageError where the folder
+            was begun for another audit.
+    """
+    share, settings = Share(number=part[0], of=part[1]), settings or AuditSettings()
+    found = load_auditor(Path(auditor))
+    asked = asked_of(model, images, auditor, settings)
+    with brought(model) as here:
+        ready = open_parts(here, images, found, settings)
+        work = plan_work(ready, settings, asked=asked, unit=unit)
+        return make_parts(ready, work, Path(folder), share, settings=settings, stage=stage)
+
+
+def asked_of(model: str | Path, images: Place | Sequence[Place], auditor: str | Path, settings: AuditSettings) -> Asked:
+    """Return where things are, as a work keeps it: without secrets."""
+    places = [images] if isinstance(images, (str, Path)) else images
+    return Asked(
+        folder=str(Path.cwd()),
+        model=stored(model),
+        auditor=stored(auditor),
+        images=tuple(map(stored, places)),
+        reference=tuple(map(stored, settings.reference)),
+    )
 
 
 def refuse_for_parts(settings: AuditSettings) -> None:
@@ -204,7 +264,7 @@ def require_same_work(before: Work, now: Work, folder: Path) -> None:
 
 def make_parts(
     ready: Ready, work: Work, folder: Path, share: Share, *, settings: AuditSettings, stage: Stage = quiet
-) -> Progress:
+) -> PartProgress:
     """Make the units of a share that are not there yet, in this process.
 
     Args:
@@ -232,7 +292,8 @@ def make_parts(
         for unit in todo:
             make_unit(ready, work, recorder, folder, replace(made, unit=unit))
             advance(work.units[unit].images)
-    return Progress(units=len(mine), before=len(mine) - len(todo), missing=len(missing_units(folder, work)))
+    missing = len(missing_units(folder, work))
+    return PartProgress(units=len(mine), before=len(mine) - len(todo), every=len(work.units), missing=missing)
 
 
 def recorder_for(ready: Ready, work: Work, settings: AuditSettings, *, workers: int, threads: int) -> Recorder:

@@ -14,19 +14,19 @@ import pytest
 from onnxmint.engine.part_file import part_name
 from onnxmint.errors import ImagesError, OnnxmintError, UsageError
 from onnxmint.mint.auditor import Auditor, load_auditor
-from onnxmint.results.audit import AUDIT, AuditResult
+from onnxmint.results.audit import AUDIT, NAMED, AuditResult, named_and_counted
+from onnxmint.results.facts import Skipped
 from onnxmint.results.score_file import write_scores
-from onnxmint.results.work import Asked, Work
 from onnxmint.settings import AuditSettings
 from onnxmint.stats.sampling import bottom, likely
 from onnxmint.workflows.auditing import audit
 from onnxmint.workflows.merging import merge_parts
-from onnxmint.workflows.parting import Progress, Share, make_parts, open_parts, plan_work
+from onnxmint.workflows.parting import PartProgress, asked_of, audit_part, open_parts, plan_work
 from tests.conftest import DEMO, KNOWN
 
 MODEL = DEMO / "target.onnx"
 FAST = AuditSettings(device="cpu", controls=False)
-Make = Callable[..., Progress]
+Make = Callable[..., PartProgress]
 
 
 def _shards(folder: Path) -> Path:
@@ -49,14 +49,6 @@ def shards(tmp_path: Path) -> Path:
     return _shards(tmp_path / "shards")
 
 
-def _work(phi_file: Path, images: Path | str, settings: AuditSettings, unit: int = 10) -> tuple[object, Work]:
-    asked = Asked(
-        folder=str(Path.cwd()), model=str(MODEL), auditor=str(phi_file), images=(str(images),), reference=()
-    )  # fmt: skip
-    ready = open_parts(MODEL, str(images), load_auditor(phi_file), settings)
-    return ready, plan_work(ready, settings, asked=asked, unit=unit)
-
-
 @pytest.fixture
 def make(phi_file: Path, tmp_path: Path) -> Make:
     """Make a share of the parts of some images in a folder of a name."""
@@ -69,10 +61,9 @@ def make(phi_file: Path, tmp_path: Path) -> Make:
         settings: AuditSettings = FAST,
         name: str = "run",
         unit: int = 10,
-    ) -> Progress:
-        ready, work = _work(phi_file, images, settings, unit)
-        share = Share(number=number, of=of)
-        return make_parts(ready, work, tmp_path / f"{name}.parts", share, settings=settings)  # type: ignore[arg-type]
+    ) -> PartProgress:
+        folder, part = tmp_path / f"{name}.parts", (number, of)
+        return audit_part(MODEL, str(images), phi_file, folder, part=part, settings=settings, unit=unit)
 
     return act
 
@@ -113,9 +104,9 @@ def test_with_all_controls_too(how: dict[str, object], phi: Auditor, make: Make,
 
 
 def test_what_is_there_is_not_made_again_and_n_may_differ(shards: Path, make: Make, tmp_path: Path) -> None:
-    assert make(shards, 2, 3) == Progress(units=2, before=0, missing=4)
+    assert make(shards, 2, 3) == PartProgress(units=2, before=0, every=6, missing=4)
     stamps = {path: path.stat().st_mtime_ns for path in (tmp_path / "run.parts").glob("part-*")}
-    assert make(shards, 1, 1) == Progress(units=6, before=2, missing=0)
+    assert make(shards, 1, 1) == PartProgress(units=6, before=2, every=6, missing=0)
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
     assert sorted(path.name for path in (tmp_path / "run.parts").iterdir()) == [*map(part_name, range(6)), "work.json"]
 
@@ -144,7 +135,7 @@ def test_missing_damaged_and_foreign_parts_are_named_with_how_to_make_them(
     shutil.copy(last, first)
     with pytest.raises(OnnxmintError, match=r"part-00000.parquet holds other images than unit 0"):
         merge_parts(folder, device="cpu")
-    assert make(shards, 1, 1) == Progress(units=6, before=5, missing=0)  # only the unfit one is made again
+    assert make(shards, 1, 1) == PartProgress(units=6, before=5, every=6, missing=0)  # only the unfit one is made again
     assert merge_parts(folder, device="cpu").result.questioned.images
 
 
@@ -176,7 +167,8 @@ def test_parts_of_another_audit_are_not_begun_in_the_same_folder(
 def test_another_model_auditor_or_version_is_named(shards: Path, phi_file: Path) -> None:
     from onnxmint.results.work import differences
 
-    _, work = _work(phi_file, shards, FAST)
+    ready = open_parts(MODEL, str(shards), load_auditor(phi_file), FAST)
+    work = plan_work(ready, FAST, asked=asked_of(MODEL, str(shards), phi_file, FAST), unit=10)
     for change, words in (
         ({"target_sha256": "b" * 64}, "the model is another file (SHA-256 bbbbbbbbbbbb..., was "),
         ({"auditor_sha256": "c" * 64}, "the auditor is another file (SHA-256 cccccccccccc..., was "),
@@ -250,3 +242,11 @@ def test_a_part_scores_nearly_surely_what_the_sample_of_the_whole_holds() -> Non
         missed += int((~chosen[bottom(digest, 100, seed=seed)]).sum())
         assert chosen.sum() < 300
     assert missed == 0
+
+
+def test_of_very_many_skipped_images_the_first_are_named_and_all_are_counted() -> None:
+    skipped = [Skipped(path=f"{row}.png", reason="is broken: " + str(row % 7)) for row in range(NAMED + 30)]
+    named, others = named_and_counted([*skipped, Skipped(path="x", reason="is a known member of the evidence")])
+    assert named == tuple(skipped[:NAMED])
+    assert others == {"is a known member of the evidence": 1, "is broken": 30}
+    assert named_and_counted(skipped[:3]) == (tuple(skipped[:3]), {})
