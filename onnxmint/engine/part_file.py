@@ -1,6 +1,7 @@
 """part-NNNNN.parquet: what was found out about the images of a unit, a row each, whole or not there."""
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.engine.units import Recorded
-from onnxmint.images.facts import HASH, PIXEL_FACTS, ImageFacts, Unreadable
+from onnxmint.images.facts import BY_IMAGE, HASH, PIXEL_FACTS, ImageFacts, Unreadable
 from onnxmint.results.frames import storable
 from onnxmint.settings import DeviceKind
 from onnxmint.writing.files import atomic_write
@@ -220,14 +221,29 @@ def _values(column: "pa.ChunkedArray", rows: NDArray[np.bool_]) -> NDArray[Any]:
     return found
 
 
-def joined(parts: Sequence[Recorded]) -> Recorded:
-    """Return the images of some parts, in the order of the parts."""
-    names = next((list(part.columns) for part in parts if part.columns), [])
-    told = [part for part in parts if part.columns]
+def joined(parts: Iterable[Recorded]) -> Recorded:
+    """Return the images of some parts, in the order of the parts; each column is put together by itself."""
+    by_image, told, columns = defaultdict[str, Any](list), list[Any](), defaultdict[str, Any](list)
+    index, unreadable, skipped = list[Any](), list[Unreadable](), dict[int, str]()
+    for part in parts:
+        index.append(part.index)
+        unreadable += part.facts.unreadable
+        skipped |= part.skipped
+        for name in BY_IMAGE:
+            by_image[name].append(getattr(part.facts, name))
+        for name, values in part.columns.items():
+            columns[name].append(values)
+        if part.columns:
+            told.append(part.row)
+    facts = ImageFacts(
+        statistics=np.empty((0, len(PIXEL_FACTS)), np.float32),
+        unreadable=tuple(unreadable),
+        **{name: np.concatenate(by_image.pop(name)) for name in BY_IMAGE},
+    )
     return Recorded(
-        index=np.concatenate([part.index for part in parts]),
-        facts=ImageFacts.joined([part.facts for part in parts]),
-        row=np.concatenate([np.empty(0, np.int64), *(part.row for part in told)]),
-        columns={name: np.concatenate([part.columns[name] for part in told]) for name in names},
-        skipped={row: reason for part in parts for row, reason in part.skipped.items()},
+        index=np.concatenate(index),
+        facts=facts,
+        row=np.concatenate([np.empty(0, np.int64), *told]),
+        columns={name: np.concatenate(columns.pop(name)) for name in list(columns)},
+        skipped=skipped,
     )

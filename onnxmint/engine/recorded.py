@@ -83,7 +83,8 @@ class FromParts:
         """
         whole = self._recorded.facts
         asked: NDArray[np.int64] = np.array(sorted(wanted), np.int64)
-        facts = whole.take(np.isin(whole.index, asked))
+        kept = np.isin(whole.index, asked)
+        facts = whole if kept.all() else whole.take(kept)  # of millions one copy is enough
         unreadable = tuple(one for one in whole.unreadable if one.index in wanted)
         described = wanted if pixel_facts is None else wanted & pixel_facts
         again = set(facts.index.tolist()) & described

@@ -1,7 +1,11 @@
 """An audit in parts is the audit of one process, however it was divided; a part that does not belong is refused."""
 
+import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +26,7 @@ from onnxmint.stats.sampling import bottom, likely
 from onnxmint.workflows.auditing import audit
 from onnxmint.workflows.merging import merge_parts
 from onnxmint.workflows.parting import PartProgress, asked_of, audit_part, open_parts, plan_work
-from tests.conftest import DEMO, KNOWN
+from tests.conftest import DEMO, KNOWN, ROOT
 
 MODEL = DEMO / "target.onnx"
 FAST = AuditSettings(device="cpu", controls=False)
@@ -250,3 +254,30 @@ def test_of_very_many_skipped_images_the_first_are_named_and_all_are_counted() -
     assert named == tuple(skipped[:NAMED])
     assert others == {"is a known member of the evidence": 1, "is broken": 30}
     assert named_and_counted(skipped[:3]) == (tuple(skipped[:3]), {})
+
+
+@pytest.mark.slow
+def test_killed_processes_lose_nothing_and_leave_nothing(phi_file: Path, tmp_path: Path) -> None:
+    """A handful; 100 of them stand in tools/fuzz/results/kill_parts.json."""
+    words = [
+        ROOT / "tools" / "fuzz" / "kill_parts.py",
+        phi_file,
+        "--kills",
+        5,
+        "--seed",
+        1,
+        "--output",
+        tmp_path / "kills",
+    ]
+    done = subprocess.run([sys.executable, *map(str, words)], cwd=ROOT, capture_output=True, text=True, check=False,
+                          env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=200)  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert sum(json.loads((tmp_path / "kills").read_text())["kills"].values()) >= 5
+
+
+def test_the_kills_that_are_committed_lost_nothing() -> None:
+    found = json.loads((ROOT / "tools" / "fuzz" / "results" / "kill_parts.json").read_text())
+    assert sum(found["kills"].values()) >= 100
+    assert found["inside_a_write"] >= 30
+    for name in ("parts_touched", "parts_broken", "rows_lost", "rows_doubled", "left_over", "results_that_differ"):
+        assert found[name] == 0, name
