@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from onnxmint.errors import UsageError
-from onnxmint.places.words import uri_of
+from onnxmint.places.words import shown, uri_of
 from onnxmint.settings import AuditSettings
 
 if TYPE_CHECKING:
@@ -78,7 +78,10 @@ def require_for_parts(ctx: click.Context, options: Mapping[str, Any]) -> None:
     if options["output"] is None:
         raise UsageError("--part needs -o RUN, the same for all parts")
     if uri_of(options["output"]) is not None:
-        raise UsageError("--part writes into a folder that all processes see under a path: give -o a path, not a URI")
+        raise UsageError(
+            f"{shown(options['output'])}: parts are made in a folder that all processes see, not in a store; the run "
+            "of onnxmint merge can be copied there"
+        )
     for name in _OF_THE_REPORT:
         if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
             said = {"as_json": "json"}.get(name, name).replace("_", "-")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _PREFIX = "onnxmint."
-_OF_IMAGE = ("index", "path", "unreadable", "skipped", "encoded", "size", "digest", "phash", "thumb", "file")
+_COLUMNS = f"{_PREFIX}columns"  # key of the names and types that were written
 
 
 class PartError(ValueError):
@@ -87,7 +87,9 @@ def write_part(path: Path, found: Recorded, paths: Sequence[str], made: Made) ->
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = part_table(found, paths).replace_schema_metadata(made.words())
+    table = part_table(found, paths)
+    # Pages have checksums, the footer has none: a flipped bit would make another name of a column.
+    table = table.replace_schema_metadata({**made.words(), _COLUMNS: _layout(table)})
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
     atomic_write(path, sink.getvalue().to_pybytes())
@@ -114,7 +116,7 @@ def part_table(found: Recorded, paths: Sequence[str]) -> "pa.Table":
         "encoded": _wide(encoded, count, np.arange(count)),
         "size": size,
     }
-    for name in ("digest", "phash", "thumb", "file"):
+    for name in ("digest", "phash", "thumb", "file", "more"):
         columns[name] = _wide(getattr(facts, name), count, seen)
     for name, values in found.columns.items():
         columns[f"told.{name}"] = _wide(values, count, told)
@@ -157,9 +159,14 @@ def read_part(path: Path) -> tuple[Made, Recorded]:
         first = (str(problem).strip() or type(problem).__name__).splitlines()[0]
         raise PartError(f"is damaged: {first}") from None
     made = Made.of(table.schema.metadata)
-    if not set(_OF_IMAGE) <= set(table.column_names):
-        raise PartError("lacks columns of a part")
+    if table.schema.metadata.get(_COLUMNS.encode()) != _layout(table).encode():
+        raise PartError("is damaged: its columns are not those that were written")
     return made, recorded_in(table)
+
+
+def _layout(table: "pa.Table") -> str:
+    """Return names and types of columns; Parquet has a name of its own for what a list holds."""
+    return "; ".join(f"{field.name} {field.type}".replace("<item:", "<element:") for field in table.schema)
 
 
 def recorded_in(table: "pa.Table") -> Recorded:
@@ -179,7 +186,7 @@ def recorded_in(table: "pa.Table") -> Recorded:
         )
         for row in np.flatnonzero(~seen).tolist()
     )
-    by_image = {name: _values(table[name], seen) for name in ("digest", "phash", "thumb", "file")}
+    by_image = {name: _values(table[name], seen) for name in ("digest", "phash", "thumb", "file", "more")}
     facts = ImageFacts(
         index=index[seen],
         statistics=np.empty((0, len(PIXEL_FACTS)), np.float32),
@@ -217,7 +224,7 @@ def _values(column: "pa.ChunkedArray", rows: NDArray[np.bool_]) -> NDArray[Any]:
     if pa.types.is_fixed_size_list(whole.type):
         wide: NDArray[Any] = whole.flatten().to_numpy().reshape(len(whole), whole.type.list_size)
         return wide
-    found: NDArray[Any] = whole.to_numpy()
+    found: NDArray[Any] = whole.to_numpy(zero_copy_only=False)  # bits are unpacked
     return found
 
 

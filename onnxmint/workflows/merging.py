@@ -12,9 +12,10 @@ from onnxmint.engine.part_file import Made, PartError, joined, part_name, read_p
 from onnxmint.engine.recorded import FromParts
 from onnxmint.engine.units import Recorded
 from onnxmint.errors import OnnxmintError
-from onnxmint.graph.bringing import with_model_here
+from onnxmint.graph.bringing import brought
 from onnxmint.images.sources import parse_location
 from onnxmint.mint.auditor import Auditor, load_auditor
+from onnxmint.places.names import renamed
 from onnxmint.places.remote import path_of
 from onnxmint.progress import Advance, Stage, quiet
 from onnxmint.results.audit import AuditResult
@@ -65,20 +66,13 @@ def merge_parts(
     _require_there(work.asked, place)
     auditor = load_auditor(Path(work.asked.auditor))
     settings = replace(settings_of_work(work), device=device, batch_size=batch_size)
-    result = _judged(work.asked.model, work, place, auditor, settings, stage)
-    return Merged(result=result, auditor=auditor, work=work, settings=settings)
-
-
-@with_model_here
-def _judged(
-    model: str | Path, work: Work, folder: Path, auditor: Auditor, settings: AuditSettings, stage: Stage
-) -> AuditResult:
-    """Open what the parts were made of, and judge what they recorded of it."""
-    ready = open_with_auditor(model, list(work.asked.images), auditor, settings)
-    require_same_work(work, plan_work(ready, settings, asked=work.asked, unit=work.unit), folder)
-    made, recorded = _read(folder, work, stage)
-    engine = FromParts(recorded, scoring(ready, settings), Local(stage))
-    return _as_made(judge(ready, settings, engine, engine.look), made)
+    with brought(work.asked.model) as model:
+        ready = open_with_auditor(model, list(work.asked.images), auditor, settings)
+        require_same_work(work, plan_work(ready, settings, asked=work.asked, unit=work.unit), place)
+        made, recorded = _read(place, work, stage)
+        engine = FromParts(recorded, scoring(ready, settings), Local(stage))
+        result = renamed(judge(ready, settings, engine, engine.look))
+    return Merged(result=_as_made(result, made), auditor=auditor, work=work, settings=settings)
 
 
 def settings_of_work(work: Work) -> AuditSettings:
@@ -95,7 +89,7 @@ def _require_there(asked: Asked, folder: Path) -> None:
     """
     places = [path_of(place) for place in (asked.model, asked.auditor, *asked.reference)]
     for place in [*places, *(parse_location(one).path for one in asked.images)]:
-        if not place.exists():
+        if isinstance(place, Path) and not place.exists():  # a store is asked when it is opened
             raise OnnxmintError(
                 f"{place}, of which {folder} holds parts, is not there; they were begun in {asked.folder}: run "
                 "onnxmint merge there, or bring it here"

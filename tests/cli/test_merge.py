@@ -54,7 +54,10 @@ def test_parts_and_their_merge_are_a_run(call: Run, words: list[object], phi_fil
         (["--part", "0/2", "-o", "run"], "0/2: parts are counted from 1, the last one is 2/2"),
         (["--part", "half", "-o", "run"], "'half' is no part of several; write for example 3/64"),
         (["--part", "1/2"], "--part needs -o RUN, the same for all parts"),
-        (["--part", "1/2", "-o", "s3://bucket/run"], "--part writes into a folder that all processes see under a path"),
+        (
+            ["--part", "1/2", "-o", "s3://bucket/run"],
+            "s3://bucket/run: parts are made in a folder that all processes see, not in a store",
+        ),
         (["--part", "1/2", "-o", "run", "--title", "A"], "--title belongs to onnxmint merge, which makes the report"),
         (["--part", "1/2", "-o", "run", "--json"], "--json belongs to onnxmint merge, which makes the report"),
         (["--part", "1/2", "-o", "run", "--sequential"], "--sequential looks at one lot after the other and stops"),

@@ -77,19 +77,19 @@ def _files(result: AuditResult) -> tuple[str, bytes]:
     return AUDIT.write(found), write_scores(found)
 
 
+EQUAL = (FAST, (2,)), *((replace(FAST, **how), (1, 2, 7)) for how in ({}, {"sample": 12}, {"per_class": True}))
+
+
 @pytest.mark.parametrize(
-    "settings",
-    [
-        FAST,
-        *(pytest.param(replace(FAST, **how), marks=pytest.mark.slow) for how in ({"sample": 12}, {"per_class": True})),
-    ],
+    ("settings", "processes"),
+    [EQUAL[0], *(pytest.param(*one, marks=pytest.mark.slow) for one in EQUAL[1:])],
 )
 def test_however_many_processes_share_an_audit_its_bytes_are_those_of_one(
-    shards: Path, phi: Auditor, make: Make, tmp_path: Path, settings: AuditSettings
+    shards: Path, phi: Auditor, make: Make, tmp_path: Path, settings: AuditSettings, processes: tuple[int, ...]
 ) -> None:
     alone = audit(MODEL, str(shards), phi, settings=settings)
     assert any("copy" in one.reason or "known" in one.reason for one in alone.questioned.skipped)
-    for of in (1, 2, 7):
+    for of in processes:
         made = [make(shards, number, of, settings=settings, name=f"run{of}") for number in range(of, 0, -1)]
         assert made[-1].missing == 0
         merged = merge_parts(tmp_path / f"run{of}.parts", device="cpu").result
