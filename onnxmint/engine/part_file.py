@@ -118,6 +118,8 @@ def part_table(found: Recorded, paths: Sequence[str]) -> "pa.Table":
     }
     for name in ("digest", "phash", "thumb", "file", "more"):
         columns[name] = _wide(getattr(facts, name), count, seen)
+    described = facts.described
+    columns["statistics"] = _wide(facts.statistics[facts.place[described]], count, seen[described])
     for name, values in found.columns.items():
         columns[f"told.{name}"] = _wide(values, count, told)
     return pa.table(columns)
@@ -187,10 +189,12 @@ def recorded_in(table: "pa.Table") -> Recorded:
         for row in np.flatnonzero(~seen).tolist()
     )
     by_image = {name: _values(table[name], seen) for name in ("digest", "phash", "thumb", "file", "more")}
+    described = _valid(table["statistics"])
+    place = np.where(described, np.cumsum(described) - 1, -1).astype(np.int32)
     facts = ImageFacts(
         index=index[seen],
-        statistics=np.empty((0, len(PIXEL_FACTS)), np.float32),
-        place=np.full(int(seen.sum()), -1, np.int32),
+        statistics=_values(table["statistics"], described),
+        place=place[seen],
         encoded=encoded[seen],
         size=size[seen],
         unreadable=unreadable,
@@ -232,18 +236,22 @@ def joined(parts: Iterable[Recorded]) -> Recorded:
     """Return the images of some parts, in the order of the parts; each column is put together by itself."""
     by_image, told, columns = defaultdict[str, Any](list), list[Any](), defaultdict[str, Any](list)
     index, unreadable, skipped = list[Any](), list[Unreadable](), dict[int, str]()
+    statistics, start = [np.empty((0, len(PIXEL_FACTS)), np.float32)], 0
     for part in parts:
         index.append(part.index)
+        statistics.append(part.facts.statistics)
         unreadable += part.facts.unreadable
         skipped |= part.skipped
         for name in BY_IMAGE:
-            by_image[name].append(getattr(part.facts, name))
+            values = getattr(part.facts, name)
+            by_image[name].append(np.where(values < 0, values, values + start) if name == "place" else values)
+        start += len(part.facts.statistics)
         for name, values in part.columns.items():
             columns[name].append(values)
         if part.columns:
             told.append(part.row)
     facts = ImageFacts(
-        statistics=np.empty((0, len(PIXEL_FACTS)), np.float32),
+        statistics=np.concatenate(statistics),
         unreadable=tuple(unreadable),
         **{name: np.concatenate(by_image.pop(name)) for name in BY_IMAGE},
     )

@@ -22,8 +22,8 @@ from onnxmint.results.audit import AuditResult
 from onnxmint.results.work import Asked, Work
 from onnxmint.settings import AuditSettings, DeviceChoice
 from onnxmint.workflows.auditing import judge
+from onnxmint.workflows.dividing import plan_work, read_work, require_same_work
 from onnxmint.workflows.opening import open_with_auditor
-from onnxmint.workflows.parting import plan_work, read_work, require_same_work
 from onnxmint.workflows.questioning import scoring
 
 _NAMED = 10  # parts that a message names

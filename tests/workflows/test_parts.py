@@ -24,8 +24,9 @@ from onnxmint.results.score_file import write_scores
 from onnxmint.settings import AuditSettings
 from onnxmint.stats.sampling import bottom, likely
 from onnxmint.workflows.auditing import audit
+from onnxmint.workflows.dividing import asked_of, plan_work
 from onnxmint.workflows.merging import merge_parts
-from onnxmint.workflows.parting import PartProgress, asked_of, audit_part, open_parts, plan_work
+from onnxmint.workflows.parting import PartProgress, audit_part, open_parts
 from tests.conftest import DEMO, KNOWN, ROOT
 
 MODEL = DEMO / "target.onnx"
