@@ -229,6 +229,7 @@ def test_what_only_one_process_can_do_is_refused(shards: Path, make: Make) -> No
         make(shards, 0, 2)
 
 
+@pytest.mark.slow
 def test_parts_made_on_other_kinds_of_hosts_are_said(shards: Path, make: Make, tmp_path: Path) -> None:
     make(shards)
     path = tmp_path / "run.parts" / part_name(1)
