@@ -146,10 +146,9 @@ def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], *
         ctx.exit(GATE[sealed.kind] if options["gate"] else 0)
     if options["part"] is not None:
         require_for_parts(ctx, options)
-    images, known = opened(ctx, model, images, options)
-    if options["part"] is not None:
-        make_part(model, images, known, options)
+        make_part(model, opened(ctx, model, images, options)[0], options)
         return
+    images, known = opened(ctx, model, images, options)
     from rich.console import Console
 
     from onnxmint.report.terminal import print_summary
