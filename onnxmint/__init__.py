@@ -14,12 +14,20 @@ if TYPE_CHECKING:
     from onnxmint.results.comparison import Comparison
     from onnxmint.results.evaluation import Evaluation
     from onnxmint.results.plan import Plan
-    from onnxmint.settings import AuditSettings, CompareSettings, EvaluateSettings, EvidenceSettings, TrainSettings
+    from onnxmint.settings import (
+        AuditSettings,
+        CompareSettings,
+        EvaluateSettings,
+        EvidenceSettings,
+        ObserveSettings,
+        TrainSettings,
+    )
     from onnxmint.workflows.auditing import Known, audit
     from onnxmint.workflows.checking import check
     from onnxmint.workflows.comparing import compare
     from onnxmint.workflows.evaluating import evaluate
     from onnxmint.workflows.exposing import expose, layers
+    from onnxmint.workflows.observing import observe
     from onnxmint.workflows.planning import plan
     from onnxmint.workflows.registering import register
     from onnxmint.workflows.signing import sign
@@ -48,6 +56,7 @@ _HOMES = {
     "ImagesError": "errors",
     "Known": "workflows.auditing",
     "ModelError": "errors",
+    "ObserveSettings": "settings",
     "OnnxmintError": "errors",
     "Plan": "results.plan",
     "Scorer": "mint.scorer",
@@ -61,6 +70,7 @@ _HOMES = {
     "layers": "workflows.exposing",
     "load_auditor": "mint.auditor",
     "load_run": "report.files",
+    "observe": "workflows.observing",
     "plan": "workflows.planning",
     "register": "workflows.registering",
     "sign": "workflows.signing",
@@ -84,6 +94,7 @@ __all__ = [
     "ImagesError",
     "Known",
     "ModelError",
+    "ObserveSettings",
     "OnnxmintError",
     "Plan",
     "Scorer",
@@ -97,6 +108,7 @@ __all__ = [
     "layers",
     "load_auditor",
     "load_run",
+    "observe",
     "plan",
     "register",
     "sign",

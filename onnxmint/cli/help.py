@@ -16,6 +16,7 @@ TOPICS = {
     "controls": "What else could explain a difference, and how it is looked for.",
     "methods": "What tells members from others: views, the published modules, references.",
     "comparing": "Two models on the same images: unlearning, a new release, a gate.",
+    "two-parties": "An audit by somebody who gets neither the model nor the images.",
     "speed": "How long it takes, --time, memory, GPU.",
     "formats": "The files of a run, JSON, and the auditor as one ONNX file.",
     "exit-codes": "What the command returns, for scripts and CI.",

@@ -29,6 +29,7 @@ COMMANDS = {
     "audit": ("onnxmint.cli.audit", "audit_command", "Say which images a model was trained on, with error rates."),
     "evaluate": ("onnxmint.cli.evaluate", "evaluate_command", "Say how much a model gives away; compare all methods."),
     "compare": ("onnxmint.cli.compare", "compare_command", "Say what a second model gives away more or less."),
+    "observe": ("onnxmint.cli.observe", "observe_command", "Give somebody who audits a model its answers, not it."),
     "register": ("onnxmint.cli.register", "register_command", "Fix an audit before anything is scored."),
     "verify": ("onnxmint.cli.verify", "verify_command", "Check a finished run, as somebody who did not make it."),
     "sign": ("onnxmint.cli.sign", "sign_command", "Sign a finished run."),

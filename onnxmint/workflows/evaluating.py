@@ -10,7 +10,7 @@ import numpy as np
 from onnxmint import __version__
 from onnxmint.controls.panel import control_evidence
 from onnxmint.controls.seen import Seen
-from onnxmint.engine.local import Local
+from onnxmint.engine.choosing import engine_for
 from onnxmint.engine.observations import Engine
 from onnxmint.engine.probe import expose
 from onnxmint.engine.target import MIXES, Target, target_facts, target_warnings
@@ -19,6 +19,7 @@ from onnxmint.evidence.gathering import gather
 from onnxmint.evidence.known import Evidence
 from onnxmint.evidence.table import CALIBRATE, FIT, TEST
 from onnxmint.graph.layers import Layer, choose_layer, dense_input
+from onnxmint.graph.observed import told_of
 from onnxmint.methods.measuring import Signals, evidence_facts, evidence_warnings
 from onnxmint.methods.ranking import Ranked, compared, measured, signal_methods
 from onnxmint.methods.references import Reference, open_references, references_in, score_references
@@ -67,7 +68,7 @@ def evaluate(
     """
     settings = settings or EvaluateSettings()
     require_declared(settings)
-    limits, engine = _limits(settings), engine or Local(stage)
+    limits, engine = _limits(settings), engine or engine_for(model, stage)
     first = _evaluate(model, members, nonmembers, settings, limits, engine)
     if settings.repeats == 1:
         return first
@@ -207,8 +208,9 @@ def _wanted_layers(every: tuple[Layer, ...], settings: EvaluateSettings) -> list
 
 
 def _penultimate(target: Target) -> Layer | None:
-    tensor = dense_input(target.model)
-    return next((layer for layer in target.layers if layer.tensor == tensor and layer.kind == "vector"), None)
+    tensor, told = dense_input(target.model), told_of(target.model.model.metadata_props, target.model.path)
+    given = [layer for layer in target.layers if told is None or layer.name in told.layers]
+    return next((layer for layer in given if layer.tensor == tensor and layer.kind == "vector"), None)
 
 
 def _rivals(target: Target, layers: list[Layer], settings: EvaluateSettings) -> Iterator[Rival]:
