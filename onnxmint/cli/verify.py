@@ -27,6 +27,10 @@ NOT_VERIFIED = 5
     "--registration", type=click.Path(path_type=Path, exists=True), metavar="FILE",
     help="The registration that you got before the run.",
 )  # fmt: skip
+@click.option(
+    "--tsa", type=click.Path(path_type=Path, exists=True), metavar="FILE",
+    help="Certificates of the time stamping authority that you trust (PEM), to check tokens of time (RFC 3161).",
+)  # fmt: skip
 @click.option("--members", metavar="SRC", help="Where the known members are now.")
 @click.option("--nonmembers", metavar="SRC", help="Where the known non-members are now.")
 @click.option(

@@ -24,11 +24,12 @@ RUN_FILES = frozenset(
         "report.html", "report.json", "answer.txt", "scores.parquet", "scores.csv", "thumbnails.json", "auditor.onnx",
         "run.toml", "registration.json", "manifest.json", "manifest.dsse.json", "evaluation.html", "evaluation.json",
         "evaluation.csv", "evaluation.parquet", "comparison.html", "comparison.json", "comparison.csv",
-        "comparison.parquet", "model.onnx", "images.parquet", "observed.json",
+        "comparison.parquet", "model.onnx", "images.parquet", "observed.json", "manifest.tsr",
+        "registration.tsr",
     }
 )  # fmt: skip
 """All that a folder of results may hold; one that holds anything else is somebody's, and is left alone."""
-ADDED_FILES = frozenset({"manifest.dsse.json"})
+ADDED_FILES = frozenset({"manifest.dsse.json", "manifest.tsr", "registration.tsr"})
 """What may be put into a finished run later, beside what its manifest names."""
 _WHOLE = frozenset(
     {"run.toml", "evaluation.json", "comparison.json"}
