@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from onnxmint.errors import DeviceError, EvidenceError, ImagesError, ModelError, OnnxmintError, UsageError
+    from onnxmint.images.variants import Change
     from onnxmint.mint.auditor import Auditor, load_auditor
     from onnxmint.mint.scorer import Scorer
     from onnxmint.report.files import load_run, write_run
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
         ObserveSettings,
         TrainSettings,
     )
+    from onnxmint.workflows.asking_sealed import audit_sealed
     from onnxmint.workflows.auditing import Known, audit
     from onnxmint.workflows.checking import check
     from onnxmint.workflows.comparing import compare
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from onnxmint.workflows.observing import observe
     from onnxmint.workflows.planning import plan
     from onnxmint.workflows.registering import register
+    from onnxmint.workflows.sealing import seal
     from onnxmint.workflows.signing import sign
     from onnxmint.workflows.training import train
     from onnxmint.workflows.verifying import verify
@@ -45,6 +48,7 @@ _HOMES = {
     "AuditResult": "results.audit",
     "AuditSettings": "settings",
     "Auditor": "mint.auditor",
+    "Change": "images.variants",
     "CheckResult": "results.check",
     "CompareSettings": "settings",
     "Comparison": "results.comparison",
@@ -63,6 +67,7 @@ _HOMES = {
     "TrainSettings": "settings",
     "UsageError": "errors",
     "audit": "workflows.auditing",
+    "audit_sealed": "workflows.asking_sealed",
     "check": "workflows.checking",
     "compare": "workflows.comparing",
     "evaluate": "workflows.evaluating",
@@ -73,6 +78,7 @@ _HOMES = {
     "observe": "workflows.observing",
     "plan": "workflows.planning",
     "register": "workflows.registering",
+    "seal": "workflows.sealing",
     "sign": "workflows.signing",
     "train": "workflows.training",
     "verify": "workflows.verifying",
@@ -83,6 +89,7 @@ __all__ = [
     "AuditResult",
     "AuditSettings",
     "Auditor",
+    "Change",
     "CheckResult",
     "CompareSettings",
     "Comparison",
@@ -101,6 +108,7 @@ __all__ = [
     "TrainSettings",
     "UsageError",
     "audit",
+    "audit_sealed",
     "check",
     "compare",
     "evaluate",
@@ -111,6 +119,7 @@ __all__ = [
     "observe",
     "plan",
     "register",
+    "seal",
     "sign",
     "train",
     "verify",

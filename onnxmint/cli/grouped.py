@@ -9,7 +9,7 @@ GROUPS = (
         ("auditor_file", "members", "nonmembers", "forget", "labels", "classes", "group", "limit", "reference"),
     ),
     ("The model", ("preprocess", "preprocess_after", "answer", "signal")),
-    ("Time", ("time", "sample", "sequential", "views", "device", "batch_size")),
+    ("Time", ("time", "sample", "sequential", "part", "unit", "views", "device", "batch_size")),
     (
         "Results",
         (

@@ -14,6 +14,7 @@ TOPICS = {
     "preprocessing": "How the model's images are prepared, and how to find out.",
     "verdicts": "What an answer says, and what it does not.",
     "controls": "What else could explain a difference, and how it is looked for.",
+    "sealing": "Pictures prepared before they are published: proof of use without known images.",
     "methods": "What tells members from others: views, the published modules, references.",
     "comparing": "Two models on the same images: unlearning, a new release, a gate.",
     "two-parties": "An audit by somebody who gets neither the model nor the images.",

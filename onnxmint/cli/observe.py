@@ -9,6 +9,7 @@ from onnxmint.cli.evaluate import listed
 from onnxmint.cli.grouped import GroupedCommand
 from onnxmint.cli.options import (
     PREPROCESS,
+    Here,
     answer_option,
     batch_option,
     classes_option,
@@ -30,7 +31,7 @@ from onnxmint.settings import ObserveSettings
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("images", metavar="SRC")
 @click.option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path), metavar="FOLDER",
+    "-o", "--output", required=True, type=Here(), metavar="FOLDER",
     help="Folder for model.onnx (without weights), images.parquet (without images) and observed.json.",
 )  # fmt: skip
 @overwrite_option

@@ -4,21 +4,22 @@ from pathlib import Path
 
 import click
 
+from onnxmint.cli.options import Here
 from onnxmint.errors import UsageError
 
 
 @click.command("sign")
-@click.argument("run", type=click.Path(path_type=Path), metavar="RUN")
+@click.argument("run", type=Here(), metavar="RUN")
 @click.option(
-    "--key", type=click.Path(path_type=Path), metavar="FILE",
+    "--key", type=Here(), metavar="FILE",
     help="Private Ed25519 key without a passphrase, as OpenSSL (PEM) or ssh-keygen writes it.",
 )  # fmt: skip
 @click.option(
-    "--time-query", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    "--time-query", type=Here(dir_okay=False), metavar="FILE",
     help="Write what a time stamping authority is asked for the run (RFC 3161); nobody is asked from here.",
 )  # fmt: skip
 @click.option(
-    "--time-reply", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    "--time-reply", type=Here(dir_okay=False), metavar="FILE",
     help="Take in what the authority replied, for the run or its registration. Needs the extra: onnxmint[time].",
 )  # fmt: skip
 def sign_command(run: Path, key: Path | None, time_query: Path | None, time_reply: Path | None) -> None:

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from onnxmint.engine.local import Local
 from onnxmint.engine.observations import Engine
-from onnxmint.engine.recorded import Recorded
+from onnxmint.engine.answered import Answered
 from onnxmint.graph.observed import is_without_weights
 from onnxmint.progress import Stage
 
 
 def engine_for(model: str | Path, stage: Stage) -> Engine:
     """Return the engine for a model: observations for one without weights, else this process."""
-    return Recorded(stage) if is_without_weights(model) else Local(stage)
+    return Answered(stage) if is_without_weights(model) else Local(stage)

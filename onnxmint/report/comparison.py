@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from onnxmint.places.remote import AnyPath
 from onnxmint.report.citation import bibtex
 from onnxmint.report.html import environment
 from onnxmint.report.manifest import comparison_manifest
@@ -58,7 +59,7 @@ def write_comparison(found: Comparison, folder: Path, *, overwrite: bool = False
         return made.finish(comparison_files(found))
 
 
-def print_comparison(found: Comparison, console: Console, *, files: Sequence[Path] = ()) -> None:
+def print_comparison(found: Comparison, console: Console, *, files: Sequence[AnyPath] = ()) -> None:
     """Print both models, every set with its changes, and last what it comes to."""
     width = min(console.width, WIDEST)
     for name, model in (("first", found.before), ("second", found.after)):

@@ -15,6 +15,8 @@ from onnxmint.results.manifest import MANIFEST
 from onnxmint.results.observed import OBSERVED_FACTS
 from onnxmint.results.plan import PLAN
 from onnxmint.results.registration import REGISTRATION
+from onnxmint.results.seal import SEAL, SEALING
+from onnxmint.results.sealed import SEALED
 from onnxmint.results.verification import VERIFICATION
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -29,6 +31,9 @@ PUBLISHED: dict[str, Document[Any]] = {
     "observed": OBSERVED_FACTS,
     "plan": PLAN,
     "registration": REGISTRATION,
+    "seal": SEAL,
+    "sealed": SEALED,
+    "sealing": SEALING,
     "verification": VERIFICATION,
 }
 """By the name of the file in results/schemas, which tools/schemas.py writes."""

@@ -87,7 +87,7 @@ def observe(
     known = _opened(images, loaded, settings)
     target = settled(loaded, _evidence_settings(settings), engine, lambda: known.sources[0])
     source, labels = known.whole[0], labels_of(known.whole[0].entries())
-    check_labels(labels, target.model.answer.classes, source.location)
+    check_labels(labels, target.model.answer.classes, source)
     layers, views = _layers(target, settings), 0 if target.model.input.mixes else settings.views
     asked = _Asked(target=target, layers=layers, views=views or 1, settings=settings)
     answers, skipped = dict[int, dict[tuple[str, str], Any]](), dict[int, str]()

@@ -19,6 +19,8 @@ from onnxmint.settings import EvidenceSettings
 
 _TRUSTED = 0.5  # accuracy on known members, below which what fits best is not taken for how the model was trained
 
+_NAMED = 3  # preparations that fit as well
+
 Place = str | Path
 
 
@@ -82,7 +84,7 @@ def _tried(
         raise UndeclaredError(f"{problem}; known images do not tell it either ({why})") from None
     if not _settles(found):
         raise UndeclaredError(f"{problem}; {command} does not settle it: {found.advice}") from None
-    rivals = f" {' and '.join(found.rivals)} fit about as well." if found.rivals else ""
+    rivals = f" These images do not tell it from {', '.join(found.rivals[:_NAMED])}." if found.rivals else ""
     accuracy = found.best.accuracy or 0.0
     return found.best.spec, (
         f"Nobody said how images are prepared, so the known ways were tried on {found.images:,} known images "

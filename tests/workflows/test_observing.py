@@ -18,7 +18,7 @@ from PIL import Image
 from onnxmint.engine.choosing import engine_for
 from onnxmint.engine.local import Local
 from onnxmint.engine.probe import ANSWER, FREE, ODDS, expose
-from onnxmint.engine.recorded import Recorded
+from onnxmint.engine.answered import Answered
 from onnxmint.engine.target import make_ready, twin_of
 from onnxmint.errors import ModelError, UnobservedError, UsageError
 from onnxmint.graph.layers import choose_layers
@@ -87,7 +87,7 @@ def test_the_model_without_weights_stands_for_the_whole_one(folders: dict[str, P
     mine, theirs = load_target(TARGET), load_target(folders["members"] / MODEL)
     for name in ("sha256", "input", "answer", "opset", "notes"):
         assert getattr(mine, name) == getattr(theirs, name), name
-    assert isinstance(engine_for(folders["members"] / MODEL, quiet), Recorded)
+    assert isinstance(engine_for(folders["members"] / MODEL, quiet), Answered)
     assert isinstance(engine_for(TARGET, quiet), Local)
 
 
@@ -109,7 +109,7 @@ def test_answers_are_those_of_the_model_to_the_last_bit(folders: dict[str, Path]
             )
             for engine, one, source in (
                 (Local(), mine, SOURCES["members"]),
-                (Recorded(), theirs, folders["members"]),
+                (Answered(), theirs, folders["members"]),
             )
         )
         assert {ANSWER, ODDS, *([FREE] if labels else [])} <= first.columns.keys() == second.columns.keys()
@@ -183,12 +183,12 @@ def test_what_was_not_observed_is_refused_by_its_name(folders: dict[str, Path]) 
         (twin_of(target, 7), (), r"of the model \w+ \(twin 7\) was not observed"),
     ):
         with pytest.raises(UnobservedError, match=what):
-            Recorded().observe(expose(asked, layers, views=2, labels=True).probe(batch_size=None), _shown(folders["members"]), name="")  # fmt: skip  # noqa: E501
+            Answered().observe(expose(asked, layers, views=2, labels=True).probe(batch_size=None), _shown(folders["members"]), name="")  # fmt: skip  # noqa: E501
     images = _shown(folders["members"])
     (part,) = images.parts
     other = replace(images, parts=(replace(part, label=(part.label + 1) % 10),))  # type: ignore[operator]
     with pytest.raises(UnobservedError, match=r"was observed with label . and is asked about with"):
-        Recorded().observe(expose(target, [], views=2, labels=True).probe(batch_size=None), other, name="")
+        Answered().observe(expose(target, [], views=2, labels=True).probe(batch_size=None), other, name="")
     with pytest.raises(UsageError, match="leave --preprocess out"):
         make_ready(folders["members"] / MODEL, EvidenceSettings(preprocess="imagenet"))
 
@@ -204,7 +204,7 @@ def test_an_image_that_cannot_be_read_is_skipped_with_its_reason_on_both_sides(t
     assert (found.facts.layers, found.facts.seed) == ((), None)
     folder = _folder(tmp_path / "o", dict(found.files))
     target = make_ready(folder / MODEL, EvidenceSettings(device="cpu"))
-    seen = Recorded().observe(expose(target, [], views=2, labels=True).probe(batch_size=None), _shown(folder), name="")
+    seen = Answered().observe(expose(target, [], views=2, labels=True).probe(batch_size=None), _shown(folder), name="")
     assert seen.row.tolist() == [0, 1, 3, 4, 5]
     assert seen.skipped == found.facts.skipped
 

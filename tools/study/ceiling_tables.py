@@ -1,0 +1,113 @@
+"""The ceiling as Markdown, from results/ceiling/*.json and nothing else."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.stats import t
+
+Row = dict[str, Any]
+
+BEST, OURS = "LiRA online", "views"
+HEAD = """## The ceiling: with shadow models, on the same images
+
+How much of what an attacker with {shadows} shadow models finds does an auditor with none find? Models are trained on
+random halves of a pool, in pairs that share it out: the shadow models of a target are all pairs but its own, so every
+image is in exactly half of them. Each target's pool is divided as an audit divides known images: half is fitted on,
+and every method is measured on the same other half ({held:,} members and as many non-members). Means over {targets}
+targets that nothing was chosen on ({validation} others served for that); intervals (95 %) are over targets, which
+share images and serve as each other's shadow models, so they say nothing of other images. "At .1 %" is one threshold
+for all targets together ({pooled:,} non-members). "Of the ceiling": the distance of the AUC from .5 as a share of that
+of `{best}`. Trained models are those that somebody has to train; passes are those that one image takes, through
+target and shadow models; CPU seconds are those of training, fitting and showing all {pool:,} images once.
+"""
+ABOUT = {
+    "fashion": "Fashion-MNIST, a small CNN",
+    "fashion-augmented": "Fashion-MNIST, the same CNN trained on images moved by up to 2 pixels and mirrored",
+    "cifar10": "CIFAR-10, the paper's CNN without dropout",
+}
+_TAIL = 0.025
+
+
+def section(folder: Path) -> list[str]:
+    """Return the lines of the section; none where there are no results."""
+    found = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+    lines: list[str] = []
+    for world in found:
+        lines += [HEAD.format(**_numbers(world), best=BEST)] if not lines else []
+        right = world["accuracy"]
+        lines += [
+            f"### {ABOUT[world['world']]}",
+            "",
+            f"{world['shadows']} shadow models, {right['members']:.3f} right on members, {right['nonmembers']:.3f} on "
+            f"others; {world['targets']} targets.",
+            "",
+            *table(world),
+            "",
+            sentence(world),
+            "",
+        ]
+    return lines
+
+
+def _numbers(world: Row) -> Row:
+    return {name: world[name] for name in ("shadows", "held", "targets", "validation", "pooled", "pool")}
+
+
+def table(world: Row) -> Iterator[str]:
+    """Yield the table of a world."""
+    heads = (
+        "method", "AUC", "TPR at 1 % FPR", "at .1 %", "of the ceiling", "trained models", "passes", "CPU seconds",
+    )  # fmt: skip
+    yield f"| {' | '.join(heads)} |"
+    yield f"| {' | '.join(['---'] * len(heads))} |"
+    for name, method in world["methods"].items():
+        share = of_ceiling(world, name, 0)
+        cells = [
+            name, _interval([auc for auc, _ in method["each"]]), _interval([tpr for _, tpr in method["each"]]),
+            f"{method['pooled'][0]:.3f} ({method['pooled'][1]:.3f} to {method['pooled'][2]:.3f})",
+            f"{share[0]:.0%} ({share[1]:.0%} to {share[2]:.0%})", str(method["models"]), str(method["passes"]),
+            f"{method['seconds']:.0f}",
+        ]  # fmt: skip
+        yield f"| {' | '.join(cells)} |"
+
+
+def of_ceiling(world: Row, name: str, place: int) -> tuple[float, float, float]:
+    """Return a method's share of the best attack's AUC above .5 (`place` 0) or of its TPR at 1 % (1), with interval."""
+    ours, best = (np.array(world["methods"][method]["each"])[:, place] for method in (name, BEST))
+    floor = (0.5, 0.0)[place]
+    picked = np.random.default_rng(0).integers(0, len(ours), (2000, len(ours)))
+    drawn = (ours[picked].mean(axis=1) - floor) / (best[picked].mean(axis=1) - floor)
+    low, high = np.quantile(drawn, (_TAIL, 1 - _TAIL))
+    return float((ours.mean() - floor) / (best.mean() - floor)), float(low), float(high)
+
+
+def sentence(world: Row) -> str:
+    """Return what the table says in one sentence."""
+    auc, tpr = (of_ceiling(world, OURS, place) for place in (0, 1))
+    offline = np.array(world["methods"][OURS]["each"]) - np.array(world["methods"]["LiRA offline"]["each"])
+    cost = world["methods"][OURS]["seconds"] / world["methods"][BEST]["seconds"]
+    return (
+        f"So `{OURS}`, without a shadow model, finds {auc[0]:.0%} ({auc[1]:.0%} to {auc[2]:.0%}) of what {BEST} with "
+        f"{world['shadows']} finds (AUC above .5), and {tpr[0]:.0%} ({tpr[1]:.0%} to {tpr[2]:.0%}) of its TPR at 1 % "
+        f"FPR, at {cost:.1%} of its CPU time; against LiRA offline its AUC differs by {_signed(offline[:, 0])}, its TPR "
+        f"at 1 % by {_signed(offline[:, 1])}."
+    )
+
+
+def _mean(values: Sequence[float]) -> tuple[float, float]:
+    found = np.array(values)
+    wide = t.ppf(1 - _TAIL, len(found) - 1) * found.std(ddof=1) / np.sqrt(len(found))
+    return float(found.mean()), float(wide)
+
+
+def _interval(values: Sequence[float]) -> str:
+    mean, wide = _mean(values)
+    return f"{mean:.3f} ({max(0.0, mean - wide):.3f} to {mean + wide:.3f})"
+
+
+def _signed(values: Sequence[float]) -> str:
+    mean, wide = _mean(values)
+    return f"{mean:+.3f} ({mean - wide:+.3f} to {mean + wide:+.3f})"
