@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from onnxmint.engine.answered import Answered
 from onnxmint.engine.local import Local
 from onnxmint.engine.observations import Engine
-from onnxmint.engine.answered import Answered
 from onnxmint.graph.observed import is_without_weights
 from onnxmint.progress import Stage
 

@@ -201,3 +201,16 @@ def test_a_rule_stops_verdicts_and_shares_that_it_names(result: AuditResult) -> 
     )
     unknown = replace(clear, verdict=replace(clear.verdict, share_of_members=None))
     assert gate_of(unknown, GateRule(share_upper=0.9)).reasons == ("the share of members could not be estimated",)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["model.onnx", *HOSTILE])
+def test_the_official_schema_takes_a_bill_of_materials(result: AuditResult, name: str) -> None:
+    """With the schema of CycloneDX 1.6 that cyclonedx-python-lib ships."""
+    schema = pytest.importorskip("cyclonedx.schema", reason="the official schema is in cyclonedx-python-lib")
+    validation = pytest.importorskip("cyclonedx.validation.json", reason="validation is an extra of it")
+    validator = validation.JsonStrictValidator(schema.SchemaVersion.V1_6)
+    named = replace(result, target=replace(result.target, path=name))
+    assert validator.validate_str(CONVERSIONS["cyclonedx"](named, RULE)) is None
+    broken = json.loads(CONVERSIONS["cyclonedx"](named, RULE)) | {"components": [{"type": "spaceship"}]}
+    assert validator.validate_str(json.dumps(broken)) is not None

@@ -15,10 +15,10 @@ import pytest
 from onnx import numpy_helper
 from PIL import Image
 
+from onnxmint.engine.answered import Answered
 from onnxmint.engine.choosing import engine_for
 from onnxmint.engine.local import Local
 from onnxmint.engine.probe import ANSWER, FREE, ODDS, expose
-from onnxmint.engine.answered import Answered
 from onnxmint.engine.target import make_ready, twin_of
 from onnxmint.errors import ModelError, UnobservedError, UsageError
 from onnxmint.graph.layers import choose_layers
