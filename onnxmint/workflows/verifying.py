@@ -47,6 +47,7 @@ class Checking:
         device: where the model runs.
         registration: a copy of the registration that the checker got before the run.
         key: public key that the checker trusts.
+        retrain: train the auditor again from the known images.
         tsa: certificates of a time stamping authority that the checker trusts.
     """
 
@@ -58,6 +59,7 @@ class Checking:
     registration: Path | None = None
     key: Path | None = None
     tsa: Path | None = None
+    retrain: bool = False
 
 
 def verify(
@@ -90,7 +92,9 @@ def verify(
             found[name] = _unknown(name) if manifest is None else look_again(manifest, asked.places, stage)
     if asked.sample is not None:
         found["recomputation"] = _recomputed(run, manifest, asked, stage)
-    wanted = [*asked.steps, *(["recomputation"] if asked.sample is not None else [])]
+    if asked.retrain:
+        found["retraining"] = _retrained(run, manifest, asked, stage)
+    wanted = [*asked.steps, *(["recomputation"] if asked.sample is not None else []), "retraining"]
     steps = tuple(step for name, step in found.items() if name in wanted)
     return Verification(
         version=__version__,
@@ -170,6 +174,14 @@ def _recomputed(run: Path, manifest: Manifest | None, asked: Checking, stage: St
         return _unknown("recomputation")
     seed = secrets.randbelow(1 << 32) if asked.seed is None else asked.seed
     return score_again(run, manifest, asked.places, Draw(sample=asked.sample, seed=seed, device=asked.device), stage)
+
+
+def _retrained(run: Path, manifest: Manifest | None, asked: Checking, stage: Stage) -> Step:
+    if manifest is None:
+        return _unknown("retraining")
+    from onnxmint.workflows.retraining import train_again  # here: all other steps do without what trains
+
+    return train_again(run, manifest, asked.places, asked.device, stage)
 
 
 def _unknown(name: StepName) -> Step:
