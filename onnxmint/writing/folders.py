@@ -25,11 +25,11 @@ RUN_FILES = frozenset(
         "run.toml", "registration.json", "manifest.json", "manifest.dsse.json", "evaluation.html", "evaluation.json",
         "evaluation.csv", "evaluation.parquet", "comparison.html", "comparison.json", "comparison.csv",
         "comparison.parquet", "sealed.html", "sealed.json", "model.onnx", "images.parquet", "observed.json",
-        "manifest.tsr", "registration.tsr",
+        "manifest.tsr", "registration.tsr", "manifest.json.sig",
     }
 )  # fmt: skip
 """All that a folder of results may hold; one that holds anything else is somebody's, and is left alone."""
-ADDED_FILES = frozenset({"manifest.dsse.json", "manifest.tsr", "registration.tsr"})
+ADDED_FILES = frozenset({"manifest.dsse.json", "manifest.json.sig", "manifest.tsr", "registration.tsr"})
 """What may be put into a finished run later, beside what its manifest names."""
 WHOLE = frozenset(
     {"run.toml", "evaluation.json", "comparison.json", "sealed.json", "observed.json"}
