@@ -18,7 +18,7 @@ from onnxmint.images.file_facts import FILE_FACTS, ORIENTATION, file_facts
 from onnxmint.images.flight import in_order
 from onnxmint.images.observed import is_observation, read_observation
 from onnxmint.images.perceptual import perceptual_hash
-from onnxmint.images.pillow import decoded, in_mode, orientation_of
+from onnxmint.images.pillow import decoded, holds_more, in_mode, orientation_of
 from onnxmint.images.pixels import PIXEL_FACTS, THUMB, pixel_facts_of
 from onnxmint.images.resizing import resized
 from onnxmint.progress import Advance, Stage
@@ -57,6 +57,7 @@ class ImageFacts:
         thumb: (n, 192) uint8, 8 x 8 RGB thumbnail.
         encoded: (n, 32) uint8, SHA-256 of the file.
         size: (n,) int64, its bytes; 0 where it could not be read.
+        more: (n,) bool, whether the file holds further frames or pages.
         unreadable: those that were wanted and cannot be decoded, in the source's order.
     """
 
@@ -69,6 +70,7 @@ class ImageFacts:
     thumb: NDArray[np.uint8]
     encoded: NDArray[np.uint8]
     size: NDArray[np.int64]
+    more: NDArray[np.bool_]
     unreadable: tuple[Unreadable, ...] = ()
 
     @property
@@ -118,7 +120,7 @@ class ImageFacts:
         )
 
 
-_BY_IMAGE = ("index", "file", "place", "digest", "phash", "thumb", "encoded", "size")
+_BY_IMAGE = ("index", "file", "place", "digest", "phash", "thumb", "encoded", "size", "more")
 
 
 def look_at(
@@ -168,10 +170,9 @@ def gathered(looked: "Iterable[Seen | Unreadable]", count: int, with_pixels: int
             described += 1
         room.index[filled], room.file[filled] = seen.at, seen.file
         room.digest[filled], room.phash[filled], room.thumb[filled] = seen.digest, seen.phash, seen.thumb
-        room.encoded[filled], room.size[filled] = seen.encoded, seen.size
+        room.encoded[filled], room.size[filled], room.more[filled] = seen.encoded, seen.size, seen.more
         filled += 1
-    known = room.take(slice(filled))
-    return replace(known, statistics=room.statistics[:described], unreadable=tuple(unreadable))
+    return replace(room.take(slice(filled)), statistics=room.statistics[:described], unreadable=tuple(unreadable))
 
 
 def _room(count: int, described: int) -> ImageFacts:
@@ -185,6 +186,7 @@ def _room(count: int, described: int) -> ImageFacts:
         thumb=np.empty((count, THUMB * THUMB * 3), np.uint8),
         encoded=np.empty((count, HASH), np.uint8),
         size=np.empty(count, np.int64),
+        more=np.zeros(count, np.bool_),
     )
 
 
@@ -199,6 +201,7 @@ class Seen(NamedTuple):
     thumb: NDArray[np.uint8]
     encoded: NDArray[np.uint8]
     size: int
+    more: bool
 
 
 class _Opened(NamedTuple):
@@ -207,6 +210,7 @@ class _Opened(NamedTuple):
     stored: Any  # as in the file
     rgb: Any
     orientation: int  # of EXIF
+    more: bool  # further frames
 
 
 def see(image: EncodedImage, _: threading.Event, *, pixel_facts: AbstractSet[int] | None) -> Seen | Unreadable:
@@ -229,6 +233,7 @@ def see(image: EncodedImage, _: threading.Event, *, pixel_facts: AbstractSet[int
                 thumb=thumb.reshape(-1),
                 encoded=np.frombuffer(encoded, np.uint8),
                 size=size,
+                more=found.more,
             )
     except ImagesError as problem:
         return Unreadable(index=image.index, path=image.path, reason=str(problem), encoded=encoded, size=size)
@@ -252,6 +257,7 @@ def _told(image: EncodedImage, pixel_facts: AbstractSet[int] | None) -> Seen | U
         thumb=looks["thumb"],
         encoded=looks["encoded"],
         size=int(looks["size"]),
+        more=bool(looks["more"]),
     )
 
 
@@ -270,12 +276,14 @@ LOOKS: dict[str, tuple[int, ...]] = {
     "thumb": (THUMB * THUMB * 3,),
     "encoded": (HASH,),
     "size": (),
+    "more": (),
 }
 """What an observation tells of an image without a model, and the shape of each."""
 
 
 def _opened(image: Any) -> _Opened:
-    return _Opened(stored=image, rgb=in_mode(image, "RGB"), orientation=orientation_of(image))
+    more = holds_more(image)
+    return _Opened(stored=image, rgb=in_mode(image, "RGB"), orientation=orientation_of(image), more=more)
 
 
 def _digest(rgb: Any) -> int:

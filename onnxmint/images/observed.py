@@ -18,7 +18,7 @@ from onnxmint.errors import ImagesError
 _MAGIC = b"onnxmint observation 1\n"
 _LENGTH = struct.Struct("<I")
 _LONGEST = 1 << 20  # bytes of a head
-_KINDS = frozenset({"<f4", "<f8", "<i8", "<u8", "|u1"})
+_KINDS = frozenset({"<f4", "<f8", "<i8", "<u8", "|u1", "|b1"})
 _BETWEEN = "\t"  # subject and column in the name of an array
 
 

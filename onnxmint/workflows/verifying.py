@@ -118,7 +118,7 @@ def _order(run: Path, manifest: Manifest | None, asked: Checking) -> Step:
         return Step(name="order", outcome="not done", text="; ".join([text, *stamps.told]))
     try:
         before = REGISTRATION.read(bytes_of(run / REGISTERED), REGISTERED)
-        own = None if asked.registration is None else asked.registration.read_bytes()
+        own = None if asked.registration is None else bytes_of(asked.registration.resolve())
     except (OSError, ValueError, OnnxmintError) as problem:
         return _disordered([str(problem).splitlines()[0]])
     told = manifest.registration
