@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -214,3 +215,23 @@ def test_the_official_schema_takes_a_bill_of_materials(result: AuditResult, name
     assert validator.validate_str(CONVERSIONS["cyclonedx"](named, RULE)) is None
     broken = json.loads(CONVERSIONS["cyclonedx"](named, RULE)) | {"components": [{"type": "spaceship"}]}
     assert validator.validate_str(json.dumps(broken)) is not None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["model.onnx", *HOSTILE])
+def test_readers_of_other_projects_read_what_is_written(result: AuditResult, name: str, tmp_path: Path) -> None:
+    """junitparser, rocrate and in-toto-attestation, where they are installed."""
+    named = _hostile(result, name)
+    junitparser = pytest.importorskip("junitparser", reason="reads JUnit back")
+    suites = list(junitparser.JUnitXml.fromstring(CONVERSIONS["junit"](named, RULE).encode()))
+    assert next(case.name for suite in suites for case in suite) == "verdict"
+    crates = pytest.importorskip("rocrate.rocrate", reason="reads a crate back")
+    (tmp_path / "ro-crate-metadata.json").write_text(CONVERSIONS["ro-crate"](named, RULE))
+    crate = crates.ROCrate(str(tmp_path))
+    assert crate.root_dataset["name"]
+    statements = pytest.importorskip("in_toto_attestation.v1.statement", reason="reads a statement back")
+    import in_toto_attestation.v1.statement_pb2 as schema
+    from google.protobuf import json_format
+
+    found = json_format.Parse(CONVERSIONS["attestation"](named, RULE), schema.Statement())
+    statements.Statement.copy_from_pb(found).validate()
