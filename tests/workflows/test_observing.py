@@ -69,6 +69,7 @@ def _shown(source: str | Path, *, labels: bool = True) -> Images:
     return Images(parts=(part,), count=len(rows))
 
 
+@pytest.mark.slow
 def test_a_folder_holds_no_image_and_no_weight(folders: dict[str, Path]) -> None:
     content = b"".join((folders["members"] / name).read_bytes() for name in (MODEL, IMAGES, FACTS))
     rows = pq.read_table(folders["members"] / IMAGES)["image"].to_pylist()
@@ -83,6 +84,7 @@ def test_a_folder_holds_no_image_and_no_weight(folders: dict[str, Path]) -> None
             assert values.ravel()[:2].tobytes() not in (folders["members"] / MODEL).read_bytes()
 
 
+@pytest.mark.slow
 def test_the_model_without_weights_stands_for_the_whole_one(folders: dict[str, Path]) -> None:
     mine, theirs = load_target(TARGET), load_target(folders["members"] / MODEL)
     for name in ("sha256", "input", "answer", "opset", "notes"):
@@ -91,10 +93,8 @@ def test_the_model_without_weights_stands_for_the_whole_one(folders: dict[str, P
     assert isinstance(engine_for(TARGET, quiet), Local)
 
 
-@pytest.mark.parametrize(
-    ("views", "labels"),
-    [(2, True), *(pytest.param(*case, marks=pytest.mark.slow) for case in ((26, True), (26, False), (1, True)))],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("views", "labels"), [(2, True), (26, True), (26, False), (1, True)])
 def test_answers_are_those_of_the_model_to_the_last_bit(folders: dict[str, Path], views: int, labels: bool) -> None:
     """Of the model and of its twin, in each set of views that is part of what was observed."""
     here, there = (
@@ -176,6 +176,7 @@ def test_an_auditor_of_observations_scores_no_images_and_says_so(auditor: Audito
         audit(folders["members"] / MODEL, SOURCES["suspects"], auditor, settings=settings)
 
 
+@pytest.mark.slow
 def test_what_was_not_observed_is_refused_by_its_name(folders: dict[str, Path]) -> None:
     target = make_ready(folders["members"] / MODEL, EvidenceSettings(device="cpu"))
     for asked, layers, what in (
@@ -206,9 +207,18 @@ def test_an_image_that_cannot_be_read_is_skipped_with_its_reason_on_both_sides(t
     target = make_ready(folder / MODEL, EvidenceSettings(device="cpu"))
     seen = Answered().observe(expose(target, [], views=2, labels=True).probe(batch_size=None), _shown(folder), name="")
     assert seen.row.tolist() == [0, 1, 3, 4, 5]
+    whole = make_ready(TARGET, EvidenceSettings(device="cpu", preprocess="0-1"))
+    direct = Local().observe(
+        expose(whole, [], views=2, labels=True).probe(batch_size=None), _shown(tmp_path / "6.parquet"), name=""
+    )
+    for name, column in direct.columns.items():
+        np.testing.assert_array_equal(column, seen.columns[name], err_msg=name)
+    content = b"".join((folder / name).read_bytes() for name in (MODEL, IMAGES, FACTS))
+    assert not any(row["bytes"] in content for row in rows)
     assert seen.skipped == found.facts.skipped
 
 
+@pytest.mark.slow
 def test_what_cannot_be_observed_is_refused(folders: dict[str, Path]) -> None:
     with pytest.raises(UsageError, match="holds no weights: it stands for a model that somebody else observes"):
         observe(folders["members"] / MODEL, SOURCES["members"], settings=SETTINGS)
@@ -217,6 +227,7 @@ def test_what_cannot_be_observed_is_refused(folders: dict[str, Path]) -> None:
         observe(trees, SOURCES["members"], settings=replace(SETTINGS, twin=False, layers=("none",), labels=False))
 
 
+@pytest.mark.slow
 def test_facts_name_what_goes_out(folders: dict[str, Path]) -> None:
     facts = json.loads((folders["members"] / FACTS).read_text())
     assert (facts["images"], facts["views"], facts["seed"], facts["labelled"]) == (60, 26, 0, True)

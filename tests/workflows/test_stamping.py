@@ -155,6 +155,7 @@ def _order(run: Path, tsa: Path | None) -> Step:
     return found
 
 
+@pytest.mark.slow
 def test_openssl_reads_the_query(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"content")
     _call(
@@ -181,6 +182,7 @@ def test_a_registration_that_was_stamped_before_the_run_passes_without_a_copy(ru
     assert "could not be checked without the certificate that you trust (--tsa)" in nobody.text
 
 
+@pytest.mark.slow
 def test_openssl_itself_checks_the_token_that_lies_in_the_run(run: Path, authority: Path, tmp_path: Path) -> None:
     query_of_run(run, tmp_path / "run.tsq")
     path, _ = add_reply(run, _stamped((tmp_path / "run.tsq").read_bytes(), authority))
@@ -188,6 +190,7 @@ def test_openssl_itself_checks_the_token_that_lies_in_the_run(run: Path, authori
     assert "Verification: OK" in subprocess.run(["openssl", "ts", "-verify", *map(str, words)], capture_output=True, text=True, check=True).stdout  # fmt: skip  # noqa: E501
 
 
+@pytest.mark.slow
 def test_a_run_that_was_not_registered_is_told_when_it_existed_and_no_more(
     result: AuditResult, authority: Path, tmp_path: Path  # noqa: F811
 ) -> None:  # fmt: skip
@@ -199,6 +202,7 @@ def test_a_run_that_was_not_registered_is_told_when_it_existed_and_no_more(
     assert "the run existed at 20" in found.text
 
 
+@pytest.mark.slow
 def test_a_registration_that_was_stamped_after_the_run_fails(result: AuditResult, authority: Path, tmp_path: Path) -> None:  # fmt: skip  # noqa: F811, E501
     run = _run(tmp_path / "run", result, ended=NOW - dt.timedelta(days=2))
     add_reply(run, _stamped(query((run / "registration.json").read_bytes()), authority))
@@ -207,6 +211,7 @@ def test_a_registration_that_was_stamped_after_the_run_fails(result: AuditResult
     assert "after the run of" in found.differences[0]
 
 
+@pytest.mark.slow
 def test_a_registration_that_was_stamped_after_the_run_was_fails(run: Path, authority: Path) -> None:
     manifest = _stamped(query((run / "manifest.json").read_bytes()), authority).read_bytes()
     (run / "manifest.tsr").write_bytes(manifest)
@@ -245,6 +250,7 @@ def _flipped(content: bytes) -> bytes:
     return content[:-3] + bytes([content[-3] ^ 1]) + content[-2:]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("edit", [_flipped, lambda content: content[:100], lambda _: b"", lambda _: b"\x30\x03\x02\x01\x02"])  # fmt: skip  # noqa: E501
 def test_a_token_that_was_edited_fails(run: Path, authority: Path, edit: Callable[[bytes], bytes]) -> None:
     path, _ = add_reply(run, _stamped(query((run / "manifest.json").read_bytes()), authority))
@@ -252,6 +258,7 @@ def test_a_token_that_was_edited_fails(run: Path, authority: Path, edit: Callabl
     assert _order(run, authority).outcome == "failed"
 
 
+@pytest.mark.slow
 def test_what_does_not_serve_is_refused_with_what_to_do(run: Path, authority: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"is about neither registration.json nor manifest.json of .*--time-query"):
         add_reply(run, _stamped(query(b"another"), authority))
