@@ -36,9 +36,7 @@ def measure(ground: Ground) -> dict[str, Any]:
         found = {name: score[case.held] for name, score in scores(case)}
         every.append({name: (score[member], score[~member]) for name, score in found.items()})
         seconds.append(case.seconds)
-        print(
-            ground.name, number, {name: round(metrics.auc(*sides), 3) for name, sides in every[-1].items()}, flush=True
-        )
+        print(ground.name, number, {name: round(metrics.auc(*sides), 3) for name, sides in every[-1].items()}, flush=True)
     facts = [ground.facts(number) for number in range(ground.models)]
     held = len(every[0]["phi"][0])
     return {
