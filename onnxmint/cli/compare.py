@@ -49,8 +49,9 @@ from onnxmint.settings import CompareSettings
     "above one, 4 when neither can be said.",
 )  # fmt: skip
 @setting(
-    CompareSettings, "signal",
-    help="What scores an image, fixed before any is shown; auto is phi, the log-odds of the label, without labels "
+    CompareSettings, "signal", metavar="SIGNAL",
+    help="What scores an image, fixed before any is shown: max_probability, entropy, energy, correct, loss, "
+    "modified_entropy, phi, margin, gradient_norm or view_gap; auto is phi, the log-odds of the label, without labels "
     "max_probability.",
 )  # fmt: skip
 @answer_option
