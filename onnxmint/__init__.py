@@ -15,7 +15,14 @@ if TYPE_CHECKING:
     from onnxmint.results.comparison import Comparison
     from onnxmint.results.evaluation import Evaluation
     from onnxmint.results.plan import Plan
-    from onnxmint.settings import AuditSettings, CompareSettings, EvaluateSettings, EvidenceSettings, TrainSettings
+    from onnxmint.settings import (
+        AuditSettings,
+        CompareSettings,
+        EvaluateSettings,
+        EvidenceSettings,
+        ObserveSettings,
+        TrainSettings,
+    )
     from onnxmint.workflows.asking_sealed import audit_sealed
     from onnxmint.workflows.auditing import Known, audit
     from onnxmint.workflows.checking import check
@@ -23,6 +30,7 @@ if TYPE_CHECKING:
     from onnxmint.workflows.evaluating import evaluate
     from onnxmint.workflows.exposing import expose, layers
     from onnxmint.workflows.merging import Merged, merge_parts
+    from onnxmint.workflows.observing import observe
     from onnxmint.workflows.parting import PartProgress, audit_part
     from onnxmint.workflows.planning import plan
     from onnxmint.workflows.registering import register
@@ -55,6 +63,7 @@ _HOMES = {
     "Known": "workflows.auditing",
     "Merged": "workflows.merging",
     "ModelError": "errors",
+    "ObserveSettings": "settings",
     "OnnxmintError": "errors",
     "PartProgress": "workflows.parting",
     "Plan": "results.plan",
@@ -72,6 +81,7 @@ _HOMES = {
     "load_auditor": "mint.auditor",
     "load_run": "report.files",
     "merge_parts": "workflows.merging",
+    "observe": "workflows.observing",
     "plan": "workflows.planning",
     "register": "workflows.registering",
     "seal": "workflows.sealing",
@@ -98,6 +108,7 @@ __all__ = [
     "Known",
     "Merged",
     "ModelError",
+    "ObserveSettings",
     "OnnxmintError",
     "PartProgress",
     "Plan",
@@ -115,6 +126,7 @@ __all__ = [
     "load_auditor",
     "load_run",
     "merge_parts",
+    "observe",
     "plan",
     "register",
     "seal",

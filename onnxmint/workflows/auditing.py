@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from onnxmint import __version__
 from onnxmint.controls.panel import control_question
-from onnxmint.engine.local import Local
+from onnxmint.engine.choosing import engine_for
 from onnxmint.engine.observations import Engine
 from onnxmint.engine.target import target_facts
 from onnxmint.evidence.questioned import Look, Questioned, look_at_questioned
@@ -82,7 +82,7 @@ def audit(
         OnnxmintError: one of its kinds, for files, options and devices that do not serve.
     """
     settings = settings or AuditSettings()
-    engine = engine or Local(stage)
+    engine = engine or engine_for(model, stage)
     ready = (
         open_by_training(model, images, known, settings, engine, keep, before)
         if isinstance(known, Known)
