@@ -52,7 +52,10 @@ def parts_in(place: str) -> Parts | None:
     """
     if not os.path.isdir(place):  # noqa: PTH112 - Path.is_dir raises on names that are too long
         return None
-    inside = _listed(Path(place))
+    try:
+        inside = _listed(Path(place))
+    except OSError:  # whoever reads the images says why they cannot be listed
+        return None
     found = {role: [path for path in inside if _role(path) == role] for role in ROLES}
     named = [role for role, paths in found.items() if paths]
     if len(named) < _FEWEST_ROLES and (named != ["questioned"] or len(inside) > 1):
@@ -83,7 +86,7 @@ def beside(place: str) -> Parts:
     """Return known images that lie beside a place, by their names; an ambiguous one is none."""
     folder = Path(place).absolute().parent
     try:
-        inside = [path for path in _listed(folder) if path.is_dir() and path != Path(place).absolute()]
+        inside = [path for path in _listed(folder) if _is_folder(path) and path != Path(place).absolute()]
     except OSError:
         return Parts()
     found = {role: [path for path in inside if _role(path) == role] for role in ("members", "nonmembers")}
@@ -93,8 +96,8 @@ def beside(place: str) -> Parts:
 def _listed(folder: Path) -> list[Path]:
     """Return the sub-folders, and the files that hold images, of a folder; one entry stands for all images in it."""
     paths = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
-    kept = [path for path in paths if (_holds_any(path) if path.is_dir() else path.suffix.lower() in _TABLES)]
-    loose = next((path for path in paths if path.suffix.lower() in SUFFIXES and path.is_file()), None)
+    kept = [path for path in paths if (_holds_any(path) if _is_folder(path) else path.suffix.lower() in _TABLES)]
+    loose = next((path for path in paths if path.suffix.lower() in SUFFIXES and _is_file(path)), None)
     return kept if loose is None else [*kept, loose]
 
 
@@ -105,7 +108,7 @@ def _holds_any(folder: Path) -> bool:
 
 
 def _role(path: Path) -> str | None:
-    if path.suffix.lower() in SUFFIXES and path.is_file():
+    if path.suffix.lower() in SUFFIXES and _is_file(path):
         return None
     name = _plain(path.stem if path.suffix.lower() in _TABLES else path.name)
     return next((role for role, names in ROLES.items() if name in names), None)
@@ -116,7 +119,15 @@ def _plain(name: str) -> str:
 
 
 def _shown(path: Path) -> str:
-    return f"{path.name}/" if path.is_dir() else path.name
+    return f"{path.name}/" if _is_folder(path) else path.name
+
+
+def _is_folder(path: Path) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises where one may not look
+
+
+def _is_file(path: Path) -> bool:
+    return os.path.isfile(path)  # noqa: PTH113 - Path.is_file raises where one may not look
 
 
 def counted(place: str) -> str:
