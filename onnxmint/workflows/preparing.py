@@ -88,7 +88,7 @@ def _tried(
         return found.best.spec, (_guessed(found),)
     if not _settles(found):
         raise UndeclaredError(f"{problem}; {command} does not settle it: {found.advice}") from None
-    rivals = f" These images do not tell it from {', '.join(found.rivals[:_NAMED])}." if found.rivals else ""
+    rivals = f" These images do not tell it from {'; '.join(found.rivals[:_NAMED])}." if found.rivals else ""
     accuracy = found.best.accuracy or 0.0
     return found.best.spec, (
         f"Nobody said how images are prepared, so the known ways were tried on {found.images:,} known images "
@@ -100,7 +100,7 @@ def _tried(
 def _guessed(found: CheckResult) -> str:
     """Say what was taken without labels, which an audit may: with other pixels it sees less and errs no more often."""
     best = found.best
-    rivals = f" These images do not tell it from {', '.join(found.rivals[:_NAMED])}." if found.rivals else ""
+    rivals = f" These images do not tell it from {'; '.join(found.rivals[:_NAMED])}." if found.rivals else ""
     return (
         f"Nobody said how images are prepared, and no label of a known image tells it, so {best.name} was taken, with "
         f"which the model's answers about {found.images:,} known images are the most telling "
