@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from onnxmint import __version__
-from onnxmint.cli.process import Stopped, broken_output, set_up
+from onnxmint.cli.process import Stopped, broken_output, of_the_system, set_up
 from onnxmint.errors import OnnxmintError
 from onnxmint.report.names import shortened, visible
 from onnxmint.writing.leftovers import clear_temporary
@@ -31,6 +31,7 @@ COMMANDS = {
     "merge": ("onnxmint.cli.merge", "merge_command", "Make the report of an audit that was made in parts."),
     "evaluate": ("onnxmint.cli.evaluate", "evaluate_command", "Say how much a model gives away; compare all methods."),
     "compare": ("onnxmint.cli.compare", "compare_command", "Say what a second model gives away more or less."),
+    "observe": ("onnxmint.cli.observe", "observe_command", "Give somebody who audits a model its answers, not it."),
     "seal": ("onnxmint.cli.seal", "seal_command", "Prepare pictures so that their use can be proved later."),
     "register": ("onnxmint.cli.register", "register_command", "Fix an audit before anything is scored."),
     "verify": ("onnxmint.cli.verify", "verify_command", "Check a finished run, as somebody who did not make it."),
@@ -131,6 +132,10 @@ def explain(problem: Exception) -> int:
     if isinstance(problem, ModuleNotFoundError) and problem.name and not problem.name.startswith("onnxmint"):
         name = problem.name.split(".")[0]
         _say(f"Error: this needs {name}, which is not installed; install onnxmint again, with what it depends on")
+        return 1
+    refused = of_the_system(problem)
+    if refused is not None:
+        _say(f"Error: {one_line('; '.join([refused, *_notes(problem)]))}")
         return 1
     kind = type(problem).__name__
     text = (

@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,30 +35,47 @@ _FEWEST_ROLES = 2  # by which a folder is known to hold the parts of an audit an
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """The parts of an audit in one folder, None where there is none of a kind."""
+    """The parts of an audit in one folder, None where there is none of a kind.
+
+    Attributes:
+        members: the known members.
+        nonmembers: the known non-members.
+        questioned: the questioned images.
+        unused: what may be a part that another place was said to be.
+    """
 
     members: str | None = None
     nonmembers: str | None = None
     questioned: str | None = None
+    unused: tuple[str, ...] = ()
 
 
-def parts_in(place: str) -> Parts | None:
+def parts_in(place: str, *, members: str | None = None, nonmembers: str | None = None) -> Parts | None:
     """Return the parts of an audit that a folder holds by their names, None where it is a set of images by itself.
 
     A single sub-folder of such a name is no part but a class or a folder of images, except one of questioned images.
+
+    Args:
+        place: the folder.
+        members: what was said to be the known members, so that nothing in the folder has to be.
+        nonmembers: the same of the known non-members.
 
     Raises:
         UsageError: several may be the same part, or something beside them may be a part too.
     """
     if not os.path.isdir(place):  # noqa: PTH112 - Path.is_dir raises on names that are too long
         return None
-    inside = _listed(Path(place))
+    try:
+        inside = _listed(Path(place))
+    except OSError:  # whoever reads the images says why they cannot be listed
+        return None
     found = {role: [path for path in inside if _role(path) == role] for role in ROLES}
     named = [role for role, paths in found.items() if paths]
     if len(named) < _FEWEST_ROLES and (named != ["questioned"] or len(inside) > 1):
         return None
+    said = {"members": members, "nonmembers": nonmembers}
     for role, paths in found.items():
-        if len(paths) > 1:
+        if len(paths) > 1 and said.get(role) is None:
             listed = ", ".join(_shown(path) for path in paths)
             raise UsageError(
                 f"{place} holds several places that may be the {WORDS[role]}: {listed}; {_say_which(role)}, or rename "
@@ -72,7 +89,23 @@ def parts_in(place: str) -> Parts | None:
             f"{place} holds {known}, and also {listed}, of which the name does not say what it is; name each "
             "members, nonmembers or questioned, or give them with --members, --nonmembers and as IMAGES"
         )
-    return Parts(**{role: str(paths[0]) for role, paths in found.items() if paths})
+    left = [_shown(path) for role, paths in found.items() for path in paths if not _is_said(path, said, role)]
+    first = {role: str(paths[0]) if paths else None for role, paths in found.items()}
+    return Parts(
+        members=first["members"],
+        nonmembers=first["nonmembers"],
+        questioned=first["questioned"],
+        unused=tuple(left),
+    )
+
+
+def _is_said(path: Path, said: Mapping[str, str | None], role: str) -> bool:
+    """Return whether a place is taken for its role: nothing else was said to have it."""
+    other = said.get(role)
+    if other is None:
+        return True
+    chosen = parse_location(other).path
+    return isinstance(chosen, Path) and os.path.realpath(chosen) == os.path.realpath(path)
 
 
 def _say_which(role: str) -> str:
@@ -83,18 +116,19 @@ def beside(place: str) -> Parts:
     """Return known images that lie beside a place, by their names; an ambiguous one is none."""
     folder = Path(place).absolute().parent
     try:
-        inside = [path for path in _listed(folder) if path.is_dir() and path != Path(place).absolute()]
+        inside = [path for path in _listed(folder) if _is_folder(path) and path != Path(place).absolute()]
     except OSError:
         return Parts()
     found = {role: [path for path in inside if _role(path) == role] for role in ("members", "nonmembers")}
-    return Parts(**{role: os.path.relpath(paths[0]) for role, paths in found.items() if len(paths) == 1})
+    only = {role: os.path.relpath(paths[0]) if len(paths) == 1 else None for role, paths in found.items()}
+    return Parts(members=only["members"], nonmembers=only["nonmembers"])
 
 
 def _listed(folder: Path) -> list[Path]:
     """Return the sub-folders, and the files that hold images, of a folder; one entry stands for all images in it."""
     paths = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
-    kept = [path for path in paths if (_holds_any(path) if path.is_dir() else path.suffix.lower() in _TABLES)]
-    loose = next((path for path in paths if path.suffix.lower() in SUFFIXES and path.is_file()), None)
+    kept = [path for path in paths if (_holds_any(path) if _is_folder(path) else path.suffix.lower() in _TABLES)]
+    loose = next((path for path in paths if path.suffix.lower() in SUFFIXES and _is_file(path)), None)
     return kept if loose is None else [*kept, loose]
 
 
@@ -105,7 +139,7 @@ def _holds_any(folder: Path) -> bool:
 
 
 def _role(path: Path) -> str | None:
-    if path.suffix.lower() in SUFFIXES and path.is_file():
+    if path.suffix.lower() in SUFFIXES and _is_file(path):
         return None
     name = _plain(path.stem if path.suffix.lower() in _TABLES else path.name)
     return next((role for role, names in ROLES.items() if name in names), None)
@@ -116,7 +150,15 @@ def _plain(name: str) -> str:
 
 
 def _shown(path: Path) -> str:
-    return f"{path.name}/" if path.is_dir() else path.name
+    return f"{path.name}/" if _is_folder(path) else path.name
+
+
+def _is_folder(path: Path) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises where one may not look
+
+
+def _is_file(path: Path) -> bool:
+    return os.path.isfile(path)  # noqa: PTH113 - Path.is_file raises where one may not look
 
 
 def counted(place: str) -> str:
@@ -214,7 +256,7 @@ def settle(images: tuple[str, ...], members: str | None, nonmembers: str | None,
     if len(images) != 1:
         return as_given
     try:
-        parts = parts_in(images[0])
+        parts = parts_in(images[0], members=members, nonmembers=nonmembers)
     except UsageError:
         if complete:
             return as_given
@@ -231,7 +273,7 @@ def settle(images: tuple[str, ...], members: str | None, nonmembers: str | None,
         images=() if parts.questioned is None else (parts.questioned,),
         members=members or taken["members"],
         nonmembers=nonmembers or taken["nonmembers"],
-        found=f"found in {images[0]}: {said}",
+        found=f"found in {images[0]}: {said}{f'; not used: {unused}' if (unused := ', '.join(parts.unused)) else ''}",
     )
 
 

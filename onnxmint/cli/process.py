@@ -15,6 +15,13 @@ from types import FrameType, TracebackType
 from onnxmint.report.names import visible
 
 _OF_STREAMS = (errno.ENOSPC, errno.EPIPE, errno.EIO)
+_REFUSALS = frozenset(
+    {
+        errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOSPC, errno.EIO, errno.EMFILE,
+        errno.ENFILE, errno.ENXIO, errno.ENODEV, errno.ETIMEDOUT, *([errno.EDQUOT] if hasattr(errno, "EDQUOT") else []),
+        *([errno.ESTALE] if hasattr(errno, "ESTALE") else []),
+    }
+)  # fmt: skip
 _ENDINGS = ("SIGINT", "SIGTERM", "SIGHUP")  # by Ctrl-C, by a scheduler, by a terminal that was closed
 _USUAL = (signal.SIG_DFL, signal.default_int_handler)
 _IMPORTING = "<frozen importlib._bootstrap>"
@@ -88,6 +95,18 @@ def _show_traceback(kind: type[BaseException], problem: BaseException, trace: Tr
     """Print a traceback in which no name of a file or tensor does anything to the terminal."""
     for line in "".join(traceback.format_exception(kind, problem, trace)).splitlines():
         print(visible(line), file=sys.stderr)  # noqa: T201 - what Python prints itself
+
+
+def of_the_system(problem: Exception) -> str | None:
+    """Return what the system refuses and what to do about it, None where the program itself failed."""
+    if isinstance(problem, MemoryError):
+        return "this takes more memory than there is; give fewer or smaller files, or take a machine that has more"
+    if isinstance(problem, OSError) and problem.filename is not None and problem.errno in _REFUSALS:
+        return (
+            f"cannot read or write {os.fsdecode(problem.filename)}: {problem.strerror}; see who may do so there, or "
+            "choose another place"
+        )
+    return None
 
 
 def broken_output(problem: Exception | None = None) -> OSError | None:

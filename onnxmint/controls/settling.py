@@ -39,7 +39,7 @@ def _one(found: CheckResult, row: VariantResult) -> str:
     if lead is None:
         return row.name
     if found.ranked_by == "score":
-        return f"{row.name} ({value:.2f}, behind by {lead.low:.2f} to {lead.high:.2f})"
+        return f"{row.name} ({value:.2f}, behind by {lead.low:.3f} to {lead.high:.3f})"
     return f"{row.name} ({value:.1%}, behind by {100 * lead.low:.1f} to {100 * lead.high:.1f} points)"
 
 

@@ -90,9 +90,13 @@ def parse_location(location: str) -> Selection:
         found = Selection(words=shown(location), path=RemotePath(address=address))
         return _filtered(found, address.chosen) if address.chosen else found
     location = local_path(location)
+    if not location:
+        raise UsageError(f"a place has no name; give {FORMS}")
     if "?" not in location or os.path.exists(location):  # noqa: PTH110 - Path.exists raises on names that are too long
         return Selection(words=location, path=Path(location))
     place, _, filters = location.rpartition("?")
+    if not place:
+        raise UsageError(f"{location}: there is no place before the '?'; write for example train.parquet?rows=0:4000")
     return _filtered(Selection(words=location, path=Path(place)), filters)
 
 

@@ -1,16 +1,24 @@
 """Errors are one printable line of bounded length, and what was put right in a file is told."""
 
+import errno
+import io
 import json
+import os
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
-from onnxmint.cli.main import one_line
+from onnxmint.cli.main import explain, one_line
 from onnxmint.report.names import visible
 from tests.cli.conftest import Run
+from tests.conftest import ROOT
 from tests.graph.texts import CNN, cnn
 
 
@@ -85,3 +93,87 @@ def test_names_and_notes_of_a_file_do_not_act_on_the_terminal(tmp_path: Path, ca
         _, out, err = call(words[0], str(tmp_path / "m.onnx"), *words[1:])
         assert out + err
         assert not set(out + err) & {"\x1b", "\x07", "\u202e"}
+
+
+@pytest.mark.parametrize(
+    ("problem", "said"),
+    [
+        (
+            PermissionError(errno.EACCES, "Permission denied", "/there/a.png"),
+            "cannot read or write /there/a.png: Permission denied; see who may do so there, or choose another place",
+        ),
+        (
+            OSError(errno.ENAMETOOLONG, "File name too long", b"/b"),
+            "cannot read or write /b: File name too long; see who may do so there, or choose another place",
+        ),
+        (
+            MemoryError(),
+            "this takes more memory than there is; give fewer or smaller files, or take a machine that has more",
+        ),
+    ],
+)
+def test_what_the_system_refuses_is_no_defect(
+    problem: Exception, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert explain(problem) == 1
+    assert capsys.readouterr().err == f"Error: {said}\n"
+
+
+def test_a_file_of_our_own_that_is_missing_is_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert explain(FileNotFoundError(errno.ENOENT, "No such file or directory", "words.po")) == 1
+    assert "This is a defect" in capsys.readouterr().err
+
+
+_AS_NOBODY = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+from onnxmint.cli.places import counted, parts_in
+from onnxmint.cli.main import explain
+from onnxmint.errors import OnnxmintError
+from onnxmint.images.sources import open_source
+import numpy, PIL.Image
+if os.getuid() == 0:
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+for place in sys.argv[2:]:
+    try:
+        parts_in(place)
+        found = open_source(place)
+        counted(place)
+        print(len(found.entries()), [(one.reason, one.count) for one in found.passed_over])
+    except OnnxmintError as problem:
+        print(problem)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="this system keeps nobody out of folders so")
+def test_places_that_one_may_not_look_into_are_said_and_no_defect() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        for folder in ("open", "closed", "closed/deep", "open/inner"):
+            (root / folder).mkdir()
+        image = io.BytesIO()
+        Image.new("L", (4, 4)).save(image, "PNG")
+        for place in ("open/a.png", "open/inner/b.png", "closed/c.png", "closed/deep/d.png"):
+            (root / place).write_bytes(image.getvalue())
+        (root / "open" / "link.png").symlink_to(root / "closed" / "c.png")
+        (root / "open" / "link").symlink_to(root / "closed" / "deep")
+        root.chmod(0o755)
+        (root / "closed").chmod(0)
+        try:
+            words = [
+                sys.executable,
+                "-c",
+                _AS_NOBODY,
+                str(ROOT),
+                *map(str, (root / "open", root / "closed", root / "closed/c.png")),
+            ]
+            done = subprocess.run(words, capture_output=True, text=True, check=False, cwd="/")
+        finally:
+            (root / "closed").chmod(0o755)
+    open_one, closed, inside = done.stdout.splitlines()
+    assert open_one == "3 [('links that lead nowhere', 1)]"
+    assert closed == f"cannot list {root / 'closed'}: Permission denied; make it readable or move it away"
+    assert inside.startswith(f"{root / 'closed/c.png'} does not exist; give")

@@ -73,13 +73,28 @@ def test_what_is_given_wins_over_what_is_found(tmp_path: Path) -> None:
     place = _folder(tmp_path / "images", "train", "val", "suspects")
     asked = settle((place,), "mine", None, complete=False)
     assert (asked.members, asked.nonmembers, asked.images) == ("mine", f"{place}/val", (f"{place}/suspects",))
-    assert asked.found == f"found in {place}: val/ 1 image as known non-members; suspects/ 1 image as questioned images"
+    assert asked.found == (
+        f"found in {place}: val/ 1 image as known non-members; suspects/ 1 image as questioned images; not used: train/"
+    )
     asked = settle((place,), "mine", "others", complete=True)
     assert (asked.members, asked.nonmembers, asked.images) == ("mine", "others", (f"{place}/suspects",))
     plain = settle((_folder(tmp_path / "data", "train", "val"),), "mine", "others", complete=True)
     assert plain.images == (str(tmp_path / "data"),)
     with pytest.raises(UsageError, match="test/, val/"):
         settle((_folder(tmp_path / "all", "train", "val", "test"),), None, None, complete=False)
+
+
+def test_what_was_said_to_be_a_part_settles_which_of_several_is_it(tmp_path: Path) -> None:
+    """The refusal of two places that may be the non-members says: say which with --nonmembers."""
+    place = _folder(tmp_path / "images", "train", "val", "test", "suspects")
+    (tmp_path / "link").symlink_to(f"{place}/val")
+    for said in (f"{place}/val", str(tmp_path / "link"), f"{place}/val?rows=0:1"):
+        asked = settle((place,), None, said, complete=False)
+        assert (asked.members, asked.nonmembers, asked.images) == (f"{place}/train", said, (f"{place}/suspects",))
+        assert asked.found is not None
+        assert asked.found.endswith("suspects/ 1 image as questioned images; not used: test/")
+    both = settle((place,), f"{place}/train", f"{place}/val", complete=True)
+    assert both.images == (f"{place}/suspects",)
 
 
 def test_known_images_alone_are_no_question(tmp_path: Path, call: Run) -> None:

@@ -413,3 +413,15 @@ def test_a_pipe_in_the_place_of_a_table_is_not_waited_for(tmp_path: Path, name: 
     os.mkfifo(tmp_path / name)
     place = tmp_path if inside else tmp_path / name
     assert message(ImagesError, place) == f"{tmp_path / name} is no regular file; give a file that is stored on a disk"
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [("", "a place has no name; give a folder of images"), ("?rows=1:2", "there is no place before the '?'")],
+)
+def test_a_place_without_a_name_is_not_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, said: str
+) -> None:
+    (tmp_path / "a.png").write_bytes(_png(1))
+    monkeypatch.chdir(tmp_path)
+    assert said in message(UsageError, place)

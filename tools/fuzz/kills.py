@@ -148,7 +148,7 @@ class Kills:
             _kill(workers[0])
         for worker in workers[1:] if kills else workers:
             _, status = os.waitpid(worker, 0)
-            said = _said(temporary).strip()
+            said = _said(temporary, most=100_000).strip()  # behind what one refuses stands what the other gives
             if os.WIFSIGNALED(status):
                 trial.found("crash", f"signal {os.WTERMSIG(status)}", said[-300:])
             elif (
@@ -212,9 +212,10 @@ def _run(command: Command, place: Path, temporary: Path) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(_start(command, place, temporary), 0)[1])
 
 
-def _said(temporary: Path) -> str:
+def _said(temporary: Path, *, most: int = 1000) -> str:
+    """Return the last letters of what was said."""
     return (
-        (temporary.parent / "said").read_text("utf-8", "replace")[-1000:]
+        (temporary.parent / "said").read_text("utf-8", "replace")[-most:]
         if (temporary.parent / "said").exists()
         else ""
     )
