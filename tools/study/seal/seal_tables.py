@@ -86,8 +86,8 @@ def _power(rows: Sequence[Row]) -> Iterator[str]:
 Effect: by how many standard deviations of one rank the mean rank of published variants lies above chance. Share of
 random subsets of 50 and of 200 pictures with p <= .05 and p <= .001; the p-value of all 1,000; and how many pictures it
 takes to find it in 90 % of draws, by the effect. The standard error of an effect is .032, so of effects below .1 the
-number of pictures is a guess, and below .064 there may be none. PSNR in dB, SSIM and the largest change of a level against the
-picture, medians; of cut, mirrored and moved pictures they say that pixels moved, not that it is seen.
+number of pictures is a guess, and below .064 there may be none. PSNR in dB, SSIM and the largest change of a level
+against the picture, medians; of cut, mirrored and moved pictures they say that pixels moved, not that it is seen.
 """
     for title, name in (("with labels", LABELS), ("without labels", FREE)):
         yield f"### Power {title}\n"
