@@ -16,6 +16,7 @@ from onnxmint.results.registration import NAME as REGISTRATION
 from onnxmint.writing.files import atomic_write
 
 if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
     from rfc3161_client import TimeStampResponse
 
 TOKENS = {REGISTRATION: "registration.tsr", MANIFEST: "manifest.tsr"}
@@ -147,7 +148,7 @@ def _authority(found: "TimeStampResponse") -> str:
     return names[0] if names else "an authority whose certificate is not in the token"
 
 
-def _certificates(path: Path) -> list[object]:
+def _certificates(path: Path) -> "list[Certificate]":
     from cryptography.x509 import load_pem_x509_certificates
 
     try:
