@@ -15,13 +15,23 @@ if TYPE_CHECKING:
     from onnxmint.results.comparison import Comparison
     from onnxmint.results.evaluation import Evaluation
     from onnxmint.results.plan import Plan
-    from onnxmint.settings import AuditSettings, CompareSettings, EvaluateSettings, EvidenceSettings, TrainSettings
+    from onnxmint.settings import (
+        AuditSettings,
+        CompareSettings,
+        EvaluateSettings,
+        EvidenceSettings,
+        ObserveSettings,
+        TrainSettings,
+    )
     from onnxmint.workflows.asking_sealed import audit_sealed
     from onnxmint.workflows.auditing import Known, audit
     from onnxmint.workflows.checking import check
     from onnxmint.workflows.comparing import compare
     from onnxmint.workflows.evaluating import evaluate
     from onnxmint.workflows.exposing import expose, layers
+    from onnxmint.workflows.merging import Merged, merge_parts
+    from onnxmint.workflows.observing import observe
+    from onnxmint.workflows.parting import PartProgress, audit_part
     from onnxmint.workflows.planning import plan
     from onnxmint.workflows.registering import register
     from onnxmint.workflows.sealing import seal
@@ -51,13 +61,17 @@ _HOMES = {
     "EvidenceSettings": "settings",
     "ImagesError": "errors",
     "Known": "workflows.auditing",
+    "Merged": "workflows.merging",
     "ModelError": "errors",
+    "ObserveSettings": "settings",
     "OnnxmintError": "errors",
+    "PartProgress": "workflows.parting",
     "Plan": "results.plan",
     "Scorer": "mint.scorer",
     "TrainSettings": "settings",
     "UsageError": "errors",
     "audit": "workflows.auditing",
+    "audit_part": "workflows.parting",
     "audit_sealed": "workflows.asking_sealed",
     "check": "workflows.checking",
     "compare": "workflows.comparing",
@@ -66,6 +80,8 @@ _HOMES = {
     "layers": "workflows.exposing",
     "load_auditor": "mint.auditor",
     "load_run": "report.files",
+    "merge_parts": "workflows.merging",
+    "observe": "workflows.observing",
     "plan": "workflows.planning",
     "register": "workflows.registering",
     "seal": "workflows.sealing",
@@ -90,13 +106,17 @@ __all__ = [
     "EvidenceSettings",
     "ImagesError",
     "Known",
+    "Merged",
     "ModelError",
+    "ObserveSettings",
     "OnnxmintError",
+    "PartProgress",
     "Plan",
     "Scorer",
     "TrainSettings",
     "UsageError",
     "audit",
+    "audit_part",
     "audit_sealed",
     "check",
     "compare",
@@ -105,6 +125,8 @@ __all__ = [
     "layers",
     "load_auditor",
     "load_run",
+    "merge_parts",
+    "observe",
     "plan",
     "register",
     "seal",

@@ -33,5 +33,9 @@ class EvidenceError(OnnxmintError):
     """The known members and non-members cannot carry an audit (too few, overlapping, activations not finite)."""
 
 
+class UnobservedError(EvidenceError):
+    """Something is asked of observations that was not observed: another model, layer, label or other pixels."""
+
+
 class DeviceError(OnnxmintError):
     """The device asked for cannot run the model."""

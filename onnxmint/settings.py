@@ -207,6 +207,18 @@ class CompareSettings(ImageSettings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ObserveSettings(ImageSettings):
+    """What is observed of images, for another party to audit without the model."""
+
+    answer: str | None = None  # as in EvidenceSettings
+    preprocess: str | None = None  # as in EvidenceSettings
+    classes: Path | None = None  # as in EvidenceSettings
+    views: Views = 26  # how many views of each image the model is shown
+    layers: tuple[str, ...] = ("auto",)  # whose activations are given out; "none" for none
+    twin: bool = True  # observe the placebo twin too, of which controls need to know
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AuditSettings(ImageSettings):
     """How questioned images are scored and judged."""
 

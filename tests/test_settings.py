@@ -24,11 +24,20 @@ from onnxmint.settings import (
     EvaluateSettings,
     EvidenceSettings,
     ImageSettings,
+    ObserveSettings,
     TrainSettings,
     Within,
 )
 
-KINDS = [ImageSettings, EvidenceSettings, TrainSettings, EvaluateSettings, AuditSettings, CompareSettings]
+KINDS = [
+    ImageSettings,
+    EvidenceSettings,
+    TrainSettings,
+    EvaluateSettings,
+    AuditSettings,
+    CompareSettings,
+    ObserveSettings,
+]
 EVIDENCE = ["--members", "m", "--nonmembers", "n"]
 COMMANDS = {
     TrainSettings: (train_command, ["model", *EVIDENCE]),

@@ -26,7 +26,7 @@ GATE = {"below": 0, "above": 3, "unsettled": 4}
 """Exit status by what the limits of --fail-above come to."""
 
 
-def _listed(_: click.Context, __: click.Parameter, words: str) -> tuple[str, ...]:
+def listed(_: click.Context, __: click.Parameter, words: str) -> tuple[str, ...]:
     """Return names that commas divide, each once."""
     return tuple(dict.fromkeys(word.strip() for word in words.split(",") if word.strip()))
 
@@ -41,12 +41,12 @@ def _listed(_: click.Context, __: click.Parameter, words: str) -> tuple[str, ...
 )
 @overwrite_option
 @click.option(
-    "--layers", default="auto", show_default=True, metavar="A,B,...|all", callback=_listed,
+    "--layers", default="auto", show_default=True, metavar="A,B,...|all", callback=listed,
     help=f"Layers that {readers_of_layers('and')} read: names or indices of onnxmint layers, auto, penultimate, "
     "logits, or all.",
 )  # fmt: skip
 @click.option(
-    "--modules", default=",".join(EvaluateSettings().modules), show_default=True, metavar="A,B,...", callback=_listed,
+    "--modules", default=",".join(EvaluateSettings().modules), show_default=True, metavar="A,B,...", callback=listed,
     help="MINT modules to fit.",
 )  # fmt: skip
 @setting(

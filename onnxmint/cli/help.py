@@ -17,6 +17,7 @@ TOPICS = {
     "sealing": "Pictures prepared before they are published: proof of use without known images.",
     "methods": "What tells members from others: views, the published modules, references.",
     "comparing": "Two models on the same images: unlearning, a new release, a gate.",
+    "two-parties": "An audit by somebody who gets neither the model nor the images.",
     "speed": "How long it takes, --time, memory, GPU.",
     "formats": "The files of a run, JSON, and the auditor as one ONNX file.",
     "browser": "An audit as one page: images are judged where they are.",

@@ -31,6 +31,7 @@ COMMANDS = {
     "merge": ("onnxmint.cli.merge", "merge_command", "Make the report of an audit that was made in parts."),
     "evaluate": ("onnxmint.cli.evaluate", "evaluate_command", "Say how much a model gives away; compare all methods."),
     "compare": ("onnxmint.cli.compare", "compare_command", "Say what a second model gives away more or less."),
+    "observe": ("onnxmint.cli.observe", "observe_command", "Give somebody who audits a model its answers, not it."),
     "seal": ("onnxmint.cli.seal", "seal_command", "Prepare pictures so that their use can be proved later."),
     "register": ("onnxmint.cli.register", "register_command", "Fix an audit before anything is scored."),
     "verify": ("onnxmint.cli.verify", "verify_command", "Check a finished run, as somebody who did not make it."),

@@ -28,6 +28,10 @@ def _as_for_audit(command: click.Command) -> click.Command:
     "-o", "--output", type=Here(dir_okay=False), default=Path("registration.json"),
     show_default=True, help="The registration to write.",
 )  # fmt: skip
+@click.option(
+    "--time-query", type=Here(dir_okay=False), metavar="FILE",
+    help="Write what a time stamping authority is asked for the registration (RFC 3161); nobody is asked from here.",
+)  # fmt: skip
 @overwrite_option
 @click.pass_context
 def register_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], **options: Any) -> None:
@@ -35,7 +39,8 @@ def register_command(ctx: click.Context, /, model: Path, images: tuple[str, ...]
 
     Takes the words of the audit. Nothing is shown to the model. Send the hash that is printed, or the file, to
     somebody who will remember when it came (the other side, a notary, a time stamping service); the audit is made
-    later with --registration, and refuses to be another one unless --deviate says why.
+    later with --registration, and refuses to be another one unless --deviate says why. A reply to --time-query is put
+    into the finished run: onnxmint sign run --time-reply FILE.
 
     \b
     Examples:
@@ -48,13 +53,16 @@ def register_command(ctx: click.Context, /, model: Path, images: tuple[str, ...]
     from onnxmint.cli.progress import stage_on_stderr
     from onnxmint.results.registration import canonical, digest_of
     from onnxmint.workflows.registering import register
+    from onnxmint.workflows.stamping import query
     from onnxmint.writing.files import atomic_write
     from onnxmint.writing.inputs import require_free
 
-    output, overwrite = options.pop("output"), options.pop("overwrite")
+    output, overwrite, asked = options.pop("output"), options.pop("overwrite"), options.pop("time_query")
     images, known = opened(ctx, model, images, options)
     stage = stage_on_stderr(silent=options.pop("quiet"))
     require_free(output, inputs=inputs_of(model, options | {"images": images}), overwrite=overwrite)
     found = register(model, images, known, settings=settings_of(AuditSettings, options), stage=stage)
     atomic_write(output, canonical(found), overwrite=overwrite)
+    if asked is not None:
+        atomic_write(asked, query(canonical(found)))
     click.echo(f"{output} fixes the audit; its SHA-256 is\n{digest_of(found)}")

@@ -27,11 +27,19 @@ NOT_VERIFIED = 5
     "--registration", type=Here(exists=True), metavar="FILE",
     help="The registration that you got before the run.",
 )  # fmt: skip
+@click.option(
+    "--tsa", type=Here(exists=True), metavar="FILE",
+    help="Certificates of the time stamping authority that you trust (PEM), to check tokens of time (RFC 3161).",
+)  # fmt: skip
 @click.option("--members", metavar="SRC", help="Where the known members are now.")
 @click.option("--nonmembers", metavar="SRC", help="Where the known non-members are now.")
 @click.option(
     "--sample", type=click.IntRange(min=1), metavar="N",
     help="Score N images again, drawn now, so that who made the run cannot have known which.",
+)  # fmt: skip
+@click.option(
+    "--retrain", is_flag=True,
+    help="Train the auditor again from the known images, and hold it against that of the run.",
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of that draw.  [default: a fresh one, which is printed]")
 @device_option
@@ -48,6 +56,7 @@ def verify_command(ctx: click.Context, /, run: Path, **options: Any) -> None:
     derivation     verdict, share, p-values and flags follow from the scores
     inputs         model and images are still the files that the run names
     recomputation  images drawn now give the scores of the run (--sample)
+    retraining     the known images give the auditor of the run (--retrain)
 
     Inputs are looked for where the run's command named them, or where --model, --images, --members and --nonmembers
     say. A step that could not be done says so and never counts as passed.

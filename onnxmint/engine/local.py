@@ -43,7 +43,7 @@ class Local:
         suitable, threads = share_cores(probe.device)
         workers, worker = self._workers or suitable, Worker(probe, threads=threads)
         with contextlib.ExitStack() as stack:
-            gathered = _Gathered(probe, images)
+            gathered = Gathered(probe, images)
             stack.callback(gathered.close)
             for part in images.parts:
                 stage = self.stage if isinstance(part, Part) else quiet  # pixels in memory take no time to speak of
@@ -89,7 +89,7 @@ def _decoded(part: Decoded, size: int) -> Iterator[Decoded]:
         yield Decoded(pixels=part.pixels[rows], row=part.row[rows], label=label)
 
 
-class _Gathered:
+class Gathered:
     """Columns as they come in, batch by batch."""
 
     def __init__(self, probe: Probe, images: Images) -> None:

@@ -70,6 +70,9 @@ class Probe:
         stored: names of columns that fitting reads, with their shape per image: kept where there is room.
         leaves_out_odd: skip the few images of which an output holds NaN or infinity.
         seconds: that an image took in a trial run, of which a batch may take a multiple; None sets no limit.
+        subject: who is asked, by the hash of the model; what was observed of a model is told by it.
+        views: how many of each image it is shown; 0 when only the image itself.
+        reads: (tensor, what it is) of tensors that are other columns for whoever observed.
     """
 
     model: bytes | Path
@@ -82,6 +85,9 @@ class Probe:
     stored: tuple[tuple[str, tuple[int, ...]], ...] = ()
     leaves_out_odd: bool = False
     seconds: float | None = None
+    subject: str = ""
+    views: int = 0
+    reads: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +143,9 @@ class Exposed:
             stored=tuple((stored or {}).items()),
             leaves_out_odd=leaves_out_odd,
             seconds=self.graph.seconds or None,
+            subject=self.target.subject,
+            views=self.views,
+            reads=tuple((output, column) for column, output in self.columns.items()),
         )
         weakref.finalize(made, held.close)  # a large model lies in a file until nobody asks of it any more
         return made

@@ -33,12 +33,19 @@ class Target:
         spec: how images become its pixels, settled.
         device: where it runs.
         notes: what a reader has to know of its file and its preprocessing.
+        twin: seed by which its weights were shuffled; None where it is the model itself.
     """
 
     model: TargetModel
     spec: PreprocessSpec
     device: Device
     notes: tuple[str, ...] = ()
+    twin: int | None = None
+
+    @property
+    def subject(self) -> str:
+        """Return who is asked: the hash of the model, and the seed of its twin."""
+        return self.model.sha256 if self.twin is None else f"{self.model.sha256} twin {self.twin}"
 
     @functools.cached_property
     def layers(self) -> tuple[Layer, ...]:
@@ -83,7 +90,8 @@ def target_with(model: TargetModel, spec: PreprocessSpec, device: Device) -> Tar
 
 def twin_of(target: Target, seed: int) -> Target:
     """Return the placebo twin: the target with its weights shuffled, ready to run like it; its layers are the same."""
-    return replace(target, model=replace(target.model, model=placebo_twin(target.model.model, seed=seed)))
+    shuffled = replace(target.model, model=placebo_twin(target.model.model, seed=seed))
+    return replace(target, model=shuffled, twin=seed)
 
 
 def require_one_view(target: Target, views: int) -> None:

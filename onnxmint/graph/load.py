@@ -19,6 +19,7 @@ from onnxmint.graph.answers import Answer
 from onnxmint.graph.guard import check_proto
 from onnxmint.graph.inputs import ImageInput, find_input
 from onnxmint.graph.mending import mend, read_texts
+from onnxmint.graph.observed import ObservedModel, told_of
 from onnxmint.graph.running import opened, require_loadable
 from onnxmint.graph.serial import keep_map_types, set_map_types_aside
 from onnxmint.graph.standard import objection
@@ -83,14 +84,15 @@ def load_target(path: str | Path, *, answer: str | None = None, sha256: str | No
     check_proto(proto, path)
     notes += mend(proto, path)
     files = find_weights(proto, path)
-    digest = _sha256(content, files)
+    told = told_of({one.key: one.value for one in proto.metadata_props}, path)
+    digest = _sha256(content, files) if told is None else told.sha256
     _require_hash(digest, sha256, path)
     objections = _check_valid(proto, path, files)
     model = _read_graph(proto, path, files)
     if objections:
         _require_editable(model, path)
-    tried = try_out(model, find_input(model, path), path, answer)
-    return TargetModel(
+    tried = try_out(model, find_input(model, path), path, answer if told is None else told.answer.output)
+    found = TargetModel(
         path=path,
         sha256=digest,
         model=tried.model,
@@ -103,6 +105,15 @@ def load_target(path: str | Path, *, answer: str | None = None, sha256: str | No
         calmed=tried.model is not model,
         squeezes=tried.squeezes,
     )
+    return found if told is None else _as_observed(found, told)
+
+
+def _as_observed(found: TargetModel, told: ObservedModel) -> TargetModel:
+    """Return a model without weights as the whole one that it stands for."""
+    tensors = {value.name for node in found.model.graph for value in node.outputs}
+    if told.answer.tensor not in tensors or told.input.name != found.input.name:
+        raise ModelError(f"{found.path}: what is told of the model does not fit its graph; ask for it again")
+    return replace(found, input=told.input, answer=told.answer, notes=told.notes)
 
 
 def _require_hash(digest: str, wanted: str | None, path: Path) -> None:

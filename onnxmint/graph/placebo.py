@@ -28,21 +28,21 @@ def placebo_twin(model: ir.Model, *, seed: int = 0) -> ir.Model:
     for graph in twin.graphs():
         for value in graph.initializers.values():
             place += 1
-            if value.const_value is not None and _is_weight(value.const_value, value):
+            if value.const_value is not None and is_weight(value.const_value, value):
                 value.const_value = _shuffled(value.const_value, np.random.default_rng([seed, place]))
         for node in graph:
             place += 1
             rng = np.random.default_rng([seed, place])
             if node.op_type == "Constant" and node.domain == "" and "value" in node.attributes:
                 tensor = node.attributes["value"].as_tensor()
-                if _is_weight(tensor, node.outputs[0]):
+                if is_weight(tensor, node.outputs[0]):
                     node.attributes["value"] = ir.AttrTensor("value", _shuffled(tensor, rng))
             elif node.domain == "ai.onnx.ml":
                 shuffle_attributes(node, rng)
     return twin
 
 
-def _is_weight(tensor: ir.TensorProtocol, value: ir.Value) -> bool:
+def is_weight(tensor: ir.TensorProtocol, value: ir.Value) -> bool:
     """Say whether a tensor was learned: floats, or whole numbers of at least two axes (zero points have one)."""
     if tensor.size < _SMALLEST or any(node.op_type in _RESIZING for node in value.consumers()):
         return False

@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import math
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
@@ -15,9 +14,11 @@ from numpy.typing import NDArray
 
 from onnxmint.errors import ImagesError
 from onnxmint.images.entries import EncodedImage, ImageSource, size_of
+from onnxmint.images.file_facts import FILE_FACTS, ORIENTATION, file_facts
 from onnxmint.images.flight import in_order
+from onnxmint.images.observed import is_observation, read_observation
 from onnxmint.images.perceptual import perceptual_hash
-from onnxmint.images.pillow import FORMATS, decoded, holds_more, in_mode, orientation_of
+from onnxmint.images.pillow import decoded, holds_more, in_mode, orientation_of
 from onnxmint.images.pixels import PIXEL_FACTS, THUMB, pixel_facts_of
 from onnxmint.images.resizing import resized
 from onnxmint.progress import Advance, Stage
@@ -25,29 +26,8 @@ from onnxmint.progress import Advance, Stage
 __all__ = ["FILE_FACTS", "PIXEL_FACTS", "ImageFacts", "Seen", "Unreadable", "gathered", "look_at", "see"]
 
 _AHEAD = 8  # images for each thread
-_MODES = {"L": 0, "RGB": 1, "RGBA": 2, "LA": 2, "PA": 2, "P": 3}
-_OTHER_MODE, _OTHER_SUBSAMPLING = 4, 3.0
-_NOT_JPEG = (math.nan,) * 4
-_ORIENTATION = "EXIF orientation"
 _STRIP = 1 << 20  # pixels hashed at once
 HASH = 32  # bytes of a SHA-256
-
-FILE_FACTS: tuple[str, ...] = (
-    *(f"format {name}" for name in FORMATS),
-    "log bytes per pixel",
-    "log2 width",
-    "log2 height",
-    "aspect ratio",
-    *(f"mode {name}" for name in ("gray", "RGB", "transparent", "palette", "other")),
-    "EXIF",
-    _ORIENTATION,
-    "ICC profile",
-    "resolution (DPI)",
-    "JPEG luminance quantisation",
-    "JPEG chrominance quantisation",
-    "JPEG progressive",
-    "JPEG chroma subsampling",
-)
 
 Floats = NDArray[np.float32]
 
@@ -96,7 +76,7 @@ class ImageFacts:
     @property
     def turned(self) -> int:
         """Return how many images say that they are to be shown turned or mirrored (EXIF orientation 2 to 8)."""
-        return int((self.file[:, FILE_FACTS.index(_ORIENTATION)] > 1).sum())
+        return int((self.file[:, FILE_FACTS.index(ORIENTATION)] > 1).sum())
 
     def files(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """Return (m, 32) SHA-256 and (m,) bytes of all files that were looked at, those that cannot be decoded too."""
@@ -118,7 +98,7 @@ class ImageFacts:
 
     def take(self, rows: NDArray[Any] | slice) -> "ImageFacts":
         """Return some of the images: row numbers, a mask or a slice."""
-        return replace(self, **{name: getattr(self, name)[rows] for name in _BY_IMAGE})
+        return replace(self, **{name: getattr(self, name)[rows] for name in BY_IMAGE})
 
     def outside(self, index: AbstractSet[int]) -> "ImageFacts":
         """Return the images that are at none of some positions."""
@@ -131,7 +111,7 @@ class ImageFacts:
         if len(parts) == 1:
             return parts[0]
         starts = np.cumsum([0, *(len(part.statistics) for part in parts[:-1])])
-        by_image = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _BY_IMAGE}
+        by_image = {name: np.concatenate([getattr(part, name) for part in parts]) for name in BY_IMAGE}
         moved = [np.where(part.place < 0, -1, part.place + start) for part, start in zip(parts, starts, strict=True)]
         return ImageFacts(
             **by_image | {"place": np.concatenate(moved).astype(np.int32)},
@@ -140,7 +120,7 @@ class ImageFacts:
         )
 
 
-_BY_IMAGE = ("index", "file", "place", "digest", "phash", "thumb", "encoded", "size", "more")
+BY_IMAGE = ("index", "file", "place", "digest", "phash", "thumb", "encoded", "size", "more")  # a row an image
 
 
 def look_at(
@@ -237,6 +217,8 @@ def see(image: EncodedImage, _: threading.Event, *, pixel_facts: AbstractSet[int
     """Return the facts of an image, with PIXEL_FACTS of those indices (None: of all), or why it cannot be decoded."""
     if image.data is None:
         return Unreadable(index=image.index, path=image.path, reason=image.error or "cannot be read")
+    if is_observation(image.data):
+        return _told(image, pixel_facts)
     size, encoded = len(image.data), hashlib.sha256(image.data).digest()
     try:
         with decoded(image.data, _opened) as found:
@@ -244,7 +226,7 @@ def see(image: EncodedImage, _: threading.Event, *, pixel_facts: AbstractSet[int
             described = pixel_facts is None or image.index in pixel_facts
             return Seen(
                 at=image.index,
-                file=_file_facts(found, size),
+                file=file_facts(found.stored, found.orientation, size),
                 pixel=pixel_facts_of(found.rgb, thumb) if described else None,
                 digest=_digest(found.rgb),
                 phash=perceptual_hash(found.rgb),
@@ -255,6 +237,48 @@ def see(image: EncodedImage, _: threading.Event, *, pixel_facts: AbstractSet[int
             )
     except ImagesError as problem:
         return Unreadable(index=image.index, path=image.path, reason=str(problem), encoded=encoded, size=size)
+
+
+def _told(image: EncodedImage, pixel_facts: AbstractSet[int] | None) -> Seen | Unreadable:
+    """Return the facts of an image that another party looked at."""
+    try:
+        found = read_observation(image.data or b"")
+        looks = {name: found.looks[name].reshape(shape) for name, shape in LOOKS.items()} if not found.error else {}
+    except (ImagesError, KeyError, ValueError) as problem:
+        return Unreadable(index=image.index, path=image.path, reason=f"is a damaged observation ({problem})")
+    if found.error is not None:
+        return Unreadable(index=image.index, path=image.path, reason=found.error)
+    return Seen(
+        at=image.index,
+        file=looks["file"],
+        pixel=looks["pixel"] if pixel_facts is None or image.index in pixel_facts else None,
+        digest=int(looks["digest"]),
+        phash=int(looks["phash"]),
+        thumb=looks["thumb"],
+        encoded=looks["encoded"],
+        size=int(looks["size"]),
+        more=bool(looks["more"]),
+    )
+
+
+def looks_of(facts: ImageFacts) -> Iterator[dict[str, NDArray[Any]]]:
+    """Yield what `_told` reads of each image, described ones all."""
+    pixel = facts.pixel
+    for row in range(len(facts.index)):
+        yield {name: (pixel if name == "pixel" else getattr(facts, name))[row] for name in LOOKS}
+
+
+LOOKS: dict[str, tuple[int, ...]] = {
+    "file": (len(FILE_FACTS),),
+    "pixel": (len(PIXEL_FACTS),),
+    "digest": (),
+    "phash": (),
+    "thumb": (THUMB * THUMB * 3,),
+    "encoded": (HASH,),
+    "size": (),
+    "more": (),
+}
+"""What an observation tells of an image without a model, and the shape of each."""
 
 
 def _opened(image: Any) -> _Opened:
@@ -269,32 +293,3 @@ def _digest(rgb: Any) -> int:
     for top in range(0, rgb.height, rows):
         found.update(rgb.crop((0, top, rgb.width, min(top + rows, rgb.height))).tobytes())
     return int.from_bytes(found.digest(), "big")
-
-
-def _file_facts(found: _Opened, size: int) -> Floats:
-    """Return the (F,) FILE_FACTS of a decoded image of `size` bytes."""
-    stored = found.stored
-    form = "JPEG" if stored.format == "MPO" else stored.format  # several JPEGs in one file, as cameras write
-    mode = _MODES.get(stored.mode, _OTHER_MODE)
-    facts = [float(form == name) for name in FORMATS]
-    width, height = stored.size
-    facts += [math.log(size / (width * height)), math.log2(width), math.log2(height), width / height]
-    facts += [float(mode == number) for number in range(_OTHER_MODE + 1)]
-    facts += [float("exif" in stored.info or "Raw profile type exif" in stored.info), float(found.orientation)]
-    facts += [float("icc_profile" in stored.info), float("dpi" in stored.info)]
-    facts += _jpeg_facts(stored) if form == "JPEG" else _NOT_JPEG
-    return np.array(facts, np.float32)
-
-
-def _jpeg_facts(stored: Any) -> tuple[float, float, float, float]:
-    """Return sums of the luminance and chrominance tables, progressive or not, and the chroma subsampling."""
-    from PIL import JpegImagePlugin
-
-    tables = stored.quantization
-    luminance = tables.get(0, ())
-    progressive = float(bool(stored.info.get("progressive")))
-    if stored.mode == "L":
-        return float(sum(luminance)), math.nan, progressive, math.nan
-    sampling = float(JpegImagePlugin.get_sampling(stored))  # 0 is 4:4:4, 1 is 4:2:2, 2 is 4:2:0, -1 another
-    sampling = _OTHER_SUBSAMPLING if sampling < 0 else sampling
-    return float(sum(luminance)), float(sum(tables.get(1, luminance))), progressive, sampling

@@ -11,6 +11,7 @@ from onnxmint.images.facts import Unreadable
 from onnxmint.images.files import open_file
 from onnxmint.images.folders import open_folder
 from onnxmint.images.joined import open_joined
+from onnxmint.images.observed import is_observation
 from onnxmint.images.parquet import ParquetSource
 from onnxmint.images.passed import why_fewer
 from onnxmint.images.pillow import SUFFIXES, decoded, in_mode
@@ -110,6 +111,8 @@ def require_readable(source: ImageSource) -> None:
     reasons: list[Unreadable] = []
     for image in source.read({entry.index for entry in source.entries()[:_FIRST]}):
         try:
+            if is_observation(image.data):
+                return
             if image.data is not None:
                 with decoded(image.data, _in_colours):
                     return

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from onnxmint.engine.probe import ANSWER as ANSWER_COLUMN
+from onnxmint.engine.probe import FREE as FREE_ODDS
+from onnxmint.engine.probe import ODDS
 from onnxmint.errors import ModelError
 from onnxmint.graph.auditor_outputs import ANSWER, FREE, FREE_LEVEL, LEVEL, SCORE, SCORES
 from onnxmint.graph.views import VIEW_SETS
@@ -29,6 +32,12 @@ if TYPE_CHECKING:
 
 _LARGEST = 1 << 31  # bytes of an ONNX file
 METADATA_KEY = "onnxmint.auditor"
+OBSERVED = (
+    "Trained on observations of the model, which was not at hand: the auditor's file holds none of its weights, and "
+    "scores observations only, no images."
+)
+TENSORS = (("onnxmint_odds", ODDS), ("onnxmint_free", FREE_ODDS), ("onnxmint_answer", ANSWER_COLUMN))
+ACTIVATION_TENSOR = "onnxmint_activation"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +68,17 @@ class AuditorContent(AuditorFacts):
             folds=self.method.folds,
             labels=self.method.labels,
         )
+
+    @property
+    def reads(self) -> tuple[tuple[str, str], ...]:
+        """Return the tensors of the graph that hold what the target said, and what each is."""
+        layer = ((ACTIVATION_TENSOR, self.method.layer),) if self.method.activation_shape else ()
+        return (*TENSORS, *layer)
+
+    @property
+    def observed(self) -> bool:
+        """Return whether it was trained on observations: its file has none of the target's weights."""
+        return OBSERVED in self.warnings
 
     @property
     def columns(self) -> dict[str, str]:

@@ -31,7 +31,7 @@ class Describing:
     def __call__(self, shown: Shown) -> dict[str, NDArray[Any]]:
         """Return (b, at most 32) float64 features and, where they are wanted, (b, C, h, w) uint8 small images."""
         found: dict[str, NDArray[Any]] = {FEATURES: described(to_numpy(shown.outputs[self.layer]))}
-        if self.small:
+        if self.small and shown.pixels.size:  # observations hold none
             from onnxmint.mint.difficulty import small_images
 
             found[SMALL] = small_images(shown.pixels)

@@ -49,6 +49,9 @@ def check_parity(auditor: Auditor, fitted: Fitted, engine: Engine) -> None:
         batch_size=len(sample.pixels),
         with_labels=sample.label is not None,
         seconds=auditor.seconds,
+        subject=auditor.target_sha256,
+        views=auditor.method.views,
+        reads=auditor.reads,
     )
     shown = Decoded(pixels=sample.pixels, row=np.arange(len(sample.pixels)), label=sample.label)
     seen = engine.observe(probe, Images(parts=(shown,), count=len(shown.row)), name="")

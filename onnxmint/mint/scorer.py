@@ -18,7 +18,7 @@ from onnxmint.graph.auditor_outputs import ANSWER, SCORE
 from onnxmint.images.entries import EncodedImage
 from onnxmint.images.given import images_of, read_files, read_pixels
 from onnxmint.images.labels import class_number, numbers_that_are_names
-from onnxmint.mint.auditor import Auditor, load_auditor
+from onnxmint.mint.auditor import OBSERVED, Auditor, load_auditor
 from onnxmint.mint.scoring import ODD, PREDICTED, scoring_probe
 from onnxmint.settings import DeviceChoice
 from onnxmint.stats.conformal import p_values
@@ -84,6 +84,8 @@ class Scorer:
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
                 raise UsageError(f"{name} is {value!r}; give a whole number of 1 or more")
         found = auditor if isinstance(auditor, Auditor) else load_auditor(Path(auditor))
+        if found.observed:
+            raise UsageError(f"this auditor scores no images. {OBSERVED} Train one with the model")
         self.threads, self.batch, self.device = threads, batch, device
         self._outside = _outside(found)
         self._auditor = replace(found, traces=_no_traces())

@@ -28,6 +28,9 @@ def scoring_probe(auditor: Auditor, device: Device, batch_size: int) -> Probe:
         with_labels=auditor.method.labels,
         reduce=scores_of,
         seconds=auditor.seconds,
+        subject=auditor.target_sha256,
+        views=auditor.method.views,
+        reads=auditor.reads,
     )
 
 

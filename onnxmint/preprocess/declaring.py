@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass, replace
 
+import msgspec
+
 from onnxmint.errors import UndeclaredError, UsageError
 from onnxmint.graph.load import TargetModel
 from onnxmint.graph.normalisation import find_normalisation
+from onnxmint.graph.observed import told_of
 from onnxmint.preprocess.declared.finding import NAMES, Found, declared_beside, load_spec
 from onnxmint.preprocess.decoding import PRESETS, final_size, resolve
 from onnxmint.preprocess.spec import PreprocessSpec, layout_named
@@ -21,6 +24,9 @@ def declared_spec(wanted: str | None, target: TargetModel) -> tuple[PreprocessSp
         UndeclaredError: neither, or several that differ, or what known images tell was asked for.
         UsageError: what cannot be reproduced.
     """
+    told = told_of(target.model.metadata_props, target.path)
+    if told is not None:
+        return _as_observed(told.preprocess, wanted, target), ()
     if wanted == CHECK:
         raise UndeclaredError(f"what --preprocess {CHECK} asks for, labelled known images of {target.path.name} tell")
     if wanted is not None:
@@ -43,6 +49,17 @@ def declared_spec(wanted: str | None, target: TargetModel) -> tuple[PreprocessSp
     if found[0].spec is None:
         raise UsageError(f"{start}what is declared beside the model does not serve ({found[0].problem})")
     return found[0].spec, (f"--preprocess was not given; taken as declared by {found[0].place}.",)
+
+
+def _as_observed(text: str, wanted: str | None, target: TargetModel) -> PreprocessSpec:
+    """Return how images were prepared when they were observed."""
+    try:
+        spec = msgspec.json.decode(text, type=PreprocessSpec)
+    except (msgspec.DecodeError, ValueError) as problem:
+        raise UsageError(f"{target.path}: what is told of its preprocessing is damaged ({problem})") from None
+    if wanted is not None:
+        raise UsageError(f"images were prepared as {spec.name} when they were observed: leave --preprocess out")
+    return spec
 
 
 def _declared_of_raw(found: tuple[Found, ...], target: TargetModel) -> tuple[PreprocessSpec, tuple[str, ...]]:

@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 from onnxmint.report import answer, assumptions, sentences
 from onnxmint.report.charts import histogram_chart, interval_bar, roc_chart
 from onnxmint.report.citation import bibtex
+from onnxmint.report.frameworks import AS_OF, frameworks
 from onnxmint.report.glossary import glossary, threat
 from onnxmint.report.helping import helpful
 from onnxmint.report.language import Language, LanguageName, language
@@ -103,6 +104,8 @@ def _answered(result: AuditResult, words: Language) -> dict[str, object]:
         "paragraphs": paragraphs(result, words),
         "glossary": glossary(words),
         "threat": threat(words),
+        "frameworks": frameworks(words),
+        "frameworks_as_of": AS_OF,
         "subjects": subject_rows(result.subjects, words),
         "false_ones": "" if result.subjects is None else false_ones(result.subjects, words),
         "asked_for": None if result.subjects is None else asked_for(result.subjects, words),

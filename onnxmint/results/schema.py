@@ -12,6 +12,7 @@ from onnxmint.results.comparison import COMPARISON
 from onnxmint.results.evaluation import EVALUATION
 from onnxmint.results.json import Document
 from onnxmint.results.manifest import MANIFEST
+from onnxmint.results.observed import OBSERVED_FACTS
 from onnxmint.results.plan import PLAN
 from onnxmint.results.registration import REGISTRATION
 from onnxmint.results.seal import SEAL, SEALING
@@ -27,6 +28,7 @@ PUBLISHED: dict[str, Document[Any]] = {
     "comparison": COMPARISON,
     "evaluation": EVALUATION,
     "manifest": MANIFEST,
+    "observed": OBSERVED_FACTS,
     "plan": PLAN,
     "registration": REGISTRATION,
     "seal": SEAL,

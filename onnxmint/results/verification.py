@@ -5,7 +5,7 @@ from typing import Literal
 
 from onnxmint.results.json import Document
 
-StepName = Literal["integrity", "authenticity", "order", "derivation", "inputs", "recomputation"]
+StepName = Literal["integrity", "authenticity", "order", "derivation", "inputs", "recomputation", "retraining"]
 Outcome = Literal["passed", "failed", "not done"]
 
 

@@ -9,7 +9,7 @@ from onnxmint.stats.limits import Decision
 from onnxmint.stats.paired import AUC, RATES, SHARE
 
 _SETTLED_Z, _END_Z = 1.6449, 1.96  # normal quantiles of 95%, and of an end of a 95% interval
-_MOST = 1000  # times as many images, which nobody has
+_MOST = 100  # times as many images, which nobody has
 _EXAMPLE = "write for example auc=0.02 (at most 0.02 more), auc=0 (not more) or auc=-0.05 (at least 0.05 less)"
 
 

@@ -42,6 +42,8 @@ def read_displaced(
     if not len(seen.row):
         return Missing(why="no questioned image could be read")
     pixels, found = seen.columns["pixels"], []
+    if not pixels.size:
+        return Missing(why="observations hold no images that could be moved")
     label = asked.labels[seen.row] if told and asked.labels is not None else None
     probe = exposed.probe(batch_size=settings.batch_size, columns=columns)
     place = np.arange(len(pixels))

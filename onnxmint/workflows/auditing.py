@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from onnxmint import __version__
 from onnxmint.controls.panel import control_question
-from onnxmint.engine.local import Local
+from onnxmint.engine.choosing import engine_for
 from onnxmint.engine.observations import Engine
 from onnxmint.engine.target import target_facts
 from onnxmint.evidence.questioned import Look, Questioned, look_at_questioned
@@ -21,7 +21,14 @@ from onnxmint.images.sources import Place
 from onnxmint.mint.auditor import Auditor
 from onnxmint.preprocess.declaring import orientation_note
 from onnxmint.progress import Stage, quiet
-from onnxmint.results.audit import AuditResult, IdentityFacts, LookFacts, QuestionedFacts, Verdict
+from onnxmint.results.audit import (
+    AuditResult,
+    IdentityFacts,
+    LookFacts,
+    QuestionedFacts,
+    Verdict,
+    named_and_counted,
+)
 from onnxmint.results.facts import Control, now
 from onnxmint.results.next_steps import NextStep
 from onnxmint.settings import AuditSettings
@@ -75,7 +82,7 @@ def audit(
         OnnxmintError: one of its kinds, for files, options and devices that do not serve.
     """
     settings = settings or AuditSettings()
-    engine = engine or Local(stage)
+    engine = engine or engine_for(model, stage)
     ready = (
         open_by_training(model, images, known, settings, engine, keep, before)
         if isinstance(known, Known)
@@ -162,6 +169,7 @@ def _result(
 ) -> AuditResult:
     """Return all that an audit says of what was seen; `scored` has the rows of the source."""
     auditor, target, judged = ready.auditor, ready.target, judge_set(seen, ready.auditor.measure, settings)
+    named, unnamed = named_and_counted((*seen.scored.skipped, *asked.known))
     return AuditResult(
         version=__version__,
         created=now(),
@@ -179,7 +187,8 @@ def _result(
             flagged=int(judged.scores.flagged.sum()),
             alpha=settings.alpha,
             prior=judged.prior,
-            skipped=(*seen.scored.skipped, *asked.known),
+            skipped=named,
+            unnamed=unnamed,
             drawn_from=None if asked.sample is None else asked.sample.drawn_from,
             listed=asked.listed,
             looks=looks,

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from onnxmint.controls.preparations import SAMPLE, check_source
-from onnxmint.engine.local import Local
+from onnxmint.engine.choosing import engine_for
 from onnxmint.engine.observations import Engine
 from onnxmint.evidence.gathering import given_classes
 from onnxmint.graph.bringing import with_model_here
@@ -51,5 +51,5 @@ def check(
         declared=declared_names(target.path, target.model.metadata_props),
         outputs=target.answer.classes,
     )
-    found = check_source(target, together.sources[0], settings, engine or Local(stage), sample=sample)
+    found = check_source(target, together.sources[0], settings, engine or engine_for(model, stage), sample=sample)
     return replace(found, notes=(*together.notes, *found.notes))

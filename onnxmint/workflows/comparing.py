@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from onnxmint import __version__
 from onnxmint.controls.panel import control_evidence
 from onnxmint.controls.seen import Seen
-from onnxmint.engine.local import Local
+from onnxmint.engine.choosing import engine_for
 from onnxmint.engine.observations import Engine
 from onnxmint.engine.probe import expose
 from onnxmint.engine.target import Target, target_facts, target_warnings
@@ -93,7 +93,7 @@ def compare(
     Raises:
         OnnxmintError: one of its kinds, for files, options and devices that do not serve.
     """
-    settings, engine = settings or CompareSettings(), engine or Local(stage)
+    settings, engine = settings or CompareSettings(), engine or engine_for(before, stage)
     images = _Given(nonmembers=nonmembers, members=members, forget=forget)
     limits, rng = _limits(settings, images), np.random.default_rng(settings.seed)
     targets, known = _prepared(before, after, images, settings, engine)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from onnxmint.engine.target import MIXES, Target
 from onnxmint.graph.layers import Layer, choose_layer, dense_input
+from onnxmint.graph.observed import told_of
 from onnxmint.mint.contest import Rival
 from onnxmint.settings import EvaluateSettings, module_kind
 
@@ -19,9 +20,10 @@ def wanted_layers(every: tuple[Layer, ...], settings: EvaluateSettings) -> list[
 
 
 def penultimate(target: Target) -> Layer | None:
-    """Return the layer that the last dense one reads, None where it has no such one."""
-    tensor = dense_input(target.model)
-    return next((layer for layer in target.layers if layer.tensor == tensor and layer.kind == "vector"), None)
+    """Return the layer that the last dense one reads, None where it has no such one, or it was not observed."""
+    tensor, told = dense_input(target.model), told_of(target.model.model.metadata_props, target.model.path)
+    given = [layer for layer in target.layers if told is None or layer.name in told.layers]
+    return next((layer for layer in given if layer.tensor == tensor and layer.kind == "vector"), None)
 
 
 def rivals_of(target: Target, layers: list[Layer], settings: EvaluateSettings) -> Iterator[Rival]:

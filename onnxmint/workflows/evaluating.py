@@ -9,7 +9,7 @@ import numpy as np
 from onnxmint import __version__
 from onnxmint.controls.panel import control_evidence
 from onnxmint.controls.seen import Seen
-from onnxmint.engine.local import Local
+from onnxmint.engine.choosing import engine_for
 from onnxmint.engine.observations import Engine
 from onnxmint.engine.probe import expose
 from onnxmint.engine.target import Target, target_facts, target_warnings
@@ -74,7 +74,7 @@ def evaluate(
     """
     settings = settings or EvaluateSettings()
     require_declared(settings)
-    limits, engine = _limits(settings), engine or Local(stage)
+    limits, engine = _limits(settings), engine or engine_for(model, stage)
     first = _evaluate(model, members, nonmembers, settings, limits, engine, before)
     if settings.repeats == 1:
         return first

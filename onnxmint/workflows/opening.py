@@ -10,11 +10,12 @@ from onnxmint.engine.target import Target, target_with, twin_of
 from onnxmint.errors import EvidenceError, UsageError
 from onnxmint.evidence.table import check_labels, labels_of
 from onnxmint.graph.load import load_target
+from onnxmint.graph.observed import is_without_weights
 from onnxmint.images.entries import ImageSource
 from onnxmint.images.labelled import lacking_labels, only_labelled
 from onnxmint.images.sources import Place, open_source, require_readable
 from onnxmint.methods.references import Reference, file_digest, open_references
-from onnxmint.mint.auditor import Auditor
+from onnxmint.mint.auditor import OBSERVED, Auditor
 from onnxmint.settings import AuditSettings, EvidenceSettings, TrainSettings, module_kind
 from onnxmint.workflows.foreseeing import Foreseen, foresee, limited
 from onnxmint.workflows.naming import Subjects, subjects_of
@@ -151,6 +152,8 @@ def open_by_training(
 def _its_target(model: str | Path, auditor: Auditor, settings: AuditSettings) -> Target:
     """Load the target; refuse one that the auditor was not trained for."""
     loaded = load_target(model, answer=auditor.method.answer, sha256=auditor.target_sha256)
+    if auditor.observed and not is_without_weights(model):
+        raise UsageError(f"this auditor scores no images. {OBSERVED} Train one with the model, or give observations")
     return target_with(loaded, auditor.preprocess, choose_device(settings.device))
 
 

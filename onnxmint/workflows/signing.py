@@ -11,6 +11,8 @@ from onnxmint.results.envelope import NAME, Envelope, NoEnvelopeError, enveloped
 from onnxmint.results.manifest import NAME as MANIFEST
 from onnxmint.results.verification import Outcome, Step
 from onnxmint.workflows.integrity import bytes_of, check_files
+from onnxmint.workflows.ssh_signatures import NAME as SSH_NAME
+from onnxmint.workflows.ssh_signatures import read_ssh_signature
 from onnxmint.writing.files import atomic_write
 
 if TYPE_CHECKING:
@@ -62,7 +64,9 @@ def check_signature(run: Path, key: Path | None) -> Step:
     """
     path = run / NAME
     if not path.is_file() or path.is_symlink():
-        return _step("not done", "not signed: could not be checked")
+        ssh = run / SSH_NAME
+        there = ssh.is_file() and not ssh.is_symlink()
+        return _by_ssh(ssh, run, key) if there else _step("not done", "not signed: could not be checked")
     try:
         content = bytes_of(run / MANIFEST)
         found = read_envelope(_short(path))
@@ -75,6 +79,26 @@ def check_signature(run: Path, key: Path | None) -> Step:
         return _checked(found, _public(key))
     except (OSError, ValueError) as problem:  # NoEnvelopeError too
         return _step("failed", f"{NAME} {problem}")
+
+
+def _by_ssh(path: Path, run: Path, key: Path | None) -> Step:
+    """Say who signed with ssh-keygen -Y sign."""
+    try:
+        found = read_ssh_signature(_short(path), (run / MANIFEST).read_bytes())
+    except (OSError, ValueError) as problem:
+        return _step("failed", f"{SSH_NAME} {problem}")
+    if key is None:
+        return _step("not done", "signed with ssh-keygen: could not be checked without the key that you trust (--key)")
+    from cryptography.exceptions import InvalidSignature
+
+    public = _public(key)
+    try:
+        public.verify(found.signature, found.signed)
+    except InvalidSignature:
+        return _step(
+            "failed", f"wrong key: {SSH_NAME} is not by the key {identity_of(public)[:16]}..., or of another run"
+        )
+    return _step("passed", f"signed with ssh-keygen by the key {identity_of(public)}")
 
 
 def identity_of(key: "Ed25519PublicKey") -> str:

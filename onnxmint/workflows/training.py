@@ -13,7 +13,7 @@ from onnxmint.controls.panel import control_evidence
 from onnxmint.controls.plausibility import is_implausible
 from onnxmint.controls.preparations import advice_for
 from onnxmint.controls.seen import Seen
-from onnxmint.engine.local import Local
+from onnxmint.engine.choosing import engine_for
 from onnxmint.engine.observations import Engine
 from onnxmint.engine.target import Target, require_one_view, target_warnings, twin_of
 from onnxmint.errors import UsageError
@@ -22,13 +22,14 @@ from onnxmint.evidence.known import Evidence
 from onnxmint.evidence.nobody import UNMEASURED, Nobody
 from onnxmint.graph.bringing import with_model_here
 from onnxmint.graph.instrument import joined_name
+from onnxmint.graph.observed import is_without_weights
 from onnxmint.graph.serial import require_one_file
 from onnxmint.images.passed import frames_note
 from onnxmint.images.together import Together
 from onnxmint.methods.given import given_references
 from onnxmint.methods.measuring import evidence_facts, evidence_warnings, measure, measure_baselines
 from onnxmint.methods.references import Reference
-from onnxmint.mint.auditor import Auditor, AuditorContent
+from onnxmint.mint.auditor import OBSERVED, Auditor, AuditorContent
 from onnxmint.mint.fit_and_score import fit_and_score
 from onnxmint.mint.merging import check_parity, merge
 from onnxmint.mint.outcome import Fitted, yardstick_of
@@ -89,7 +90,7 @@ def train(
         OnnxmintError: one of its kinds, for files, options and devices that do not serve.
     """
     settings = settings or TrainSettings()
-    engine = engine or Local(stage)
+    engine = engine or engine_for(model, stage)
     target, known = prepared(model, members, nonmembers, settings, engine)
     if before is not None:
         before(foreseen_training(target, known, settings))
@@ -215,6 +216,7 @@ def _content(
             *target_warnings(target.model),
             *_module_notes(fitted, settings),
             *([] if looks else [TOO_MANY]),
+            *([OBSERVED] if is_without_weights(target.model.path) else []),
             *_unseen(seen.evidence.others.unseen),
         ),
     )

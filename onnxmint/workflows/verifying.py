@@ -29,6 +29,7 @@ from onnxmint.workflows.integrity import bytes_of, check_files
 from onnxmint.workflows.recomputing import Draw, score_again
 from onnxmint.workflows.rehashing import Places, look_again
 from onnxmint.workflows.signing import check_signature
+from onnxmint.workflows.times import Stamps, late, stamps_of
 
 STEPS: tuple[StepName, ...] = ("integrity", "authenticity", "order", "derivation", "inputs")
 """Asked for where nothing else is said; recomputation only with a number of images."""
@@ -46,6 +47,8 @@ class Checking:
         device: where the model runs.
         registration: a copy of the registration that the checker got before the run.
         key: public key that the checker trusts.
+        retrain: train the auditor again from the known images.
+        tsa: certificates of a time stamping authority that the checker trusts.
     """
 
     steps: tuple[StepName, ...] = STEPS
@@ -55,6 +58,8 @@ class Checking:
     device: DeviceChoice = "auto"
     registration: Path | None = None
     key: Path | None = None
+    tsa: Path | None = None
+    retrain: bool = False
 
 
 def verify(
@@ -80,14 +85,16 @@ def verify(
         if name == "authenticity":
             found[name] = check_signature(run, asked.key)
         elif name == "order":
-            found[name] = _order(run, manifest, asked.registration)
+            found[name] = _order(run, manifest, asked)
         elif name == "derivation":
             found[name] = derive(run, rendered)
         elif name == "inputs":
             found[name] = _unknown(name) if manifest is None else look_again(manifest, asked.places, stage)
     if asked.sample is not None:
         found["recomputation"] = _recomputed(run, manifest, asked, stage)
-    wanted = [*asked.steps, *(["recomputation"] if asked.sample is not None else [])]
+    if asked.retrain:
+        found["retraining"] = _retrained(run, manifest, asked, stage)
+    wanted = [*asked.steps, *(["recomputation"] if asked.sample is not None else []), "retraining"]
     steps = tuple(step for name, step in found.items() if name in wanted)
     return Verification(
         version=__version__,
@@ -99,16 +106,19 @@ def verify(
     )
 
 
-def _order(run: Path, manifest: Manifest | None, held: Path | None) -> Step:
-    """Say what was fixed before the scores were computed; only who got the registration before knows when that was."""
+def _order(run: Path, manifest: Manifest | None, asked: Checking) -> Step:
+    """Say what was fixed before the scores were computed, by who got the registration before or by an authority."""
     if manifest is None:
         return _unknown("order")
+    stamps = stamps_of(run, asked.tsa)
+    if stamps.wrong:
+        return _disordered(list(stamps.wrong))
     if manifest.registration is None:
         text = "not registered: settings could have been chosen after scores were seen; the time is the own clock's"
-        return Step(name="order", outcome="not done", text=text)
+        return Step(name="order", outcome="not done", text="; ".join([text, *stamps.told]))
     try:
         before = REGISTRATION.read(bytes_of(run / REGISTERED), REGISTERED)
-        own = None if held is None else bytes_of(held.resolve())
+        own = None if asked.registration is None else bytes_of(asked.registration.resolve())
     except (OSError, ValueError, OnnxmintError) as problem:
         return _disordered([str(problem).splitlines()[0]])
     told = manifest.registration
@@ -119,16 +129,23 @@ def _order(run: Path, manifest: Manifest | None, held: Path | None) -> Step:
         wrong.append(f"registered {before.created}, after the run of {manifest.created}")
     if own is not None and own != canonical_registration(before):
         wrong.append(f"{REGISTERED} is not the file that you hold")
-    return _disordered(wrong) if wrong else _ordered(told, held=own is not None)
+    wrong += late(stamps, manifest.created)
+    return _disordered(wrong) if wrong else _ordered(told, stamps, held=own is not None)
 
 
-def _ordered(told: RegistrationFacts, *, held: bool) -> Step:
+def _ordered(told: RegistrationFacts, stamps: Stamps, *, held: bool) -> Step:
     """Return what is said of a run that keeps to its registration, or tells where it does not."""
     kept = f"the run tells: {'; '.join(told.deviations)}" if told.deviations else "the run is as registered"
+    said = "; ".join([kept, *stamps.told])
     if held:
-        text = f"registered {told.created}, in the file that you hold; {kept}"
+        text = f"registered {told.created}, in the file that you hold; {said}"
         return Step(name="order", outcome="passed", text=text)
-    text = f"{kept}; cannot check when that was: give the copy that you got before the run (--registration)"
+    if stamps.registered is not None:
+        return Step(name="order", outcome="passed", text=said)
+    text = (
+        f"{said}; cannot check when that was: give the copy that you got before the run (--registration), or the "
+        "certificate of the authority that stamped it (--tsa)"
+    )
     return Step(name="order", outcome="not done", text=text)
 
 
@@ -157,6 +174,14 @@ def _recomputed(run: Path, manifest: Manifest | None, asked: Checking, stage: St
         return _unknown("recomputation")
     seed = secrets.randbelow(1 << 32) if asked.seed is None else asked.seed
     return score_again(run, manifest, asked.places, Draw(sample=asked.sample, seed=seed, device=asked.device), stage)
+
+
+def _retrained(run: Path, manifest: Manifest | None, asked: Checking, stage: Stage) -> Step:
+    if manifest is None:
+        return _unknown("retraining")
+    from onnxmint.workflows.retraining import train_again  # here: all other steps do without what trains
+
+    return train_again(run, manifest, asked.places, asked.device, stage)
 
 
 def _unknown(name: StepName) -> Step:

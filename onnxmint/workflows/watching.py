@@ -161,6 +161,8 @@ def _learned(
     why = why_not_learned(table, predicted[usable])
     if why is not None:
         return Missing(why=why)
+    if SMALL not in seen.columns:
+        return Missing(why="observations hold no images to learn it from")
     images = seen.columns[SMALL][usable]
     ease, of = learned_ease(images, table, predicted[usable], seed=settings.seed, stage=engine.stage)
     count = len(fitted.table.index)

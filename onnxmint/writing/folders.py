@@ -24,14 +24,15 @@ RUN_FILES = frozenset(
         "report.html", "report.json", "answer.txt", "scores.parquet", "scores.csv", "thumbnails.json", "auditor.onnx",
         "run.toml", "registration.json", "manifest.json", "manifest.dsse.json", "evaluation.html", "evaluation.json",
         "evaluation.csv", "evaluation.parquet", "comparison.html", "comparison.json", "comparison.csv",
-        "comparison.parquet", "sealed.html", "sealed.json",
+        "comparison.parquet", "sealed.html", "sealed.json", "model.onnx", "images.parquet", "observed.json",
+        "manifest.tsr", "registration.tsr", "manifest.json.sig",
     }
 )  # fmt: skip
 """All that a folder of results may hold; one that holds anything else is somebody's, and is left alone."""
-ADDED_FILES = frozenset({"manifest.dsse.json"})
+ADDED_FILES = frozenset({"manifest.dsse.json", "manifest.json.sig", "manifest.tsr", "registration.tsr"})
 """What may be put into a finished run later, beside what its manifest names."""
 WHOLE = frozenset(
-    {"run.toml", "evaluation.json", "comparison.json", "sealed.json"}
+    {"run.toml", "evaluation.json", "comparison.json", "sealed.json", "observed.json"}
 )  # written last: a folder with one of them was finished
 _OF_THE_SYSTEM = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 _BESIDE = re.compile(r"\.(.+)\.onnxmint")

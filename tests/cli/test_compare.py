@@ -13,6 +13,7 @@ MODEL = str(DEMO / "target.onnx")
 IMAGES = ["--members", f"{KNOWN[0]}?rows=0:60", "--nonmembers", f"{KNOWN[1]}?rows=0:60", "--preprocess", "0-1"]
 
 
+@pytest.mark.slow
 def test_a_limit_on_the_change_is_an_exit_status_and_a_comparison_is_a_run_that_can_be_checked(
     call: Run, tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -201,3 +202,36 @@ def test_a_rule_stops_verdicts_and_shares_that_it_names(result: AuditResult) -> 
     )
     unknown = replace(clear, verdict=replace(clear.verdict, share_of_members=None))
     assert gate_of(unknown, GateRule(share_upper=0.9)).reasons == ("the share of members could not be estimated",)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["model.onnx", *HOSTILE])
+def test_the_official_schema_takes_a_bill_of_materials(result: AuditResult, name: str) -> None:
+    """With the schema of CycloneDX 1.6 that cyclonedx-python-lib ships."""
+    schema = pytest.importorskip("cyclonedx.schema", reason="the official schema is in cyclonedx-python-lib")
+    validation = pytest.importorskip("cyclonedx.validation.json", reason="validation is an extra of it")
+    validator = validation.JsonStrictValidator(schema.SchemaVersion.V1_6)
+    named = replace(result, target=replace(result.target, path=name))
+    assert validator.validate_str(CONVERSIONS["cyclonedx"](named, RULE)) is None
+    broken = json.loads(CONVERSIONS["cyclonedx"](named, RULE)) | {"components": [{"type": "spaceship"}]}
+    assert validator.validate_str(json.dumps(broken)) is not None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["model.onnx", *HOSTILE])
+def test_readers_of_other_projects_read_what_is_written(result: AuditResult, name: str, tmp_path: Path) -> None:
+    """junitparser, rocrate and in-toto-attestation, where they are installed."""
+    named = _hostile(result, name)
+    junitparser = pytest.importorskip("junitparser", reason="reads JUnit back")
+    suites = list(junitparser.JUnitXml.fromstring(CONVERSIONS["junit"](named, RULE).encode()))
+    assert next(case.name for suite in suites for case in suite) == "verdict"
+    crates = pytest.importorskip("rocrate.rocrate", reason="reads a crate back")
+    (tmp_path / "ro-crate-metadata.json").write_text(CONVERSIONS["ro-crate"](named, RULE))
+    crate = crates.ROCrate(str(tmp_path))
+    assert crate.root_dataset["name"]
+    statements = pytest.importorskip("in_toto_attestation.v1.statement", reason="reads a statement back")
+    import in_toto_attestation.v1.statement_pb2 as schema
+    from google.protobuf import json_format
+
+    found = json_format.Parse(CONVERSIONS["attestation"](named, RULE), schema.Statement())
+    statements.Statement.copy_from_pb(found).validate()

@@ -112,6 +112,35 @@ def test_keys_of_openssh_serve_too(run: Path, tmp_path: Path) -> None:
 
 
 @needs_ssh
+def test_ssh_keygen_itself_signs_and_checks_a_run_and_is_read_without_it(run: Path, tmp_path: Path) -> None:
+    private, other, manifest = tmp_path / "id", tmp_path / "other", run / "manifest.json"
+    for one in (private, other):
+        _call("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", one)
+    _call("ssh-keygen", "-q", "-Y", "sign", "-n", "onnxmint", "-f", private, manifest)
+    allowed = tmp_path / "allowed"
+    allowed.write_text(f"auditor {private.with_suffix('.pub').read_text()}")
+    words = ["ssh-keygen", "-Y", "verify", "-n", "onnxmint", "-I", "auditor", "-f", allowed, "-s", f"{manifest}.sig"]
+    with manifest.open("rb") as content:
+        subprocess.run(list(map(str, words)), stdin=content, check=True, capture_output=True)
+    found = _authenticity(run, private.with_suffix(".pub"))
+    assert found.outcome == "passed"
+    assert found.text.startswith("signed with ssh-keygen by the key ")
+    assert _authenticity(run, None).outcome == "not done"
+    assert "wrong key" in _authenticity(run, other.with_suffix(".pub")).text
+    signature = run / "manifest.json.sig"
+    for broken in (
+        b"",
+        b"-----BEGIN SSH SIGNATURE-----\nAAAA\n-----END SSH SIGNATURE-----\n",
+        signature.read_bytes()[:90],
+    ):
+        signature.write_bytes(broken)
+        assert "is no signature of ssh-keygen" in _authenticity(run, private.with_suffix(".pub")).text
+    signature.unlink()
+    _call("ssh-keygen", "-q", "-Y", "sign", "-n", "git", "-f", private, manifest)
+    assert "was made for 'git'" in _authenticity(run, private.with_suffix(".pub")).text
+
+
+@needs_ssh
 def test_keys_that_do_not_serve_are_named_with_what_to_do(run: Path, tmp_path: Path) -> None:
     locked, rsa, text = tmp_path / "locked", tmp_path / "rsa", tmp_path / "text"
     _call("ssh-keygen", "-q", "-t", "ed25519", "-N", "secret", "-f", locked)

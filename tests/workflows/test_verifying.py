@@ -94,7 +94,10 @@ def test_what_cannot_be_done_says_so_and_is_not_passed(run: Path) -> None:
     assert _step(found, "authenticity").text == "not signed: could not be checked"
 
 
-@pytest.mark.parametrize("name", ["report.html", "report.json", "scores.parquet", "auditor.onnx", "run.toml"])
+@pytest.mark.parametrize(
+    "name",
+    ["report.html", "report.json", "answer.txt", "scores.parquet", "scores.csv", "auditor.onnx", "run.toml"],
+)
 def test_a_flipped_bit_in_any_file_is_named(run: Path, name: str) -> None:
     content = bytearray((run / name).read_bytes())
     content[len(content) // 2] ^= 1
@@ -239,6 +242,16 @@ def test_what_a_sample_would_have_noticed_is_said(run: Path) -> None:
     assert pytest.approx(0.18, abs=0.005) == 1 - (1 - 0.001) ** 200
     edited = np.random.default_rng(0).random((20_000, 200)) < noticed_share(200)
     assert edited.any(axis=1).mean() == pytest.approx(0.95, abs=0.01)
+
+
+def test_a_sample_finds_an_edited_share_as_often_as_is_said() -> None:
+    """With 200 images 95% of edits of 1.5% of the rows, and 18% of those of 0.1%."""
+    rows, sample, rng = 100_000, 200, np.random.default_rng(0)
+    assert noticed_share(sample) == pytest.approx(0.015, abs=2e-4)
+    for share, said in ((0.015, 0.95), (0.001, 0.18)):
+        assert 1 - (1 - share) ** sample == pytest.approx(said, abs=5e-3)
+        found = rng.hypergeometric(int(share * rows), rows - int(share * rows), sample, 5000) > 0
+        assert found.mean() == pytest.approx(said, abs=0.02)
 
 
 def test_a_place_without_a_run_is_wrong_usage(tmp_path: Path) -> None:

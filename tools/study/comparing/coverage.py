@@ -18,7 +18,7 @@ from scipy.special import ndtr, ndtri
 from onnxmint.stats.estimates import FloatArray
 from onnxmint.stats.paired import RATES, Side, changes
 
-SIZES = {100: 400, 500: 400, 2000: 100}  # images of a set -> comparisons
+SIZES = {100: 400, 500: 400, 2000: 400}  # images of a set -> comparisons
 RESAMPLES = 200
 
 
@@ -71,7 +71,7 @@ def scores(case: Case, count: int, share: tuple[float, float], rng: np.random.Ge
 
 def measured(case: Case, count: int, comparisons: int, seed: int) -> dict[str, list[int]]:
     """Return of every measure how many intervals there were, and how many held the true change."""
-    rng, true = np.random.default_rng([seed, count]), truth(case)
+    rng, true = np.random.default_rng([seed, count, CASES.index(case)]), truth(case)
     found: dict[str, list[int]] = {name: [0, 0] for name in true}
     for _ in range(comparisons):
         asked, outside, members = (
