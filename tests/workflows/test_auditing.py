@@ -111,7 +111,10 @@ def test_the_same_training_gives_the_same_file_but_for_the_time(module: str) -> 
     assert files[0] == files[1]
 
 
-@pytest.mark.parametrize("output", ["score", "level", "free", "free_level", "answer"])
+@pytest.mark.parametrize(
+    "output",
+    ["score", *(pytest.param(name, marks=pytest.mark.slow) for name in ("level", "free", "free_level", "answer"))],
+)
 @pytest.mark.parametrize(
     ("op", "others", "message"),
     [

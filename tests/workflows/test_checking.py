@@ -376,6 +376,7 @@ def test_a_small_lead_that_is_settled_is_one_that_hardly_matters() -> None:
     assert "The declared -1-1 is plausible." in advice
 
 
+@pytest.mark.slow
 def test_without_labels_a_lead_of_little_is_none(shared: Path) -> None:
     """As of a model that was trained with ImageNet's numbers or with CIFAR's, which hardly differ."""
     images = f"{shared / 'data' / 'cifar10'}.parquet?split=test&rows=0:64"

@@ -126,7 +126,14 @@ def test_a_file_that_is_gone_added_or_rewritten_is_named(run: Path, change: Call
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 @pytest.mark.parametrize(
-    "name", ["manifest.json", "report.json", "scores.parquet", "report.html", "run.toml", "auditor.onnx", "scores.csv"]
+    "name",
+    [
+        "scores.parquet",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("manifest.json", "report.json", "report.html", "run.toml", "auditor.onnx", "scores.csv")
+        ),
+    ],
 )
 def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(run: Path, name: str) -> None:
     (run / name).unlink()
@@ -136,6 +143,7 @@ def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(run: Path, name: str) -
     assert name in " ".join(_step(found, "integrity").differences)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [None, b"\xff\xfe", b"[["])
 def test_a_run_file_that_is_none_fails_the_check_and_does_not_end_it(run: Path, content: bytes | None) -> None:
     (run / "run.toml").unlink() if content is None else (run / "run.toml").write_bytes(content)
