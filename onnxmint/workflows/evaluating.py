@@ -12,7 +12,7 @@ from onnxmint.controls.panel import control_evidence
 from onnxmint.controls.seen import Seen
 from onnxmint.engine.local import Local
 from onnxmint.engine.observations import Engine
-from onnxmint.engine.probe import expose
+from onnxmint.engine.probe import Exposed, expose
 from onnxmint.engine.target import MIXES, Target, target_facts, target_warnings
 from onnxmint.errors import UsageError
 from onnxmint.evidence.gathering import gather
@@ -99,7 +99,7 @@ def _evaluate(
     exposed, ground = _ground(target, evidence, layers, settings, engine, clock)
 
     contest = hold(ground, rivals)
-    found = [*signal_methods(contest.held, rng), *_module_methods(contest, rivals, settings, rng)]
+    found = [*signal_methods(contest.held, rng), *_module_methods(contest, rivals, ground.shown, settings, rng)]
     doubts: list[str] = []
     if references:
         more, doubts = _reference_methods(contest, ground, references, rng)
@@ -224,7 +224,7 @@ def _rivals(target: Target, layers: list[Layer], settings: EvaluateSettings) -> 
 
 
 def _module_methods(
-    contest: Contest, rivals: tuple[Rival, ...], settings: EvaluateSettings, rng: np.random.Generator
+    contest: Contest, rivals: tuple[Rival, ...], shown: Exposed, settings: EvaluateSettings, rng: np.random.Generator
 ) -> Iterator[Ranked]:
     """Yield every rival, measured; of each module the layer that was best on the fit part is marked."""
     for name in settings.modules:
@@ -237,7 +237,7 @@ def _module_methods(
                 name=rival.key,
                 module=name,
                 kind="module",
-                title=title(name, () if layer is None else (layer,), settings.views),
+                title=title(name, () if layer is None else (layer,), shown),
                 source=_MINT,
                 layer=None if layer is None else layer.name,
                 depth=None if layer is None else layer.depth,
@@ -275,6 +275,7 @@ def _settings(settings: EvaluateSettings, references: list[Reference]) -> Evalua
         modules=settings.modules,
         layers=settings.layers,
         views=settings.views,
+        augmentation=settings.augmentation,
         references=tuple(reference.name for reference in references),
         seed=settings.seed,
         intervals=metrics.INTERVAL_METHOD,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from onnxmint.controls.preparations import check_source
 from onnxmint.engine.observations import Engine
-from onnxmint.engine.target import Target, ready_with
+from onnxmint.engine.target import Target, augmented, ready_with
 from onnxmint.errors import OnnxmintError, UndeclaredError
 from onnxmint.evidence.gathering import open_evidence
 from onnxmint.graph.load import TargetModel, load_target
@@ -41,7 +41,7 @@ def prepared(
         opened = open_evidence(members, nonmembers, settings, loaded)
         known = next((source for source in opened.sources if source.entries()), opened.sources[-1])
         declared, notes = _tried(loaded, known, settings, engine, problem)
-    target = ready_with(loaded, declared, notes, settings.device)
+    target = augmented(ready_with(loaded, declared, notes, settings.device), settings)
     return target, opened or open_evidence(members, nonmembers, settings, target.model)
 
 

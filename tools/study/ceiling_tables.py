@@ -92,8 +92,8 @@ def sentence(world: Row) -> str:
     return (
         f"So `{OURS}`, without a shadow model, finds {auc[0]:.0%} ({auc[1]:.0%} to {auc[2]:.0%}) of what {BEST} with "
         f"{world['shadows']} finds (AUC above .5), and {tpr[0]:.0%} ({tpr[1]:.0%} to {tpr[2]:.0%}) of its TPR at 1 % "
-        f"FPR, at {cost:.1%} of its CPU time; against LiRA offline its AUC differs by {_signed(offline[:, 0])}, its TPR "
-        f"at 1 % by {_signed(offline[:, 1])}."
+        f"FPR, at {cost:.1%} of its CPU time; against LiRA offline its AUC differs by {_signed(offline[:, 0])}, its "
+        f"TPR at 1 % by {_signed(offline[:, 1])}."
     )
 
 
