@@ -13,15 +13,20 @@ Row = dict[str, Any]
 BEST, OURS = "LiRA online", "views"
 HEAD = """## The ceiling: with shadow models, on the same images
 
-How much of what an attacker with {shadows} shadow models finds does an auditor with none find? Models are trained on
-random halves of a pool, in pairs that share it out: the shadow models of a target are all pairs but its own, so every
-image is in exactly half of them. Each target's pool is divided as an audit divides known images: half is fitted on,
-and every method is measured on the same other half ({held:,} members and as many non-members). Means over {targets}
-targets that nothing was chosen on ({validation} others served for that); intervals (95 %) are over targets, which
-share images and serve as each other's shadow models, so they say nothing of other images. "At .1 %" is one threshold
-for all targets together ({pooled:,} non-members). "Of the ceiling": the distance of the AUC from .5 as a share of that
-of `{best}`. Trained models are those that somebody has to train; passes are those that one image takes, through
-target and shadow models; CPU seconds are those of training, fitting and showing all {pool:,} images once.
+Made by `ceiling.py`. How much of what an attacker with shadow models finds does an auditor with none find? Models are
+trained on random halves of a pool of {pool:,} images, in pairs that share it out: the shadow models of a target are all
+pairs but its own, so every image is in exactly half of them. Each target's pool is divided as an audit divides known
+images: half is fitted on, and every method is measured on the same other half ({held:,} members and as many
+non-members). Shadow models need the target's recipe and images like its own; `views` needs known members and
+non-members, of which it learns from {held:,} each, and no model. `quantile` learns from the non-members among these.
+RMIA's one reference is the model of a pair that did not learn the image (offline), its four are two pairs. LiRA's two
+queries are the image and its mirror image.
+
+Means over targets that nothing was chosen on; intervals (95 %) are over targets, which share images and serve as each
+other's shadow models, so they say nothing of other images. "At .1 %" is one threshold for all targets together. "Of the
+ceiling" is the distance of the AUC from .5 as a share of that of `{best}`. Passes are those that one image takes,
+through target and shadow models; CPU seconds are those of training, fitting and showing the whole pool once, on one
+core that others used too.
 """
 ABOUT = {
     "fashion": "Fashion-MNIST, a small CNN",
@@ -36,13 +41,14 @@ def section(folder: Path) -> list[str]:
     found = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
     lines: list[str] = []
     for world in found:
-        lines += [HEAD.format(**_numbers(world), best=BEST)] if not lines else []
+        lines += [HEAD.format(pool=world["pool"], held=world["held"], best=BEST)] if not lines else []
         right = world["accuracy"]
         lines += [
             f"### {ABOUT[world['world']]}",
             "",
             f"{world['shadows']} shadow models, {right['members']:.3f} right on members, {right['nonmembers']:.3f} on "
-            f"others; {world['targets']} targets.",
+            f"others; {world['targets']} targets, {world['pooled']:,} non-members in all. {world['validation']} more "
+            "targets served for choosing.",
             "",
             *table(world),
             "",
@@ -50,10 +56,6 @@ def section(folder: Path) -> list[str]:
             "",
         ]
     return lines
-
-
-def _numbers(world: Row) -> Row:
-    return {name: world[name] for name in ("shadows", "held", "targets", "validation", "pooled", "pool")}
 
 
 def table(world: Row) -> Iterator[str]:
