@@ -1,0 +1,105 @@
+"""Do shifts have to grow with the image? Targets of the ceiling behind an average over 4 x 4 pixels, at 112 x 112.
+
+    python tools/study/ceiling_large.py --store STORE --fashion FOLDER --target 8
+
+Each image is enlarged fourfold, pixel by pixel, and the target takes the mean of each 4 x 4 pixels first, so that it
+says of a larger image what it says of the small one. What it shows: by how much views tell less where their shifts
+stay those chosen on 32 x 32 pixels. What it cannot: which shifts are best for a network that learned large images.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from ceiling_models import FASHION
+from ceiling_scores import VIEWS, Case, Ground, module
+from onnx import helper
+
+from onnxmint.engine.local import Local
+from onnxmint.engine.probe import ODDS, Exposed, expose
+from onnxmint.engine.target import Target, graph_preprocess, make_ready
+from onnxmint.graph.instrument import instrument, settle_label
+from onnxmint.graph.views import VIEW_SETS
+from onnxmint.images.chosen import Decoded, Images
+from onnxmint.settings import EvidenceSettings
+from onnxmint.stats import metrics
+
+RESULTS = Path(__file__).parent / "results" / "ceiling" / "large"
+TIMES = 4
+
+
+def enlarged(model: Path, path: Path) -> None:
+    """Write a target that takes images TIMES as large."""
+    proto = onnx.load(model)
+    graph = proto.graph
+    first = helper.make_node(
+        "AveragePool", ["large"], [graph.input[0].name], kernel_shape=[TIMES, TIMES], strides=[TIMES, TIMES]
+    )
+    graph.node.insert(0, first)
+    shape = [graph.input[0].type.tensor_type.shape.dim[axis].dim_value for axis in (1, 2, 3)]
+    large = helper.make_tensor_value_info(
+        "large", onnx.TensorProto.FLOAT, ["N", shape[0], *(TIMES * n for n in shape[1:])]
+    )
+    del graph.input[:]
+    graph.input.append(large)
+    onnx.save(proto, path)
+
+
+def with_small_shifts(target: Target) -> Exposed:
+    """Return a target shown the shifts that were chosen on 32 x 32 pixels, whatever its size."""
+    pixels = graph_preprocess(target.spec, target.model)
+    graph = settle_label(instrument(target.model, [], pixels, pool=None, views=VIEW_SETS[VIEWS]), given=True)
+    return Exposed(target=target, graph=graph, views=VIEWS, with_labels=True)
+
+
+def odds(exposed: Exposed, pixels: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return (n, VIEWS) log-odds."""
+    probe = exposed.probe(batch_size=16, columns={ODDS: exposed.columns[ODDS]})
+    part = Decoded(pixels=pixels, row=np.arange(len(labels)), label=labels)
+    found: np.ndarray = Local().observe(probe, Images(parts=(part,), count=len(labels)), name="").columns[ODDS]
+    return found
+
+
+def measure(ground: Ground, number: int) -> dict[str, object]:
+    """Return AUC and TPR at 1 % of `views` on small images, on large ones, and there with small shifts."""
+    case = Case.of(ground, number)
+    path = ground.store / ground.name / f"{number:02}.large.onnx"
+    enlarged(ground.store / ground.name / f"{number:02}.onnx", path)
+    target = make_ready(path, EvidenceSettings(preprocess="0-1", device="cpu"))
+    pixels = np.repeat(np.repeat(ground.pixels[case.order], TIMES, axis=1), TIMES, axis=2)
+    labels = ground.labels[case.order]
+    columns = {
+        "28 pixels": case.said()[ODDS],
+        "112 pixels, shifts grow": odds(expose(target, [], views=VIEWS, labels=True), pixels, labels),
+        "112 pixels, shifts as at 28": odds(with_small_shifts(target), pixels, labels),
+    }
+    found: dict[str, object] = {"target": number}
+    for name, values in columns.items():
+        started = time.process_time()
+        score, member = module(case, name, values)[case.held], case.table.is_member[case.held]
+        sides = score[member], score[~member]
+        found[name] = [round(metrics.auc(*sides), 5), round(metrics.tpr_at_fpr(*sides, 0.01), 5)]
+        print(number, name, found[name], f"{time.process_time() - started:.1f} s", flush=True)
+    path.unlink()
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--store", type=Path, required=True, help="where models and what they say are kept")
+    parser.add_argument("--fashion", type=Path, default=FASHION)
+    parser.add_argument("--target", type=int, required=True)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    ground = Ground.open("fashion", Path(), options.fashion, options.store)
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    found = measure(ground, options.target)
+    (RESULTS / f"{options.target:02}.json").write_text(json.dumps(found) + "\n")
+
+
+if __name__ == "__main__":
+    main()
