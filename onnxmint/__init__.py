@@ -6,20 +6,25 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from onnxmint.errors import DeviceError, EvidenceError, ImagesError, ModelError, OnnxmintError, UsageError
+    from onnxmint.images.variants import Change
     from onnxmint.mint.auditor import Auditor, load_auditor
     from onnxmint.mint.scorer import Scorer
     from onnxmint.report.files import load_run, write_run
     from onnxmint.results.audit import AuditResult
     from onnxmint.results.check import CheckResult
+    from onnxmint.results.comparison import Comparison
     from onnxmint.results.evaluation import Evaluation
     from onnxmint.results.plan import Plan
-    from onnxmint.settings import AuditSettings, EvaluateSettings, EvidenceSettings, TrainSettings
+    from onnxmint.settings import AuditSettings, CompareSettings, EvaluateSettings, EvidenceSettings, TrainSettings
+    from onnxmint.workflows.asking_sealed import audit_sealed
     from onnxmint.workflows.auditing import Known, audit
     from onnxmint.workflows.checking import check
+    from onnxmint.workflows.comparing import compare
     from onnxmint.workflows.evaluating import evaluate
     from onnxmint.workflows.exposing import expose, layers
     from onnxmint.workflows.planning import plan
     from onnxmint.workflows.registering import register
+    from onnxmint.workflows.sealing import seal
     from onnxmint.workflows.signing import sign
     from onnxmint.workflows.training import train
     from onnxmint.workflows.verifying import verify
@@ -35,7 +40,10 @@ _HOMES = {
     "AuditResult": "results.audit",
     "AuditSettings": "settings",
     "Auditor": "mint.auditor",
+    "Change": "images.variants",
     "CheckResult": "results.check",
+    "CompareSettings": "settings",
+    "Comparison": "results.comparison",
     "DeviceError": "errors",
     "EvaluateSettings": "settings",
     "Evaluation": "results.evaluation",
@@ -50,7 +58,9 @@ _HOMES = {
     "TrainSettings": "settings",
     "UsageError": "errors",
     "audit": "workflows.auditing",
+    "audit_sealed": "workflows.asking_sealed",
     "check": "workflows.checking",
+    "compare": "workflows.comparing",
     "evaluate": "workflows.evaluating",
     "expose": "workflows.exposing",
     "layers": "workflows.exposing",
@@ -58,6 +68,7 @@ _HOMES = {
     "load_run": "report.files",
     "plan": "workflows.planning",
     "register": "workflows.registering",
+    "seal": "workflows.sealing",
     "sign": "workflows.signing",
     "train": "workflows.training",
     "verify": "workflows.verifying",
@@ -68,7 +79,10 @@ __all__ = [
     "AuditResult",
     "AuditSettings",
     "Auditor",
+    "Change",
     "CheckResult",
+    "CompareSettings",
+    "Comparison",
     "DeviceError",
     "EvaluateSettings",
     "Evaluation",
@@ -83,7 +97,9 @@ __all__ = [
     "TrainSettings",
     "UsageError",
     "audit",
+    "audit_sealed",
     "check",
+    "compare",
     "evaluate",
     "expose",
     "layers",
@@ -91,6 +107,7 @@ __all__ = [
     "load_run",
     "plan",
     "register",
+    "seal",
     "sign",
     "train",
     "verify",

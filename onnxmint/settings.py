@@ -20,6 +20,11 @@ CHECK = "check"
 PValues = Literal["conservative", "smoothed"]
 Views = Literal[2, 14, 26]
 Guarantee = Literal["each", "average"]
+SignalChoice = Literal[
+    "auto", "max_probability", "entropy", "energy", "correct", "loss", "modified_entropy", "phi", "margin",
+    "gradient_norm", "view_gap",
+]  # fmt: skip
+"""A closed-form signal; "auto" is the log-odds of the label, without labels the largest probability."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +192,19 @@ class EvaluateSettings(EvidenceSettings):
     delta: Annotated[float, Within(low=0, high=1, below=True)] = 1e-5  # of differential privacy
     fail_above: tuple[str, ...] = ()  # limits on the leak, each such as "auc=0.60" or "tpr@1%=0.05"
     repeats: Annotated[int, Within(low=1, high=100)] = 1  # divisions of the known images, each with the next seed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompareSettings(ImageSettings):
+    """How the same images are shown to two models, and what of their answers is compared."""
+
+    answer: str | None = None  # as in EvidenceSettings, of both models
+    preprocess: str | None = None  # as in EvidenceSettings, of the first model, and of the second where it says nothing
+    preprocess_after: str | None = None  # of the second model, where it is another
+    classes: Path | None = None  # as in EvidenceSettings
+    views: Views = 26  # how many views of each image signals that need several are shown
+    signal: SignalChoice = "auto"  # what scores an image, fixed before any is shown
+    fail_if_more: tuple[str, ...] = ()  # limits on the change, each such as "auc=0.02"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from collections.abc import Set as AbstractSet
 import numpy as np
 from PIL import Image
 
+from onnxmint.images.classes import Numbering
 from onnxmint.images.entries import EncodedImage, ImageEntry
 from onnxmint.images.passed import PassedOver
 
@@ -15,6 +16,7 @@ class InMemory:
     """Encoded images, with labels and groups where they are given."""
 
     classes = None
+    numbering: Numbering | None = None
     passed_over: tuple[PassedOver, ...] = ()
 
     def __init__(

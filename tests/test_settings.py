@@ -13,12 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onnxmint.cli.audit import audit_command
+from onnxmint.cli.compare import compare_command
 from onnxmint.cli.evaluate import evaluate_command
 from onnxmint.cli.options import settings_of
 from onnxmint.cli.train import train_command
 from onnxmint.errors import UsageError
 from onnxmint.settings import (
     AuditSettings,
+    CompareSettings,
     EvaluateSettings,
     EvidenceSettings,
     ImageSettings,
@@ -26,12 +28,13 @@ from onnxmint.settings import (
     Within,
 )
 
-KINDS = [ImageSettings, EvidenceSettings, TrainSettings, EvaluateSettings, AuditSettings]
+KINDS = [ImageSettings, EvidenceSettings, TrainSettings, EvaluateSettings, AuditSettings, CompareSettings]
 EVIDENCE = ["--members", "m", "--nonmembers", "n"]
 COMMANDS = {
     TrainSettings: (train_command, ["model", *EVIDENCE]),
     AuditSettings: (audit_command, ["model", "images"]),
     EvaluateSettings: (evaluate_command, ["model", *EVIDENCE]),
+    CompareSettings: (compare_command, ["before", "after", *EVIDENCE]),
 }
 WRONG = [
     (AuditSettings, "alpha", 7, "7 is not in the range 0<x<=0.5."),
@@ -40,6 +43,7 @@ WRONG = [
     (AuditSettings, "relevant_share", 0.0, "0.0 is not in the range 0<x<=1."),
     (AuditSettings, "p_values", "smooth", "'smooth' is not one of 'conservative', 'smoothed'."),
     (AuditSettings, "false_discovery", "by", "'by' is not one of 'bh', 'storey'."),
+    (CompareSettings, "views", 3, "3 is not one of 2, 14, 26."),
     (TrainSettings, "device", "gpu", "'gpu' is not one of 'auto', 'cpu', 'cuda'."),
     (TrainSettings, "module", "nn", "'nn' is not one of 'auto', 'views', 'phi', 'gap', 'cnn', 'vanilla'."),
     (TrainSettings, "views", 5, "5 is not one of 2, 14, 26."),

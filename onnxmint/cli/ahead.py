@@ -32,6 +32,8 @@ def lines(ahead: Foreseen, limit: float | None) -> list[str]:
     load, full = ahead.load, ahead.full
     if limit is not None and load != full:
         said.append(f"to end within {time_words(limit)}: {_words(ahead)} of {_all(ahead)}")
+    if limit is not None and ahead.every:
+        said.append("no questioned image is left out for it: each subject keeps all of its own")
     if limit is not None and ahead.seconds > limit:
         said.append(f"that is more than {time_words(limit)}: the smallest audit of this model takes longer")
     if ahead.cheaper is not None:

@@ -22,12 +22,17 @@ from onnxmint.cli.options import (
     settings_of,
 )
 from onnxmint.cli.page import given_words, page_of, page_options
+from onnxmint.cli.parts import make_part, part_options, require_for_parts
+from onnxmint.cli.sealed import run_sealed, sealed_options, wants_sealed
 from onnxmint.errors import UsageError
 from onnxmint.report.names import visible
 from onnxmint.settings import AuditSettings, TrainSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from onnxmint.mint.auditor import Auditor
+    from onnxmint.places.remote import AnyPath
     from onnxmint.report.language import Language
     from onnxmint.results.audit import AuditResult
     from onnxmint.workflows.auditing import Known
@@ -37,7 +42,7 @@ GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
 
 @click.command("audit", cls=GroupedCommand)
 @click.argument("model", type=click.Path(path_type=Path))
-@click.argument("images", metavar="IMAGES...", nargs=-1, required=True)
+@click.argument("images", metavar="IMAGES...", nargs=-1)
 @click.option("--auditor", "auditor_file", type=click.Path(path_type=Path), help="An auditor of MODEL, from train.")
 @click.option("--members", metavar="SRC", help="Images known to be in the training set, to train an auditor on.")
 @click.option("--nonmembers", metavar="SRC", help="Images known not to be in it; alone where no members are known.")
@@ -50,7 +55,7 @@ GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
 @setting(AuditSettings, "alpha", help="False-discovery rate among flagged images, and level of the test for the set.")
 @setting(
     AuditSettings, "relevant_share", metavar="S",
-    help="Smallest share of members that matters: no-evidence is said only where it would have been found.",
+    help="Smallest share of members that matters: no-evidence is said only where it would have been noticed.",
 )  # fmt: skip
 @setting(
     AuditSettings, "prior", metavar="P",
@@ -103,6 +108,8 @@ GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
     help="Exit 3 when IMAGES hold members and 4 when inconclusive: gates whether these images were trained on. Whether "
     "the model leaks too much is asked of evaluate --fail-above.",
 )  # fmt: skip
+@sealed_options
+@part_options
 @module_options
 @device_option
 @batch_option
@@ -127,12 +134,21 @@ def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], *
           --preprocess imagenet -o run
       onnxmint audit model.onnx more/ --auditor run/auditor.onnx -o run2
       onnxmint audit model.onnx my-art/ --nonmembers later/ --preprocess imagenet
+      onnxmint audit model.onnx public/ --sealed private/    (after onnxmint seal)
 
     \b
     Exit status: 0 done, 1 failed, 2 wrong usage;
     with --gate also 3 members found, 4 inconclusive.
     """
+    if wants_sealed(ctx, images, options):
+        sealed = run_sealed(model, images, options)
+        ctx.exit(GATE[sealed.kind] if options["gate"] else 0)
+    if options["part"] is not None:
+        require_for_parts(ctx, options)
     images, known = opened(ctx, model, images, options)
+    if options["part"] is not None:
+        make_part(model, images, known, options)
+        return
     from rich.console import Console
 
     from onnxmint.report.terminal import print_summary
@@ -149,7 +165,7 @@ def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], *
 
 def _run(
     model: Path, images: tuple[str, ...], known: "Auditor | Known", options: dict[str, Any]
-) -> tuple["AuditResult", list[Path], "Language"]:
+) -> tuple["AuditResult", "Sequence[AnyPath]", "Language"]:
     """Audit, and write the folder of the run."""
     from onnxmint.cli.ahead import telling
     from onnxmint.cli.outputs import inputs_of, results_folder
@@ -193,6 +209,8 @@ def opened(
     ctx: click.Context, model: Path, images: tuple[str, ...], options: dict[str, Any]
 ) -> tuple[tuple[str, ...], "Auditor | Known"]:
     """Return the questioned images and what is known; leave where something is missing, having said what to do."""
+    if not images:  # click does not ask for them: --sealed does without
+        raise click.MissingParameter(ctx=ctx, param=next(one for one in ctx.command.params if one.name == "images"))
     asked = _asked(ctx, model, images, options)
     if asked is None:
         ctx.exit(UsageError.exit_code)

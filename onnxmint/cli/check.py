@@ -9,6 +9,7 @@ import click
 from onnxmint.cli.grouped import GroupedCommand
 from onnxmint.cli.options import (
     PREPROCESS,
+    Here,
     answer_option,
     batch_option,
     classes_option,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from onnxmint.results.check import CheckResult, VariantResult
     from onnxmint.writing.inputs import Inputs
 
+_UNTOLD = "~"  # before rows of which none is best
 _LACKING = {"file": "no preparation fits", "classes_file": "the labels do not show the order of all classes"}
 
 
@@ -43,11 +45,11 @@ _LACKING = {"file": "no preparation fits", "classes_file": "the labels do not sh
 @answer_option
 @classes_option
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    "-o", "--output", type=Here(dir_okay=False), metavar="FILE",
     help="Write what fits best as a TOML file for --preprocess.",
 )  # fmt: skip
 @click.option(
-    "--write-classes", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    "--write-classes", type=Here(dir_okay=False), metavar="FILE",
     help="Write the class names in the order of the model's outputs, as the labels show it, for --classes.",
 )  # fmt: skip
 @overwrite_option
@@ -151,18 +153,27 @@ def _print(found: "CheckResult", console: "Console") -> None:
     for name in columns:
         table.add_column(name, justify="right", no_wrap=True)
     for row in found.variants:
-        best, mark = row is found.best, " (declared)" if row.name == found.declared else ""
+        best, mark = _sign(found, row), " (declared)" if row.name == found.declared else ""
         cells = [_cell(row, key) for key in columns.values()]
         if row.skipped is not None:
             cells = ["skipped", *[""] * (len(columns) - 1)]
-        name = f"{'* ' if best else '  '}{visible(row.name)}{mark}"
-        table.add_row(Text(name), *cells, style="bold" if best else "")
+        name = f"{best} {visible(row.name)}{mark}"
+        table.add_row(Text(name), *cells, style="bold" if best == "*" else "")
     console.print(table)
+    if found.rivals:
+        console.print(Text(f"{_UNTOLD} cannot be told apart by these images"))
     for text in (found.advice, *found.notes):
         console.print(Text(visible(text)), width=min(console.width, WIDEST))
     if found.best.toml is not None and found.fits:
         console.print(Text("\nA file for --preprocess with what fits best:", "dim"))
         console.print(Text("".join(f"  {line}\n" for line in _toml(found).splitlines())), end="")
+
+
+def _sign(found: "CheckResult", row: "VariantResult") -> str:
+    """Return what stands before a row: a star is for what fits best, beyond noise."""
+    if found.rivals:
+        return _UNTOLD if row is found.best or row.name in found.rivals else " "
+    return "*" if row is found.best and found.fits else " "
 
 
 def _columns(found: "CheckResult") -> dict[str, str]:

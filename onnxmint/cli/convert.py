@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from onnxmint.cli.options import overwrite_option
+from onnxmint.cli.options import Here, overwrite_option
 
 # Those of report.conversions.CONVERSIONS, which are too much to import for --help.
 _FORMS = ("junit", "sarif", "markdown", "attestation", "cyclonedx", "ro-crate", "model-card")
@@ -12,10 +12,10 @@ _KINDS = ("members-found", "inconclusive", "no-evidence")
 
 
 @click.command("convert")
-@click.argument("run", type=click.Path(path_type=Path), metavar="RUN")
+@click.argument("run", type=Here(), metavar="RUN")
 @click.option("--to", "form", type=click.Choice(_FORMS), required=True, help="The form.")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", show_default="stdout",
+    "-o", "--output", type=Here(dir_okay=False), metavar="FILE", show_default="stdout",
     help="The file to write.",
 )  # fmt: skip
 @overwrite_option

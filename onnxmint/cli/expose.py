@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from onnxmint.cli.options import answer_option, json_option, overwrite_option
+from onnxmint.cli.options import Here, answer_option, json_option, overwrite_option
 from onnxmint.errors import UsageError
 
 
@@ -19,7 +19,7 @@ from onnxmint.errors import UsageError
     "logits. May be given several times.",
 )  # fmt: skip
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The ONNX file to write.",
+    "-o", "--output", type=Here(dir_okay=False), required=True, help="The ONNX file to write.",
 )  # fmt: skip
 @overwrite_option
 @click.option("--cut", is_flag=True, help="Keep only what the layers need; otherwise the original outputs stay.")

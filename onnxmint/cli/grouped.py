@@ -6,16 +6,16 @@ import click
 GROUPS = (
     (
         "Known images",
-        ("auditor_file", "members", "nonmembers", "labels", "classes", "group", "limit", "reference"),
+        ("auditor_file", "members", "nonmembers", "forget", "labels", "classes", "group", "limit", "reference"),
     ),
-    ("The model", ("preprocess", "answer")),
-    ("Time", ("time", "sample", "sequential", "views", "device", "batch_size")),
+    ("The model", ("preprocess", "preprocess_after", "answer", "signal")),
+    ("Time", ("time", "sample", "sequential", "part", "unit", "views", "device", "batch_size")),
     (
         "Results",
         (
             "output", "overwrite", "subject", "subject_first", "language", "title", "case", "note", "thumbnails",
-            "paths", "fail_above", "gate", "registration", "deviate", "written_as", "as_json", "no_record", "quiet",
-            "help",
+            "paths", "fail_above", "fail_if_more", "gate", "registration", "deviate", "written_as", "as_json",
+            "no_record", "quiet", "help",
         ),
     ),
     ("Advanced: what is fitted", ("module", "modules", "layers", "folds", "repeats", "controls", "seed")),

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_t
 
 import click
 
+from onnxmint.errors import UsageError
+from onnxmint.places.words import local_path, shown, uri_of
 from onnxmint.settings import (
     MODULES,
     EvidenceSettings,
@@ -59,7 +61,26 @@ def _type(hint: Any) -> Any:
             return click.Choice(limit.names)
         range_of = click.IntRange if kind is int else click.FloatRange
         return range_of(limit.low, limit.high, min_open=limit.above, max_open=limit.below)
-    return click.Path(path_type=Path) if hint is Path else None
+    return Here() if hint is Path else None
+
+
+class Here(click.Path):
+    """A path on this machine; a URI would be taken for a strange name and made as a folder."""
+
+    def __init__(self, **details: Any) -> None:
+        """Take what `click.Path` takes."""
+        super().__init__(path_type=Path, **details)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path.
+
+        Raises:
+            UsageError: it is a URI.
+        """
+        if uri_of(value) is not None:
+            name = "this" if param is None else param.get_error_hint(ctx)
+            raise UsageError(f"{shown(value)}: {name} takes a path on this machine; bring it here first")
+        return super().convert(local_path(str(value)), param, ctx)
 
 
 class _Numbers(click.Choice):  # type: ignore[type-arg]  # generic from click 8.2 on

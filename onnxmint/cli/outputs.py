@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from onnxmint.errors import OnnxmintError
+from onnxmint.places.keeping import RemoteFolder, remote_folder
+from onnxmint.places.remote import RemotePath, path_of
+from onnxmint.places.words import stored
 from onnxmint.writing.folders import NewFolder, dated_folder, new_folder
 from onnxmint.writing.inputs import Input, Inputs
 
@@ -14,12 +17,14 @@ _FILES = {
     "auditor_file": "the auditor",
     "registration": "the registration",
     "preprocess": "the preprocessing",
+    "preprocess_after": "the preprocessing of the second model",
     "classes": "the class names",
 }
 _SOURCES = {
     "images": "the images",
     "members": "the known members",
     "nonmembers": "the known non-members",
+    "forget": "the images to be forgotten",
 }
 
 
@@ -28,6 +33,8 @@ def inputs_of(model: Path, options: Mapping[str, Any]) -> Inputs:
 
     def found() -> Iterator[Input]:
         yield from _model("the model", model)
+        if options.get("after") is not None:
+            yield from _model("the second model", Path(options["after"]))
         for path in _several(options.get("reference")):
             yield from _model("a reference", Path(path))
         for option, name in _FILES.items():
@@ -42,7 +49,7 @@ def inputs_of(model: Path, options: Mapping[str, Any]) -> Inputs:
 
 def results_folder(
     output: Path | None, stem: str, *, overwrite: bool, inputs: Inputs, keeps: bool = False
-) -> AbstractContextManager[NewFolder]:
+) -> AbstractContextManager[NewFolder | RemoteFolder]:
     """Return the folder that results go into: the one asked for, or a new one named by date and time.
 
     Args:
@@ -54,7 +61,10 @@ def results_folder(
     """
     if output is None:
         return dated_folder(stem, keeps=keeps)
-    return new_folder(output, overwrite=overwrite, keeps=keeps, inputs=inputs)
+    place = path_of(output)
+    if isinstance(place, RemotePath):
+        return remote_folder(place, overwrite=overwrite)
+    return new_folder(place, overwrite=overwrite, keeps=keeps, inputs=inputs)
 
 
 def _several(given: Any) -> Sequence[Any]:
@@ -99,6 +109,8 @@ def _source(name: str, place: str) -> Iterator[Input]:
         path = parse_location(place).path
     except OnnxmintError:  # refused later, with its reason
         return
+    if isinstance(path, RemotePath):  # written there is only what `remote_folder` refuses to put over anything
+        return
     yield Input(name=name, path=path)
     if path.suffix.lower() == ".csv" and path.is_file():
         try:
@@ -112,7 +124,7 @@ def _source(name: str, place: str) -> Iterator[Input]:
 def words_of(model: Path, options: Mapping[str, Any]) -> dict[str, Any]:
     """Return a command's words for its run, less what was not given, and the folder that their paths start from."""
     kept = {name: _plain(value) for name, value in options.items()}
-    return {"folder": str(Path.cwd()), "model": str(model)} | {
+    return {"folder": str(Path.cwd()), "model": stored(model)} | {
         name: value for name, value in kept.items() if value not in (None, [])
     }
 
@@ -120,5 +132,5 @@ def words_of(model: Path, options: Mapping[str, Any]) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     """Return a value that TOML can hold."""
     if isinstance(value, tuple):
-        return [str(part) for part in value]
-    return str(value) if isinstance(value, Path) else value
+        return [stored(str(part)) for part in value]
+    return stored(str(value)) if isinstance(value, (str, Path, RemotePath)) else value

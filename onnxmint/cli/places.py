@@ -7,7 +7,9 @@ from pathlib import Path
 
 from onnxmint.errors import ImagesError, ModelError, UsageError
 from onnxmint.images.pillow import SUFFIXES
-from onnxmint.images.selection import parse_location
+from onnxmint.images.selection import missing, parse_location
+from onnxmint.places.remote import RemotePath, exists
+from onnxmint.places.words import uri_of
 
 # Names as `_plain` leaves them. The first of each is the one that messages advise.
 ROLES = {
@@ -138,6 +140,8 @@ def require_model(model: Path, images: Iterable[str]) -> None:
         UsageError: the images come first.
         ModelError: there is no such file.
     """
+    if uri_of(model) is not None:
+        return  # fetched, or refused, when it is opened
     swapped = [place for place in images if Path(place).suffix.lower() == ".onnx"]
     if swapped and model.suffix.lower() != ".onnx":
         raise UsageError(f"{model} and {swapped[0]} are swapped: the model comes first, then the images")
@@ -150,17 +154,15 @@ def require_model(model: Path, images: Iterable[str]) -> None:
 
 
 def require_places(places: Iterable[str], words: str) -> None:
-    """Refuse a place that is not there.
+    """Refuse a place that is not there; a store is asked when the place is opened.
 
     Raises:
         ImagesError: naming it.
     """
     for place in places:
-        if not os.path.exists(parse_location(place).path):  # noqa: PTH110 - Path.exists raises on names that are too long
-            raise ImagesError(
-                f"{place} does not exist ({words}); give a folder of images, an image file, a Parquet file or folder, "
-                "a CSV of path,label, or WebDataset .tar shards"
-            )
+        path = parse_location(place).path
+        if not isinstance(path, RemotePath) and not exists(path):
+            raise ImagesError(f"{place} does not exist ({words}); {missing(place)}")
 
 
 def require_known(model: Path, places: Sequence[str]) -> None:

@@ -6,12 +6,12 @@ from typing import Any
 import click
 
 from onnxmint.cli.audit import audit_command, opened
-from onnxmint.cli.options import overwrite_option, settings_of
+from onnxmint.cli.options import Here, overwrite_option, settings_of
 from onnxmint.settings import AuditSettings
 
 _OF_A_RUN = (
     "output", "overwrite", "gate", "as_json", "language", "title", "case", "note", "thumbnails", "paths", "no_record",
-    "registration", "deviate",
+    "registration", "deviate", "sealed", "commitment", "part", "unit",
 )  # fmt: skip
 """Options of audit that say nothing of what is asked."""
 
@@ -25,7 +25,7 @@ def _as_for_audit(command: click.Command) -> click.Command:
 @_as_for_audit
 @click.command("register")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), default=Path("registration.json"),
+    "-o", "--output", type=Here(dir_okay=False), default=Path("registration.json"),
     show_default=True, help="The registration to write.",
 )  # fmt: skip
 @overwrite_option

@@ -5,12 +5,12 @@ from typing import Any
 
 import click
 
-from onnxmint.cli.options import json_option
+from onnxmint.cli.options import Here, json_option
 from onnxmint.cli.page import given_words, word_options
 
 
 @click.command("report")
-@click.argument("run", type=click.Path(path_type=Path), metavar="RUN")
+@click.argument("run", type=Here(), metavar="RUN")
 @word_options
 @json_option
 def report_command(run: Path, as_json: bool, **options: Any) -> None:

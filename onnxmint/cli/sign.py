@@ -4,11 +4,13 @@ from pathlib import Path
 
 import click
 
+from onnxmint.cli.options import Here
+
 
 @click.command("sign")
-@click.argument("run", type=click.Path(path_type=Path), metavar="RUN")
+@click.argument("run", type=Here(), metavar="RUN")
 @click.option(
-    "--key", type=click.Path(path_type=Path), required=True, metavar="FILE",
+    "--key", type=Here(), required=True, metavar="FILE",
     help="Private Ed25519 key without a passphrase, as OpenSSL (PEM) or ssh-keygen writes it.",
 )  # fmt: skip
 def sign_command(run: Path, key: Path) -> None:

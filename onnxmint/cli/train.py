@@ -7,6 +7,7 @@ import click
 
 from onnxmint.cli.grouped import GroupedCommand
 from onnxmint.cli.options import (
+    Here,
     batch_option,
     device_option,
     json_option,
@@ -25,7 +26,7 @@ from onnxmint.settings import TrainSettings
 @click.option("--members", required=True, metavar="SRC", help="Images known to be in the training set.")
 @click.option("--nonmembers", required=True, metavar="SRC", help="Images known not to be in it.")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), default=Path("auditor.onnx"), show_default=True,
+    "-o", "--output", type=Here(dir_okay=False), default=Path("auditor.onnx"), show_default=True,
     help="The auditor to write.",
 )  # fmt: skip
 @overwrite_option

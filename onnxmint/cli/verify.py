@@ -5,26 +5,26 @@ from typing import Any
 
 import click
 
-from onnxmint.cli.options import device_option, json_option, quiet_option
+from onnxmint.cli.options import Here, device_option, json_option, quiet_option
 
 _NAMES = ("integrity", "authenticity", "order", "derivation", "inputs")
 NOT_VERIFIED = 5
 
 
 @click.command("verify")
-@click.argument("run", type=click.Path(path_type=Path), metavar="RUN")
+@click.argument("run", type=Here(), metavar="RUN")
 @click.option(
     "--step", "steps", multiple=True, type=click.Choice(_NAMES), default=_NAMES, show_default="all",
     help="Do only this step; can be repeated.",
 )  # fmt: skip
 @click.option(
-    "--key", type=click.Path(path_type=Path), metavar="FILE",
+    "--key", type=Here(), metavar="FILE",
     help="Public Ed25519 key that you trust (PEM, or as ssh-keygen writes it), to check who signed.",
 )  # fmt: skip
 @click.option("--model", type=click.Path(path_type=Path), help="Where the model is now.")
 @click.option("--images", multiple=True, metavar="SRC", help="Where the questioned images are now; can be repeated.")
 @click.option(
-    "--registration", type=click.Path(path_type=Path, exists=True), metavar="FILE",
+    "--registration", type=Here(exists=True), metavar="FILE",
     help="The registration that you got before the run.",
 )  # fmt: skip
 @click.option("--members", metavar="SRC", help="Where the known members are now.")

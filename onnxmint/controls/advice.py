@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxmint.controls.settling import LABELS, settling
 from onnxmint.methods.signals import log_probabilities
 from onnxmint.preprocess.variants import Variant
 from onnxmint.results.check import CheckResult, RankedBy, VariantResult
-from onnxmint.stats.information import entropy, telling
+from onnxmint.stats.information import entropy, told
+from onnxmint.stats.leads import Lead, lead_of_means, lead_of_rates
 from onnxmint.stats.renumbering import (
     IMAGES_PER_CLASS,
     Labels,
@@ -34,41 +36,76 @@ class Tried:
 
     variant: Variant
     result: VariantResult
+    index: Labels  # (n,) int64, which images
     labels: Labels | None  # (n,) int64
     predicted: Labels  # (n,) int64, top classes
+    told: NDArray[np.float64]  # (n,) what the score is the mean of
 
 
-def measure(variant: Variant, answer: NDArray[np.floating], kind: str, labels: Labels | None) -> VariantResult:
-    """Return the row of a variant.
+def measure(variant: Variant, answer: NDArray[np.floating], kind: str, labels: Labels | None, index: Labels) -> Tried:
+    """Return the row of a variant with what it was made of.
 
     Args:
         variant: the preparation.
         answer: (n, classes), what the target said.
         kind: "logits", "probabilities", "log-probabilities" or "sigmoid".
         labels: (n,) int64, None when unknown.
+        index: (n,) int64, which images these are.
     """
     row = VariantResult(name=variant.name, spec=variant.spec, toml=variant.toml, images=len(answer))
+    predicted = answer.argmax(axis=1)
+    tried = Tried(
+        variant=variant, result=row, index=index, labels=labels, predicted=predicted, told=np.zeros(len(answer))
+    )
     if not np.isfinite(answer).all():
-        return replace(row, skipped="the answer holds NaN or infinity")
+        return replace(tried, result=replace(row, skipped="the answer holds NaN or infinity"))
     log_p = log_probabilities(answer, kind)
     share = log_p - np.logaddexp.reduce(log_p, axis=1, keepdims=True)  # of each label where they do not add up to 1
+    information = told(share)
     found = replace(
         row,
         confidence=float(np.exp(log_p).max(axis=1).mean()),
         entropy=float(entropy(np.exp(share)).mean()),
-        score=telling(share),
+        score=max(0.0, float(information.mean())),
     )
-    if labels is None:
-        return found
-    predicted, classes = answer.argmax(axis=1), answer.shape[1]
-    right = predicted == labels
-    inside = label_without_output(labels, classes) is None
-    return replace(
-        found,
-        accuracy=float(right.mean()),
-        loss=-float(log_p[np.arange(len(labels)), labels].mean()) if inside else None,
-        best_permutation_accuracy=max(float(right.mean()), best_renumbering(labels, predicted, classes).accuracy),
+    if labels is not None:
+        right, classes = predicted == labels, answer.shape[1]
+        inside = label_without_output(labels, classes) is None
+        found = replace(
+            found,
+            accuracy=float(right.mean()),
+            loss=-float(log_p[np.arange(len(labels)), labels].mean()) if inside else None,
+            best_permutation_accuracy=max(float(right.mean()), best_renumbering(labels, predicted, classes).accuracy),
+        )
+    return replace(tried, result=found, told=information)
+
+
+def with_leads(rows: Sequence[Tried], by: RankedBy, classes: int) -> tuple[VariantResult, ...]:
+    """Return the rows, best first, each with how far it is behind the best one on the images that both answer."""
+    best = rows[0]
+    return tuple(
+        row.result
+        if row is best or best.result.skipped or row.result.skipped
+        else replace(row.result, behind=_lead(best, row, by, classes))
+        for row in rows
     )
+
+
+def _lead(best: Tried, row: Tried, by: RankedBy, classes: int) -> Lead:
+    _, first, second = np.intersect1d(best.index, row.index, assume_unique=True, return_indices=True)
+    if by == "score":
+        return lead_of_means(best.told[first], row.told[second])
+    return lead_of_rates(_right(best, by, classes)[first], _right(row, by, classes)[second])
+
+
+def _right(row: Tried, by: RankedBy, classes: int) -> NDArray[np.bool_]:
+    """Return (n,) which images are classified as labelled, after the best renumbering where that is what ranks."""
+    labels = np.zeros(0, np.int64) if row.labels is None else row.labels
+    if by == "best_permutation_accuracy" and row.result.best_permutation_accuracy != row.result.accuracy:
+        output = dict(best_renumbering(labels, row.predicted, classes).pairs)
+        labels = np.array([output.get(label, -1) for label in labels.tolist()], np.int64)
+    right: NDArray[np.bool_] = row.predicted == labels
+    return right
 
 
 def ranked(tried: Sequence[Tried], classes: int, rng: np.random.Generator) -> tuple[list[Tried], RankedBy]:
@@ -120,10 +157,12 @@ def _fits(found: CheckResult) -> bool:
 
 
 def _rivals(found: CheckResult) -> tuple[str, ...]:
-    if found.ranked_by == "score" or not found.fits:
+    if not found.fits:
         return ()
-    least = _of(found.best, found) - NEAR
-    return tuple(row.name for row in found.variants[1:] if row.skipped is None and _of(row, found) >= least)
+    near = _NEAR_SCORE if found.ranked_by == "score" else NEAR
+    return tuple(
+        row.name for row in found.variants if row.behind and (not row.behind.settled or row.behind.value <= near)
+    )
 
 
 def _advice(found: CheckResult) -> str:
@@ -166,9 +205,7 @@ def _fit(found: CheckResult) -> str:
     second = found.variants[1]
     name, ahead = second.name, _of(best, found) - _of(second, found)
     if found.rivals:
-        told = "too close to tell apart; the loss ranks them" if best.loss is not None else "too close to tell apart"
-        more = "To tell them apart: more images, with a larger --sample."
-        return f"{start}; {name} with {_of(second, found):.1%} is {told}. {more}"
+        return f"{start}. {settling(found)}"
     return f"{start}, {100 * ahead:.1f} points ahead of {name}."
 
 
@@ -214,23 +251,22 @@ def _by_score(found: CheckResult) -> str:
     best = found.best
     return (
         f"Without labels, {best.name} gives the most telling answers (score {_of(best, found):.2f}, "
-        f"{best.confidence or 0.0:.1%} sure on average). This can mislead: wrong scaling often makes a model surer. "
-        "Labelled images decide."
+        f"{best.confidence or 0.0:.1%} sure on average). {settling(found) if found.rivals else LABELS}"
     )
 
 
 def _declared(found: CheckResult) -> str:
     row, best = found.declared_row, found.best
-    if row is None:
-        return ""
+    if row is None or row.skipped is not None:
+        return "" if row is None else f"The declared {row.name} gave no answer: {row.skipped}."
     name = f"The declared {row.name}"
-    if row.skipped is not None:
-        return f"{name} gave no answer: {row.skipped}."
     value, behind = _of(row, found), _of(best, found) - _of(row, found)
+    told_apart = row is not best and row.name not in found.rivals
     if found.ranked_by == "score":
-        return f"{name} is {'not contradicted' if behind <= _NEAR_SCORE else 'doubtful'} (score {value:.2f})."
+        return f"{name} is {'doubtful' if told_apart else 'not contradicted'} (score {value:.2f})."
+    if told_apart and found.fits:
+        return f"{name} is right on {value:.1%} only, {100 * behind:.1f} points fewer: probably wrong."
     if _of(best, found) < _chance(found.classes):
         return ""
-    if behind <= NEAR:
-        return f"{name} is plausible."
-    return f"{name} is right on {value:.1%} only, {100 * behind:.1f} points fewer: probably wrong."
+    plausible = "plausible" if behind <= NEAR else "not contradicted: these images do not tell it from what fits best"
+    return f"{name} is {plausible}."

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxmint.controls.advice import Tried, advised, measure, ranked
+from onnxmint.controls.advice import Tried, advised, measure, ranked, with_leads
 from onnxmint.controls.class_order import class_order
 from onnxmint.cores import usable_cores
 from onnxmint.engine.observations import Engine
@@ -98,6 +98,7 @@ def check_source(
         model=str(target.path),
         source=source.location,
         images=best.result.images,
+        available=len(source.entries()),
         unreadable=len(trial.unreadable),
         classes=classes,
         ranked_by=ranked_by,
@@ -105,7 +106,7 @@ def check_source(
         fits=False,
         rivals=(),
         advice="",
-        variants=tuple(row.result for row in rows),
+        variants=with_leads(rows, ranked_by, classes),
         renumbering=numbers,
         order=order,
         raw=target.input.raw,
@@ -255,12 +256,7 @@ class _Trial:
             row_of = {entry.index: row for row, entry in enumerate(self.entries)}
             labels = self.labels[[row_of[number] for number in index.tolist()]]
         advance(1)
-        return Tried(
-            variant=variant,
-            result=measure(variant, answer, self.target.answer.kind, labels),
-            labels=labels,
-            predicted=answer.argmax(axis=1),
-        )
+        return measure(variant, answer, self.target.answer.kind, labels, index)
 
 
 def _scalings(said: Declarations, target: TargetModel) -> tuple[Variant, ...]:

@@ -85,7 +85,7 @@ def gather(
     table = list_evidence(*sources, limit=settings.limit, rng=rng)
     if table.labels is not None:
         for source, (member, _) in zip(sources, SIDES, strict=True):
-            check_labels(table.labels[table.is_member == member], classes, source.location)
+            check_labels(table.labels[table.is_member == member], classes, source)
     facts = look_at_known(table, sources, rng=rng, stage=stage)
     files = Files.of(facts, is_member=table.is_member)
     evidence, settled = settle_copies(Evidence(table=table, sources=sources, facts=facts, files=files))

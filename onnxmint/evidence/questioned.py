@@ -1,7 +1,7 @@
 """Questioned images: listed, looked at without a model, held against the known ones."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -24,6 +24,8 @@ from onnxmint.stats.sampling import bottom
 _LOOKED_INTO = 2000  # questioned images that a classifier compares with the known non-members
 
 Rows = NDArray[np.int64]
+Look = Callable[..., ImageFacts]
+"""Looks at images, or knows what was seen of them: takes what `look_at` takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +136,7 @@ def look_at_questioned(
     stage: Stage,
     sample: int | None = None,
     seed: int = 0,
+    look: Look = look_at,
 ) -> Questioned:
     """Look at the questioned images without a model, and find the ones that are known already.
 
@@ -145,11 +148,12 @@ def look_at_questioned(
         stage: told of the progress.
         sample: different images (or groups) that are judged at most; None judges all.
         seed: of the sample.
+        look: looks at them.
     """
     entries = source.entries()
     index = np.array([entry.index for entry in entries], np.int64)
     drawn = set(rng.permutation(index)[:_LOOKED_INTO].tolist())
-    facts = look_at(
+    facts = look(
         source,
         wanted=set(index.tolist()),
         stage=stage,
@@ -174,10 +178,10 @@ def look_at_questioned(
         known_row=rows,
         listed=list_facts(*facts.files()),
     )
-    return asked if sample is None else _sampled(asked, sample, seed=seed, stage=stage)
+    return asked if sample is None else _sampled(asked, sample, seed=seed, stage=stage, look=look)
 
 
-def _sampled(asked: Questioned, count: int, *, seed: int, stage: Stage) -> Questioned:
+def _sampled(asked: Questioned, count: int, *, seed: int, stage: Stage, look: Look) -> Questioned:
     """Draw a sample of what is not known already, and look at its pixels."""
     free = asked.facts.take(~np.isin(asked.facts.index, [asked.entries[row].index for row in asked.known_row.tolist()]))
     rows = asked.row_of(free.index)
@@ -186,7 +190,7 @@ def _sampled(asked: Questioned, count: int, *, seed: int, stage: Stage) -> Quest
     chosen, every = draw(count), draw(len(rows))
     facts = free.take(chosen)
     if count < len(asked.entries):
-        facts = look_at(
+        facts = look(
             asked.source,
             wanted=set(facts.index.tolist()),
             stage=stage,

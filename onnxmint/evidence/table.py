@@ -27,6 +27,8 @@ UNUSED = -1
 SHARES = (*(0.10,) * len(FIT), 0.25, 0.25)
 MINIMUM = 40  # members, and non-members: below it a calibration part has fewer than 10 images
 
+_LONGEST = 40  # letters of a name in a message
+
 Rows = NDArray[np.int64]
 
 
@@ -191,7 +193,7 @@ def _check_groups(groups: Rows | None, is_member: NDArray[np.bool_]) -> None:
             )
 
 
-def check_labels(labels: NDArray[np.int64] | None, classes: int | None, place: str) -> None:
+def check_labels(labels: NDArray[np.int64] | None, classes: int | None, source: ImageSource) -> None:
     """Refuse labels that the target has no output for.
 
     Raises:
@@ -200,8 +202,15 @@ def check_labels(labels: NDArray[np.int64] | None, classes: int | None, place: s
     if labels is None or classes is None or len(labels) == 0:
         return
     if labels.min() < 0 or labels.max() >= classes:
-        odd = labels.max() if labels.max() >= classes else labels.min()
+        odd = int(labels.max() if labels.max() >= classes else labels.min())
+        outputs = f"the target has outputs 0 to {classes - 1}"
+        if source.numbering is not None and source.numbering.order == "alphabet":
+            names = source.numbering.names
+            raise ImagesError(
+                f"there are {len(names)} class folders, from {names[0][:_LONGEST]!r} to {names[-1][:_LONGEST]!r}, but "
+                f"{outputs}: take away what is no class, give the classes in order with --classes FILE, or use "
+                "--no-labels"
+            )
         raise ImagesError(
-            f"{place} holds label {odd}, but the target has outputs 0 to {classes - 1}: renumber "
-            "the labels, or use --no-labels"
+            f"{source.location} holds label {odd}, but {outputs}: renumber the labels, or use --no-labels"
         )

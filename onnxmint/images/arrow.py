@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from onnxmint.errors import ImagesError
 from onnxmint.images.pages import Chunk, chunks_of, rows_at_once
+from onnxmint.places.remote import AnyPath, RemotePath
 
 _LONGEST = 200  # letters of pyarrow's own words
 
@@ -24,7 +24,7 @@ class Group:
     rows: int
     chunks: list[Chunk]
 
-    def at_once(self, file: Path, names: list[str]) -> int | str:
+    def at_once(self, file: AnyPath, names: list[str]) -> int | str:
         """Return how many rows of some columns (`image.path`: a leaf of one) are read at once, or why none can be."""
         leaves = [leaf for leaf in self.chunks if any(f"{leaf.path}.".startswith(f"{name}.") for name in names)]
         return rows_at_once(file, leaves or self.chunks)
@@ -40,7 +40,7 @@ class Opened:
         groups: its row groups.
     """
 
-    file: Path
+    file: AnyPath
     handle: Any
     groups: tuple[Group, ...]
 
@@ -50,7 +50,7 @@ class Opened:
         return self.handle.schema_arrow
 
 
-def opened(file: Path) -> Opened:
+def opened(file: AnyPath) -> Opened:
     """Return an open Parquet file.
 
     Raises:
@@ -60,7 +60,8 @@ def opened(file: Path) -> Opened:
 
     with arrow_errors(file):
         # A buffered stream: a row group would be read into memory whole, compressed, before the first page is used.
-        handle = pq.ParquetFile(file, page_checksum_verification=True, buffer_size=1 << 20)
+        content = file.open("rb") if isinstance(file, RemotePath) else file
+        handle = pq.ParquetFile(content, page_checksum_verification=True, buffer_size=1 << 20)
         facts = [handle.metadata.row_group(number) for number in range(handle.num_row_groups)]
         rows, sizes = [group.num_rows for group in facts], [group.total_byte_size for group in facts]
     if sum(rows) != handle.metadata.num_rows or min(rows, default=0) < 0:
@@ -76,7 +77,7 @@ def bytes_of(column: Any) -> Any:
 
 
 @contextmanager
-def arrow_errors(file: Path) -> Iterator[None]:
+def arrow_errors(file: AnyPath) -> Iterator[None]:
     """Turn pyarrow's errors into ours, with the file's name.
 
     Raises:

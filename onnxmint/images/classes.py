@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from onnxmint.errors import ImagesError, UsageError
 from onnxmint.images.foreign import ForeignError, parse_json, read_content
+from onnxmint.images.spelling import plain, spelt
 
 Order = Literal["given", "declared", "numbers", "from one", "alphabet", "as text", "background first"]
 LARGEST_LABEL = (1 << 63) - 1  # what 64 bits hold
@@ -51,13 +52,14 @@ class Numbering:
 
 def numbering_of(numbers: Mapping[str, int], order: Order) -> Numbering:
     """Return the numbering in which each name has its number."""
+    numbers = {spelt(name): number for name, number in numbers.items()}
     names = sorted(numbers, key=lambda name: numbers[name])
     return Numbering(names=tuple(names), numbers=tuple(numbers[name] for name in names), order=order)
 
 
 def in_order(names: Iterable[str], order: Order = "given") -> Numbering:
     """Return the numbering of names from 0 on."""
-    listed = tuple(names)
+    listed = tuple(spelt(name) for name in names)
     return Numbering(names=listed, numbers=tuple(range(len(listed))), order=order)
 
 
@@ -67,7 +69,7 @@ def numbered_as_folders(names: Iterable[str]) -> Numbering:
     Raises:
         ValueError: a number that no model can have.
     """
-    found = sorted(set(names))
+    found = sorted({spelt(name) for name in names})
     numbers = {name: int(name) for name in found} if all(name.isdecimal() for name in found) else {}
     if numbers and len(set(numbers.values())) == len(found):
         require_number(max(numbers.values()))
@@ -98,7 +100,7 @@ def number_by(names: Iterable[str], known: Numbering, place: str) -> dict[str, i
     numbers, values = known.by_name(), by_value(known)
     found: dict[str, int] = {}
     for name in names:
-        number = numbers.get(name)
+        number = numbers.get(spelt(name))
         if number is None and name.isdecimal():
             number = values.get(int(name))  # 07 and 7
         if number is None and name.isdecimal() and not any(one.isdecimal() for one in known.names):
@@ -124,6 +126,14 @@ def _nearest(name: str, known: Numbering) -> str:
     near = difflib.get_close_matches(name, known.names, n=3, cutoff=0.5)
     listed = ", ".join(repr(_shown(one)) for one in near or known.names[:3])
     return f" ({'closest' if near else 'they are'}: {listed}{'' if near else ' ...'})"
+
+
+def of_same_values(numberings: Iterable[Numbering]) -> Numbering:
+    """Return the numbering of folders that are numbers in every place, by their values: 07 in one is 7 in another."""
+    names: dict[int, str] = {}
+    for one in numberings:
+        names = dict(zip(one.numbers, one.names, strict=True)) | names
+    return numbering_of({name: number for number, name in names.items()}, "numbers")
 
 
 def settled(numbering: Numbering, outputs: int) -> Numbering:
@@ -176,7 +186,7 @@ def read_names(path: Path) -> Numbering:
         raise UsageError(f"{start} {problem}") from None
     place: dict[str, int] = {}
     for number, line in enumerate(lines):
-        name = line.strip()
+        name = spelt(line.strip())
         if not name:
             raise UsageError(f"{start} line {number + 1} is empty; write one class name a line, from output 0 on")
         if name in place:
@@ -228,8 +238,6 @@ def names_said(value: Any) -> Numbering | None:
     A name that two outputs have (ImageNet has two kinds of crane) tells neither and is left out.
     """
     pairs = _pairs(_inside(value))
-    if not pairs:
-        return None
     often = Counter(name for _, name in pairs)
     numbers = {name: number for number, name in pairs if often[name] == 1}
     if not numbers or len(set(numbers.values())) != len(numbers) or not min(numbers.values()) >= 0:
@@ -249,13 +257,13 @@ def _inside(value: Any) -> Any:
 def _pairs(value: Any) -> list[tuple[int, str]]:
     """Return (number, name) of a list of names, or of a table from either to the other; empty for anything else."""
     if isinstance(value, list):
-        return list(enumerate(value)) if all(isinstance(name, str) for name in value) else []
+        return [(n, spelt(name)) for n, name in enumerate(value)] if all(isinstance(one, str) for one in value) else []
     if not isinstance(value, dict):
         return []
     if all(isinstance(name, str) and (number := _number(key)) is not None for key, name in value.items()):
-        return [(number, name) for key, name in value.items() if (number := _number(key)) is not None]
+        return [(number, spelt(name)) for key, name in value.items() if (number := _number(key)) is not None]
     if all(isinstance(key, str) and type(number) is int for key, number in value.items()):
-        return [(number, key) for key, number in value.items() if abs(number) <= LARGEST_LABEL]
+        return [(number, spelt(key)) for key, number in value.items() if abs(number) <= LARGEST_LABEL]
     return []
 
 
@@ -274,7 +282,7 @@ def matched(names: Iterable[str], declared: Numbering) -> Numbering | None:
     exact, loose = declared.by_name(), _loosely(declared)
     found: dict[str, int] = {}
     for name in names:
-        number = exact.get(name, loose.get(_plain(name)))
+        number = exact.get(name, loose.get(plain(name)))
         if number is None:
             return None
         found[name] = number
@@ -282,14 +290,9 @@ def matched(names: Iterable[str], declared: Numbering) -> Numbering | None:
 
 
 def _loosely(declared: Numbering) -> dict[str, int]:
-    plain = [_plain(name) for name in declared.names]
-    often = Counter(plain)
-    return {name: number for name, number in zip(plain, declared.numbers, strict=True) if often[name] == 1}
-
-
-def _plain(name: str) -> str:
-    """Return a name as it is compared: "Tench, Tinca tinca" and "tench" are one."""
-    return " ".join(name.partition(",")[0].casefold().replace("_", " ").replace("-", " ").split())
+    bare = [plain(name) for name in declared.names]
+    often = Counter(bare)
+    return {name: number for name, number in zip(bare, declared.numbers, strict=True) if often[name] == 1}
 
 
 def _shown(name: str) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from onnxmint.errors import ImagesError
@@ -10,8 +9,20 @@ from onnxmint.images.classes import Numbering, in_order, names_said
 from onnxmint.images.foreign import ForeignError, parse_json
 from onnxmint.images.labels import likely_columns
 from onnxmint.images.selection import Reading, Selection, require_columns
+from onnxmint.images.spelling import spelt
+from onnxmint.places.remote import AnyPath
 
-_IMAGES = ("image", "img", "bytes")  # what a column of images is called; else the only one of such a type
+_IMAGES = (
+    "image",
+    "img",
+    "bytes",
+    "jpg",
+    "jpeg",
+    "png",
+    "webp",
+    "photo",
+    "picture",
+)  # what a column of images is called; else the only one of such a type
 _LABEL = "label"
 _LONGEST = 4096  # letters of a name of an image or of a group
 _TYPE = 80  # letters of a type in a message
@@ -29,6 +40,7 @@ class Columns:
         group: the same.
         numbering: the class names that the file says, None if it says none.
         likely: columns that may hold labels where none is called so.
+        further: columns that hold images too, as structures with bytes, and are not read.
     """
 
     image: str
@@ -38,9 +50,10 @@ class Columns:
     group: str | None
     numbering: Numbering | None
     likely: tuple[str, ...]
+    further: tuple[str, ...]
 
 
-def find_columns(file: Path, schema: Any, chosen: Selection, reading: Reading) -> Columns:
+def find_columns(file: AnyPath, schema: Any, chosen: Selection, reading: Reading) -> Columns:
     """Return what the columns of a file mean.
 
     Args:
@@ -71,17 +84,23 @@ def find_columns(file: Path, schema: Any, chosen: Selection, reading: Reading) -
         group=reading.group,
         numbering=None if label is None else _said(schema.metadata or {}, label),
         likely=likely_columns(names) if reading.labels and label is None else (),
+        further=tuple(
+            field.name
+            for field in schema
+            if field.name != image and (_is_struct(field.type) or field.name in _IMAGES) and _holds_bytes(field.type)
+        ),
     )
 
 
-def _image_column(file: Path, schema: Any) -> str:
+def _image_column(file: AnyPath, schema: Any) -> str:
     """Return the name of the column of images."""
     serving = [field.name for field in schema if _holds_bytes(field.type)]
     named = [name for name in _IMAGES if name in serving]
     structs = [name for name in serving if _is_struct(schema.field(name).type)]
     if named or len(structs) == 1:
         return str((named or structs)[0])
-    listed = ", ".join(f"{field.name} of {str(field.type)[:_TYPE]}" for field in schema if field.name in _IMAGES)
+    shown = (field for field in schema if field.name in _IMAGES or field.name in serving)
+    listed = ", ".join(f"{field.name} of {str(field.type)[:_TYPE]}" for field in shown)
     raise ImagesError(
         f"{file} has no image column (columns: {', '.join(schema.names)}{f'; {listed}' if listed else ''}); expected "
         "`image` with encoded bytes, as Hugging Face datasets write it"
@@ -116,7 +135,7 @@ def _names(kind: Any) -> bool:
     return place >= 0 and not pa.types.is_nested(kind.field(place).type)
 
 
-def _require_labels(file: Path, column: str, kind: Any) -> None:
+def _require_labels(file: AnyPath, column: str, kind: Any) -> None:
     import pyarrow as pa
 
     inner = kind.value_type if pa.types.is_dictionary(kind) else kind
@@ -154,5 +173,5 @@ def _ordered(names: Any) -> Numbering | None:
     """Return the numbering of a list of names; those that come twice tell nothing."""
     if not isinstance(names, list):
         return None
-    texts = [str(name) for name in names]
+    texts = [spelt(str(name)) for name in names]
     return in_order(texts, "declared") if len(set(texts)) == len(texts) else names_said(texts)

@@ -4,12 +4,12 @@ import os
 from collections.abc import Hashable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from onnxmint.errors import ImagesError
 from onnxmint.images.classes import Numbering
 from onnxmint.images.passed import PassedOver
+from onnxmint.places.remote import AnyPath, RemotePath
 
 LARGEST_FILE = 256 << 20  # bytes; no image within opening.LARGEST pixels needs more, a sparse file can claim terabytes
 MOST_IMAGES = 2_000_000  # of a place; what is known of one takes some 200 bytes, and a few kB can claim billions
@@ -59,8 +59,10 @@ def too_large(size: int) -> str | None:
     return f"is absurdly large: {size >> 20:,} MiB (allowed {LARGEST_FILE >> 20})"
 
 
-def identity(file: Path) -> Hashable:
+def identity(file: AnyPath) -> Hashable:
     """Return what a file is to the system, the same under every path; that of a file that is not there is its path."""
+    if isinstance(file, RemotePath):
+        return file.identity
     try:
         facts = file.stat()
     except (OSError, ValueError):

@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,9 +20,9 @@ from onnxmint.images.perceptual import perceptual_hash
 from onnxmint.images.pillow import FORMATS, decoded, in_mode, orientation_of
 from onnxmint.images.pixels import PIXEL_FACTS, THUMB, pixel_facts_of
 from onnxmint.images.resizing import resized
-from onnxmint.progress import Stage
+from onnxmint.progress import Advance, Stage
 
-__all__ = ["FILE_FACTS", "PIXEL_FACTS", "ImageFacts", "Unreadable", "look_at"]
+__all__ = ["FILE_FACTS", "PIXEL_FACTS", "ImageFacts", "Seen", "Unreadable", "gathered", "look_at", "see"]
 
 _AHEAD = 8  # images for each thread
 _MODES = {"L": 0, "RGB": 1, "RGBA": 2, "LA": 2, "PA": 2, "P": 3}
@@ -163,24 +163,34 @@ def look_at(
         threads: images looked at beside each other.
         pixel_facts: indices whose slower PIXEL_FACTS are computed, None for all.
     """
-    room = _room(len(wanted), len(wanted if pixel_facts is None else wanted & pixel_facts))
-    unreadable: list[Unreadable] = []
-    filled = described = 0
-    see = partial(_see, pixel_facts=pixel_facts)
-    looked = in_order(source.read(wanted), see, workers=threads, ahead=_AHEAD, size=size_of, name="onnxmint-facts")
+    described = len(wanted if pixel_facts is None else wanted & pixel_facts)
+    at_once = partial(see, pixel_facts=pixel_facts)
+    looked = in_order(source.read(wanted), at_once, workers=threads, ahead=_AHEAD, size=size_of, name="onnxmint-facts")
     with stage(name, len(wanted)) as advance, contextlib.closing(looked):
-        for seen in looked:
-            advance(1)
-            if isinstance(seen, Unreadable):
-                unreadable.append(seen)
-                continue
-            if seen.pixel is not None:
-                room.statistics[described], room.place[filled] = seen.pixel, described
-                described += 1
-            room.index[filled], room.file[filled] = seen.at, seen.file
-            room.digest[filled], room.phash[filled], room.thumb[filled] = seen.digest, seen.phash, seen.thumb
-            room.encoded[filled], room.size[filled] = seen.encoded, seen.size
-            filled += 1
+        return gathered(_counted(looked, advance), len(wanted), described)
+
+
+def _counted(looked: "Iterable[Seen | Unreadable]", advance: Advance) -> "Iterator[Seen | Unreadable]":
+    for seen in looked:
+        advance(1)
+        yield seen
+
+
+def gathered(looked: "Iterable[Seen | Unreadable]", count: int, with_pixels: int) -> ImageFacts:
+    """Return what was seen of images in the source's order, `count` at most, with PIXEL_FACTS of some at most."""
+    room, unreadable = _room(count, with_pixels), list[Unreadable]()
+    filled = described = 0
+    for seen in looked:
+        if isinstance(seen, Unreadable):
+            unreadable.append(seen)
+            continue
+        if seen.pixel is not None:
+            room.statistics[described], room.place[filled] = seen.pixel, described
+            described += 1
+        room.index[filled], room.file[filled] = seen.at, seen.file
+        room.digest[filled], room.phash[filled], room.thumb[filled] = seen.digest, seen.phash, seen.thumb
+        room.encoded[filled], room.size[filled] = seen.encoded, seen.size
+        filled += 1
     known = room.take(slice(filled))
     return replace(known, statistics=room.statistics[:described], unreadable=tuple(unreadable))
 
@@ -199,7 +209,7 @@ def _room(count: int, described: int) -> ImageFacts:
     )
 
 
-class _Seen(NamedTuple):
+class Seen(NamedTuple):
     """The facts of one image."""
 
     at: int  # index in the source
@@ -220,8 +230,8 @@ class _Opened(NamedTuple):
     orientation: int  # of EXIF
 
 
-def _see(image: EncodedImage, _: threading.Event, *, pixel_facts: AbstractSet[int] | None) -> _Seen | Unreadable:
-    """Return the facts of an image, or why it cannot be decoded."""
+def see(image: EncodedImage, _: threading.Event, *, pixel_facts: AbstractSet[int] | None) -> Seen | Unreadable:
+    """Return the facts of an image, with PIXEL_FACTS of those indices (None: of all), or why it cannot be decoded."""
     if image.data is None:
         return Unreadable(index=image.index, path=image.path, reason=image.error or "cannot be read")
     size, encoded = len(image.data), hashlib.sha256(image.data).digest()
@@ -229,7 +239,7 @@ def _see(image: EncodedImage, _: threading.Event, *, pixel_facts: AbstractSet[in
         with decoded(image.data, _opened) as found:
             thumb = np.asarray(resized(found.rgb, (THUMB, THUMB), "box"))
             described = pixel_facts is None or image.index in pixel_facts
-            return _Seen(
+            return Seen(
                 at=image.index,
                 file=_file_facts(found, size),
                 pixel=pixel_facts_of(found.rgb, thumb) if described else None,

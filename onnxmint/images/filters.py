@@ -38,7 +38,7 @@ class Filters:
                 listed = ", ".join(repr(text) for text in list(refused)[:_SHOWN])
                 more = " and others" if len(refused) > _SHOWN else ""
                 return f"leaves no row: no {column} is {wanted!r}; the values there: {listed}{more}"
-        return "leaves no row; check the filter behind '?'"
+        return "leaves no row; check the filter behind '?', or whether there are rows"
 
 
 def _same(text: str, wanted: str) -> bool:

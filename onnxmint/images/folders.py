@@ -12,7 +12,9 @@ from onnxmint.images.files import FileSource
 from onnxmint.images.grouping import group_of, require_groups
 from onnxmint.images.passed import Tally, in_words
 from onnxmint.images.pillow import SUFFIXES
-from onnxmint.images.selection import Reading, Selection
+from onnxmint.images.selection import PACKED, Reading, Selection
+from onnxmint.images.spelling import spelt
+from onnxmint.places.remote import AnyPath, Facts, RemotePath
 
 _Identity = tuple[int, int]  # of a folder, under whatever path: device and number on it
 
@@ -25,18 +27,19 @@ def open_folder(chosen: Selection, reading: Reading) -> FileSource:
         UsageError: the group pattern does not serve.
     """
     tally = Tally()
-    files = _images_below(chosen.path, tally)
-    if not files:
+    root = chosen.path
+    listed = _images_in_store(root, tally) if isinstance(root, RemotePath) else _images_here(root, tally)
+    if not listed:
         there = in_words(tally.found())
         raise ImagesError(
             f"{chosen.path} holds no images ({', '.join(sorted(SUFFIXES))})"
             f"{f'; what is there: {there}' if there else ''}; {_mend(chosen.path, tally)}"
         )
-    names = [file.relative_to(chosen.path).as_posix() for file in files]
+    names = [one.name for one in listed]
     # Classes are numbered over the whole folder: a slice of its images must not renumber them.
     numbering, numbers = _numbered(names, chosen.words, reading)
-    files, names = files[chosen.rows], names[chosen.rows]
-    if not files:
+    listed, names = listed[chosen.rows], names[chosen.rows]
+    if not listed:
         raise ImagesError(f"{chosen.words} leaves no image; check the filter behind '?'")
     find = group_of(reading.group)
     groups = [find(name) for name in names]
@@ -45,10 +48,35 @@ def open_folder(chosen: Selection, reading: Reading) -> FileSource:
         ImageEntry(index=index, path=name, label=numbers.get(_class_of(name)), group=groups[index])
         for index, name in enumerate(names)
     )
-    return FileSource(chosen.words, files, entries, numbering=numbering, passed_over=tally.found())
+    sizes = {index: one.size for index, one in enumerate(listed) if one.size is not None}
+    files = [root / one.name for one in listed]
+    return FileSource(chosen.words, files, entries, numbering=numbering, passed_over=tally.found(), sizes=sizes)
 
 
-def _mend(folder: Path, tally: Tally) -> str:
+def _images_here(root: Path, tally: Tally) -> list[Facts]:
+    """Return the image files below a folder here, by their paths in it."""
+    return [Facts(name=file.relative_to(root).as_posix(), size=None) for file in _images_below(root, tally)]
+
+
+def _images_in_store(root: RemotePath, tally: Tally) -> list[Facts]:
+    """Return the image files below a folder of a store, by the rules for a folder here; there are no links."""
+    found = []
+    for one in root.files():
+        above, _, name = one.name.rpartition("/")
+        image, hidden = Path(name).suffix.lower() in SUFFIXES, name.startswith(".")
+        if any(part.startswith(".") for part in above.split("/")):
+            tally.add("files in hidden folders", one.name)
+        elif image and not hidden:
+            found.append(one)
+        elif image:
+            tally.add("hidden files with the suffix of an image", one.name)
+        elif not hidden:
+            tally.add_file(name, one.name)
+    require_countable(len(found), str(root))
+    return sorted(found, key=lambda one: one.name.split("/"))
+
+
+def _mend(folder: AnyPath, tally: Tally) -> str:
     """Return what to do about a folder without images: further down there may be tables or shards."""
     for one in tally.found():
         place = folder / one.examples[0]
@@ -56,6 +84,10 @@ def _mend(folder: Path, tally: Tally) -> str:
             return f"give the table, {place}"
         if place.suffix.lower() in {".parquet", ".tar"}:
             return f"give the folder that holds them, {place.parent}"
+        if place.suffix.lower() in PACKED:
+            return "unpack what is packed"
+        if not place.suffix:
+            return "files are taken for images by their suffix: rename them if they are"
     return "check the path"
 
 
@@ -70,7 +102,8 @@ def _numbered(names: list[str], words: str, reading: Reading) -> tuple[Numbering
         numbering = numbered_as_folders(folders)
     except ValueError as problem:
         raise ImagesError(f"{words} {problem}") from None
-    return numbering, numbering.by_name()
+    numbers = numbering.by_name()
+    return numbering, {folder: numbers[spelt(folder)] for folder in folders}
 
 
 def _class_of(name: str) -> str:

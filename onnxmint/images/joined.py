@@ -2,16 +2,18 @@
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from onnxmint.errors import ImagesError, UsageError
-from onnxmint.images.classes import Numbering, numbered_as_folders
+from onnxmint.images.classes import Numbering, numbered_as_folders, of_same_values
 from onnxmint.images.entries import EncodedImage, ImageEntry, ImageSource
 from onnxmint.images.passed import Tally, note_of
+from onnxmint.images.spelling import spelt_twice
 
 Opener = Callable[[str, Numbering | None], ImageSource]
+_LONGEST = 40  # letters of a name in a message
 _LISTED = 3  # places that are named where all of them are meant
 
 
@@ -92,7 +94,8 @@ def common(sources: Sequence[ImageSource]) -> Numbering | None:
     """Return what the class names of all places mean, None when none has names: a declared order, or that of folders.
 
     Raises:
-        ImagesError: two places declare different orders, or folders are numbers in one and names in another.
+        ImagesError: two places declare different orders, spell a class differently, or folders are numbers in one and
+            names in another.
     """
     named = [source for source in sources if source.numbering is not None]
     found = {source.numbering: source.location for source in named if source.numbering is not None}
@@ -107,7 +110,25 @@ def common(sources: Sequence[ImageSource]) -> Numbering | None:
             f"{first} and {second} number their classes in different ways, so a label means two things: give the "
             "classes in order with --classes FILE, or use --no-labels"
         )
+    if all(numbering.order == "numbers" for numbering in found):
+        return of_same_values(found)
+    _require_one_spelling(found)
     return numbered_as_folders(name for numbering in found for name in numbering.names)
+
+
+def _require_one_spelling(found: Mapping[Numbering, str]) -> None:
+    """Refuse places that seem to spell a class differently: all classes behind it would have other numbers.
+
+    Raises:
+        ImagesError: naming both.
+    """
+    twice = spelt_twice({place: numbering.names for numbering, place in found.items()})
+    if twice is not None:
+        (first, name), (second, other) = twice
+        raise ImagesError(
+            f"{first} has the class {name[:_LONGEST]!r} and {second} {other[:_LONGEST]!r}: rename one if they are one "
+            "class, else give the classes in order with --classes FILE"
+        )
 
 
 def _once(entries: Sequence[ImageEntry], origins: Sequence[Hashable]) -> list[int]:

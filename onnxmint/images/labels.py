@@ -6,7 +6,9 @@ from typing import Any
 
 from onnxmint.errors import ImagesError
 from onnxmint.images.classes import Numbering, by_value, require_number
+from onnxmint.images.entries import ImageEntry
 from onnxmint.images.passed import Tally
+from onnxmint.images.spelling import spelt
 
 FAULTY = 0.05  # share of rows up to which a row that makes no sense costs itself only
 _NUMBER = re.compile(r"[+-]?\d{1,4000}(\.0*)?", re.ASCII)
@@ -31,8 +33,8 @@ def class_number(value: Any, known: Mapping[str, int] | None = None) -> int | No
         text = value.strip()
         if _NUMBER.fullmatch(text):
             return require_number(int(text.partition(".")[0]))
-        if known is not None and text in known:
-            return known[text]
+        if known is not None and spelt(text) in known:
+            return known[spelt(text)]
     elif type(value) is int:
         return require_number(value)
     elif isinstance(value, float) and value.is_integer():
@@ -123,12 +125,19 @@ def likely_columns(columns: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in columns if any(word in name.lower() for word in _WORDS))
 
 
-def unlabelled_note(location: str, likely: Sequence[str]) -> tuple[str, ...]:
-    """Return a sentence on a table that has no label column but others that may be it; none when it has neither."""
+def unlabelled_note(location: str, likely: Sequence[str], kind: str = "column") -> tuple[str, ...]:
+    """Return a sentence on a place that has no label column (or key) but others that may be it; none without these."""
     if not likely:
         return ()
     listed = ", ".join(name[:_LONGEST] for name in likely[:5])
     return (
-        f"{location} has no column 'label', so its images have no labels; {listed} may be meant: name it behind the "
+        f"{location} has no {kind} 'label', so its images have no labels; {listed} may be meant: name it behind the "
         f"place, with ?labels={likely[0][:_LONGEST]}.",
     )
+
+
+def empty_note(location: str, column: str | None, entries: Sequence[ImageEntry]) -> tuple[str, ...]:
+    """Return a sentence on a label column in which no image has a label; none where one has, or there is none."""
+    if column is None or not entries or any(entry.label is not None for entry in entries):
+        return ()
+    return (f"No image of {location} has a label: the column {column[:_LONGEST]!r} holds none.",)

@@ -6,10 +6,10 @@ only.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from onnxmint.images.thrift import Compact, ThriftError
+from onnxmint.places.remote import AnyPath
 
 LARGEST_PAGE = 320 << 20  # bytes, decompressed; about twice as much is in memory while it is read
 _BATCH = 32 << 20  # bytes of values that are handed on at once
@@ -60,7 +60,7 @@ class Pages:
     dictionary: int
 
 
-def chunks_of(file: Path, sizes: Sequence[int]) -> list[list[Chunk]]:
+def chunks_of(file: AnyPath, sizes: Sequence[int]) -> list[list[Chunk]]:
     """Return the columns of every row group.
 
     Args:
@@ -79,8 +79,8 @@ def chunks_of(file: Path, sizes: Sequence[int]) -> list[list[Chunk]]:
     return [[one] for one in unknown]
 
 
-def _read_footer(file: Path) -> list[dict[int, Any]]:
-    with file.open("rb") as handle:
+def _read_footer(file: AnyPath) -> list[dict[int, Any]]:
+    with file.open("rb", _HEADER) as handle:
         end = handle.seek(-_TAIL, 2)
         length = int.from_bytes(handle.read(4), "little")
         if not 0 < length <= min(end, _LONGEST_FOOTER):
@@ -111,7 +111,7 @@ def _whole(facts: dict[int, Any], field: int) -> int:
     return number
 
 
-def rows_at_once(file: Path, chunks: Sequence[Chunk]) -> int | str:
+def rows_at_once(file: AnyPath, chunks: Sequence[Chunk]) -> int | str:
     """Return how many rows of a row group are read at once, or why none can be.
 
     Args:
@@ -133,11 +133,11 @@ def rows_at_once(file: Path, chunks: Sequence[Chunk]) -> int | str:
     return rows
 
 
-def pages_of(file: Path, chunk: Chunk) -> Pages:
+def pages_of(file: AnyPath, chunk: Chunk) -> Pages:
     """Return the sizes of a column's pages; those of the whole where it is small, or its headers cannot be read."""
     if chunk.size > _BATCH and chunk.start is not None:
         try:
-            with file.open("rb") as handle:
+            with file.open("rb", _HEADER) as handle:  # from header to header: what lies between is not fetched
                 return walk(handle, chunk.start, chunk.start + chunk.stored)
         except (OSError, ThriftError):
             pass

@@ -4,7 +4,6 @@ from collections.abc import Hashable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,10 +13,11 @@ from onnxmint.errors import ImagesError
 from onnxmint.images.arrow import arrow_exception, bytes_of, first_line, opened
 from onnxmint.images.columns import find_columns
 from onnxmint.images.entries import EncodedImage, ImageEntry, identity
-from onnxmint.images.labels import unlabelled_note
+from onnxmint.images.labels import empty_note, unlabelled_note
 from onnxmint.images.passed import count_beside, note_of
 from onnxmint.images.rows import Row, RowLister
 from onnxmint.images.selection import Reading, Selection
+from onnxmint.places.remote import AnyPath, files_in
 
 _ONLY_IMAGES = Reading(labels=False)
 
@@ -26,7 +26,7 @@ _ONLY_IMAGES = Reading(labels=False)
 class _Part:
     """The images of one file."""
 
-    file: Path
+    file: AnyPath
     first: int  # index of its first image
     rows: NDArray[np.int64]  # (n,) their rows, ascending
 
@@ -43,7 +43,7 @@ class ParquetSource:
             UsageError: a filter, label or group column that the file lacks.
         """
         lister = RowLister(chosen, reading)
-        files = sorted(chosen.path.glob("*.parquet")) if chosen.path.is_dir() else [chosen.path]
+        files = files_in(chosen.path, ".parquet")
         listed = [(file, row) for file in files for row in lister.rows(file)][chosen.rows]
         lister.settle(len(listed))
         if chosen.path.is_dir():
@@ -52,14 +52,15 @@ class ParquetSource:
         self.numbering = lister.numbering
         self.classes = None if self.numbering is None else self.numbering.names
         self.passed_over = lister.tally.found()
-        self.notes = (
-            *note_of(self.location, self.passed_over),
-            *unlabelled_note(self.location, lister.likely),
-        )
         self._parts = list(_parts(listed))
         self._entries = tuple(
             ImageEntry(index=index, path=row.name, label=row.label, group=row.group)
             for index, (_, row) in enumerate(listed)
+        )
+        self.notes = (
+            *note_of(self.location, self.passed_over),
+            *unlabelled_note(self.location, lister.likely),
+            *empty_note(self.location, lister.label, self._entries),
         )
 
     def entries(self) -> tuple[ImageEntry, ...]:
@@ -82,7 +83,7 @@ class ParquetSource:
             if rows:
                 yield from self._read_file(part.file, rows)
 
-    def _read_file(self, file: Path, rows: dict[int, int]) -> Iterator[EncodedImage]:
+    def _read_file(self, file: AnyPath, rows: dict[int, int]) -> Iterator[EncodedImage]:
         try:
             table = opened(file)
             data = find_columns(file, table.schema, Selection(words=str(file), path=file), _ONLY_IMAGES).data
@@ -133,7 +134,7 @@ class ParquetSource:
                 yield EncodedImage(index=entry.index, path=entry.path, data=None, error=reason)
 
 
-def _parts(listed: list[tuple[Path, Row]]) -> Iterator[_Part]:
+def _parts(listed: list[tuple[AnyPath, Row]]) -> Iterator[_Part]:
     """Yield the images of each file in turn."""
     first = 0
     for file, pairs in groupby(listed, lambda pair: pair[0]):

@@ -1,6 +1,5 @@
 """What was given and is not among the images: nothing is passed over in silence, so all of it is counted by reason."""
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from onnxmint.images.pillow import SUFFIXES
+from onnxmint.places.remote import AnyPath, below
 
 _EXAMPLES = 3
 _REASONS = 12  # different ones that are told apart; a folder may hold files of a thousand suffixes
@@ -125,17 +125,15 @@ def note_of(location: str, passed: Iterable[PassedOver]) -> tuple[str, ...]:
     return (f"Of {location}, these were passed over: {words}.",) if words else ()
 
 
-def count_beside(folder: Path, suffix: str, tally: Tally) -> None:
+def count_beside(folder: AnyPath, suffix: str, tally: Tally) -> None:
     """Count what lies in a folder beside its files of one suffix, which are read: images, and such files further down.
 
     Other files are not counted: tables and shards lie beside licences and descriptions.
     """
-    for place, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            kind = Path(name).suffix.lower()
-            example = (Path(place) / name).relative_to(folder).as_posix()
-            if kind in SUFFIXES and not name.startswith("."):
-                tally.add(f"images beside the {suffix} files, which were taken", example)
-            elif kind == suffix and Path(place) != folder:
-                tally.add(f"{suffix} files in sub-folders", example)
+    for example in below(folder):
+        above, _, name = example.rpartition("/")
+        kind = Path(name).suffix.lower()
+        if kind in SUFFIXES and not name.startswith("."):
+            tally.add(f"images beside the {suffix} files, which were taken", example)
+        elif kind == suffix and above:
+            tally.add(f"{suffix} files in sub-folders", example)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from onnxmint.errors import ImagesError
 from onnxmint.images.arrow import Opened, arrow_errors, opened
@@ -13,6 +12,7 @@ from onnxmint.images.filters import Filters
 from onnxmint.images.labels import Faults, LabelReader
 from onnxmint.images.passed import Tally
 from onnxmint.images.selection import Reading, Selection
+from onnxmint.places.remote import AnyPath
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +31,7 @@ class RowLister:
     Attributes:
         numbering: the classes that the files name, or that are known.
         likely: columns that may hold labels where none is called so.
+        label: the column of labels of the last file, None where there is none.
         tally: rows of which something is passed over.
     """
 
@@ -38,6 +39,7 @@ class RowLister:
         """Start with no file."""
         self.numbering: Numbering | None = None
         self.likely: tuple[str, ...] = ()
+        self.label: str | None = None
         self.tally = Tally()
         self._chosen, self._reading = chosen, reading
         self._faults = Faults()
@@ -47,7 +49,7 @@ class RowLister:
         self._known: dict[str, int] = {}
         self._count = 0
 
-    def rows(self, file: Path) -> Iterator[Row]:
+    def rows(self, file: AnyPath) -> Iterator[Row]:
         """Yield the rows of a file that match.
 
         Raises:
@@ -77,9 +79,11 @@ class RowLister:
             why = self._filters.why_none() if self._filters is not None else "holds no Parquet file"
             raise ImagesError(f"{self._chosen.words} {why}")
 
-    def _learn_classes(self, file: Path, columns: Columns) -> None:
+    def _learn_classes(self, file: AnyPath, columns: Columns) -> None:
         """Remember the classes that a file names."""
-        self.likely = columns.likely
+        self.likely, self.label = columns.likely, columns.label
+        for name in columns.further:
+            self.tally.add("further columns of images", f"{name} of {file.name}")
         said = columns.numbering
         if columns.label is None:
             return
@@ -122,7 +126,7 @@ class RowLister:
                         )
                 row += len(batch)
 
-    def _as_known(self, label: int | None, names: dict[int, str], file: Path) -> int | None:
+    def _as_known(self, label: int | None, names: dict[int, str], file: AnyPath) -> int | None:
         """Return the known number of the class that a file calls by another, by its name."""
         if label is None or label not in names or self._reading.classes is None:
             return label

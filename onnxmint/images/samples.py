@@ -3,18 +3,20 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 from onnxmint.images.foreign import ForeignError, parse_json
-from onnxmint.images.labels import Faults, LabelReader
+from onnxmint.images.labels import Faults, LabelReader, likely_columns
 from onnxmint.images.passed import Tally
 from onnxmint.images.pillow import SUFFIXES
 from onnxmint.images.selection import Reading, Selection
 from onnxmint.images.shards import Member, Place, members_of
+from onnxmint.places.remote import AnyPath
 
 FURTHER = "further pictures of a WebDataset sample (its name ends at the first dot)"
 _TWICE = "names that a shard holds twice"
+_NOBODYS = "labels that belong to no picture"
 _KEY = re.compile(r"((?:.*/|)[^.]+)[.]([^/]*)", re.DOTALL)  # webdataset.tariterators.base_plus_ext
 _SAID = frozenset({"cls", "json"})  # members that tell of a picture
 _LONGEST = 4096  # letters of a group's name
@@ -31,8 +33,9 @@ class Picture:
 
 @dataclass(slots=True)
 class _Said:
-    """What is told of a picture."""
+    """What is told of a picture, and by which member."""
 
+    shown: str
     label: int | None = None
     group: str | None = None
 
@@ -65,17 +68,25 @@ def split_name(name: str, key: str) -> tuple[str, str] | None:
 
 
 class SampleReader:
-    """Finds the pictures of shards and what is said of them; counts what is neither."""
+    """Finds the pictures of shards and what is said of them; counts what is neither.
+
+    Attributes:
+        labels: how many members tell of a picture.
+        keys: keys of JSON members, as far as they lack the one of labels.
+        found: whether one has that.
+    """
 
     def __init__(self, chosen: Selection, reading: Reading, tally: Tally, faults: Faults) -> None:
         """Read labels and groups as `reading` wants them."""
-        self.labels = 0  # of members that tell one
+        self.labels = 0
+        self.keys: tuple[str, ...] = ()
+        self.found = False
         self._key, self._label, self._group = chosen.key, chosen.labels or "label", reading.group
         self._with_labels = reading.labels
         self._reader = LabelReader(reading.classes, tally, faults)
         self._tally, self._faults = tally, faults
 
-    def pictures(self, file: Path) -> Iterator[Picture]:
+    def pictures(self, file: AnyPath) -> Iterator[Picture]:
         """Yield the pictures of a shard."""
         samples: dict[str, _Sample] = {}
         names: set[str] = set()
@@ -91,7 +102,7 @@ class SampleReader:
             sample = samples.setdefault(found[0], _Sample())
             between = found[1].rpartition(".")[0]
             if last in _SAID:
-                self._learn(sample.said.setdefault(between, _Said()), last, member.text, shown)
+                self._learn(sample.said.setdefault(between, _Said(shown=shown)), last, member.text, shown)
             else:
                 sample.pictures.append((between, member.place))
         for sample in samples.values():
@@ -130,6 +141,8 @@ class SampleReader:
                 return
             if isinstance(facts, dict):
                 value = facts.get(self._label)
+                self.found |= self._label in facts
+                self.keys = self.keys or (() if self.found else tuple(facts))
                 if self._group is not None and self._group in facts:
                     said.group = str(facts[self._group])[:_LONGEST]
         self.labels += 1
@@ -152,9 +165,25 @@ class SampleReader:
             else:
                 rest.append((between, place))
         rest.sort(key=lambda pair: bool(pair[0]))  # stable: those of the bare name first
+        left = {between: said for between, said in sample.said.items() if between not in taken}
         for number, (_, place) in enumerate(rest):
             if number:
                 self._tally.add(FURTHER, f"{place.file.name}/{place.name}")
-            else:
-                said = sample.said.get("", _Said())
-                yield Picture(place, said.label, said.group)
+                continue
+            said = _of_the_rest(left)
+            yield Picture(place, said.label, said.group) if said is not None else Picture(place, None, None)
+        for said in left.values():
+            if said.label is not None:
+                self._tally.add(_NOBODYS, said.shown)
+
+
+def _of_the_rest(left: dict[str, _Said]) -> _Said | None:
+    """Take out what is said of the one picture that has nothing of its own: that of the bare name, or the only one."""
+    if "" in left:
+        return left.pop("")
+    return left.pop(next(iter(left))) if len(left) == 1 else None
+
+
+def likely_keys(reader: SampleReader) -> tuple[str, ...]:
+    """Return the keys of JSON members that may hold labels, none where the one that was meant is there."""
+    return () if reader.found else likely_columns([key[:_LONGEST] for key in reader.keys])

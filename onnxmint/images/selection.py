@@ -8,7 +8,14 @@ from pathlib import Path
 
 from onnxmint.errors import UsageError
 from onnxmint.images.classes import Numbering
+from onnxmint.places.remote import AnyPath, RemotePath
+from onnxmint.places.words import Address, local_path, shown, uri_of
 
+FORMS = (
+    "a folder of images, an image file, a Parquet file or folder, a CSV of path,label, or WebDataset .tar shards"
+)  # fmt: skip
+PACKED = frozenset({".zip", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst"})  # suffixes
+_PATTERN = "*{["  # what shells and WebDataset write lists of files with
 KEYS = ("first-dot", "last-dot")  # where the name of a WebDataset sample ends
 
 
@@ -17,7 +24,7 @@ class Selection:
     """A place and the part of it that is meant.
 
     Attributes:
-        words: as the user wrote it.
+        words: as the user wrote it, less what is secret in a URI.
         path: of the file or folder.
         equals: (column, value) of rows that are kept.
         rows: slice of what is left.
@@ -26,7 +33,7 @@ class Selection:
     """
 
     words: str
-    path: Path
+    path: AnyPath
     equals: tuple[tuple[str, str], ...] = ()
     rows: slice = field(default_factory=lambda: slice(None))
     labels: str | None = None
@@ -73,15 +80,25 @@ def require_columns(location: str, columns: Sequence[str], wanted: Sequence[str]
 
 
 def parse_location(location: str) -> Selection:
-    """Split a place into its path and what is to be taken from it.
+    """Split a place, a path or a URI, into its path and what is to be taken from it.
 
     Raises:
         UsageError: a part behind `?` is not column=value, or `rows` is no slice.
     """
+    if (uri := uri_of(location)) is not None:
+        address = Address.of(uri)
+        found = Selection(words=shown(location), path=RemotePath(address=address))
+        return _filtered(found, address.chosen) if address.chosen else found
+    location = local_path(location)
     if "?" not in location or os.path.exists(location):  # noqa: PTH110 - Path.exists raises on names that are too long
         return Selection(words=location, path=Path(location))
     place, _, filters = location.rpartition("?")
-    found = Selection(words=location, path=Path(place))
+    return _filtered(Selection(words=location, path=Path(place)), filters)
+
+
+def _filtered(found: Selection, filters: str) -> Selection:
+    """Return what is meant of a place by what stands behind its question mark."""
+    location = found.words
     for part in filters.split("&"):
         column, equal, value = part.partition("=")
         if not column or not equal:
@@ -95,6 +112,13 @@ def parse_location(location: str) -> Selection:
         else:
             found = replace(found, equals=(*found.equals, (column, value)))
     return found
+
+
+def missing(words: str) -> str:
+    """Return what to give in place of something that is not there."""
+    if any(sign in words for sign in _PATTERN):
+        return "it is taken for a name and not for a pattern: give the folder, or the files one by one"
+    return f"give {FORMS}"
 
 
 def _slice(text: str, location: str) -> slice:

@@ -1,6 +1,5 @@
 """Where images come from: `open_source` finds out which form a place has and returns its images."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,18 +14,16 @@ from onnxmint.images.joined import open_joined
 from onnxmint.images.parquet import ParquetSource
 from onnxmint.images.passed import why_fewer
 from onnxmint.images.pillow import SUFFIXES, decoded, in_mode
-from onnxmint.images.selection import Reading, Selection, parse_location
+from onnxmint.images.remote import RemoteSource
+from onnxmint.images.selection import FORMS, KEYS, PACKED, Reading, Selection, missing, parse_location
 from onnxmint.images.tables import open_csv
 from onnxmint.images.tar import TarSource
+from onnxmint.places.remote import AnyPath, RemotePath, exists, forget_listings
 
 __all__ = ["EncodedImage", "ImageEntry", "ImageSource", "open_source", "parse_location", "require_readable"]
 
 Place = str | Path
 _FIRST = 20  # images that are tried before anything long begins
-_PACKED = frozenset({".zip", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst"})
-FORMS = (
-    "a folder of images, an image file, a Parquet file or folder, a CSV of path,label, or WebDataset .tar shards"
-)  # fmt: skip
 
 
 def open_source(
@@ -39,10 +36,10 @@ def open_source(
     """Open a set of images.
 
     Args:
-        location: a folder (class sub-folders give labels), an image file, a Parquet file or folder in the Hugging Face
-            form, a CSV of path,label or WebDataset tar shards; or several of them. `?column=value` keeps the rows of a
-            Parquet file or CSV that match, `&rows=0:4000` (or `?rows=`) a slice of what is left, `?labels=column` names
-            the column of labels; `?key=last-dot` takes each picture of a tar shard for itself.
+        location: here or as a URI, a folder (class sub-folders give labels), an image file, a Parquet file or folder
+            in the Hugging Face form, a CSV of path,label or WebDataset tar shards; or several of them. `?column=value`
+            keeps the rows of a Parquet file or CSV that match, `&rows=0:4000` (or `?rows=`) a slice of what is left,
+            `?labels=column` names the column of labels; `?key=last-dot` takes each picture of a tar shard for itself.
         group: column that says what belongs together; for folders and tar, a regular expression on the path whose
             first group (or whole match) names it.
         labels: false ignores all labels.
@@ -63,9 +60,22 @@ def open_source(
 
 
 def _open_one(chosen: Selection, reading: Reading) -> ImageSource:
+    if not isinstance(chosen.path, RemotePath):
+        return _open_form(chosen, reading)
+    forget_listings()  # what lies there may be another now, and a listing of millions is not kept
+    try:
+        place = chosen.path.parent if chosen.path.suffix.lower() == ".csv" else chosen.path
+        return RemoteSource(_open_form(chosen, reading), str(place))
+    except OSError as problem:
+        raise ImagesError(f"{chosen.path}: {problem.strerror or problem}") from None
+    finally:
+        forget_listings()
+
+
+def _open_form(chosen: Selection, reading: Reading) -> ImageSource:
     path, suffix = chosen.path, chosen.path.suffix.lower()
-    if not os.path.exists(path):  # noqa: PTH110 - Path.exists raises on names that are too long
-        raise ImagesError(f"{path} does not exist; give {FORMS}")
+    if not exists(path):
+        raise ImagesError(f"{path} does not exist; {missing(chosen.words)}")
     if suffix == ".csv":
         return open_csv(chosen, reading)
     shards = suffix == ".tar" or _holds(path, "*.tar")  # img2dataset puts a Parquet file of facts beside each shard
@@ -77,16 +87,18 @@ def _open_one(chosen: Selection, reading: Reading) -> ImageSource:
         )
     if shards:
         return TarSource(chosen, reading)
+    if chosen.labels is not None or chosen.key != KEYS[0]:
+        raise UsageError(f"{chosen.words}: ?labels= is of tables and shards, ?key= of shards; leave it out")
     if path.is_dir():
         return open_folder(chosen, reading)
     if suffix in SUFFIXES:
         return open_file(chosen.words, path, reading.group)
-    mend = "unpack it, and give the folder or .tar file" if suffix in _PACKED else f"give {FORMS}"
+    mend = "unpack it, and give the folder or .tar file" if suffix in PACKED else f"give {FORMS}"
     raise ImagesError(f"{path} is no set of images; {mend}")
 
 
-def _holds(path: Path, pattern: str) -> bool:
-    return path.is_dir() and any(path.glob(pattern))
+def _holds(path: AnyPath, pattern: str) -> bool:
+    return path.is_dir() and any(True for _ in path.glob(pattern))
 
 
 def require_readable(source: ImageSource) -> None:

@@ -1,19 +1,24 @@
 """Images that a CSV table lists by their paths."""
 
 import csv
-from collections.abc import Iterator
-from pathlib import Path
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from onnxmint.errors import ImagesError
 from onnxmint.images.entries import ImageEntry, require_countable
 from onnxmint.images.files import FileSource
 from onnxmint.images.filters import Filters
-from onnxmint.images.labels import Faults, LabelReader, likely_columns, unlabelled_note
+from onnxmint.images.labels import Faults, LabelReader, empty_note, likely_columns, unlabelled_note
 from onnxmint.images.passed import Tally
+from onnxmint.images.pillow import SUFFIXES
 from onnxmint.images.selection import Reading, Selection, require_columns
+from onnxmint.places.remote import AnyPath
 
-_PATH, _LABEL = "path", "label"
+# What the columns are called, whatever the case; the first that is there alone is meant.
+_PATH = ("path", "file_name", "filename", "file", "filepath", "file_path", "image", "image_path", "img", "img_path")
+_LABEL = ("label",)
 _SEPARATORS = ";\t|"  # that other tables have
 
 
@@ -27,24 +32,25 @@ class _Row(NamedTuple):
 
 
 def open_csv(chosen: Selection, reading: Reading) -> FileSource:
-    """Open a CSV with the column `path` (relative to the CSV), a column of labels (`label`) and a group column.
+    """Open a CSV with a column of paths (`path`, relative to the CSV), of labels (`label`) and a group column.
 
     Raises:
-        ImagesError: no such column, too many rows without path or with labels that are no class, or no row.
+        ImagesError: no such column or two, too many rows without path or with labels that are no class, or no row.
         UsageError: a filter, label or group column that the table lacks.
     """
     path, tally, faults = chosen.path, Tally(), Faults()
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
+        with io.TextIOWrapper(path.open("rb"), newline="", encoding="utf-8-sig") as file:
             table = csv.DictReader(file, skipinitialspace=True, restval="")
-            columns = list(table.fieldnames or [])
+            columns = _columns(table, path)
             chosen = chosen.for_table(columns)
             require_columns(chosen.words, columns, [reading.group] if reading.group else [])
-            if _PATH not in columns:
+            place = _called(_PATH, columns)
+            if place is None:
                 raise ImagesError(f"{path} has no column 'path' (columns: {', '.join(columns)}); {_mend(columns)}")
-            label = (chosen.labels or (_LABEL if _LABEL in columns else None)) if reading.labels else None
+            label = (chosen.labels or _called(_LABEL, columns)) if reading.labels else None
             filters = Filters(chosen.equals)
-            kept = list(_kept(table, filters, label, reading.group))
+            kept = list(_kept(table, filters, (place, label), reading.group))
     except UnicodeDecodeError:
         raise ImagesError(f"{path} is no text in UTF-8; save it as UTF-8") from None
     except (OSError, csv.Error) as problem:
@@ -57,30 +63,68 @@ def open_csv(chosen: Selection, reading: Reading) -> FileSource:
         raise ImagesError(f"{chosen.words} {filters.why_none()}")
     entries = _entries(rows, path, LabelReader(reading.classes, tally, faults))
     faults.settle(total)
+    likely = likely_columns(columns) if label is None else ()
     return FileSource(
         chosen.words,
         [path.parent / entry.path for entry in entries],
         entries,
         numbering=reading.classes if label is not None else None,
         passed_over=tally.found(),
-        notes=unlabelled_note(chosen.words, likely_columns(columns)) if reading.labels and label is None else (),
+        notes=(*unlabelled_note(chosen.words, likely), *empty_note(chosen.words, label, entries))
+        if reading.labels
+        else (),
     )
+
+
+def _columns(table: Any, path: AnyPath) -> list[str]:
+    """Return the names of the columns: the first line that is not empty.
+
+    Raises:
+        ImagesError: there is none, or a name stands twice: one of its columns would not be read.
+    """
+    columns = list(table.fieldnames or [])
+    while not columns and table.reader is not None and (line := next(table.reader, None)) is not None:
+        columns = [name.strip() for name in line]
+    table.fieldnames = columns
+    if not columns:
+        raise ImagesError(f"{path} is empty; write a line path,label and then one image a line")
+    twice = next((name for name in columns if columns.count(name) > 1), None)
+    if twice is not None:
+        raise ImagesError(f"{path} has two columns {twice!r}; rename or drop one")
+    return columns
+
+
+def _called(names: Sequence[str], columns: Sequence[str]) -> str | None:
+    """Return the column that is called by one of some names, None where there is none, or two are it in other cases."""
+    for name in names:
+        found = [column for column in columns if column == name] or [
+            column for column in columns if column.lower() == name
+        ]
+        if found:
+            return found[0] if len(found) == 1 else None
+    return None
 
 
 def _mend(columns: list[str]) -> str:
     """Return what to do about a table whose columns lack the paths."""
     sign = next((sign for sign in _SEPARATORS if len(columns) == 1 and sign in columns[0]), None)
-    return "add the image paths" if sign is None else f"separate them by commas, not by {sign!r}"
+    if sign is not None:
+        return f"separate them by commas, not by {sign!r}"
+    if any(PurePath(name).suffix.lower() in SUFFIXES for name in columns):
+        return "the first line names the columns: path,label"
+    return "add the image paths"
 
 
-def _kept(table: Any, filters: Filters, label: str | None, group: str | None) -> Iterator[_Row]:
+def _kept(table: Any, filters: Filters, columns: tuple[str, str | None], group: str | None) -> Iterator[_Row]:
+    """Yield the rows that filters keep; `columns` are those of paths and of labels."""
+    path, label = columns
     for row in table:
         if filters.keeps([row[column] for column in filters.columns]):
             belongs = (row[group] or None) if group else None
-            yield _Row(table.line_num, row[_PATH], row[label] if label is not None else "", belongs)
+            yield _Row(table.line_num, row[path], row[label] if label is not None else "", belongs)
 
 
-def _with_path(rows: list[_Row], table: Path, tally: Tally, faults: Faults) -> Iterator[_Row]:
+def _with_path(rows: list[_Row], table: AnyPath, tally: Tally, faults: Faults) -> Iterator[_Row]:
     """Yield the rows that name a file; count the others."""
     for row in rows:
         if row.path:
@@ -90,7 +134,7 @@ def _with_path(rows: list[_Row], table: Path, tally: Tally, faults: Faults) -> I
         faults.add(tally, "rows without a path", place, f"{place}: no path; write one image a line, or remove the line")
 
 
-def _entries(rows: list[_Row], table: Path, reader: LabelReader) -> tuple[ImageEntry, ...]:
+def _entries(rows: list[_Row], table: AnyPath, reader: LabelReader) -> tuple[ImageEntry, ...]:
     return tuple(
         ImageEntry(
             index=index,

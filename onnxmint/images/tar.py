@@ -3,19 +3,20 @@
 from collections.abc import Hashable, Iterator
 from collections.abc import Set as AbstractSet
 from itertools import groupby
-from pathlib import Path
 from typing import BinaryIO
 
-from onnxmint.errors import ImagesError
+from onnxmint.errors import ImagesError, UsageError
 from onnxmint.images.entries import EncodedImage, ImageEntry, identity, require_countable
 from onnxmint.images.grouping import group_of, require_groups
-from onnxmint.images.labels import Faults
+from onnxmint.images.labels import Faults, unlabelled_note
 from onnxmint.images.passed import Tally, count_beside, in_words, note_of
 from onnxmint.images.pillow import SUFFIXES
-from onnxmint.images.samples import FURTHER, Picture, SampleReader
+from onnxmint.images.samples import FURTHER, Picture, SampleReader, likely_keys
 from onnxmint.images.selection import Reading, Selection
 from onnxmint.images.shards import Place
+from onnxmint.places.remote import AnyPath, files_in
 
+_LONGEST = 40  # letters of a name in a message
 _MOST_FURTHER = 3  # pictures beside the one that is used, on average; more is a misunderstanding of names
 
 
@@ -27,10 +28,10 @@ class TarSource:
 
         Raises:
             ImagesError: a shard is damaged, there is no image, or the names of images are no WebDataset's.
-            UsageError: the group pattern does not serve.
+            UsageError: the group pattern or the key of labels does not serve.
         """
         tally, faults = Tally(), Faults()
-        files = sorted(chosen.path.glob("*.tar")) if chosen.path.is_dir() else [chosen.path]
+        files = files_in(chosen.path, ".tar")
         reader = SampleReader(chosen, reading, tally, faults)
         found: list[Picture] = []
         for file in files:
@@ -42,7 +43,6 @@ class TarSource:
             count_beside(chosen.path, ".tar", tally)
         self.location = chosen.words
         self.passed_over = tally.found()
-        self.notes = note_of(self.location, self.passed_over)
         found = found[chosen.rows]
         if not found:
             there = in_words(self.passed_over)
@@ -51,6 +51,12 @@ class TarSource:
                 f"{f'; what is there: {there}' if there else ''}"
             )
         labelled = reading.labels and any(one.label is not None for one in found)
+        if reading.labels:
+            _require_key(chosen, reader)
+        self.notes = (
+            *note_of(self.location, self.passed_over),
+            *(() if labelled or not reading.labels else _unlabelled(self.location, found, reader)),
+        )
         self.numbering = reading.classes if labelled else None
         self.classes = None if self.numbering is None else self.numbering.names
         self._places = [one.place for one in found]
@@ -90,6 +96,29 @@ def _refuse_other_names(words: str, used: int, tally: Tally) -> None:
         )
 
 
+def _require_key(chosen: Selection, reader: SampleReader) -> None:
+    """Refuse a key of labels that no JSON member has.
+
+    Raises:
+        UsageError: naming those that they have.
+    """
+    if chosen.labels is not None and not reader.found:
+        keys = ", ".join(key[:_LONGEST] for key in reader.keys[:10]) or "there is none"
+        raise UsageError(f"{chosen.words}: no JSON in the shards has the key {chosen.labels!r}; their keys: {keys}")
+
+
+def _unlabelled(location: str, found: list[Picture], reader: SampleReader) -> tuple[str, ...]:
+    """Return a sentence on where labels may have been meant, none where nothing looks so."""
+    told = unlabelled_note(location, likely_keys(reader), "key")
+    folders = {one.place.name.rpartition("/")[0] for one in found}
+    if told or len(folders) < 2:  # noqa: PLR2004 - one folder divides nothing
+        return told
+    return (
+        f"The images of {location} have no labels: folders in shards are not taken for classes (for example "
+        f"{min(folders)[:_LONGEST]!r}); unpack the shards into a folder if they are, or put a .cls beside each image.",
+    )
+
+
 def _entries(found: list[Picture], group: str | None) -> Iterator[ImageEntry]:
     """Yield the entries; a group is what the JSON says under that key, else the pattern on the path."""
     find = group_of(group) if group is not None and any(one.group is None for one in found) else None
@@ -99,7 +128,7 @@ def _entries(found: list[Picture], group: str | None) -> Iterator[ImageEntry]:
         yield ImageEntry(index=index, path=path, label=one.label, group=belongs)
 
 
-def _read(file: Path, chosen: list[tuple[ImageEntry, Place]]) -> Iterator[EncodedImage]:
+def _read(file: AnyPath, chosen: list[tuple[ImageEntry, Place]]) -> Iterator[EncodedImage]:
     try:
         handle = file.open("rb")
     except OSError as problem:

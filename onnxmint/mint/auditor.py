@@ -139,11 +139,13 @@ def _opened(path: Path) -> tuple[bytes, "onnx.ModelProto"]:
     import onnx
     from google.protobuf.message import DecodeError
 
+    from onnxmint.graph.bringing import brought
     from onnxmint.graph.guard import check_proto, refuse_external_data
     from onnxmint.graph.mending import read_texts
 
     try:
-        model = path.read_bytes()
+        with brought(path) as here:
+            model = here.read_bytes()
     except OSError as problem:
         raise ModelError(f"cannot read the auditor {path}: {problem.strerror or problem}") from None
     try:

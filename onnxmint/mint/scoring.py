@@ -32,7 +32,7 @@ def scoring_probe(auditor: Auditor, device: Device, batch_size: int) -> Probe:
 
 
 def scores_of(shown: Shown) -> dict[str, NDArray[Any]]:
-    """Return (b, K) scores by each network, and the target's top class.
+    """Return (b, K) scores by each network, NaN where the target gives no answer, and the target's top class.
 
     Raises:
         ModelError: the graph, which anybody may have written, gives something else than one row an image.
@@ -42,9 +42,11 @@ def scores_of(shown: Shown) -> dict[str, NDArray[Any]]:
             shape, images = list(value.shape), len(shown.pixels)
             raise ModelError(f"the auditor's output for {name} has shape {shape} for {images} images; train it again")
     score = to_numpy(shown.outputs[SCORE]).astype(np.float64)
+    answer = to_numpy(shown.outputs[ANSWER])
+    score[np.isnan(answer).any(axis=1)] = np.nan  # no class is the top one
     found = {name: to_numpy(shown.outputs[name]).astype(np.float64) for name in SECOND if name in shown.outputs}
     return {
         **found,
         SCORE: score.reshape(len(score), -1),
-        PREDICTED: to_numpy(shown.outputs[ANSWER]).argmax(axis=1).astype(np.int64),
+        PREDICTED: answer.argmax(axis=1).astype(np.int64),
     }

@@ -7,6 +7,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from onnxmint.places.remote import AnyPath
 from onnxmint.report.charts import depth_chart, histogram_chart, roc_chart
 from onnxmint.report.citation import bibtex
 from onnxmint.report.formats import comma_separated, parquet
@@ -72,7 +73,7 @@ def write_evaluation(found: Evaluation, folder: Path, *, overwrite: bool = False
         return made.finish(evaluation_files(found))
 
 
-def print_evaluation(found: Evaluation, console: Console, *, files: Sequence[Path] = ()) -> None:
+def print_evaluation(found: Evaluation, console: Console, *, files: Sequence[AnyPath] = ()) -> None:
     """Print the table of methods, grouped by kind, and last what it comes to."""
     print_evidence(found.evidence, console)
     for words, methods in _groups(found):

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from onnxmint.results.audit import AuditResult
+from onnxmint.results.comparison import Comparison
 from onnxmint.results.evaluation import Evaluation
 from onnxmint.results.facts import Skipped, TargetFacts
 from onnxmint.results.json import plain
@@ -84,6 +85,34 @@ def evaluation_manifest(found: Evaluation, files: Mapping[str, bytes], command: 
             settings=as_json({**plain(found.settings), "preprocess": plain(found.preprocess)}),
             command=as_json(command),
             software=_software(found.version, found.target),
+        )
+    )
+
+
+def comparison_manifest(found: Comparison, files: Mapping[str, bytes], command: Mapping[str, object]) -> bytes:
+    """Return manifest.json of a comparison, see `audit_manifest`; the second model stands among the references."""
+    return canonical(
+        Manifest(
+            kind="comparison",
+            created=found.created,
+            files=_facts(files),
+            target_sha256=found.before.target.sha256,
+            auditor_sha256=None,
+            references=(found.after.target.sha256,),
+            members=found.evidence.listed_members,
+            nonmembers=found.evidence.listed_nonmembers,
+            questioned=None,
+            skipped=_reasons(found.evidence.skipped),
+            registration=None,
+            settings=as_json(
+                {
+                    **plain(found.settings),
+                    "preprocess": plain(found.before.preprocess),
+                    "preprocess_after": plain(found.after.preprocess),
+                }
+            ),
+            command=as_json(command),
+            software=_software(found.version, found.before.target),
         )
     )
 

@@ -2,6 +2,8 @@
 
 import unicodedata
 
+from onnxmint.places.names import as_given
+
 LONGEST = 200
 """Letters of a name in a message; an ONNX file may hold names of megabytes."""
 # Controls, direction and invisible marks, surrogates of undecodable bytes, private, unassigned, separators of lines.
@@ -12,8 +14,9 @@ def visible(text: str) -> str:
     r"""Return text with every invisible or acting character written out, as \x1b or \u202e.
 
     A terminal would obey escape sequences in a file name, and direction marks can make evil.exe.jpg look like another
-    name; bytes that are no UTF-8 arrive as surrogates, which cannot be encoded.
+    name; bytes that are no UTF-8 arrive as surrogates, which cannot be encoded. Secrets of a URI are left out.
     """
+    text = as_given(text)
     if text.isascii() and text.isprintable():
         return text
     return "".join(_written_out(letter) if unicodedata.category(letter) in _HIDDEN else letter for letter in text)

@@ -6,6 +6,7 @@ from dataclasses import fields, is_dataclass, replace
 from pathlib import PurePath
 from typing import Any, TypeVar
 
+from onnxmint.places.words import uri_of
 from onnxmint.results.audit import AuditResult
 
 Value = TypeVar("Value")
@@ -42,8 +43,9 @@ def _above(settings: Mapping[str, object], model: str) -> Iterable[str]:
     if isinstance(here, str) and here:
         yield f"{here.rstrip('/')}/"
     for place in (model, *_places(settings)):
-        parent = str(PurePath(place.partition("?")[0]).parent)
-        if parent not in (".", "/", ""):
+        path = place.partition("?")[0]
+        parent = str(PurePath(path).parent) if uri_of(path) is None else path.rpartition("/")[0]
+        if parent not in (".", "/", "") and not parent.endswith(":/"):
             yield f"{parent}/"
 
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from onnxmint.places.remote import AnyPath
 from onnxmint.report.answer import units_words
 from onnxmint.report.language import Language, language
 from onnxmint.report.names import visible
@@ -34,7 +35,7 @@ Rate = tuple[str, Performance | None, str | None]
 
 
 def print_summary(
-    result: AuditResult, console: Console, *, files: Sequence[Path] = (), words: Language | None = None
+    result: AuditResult, console: Console, *, files: Sequence[AnyPath] = (), words: Language | None = None
 ) -> None:
     """Print an audit: the subject, its evidence, performance, controls, files, and last the answer in one sentence.
 
@@ -266,7 +267,7 @@ def print_warnings(warnings: Sequence[str], console: Console) -> None:
         console.print()
 
 
-def print_files(files: Sequence[Path], console: Console) -> None:
+def print_files(files: Sequence[AnyPath], console: Console) -> None:
     """Print where the files are, one a line."""
     for file in files:
         console.print(Text(visible(str(file))), soft_wrap=True)

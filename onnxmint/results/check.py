@@ -6,6 +6,7 @@ from typing import Literal
 from onnxmint.images.classes import Numbering
 from onnxmint.preprocess.spec import PreprocessSpec
 from onnxmint.results.json import Document
+from onnxmint.stats.leads import Lead
 from onnxmint.stats.renumbering import Renumbering
 
 RankedBy = Literal["accuracy", "best_permutation_accuracy", "score"]
@@ -25,8 +26,10 @@ class VariantResult:
         confidence: mean probability of the top class.
         entropy: mean entropy of the answers, in nats.
         score: what ranks without labels: the information that the answer holds of the image, as a share of the
-            logarithm of the number of classes; 0 when answers are saturated. See `information.telling`.
+            logarithm of the number of classes; 0 when answers are saturated. See `information.told`.
         best_permutation_accuracy: accuracy under the best one-to-one renumbering of the labels, None without labels.
+        behind: how far the best row is ahead of this one in what ranks, on the same images; None for the best itself
+            and where there are no numbers.
         skipped: why there are no numbers.
     """
 
@@ -40,6 +43,7 @@ class VariantResult:
     entropy: float | None = None
     score: float | None = None
     best_permutation_accuracy: float | None = None
+    behind: Lead | None = None
     skipped: str | None = None
 
 
@@ -51,6 +55,7 @@ class CheckResult:
         model: path of the target.
         source: where the images came from, as the user wrote it.
         images: how many were tried.
+        available: how many the source holds.
         unreadable: how many of the sample could not be read.
         classes: outputs of the target.
         ranked_by: which number of a row.
@@ -61,7 +66,8 @@ class CheckResult:
         outside: a label that no output has, None when there is none.
         enough: whether there were enough images a class to try any numbering of the classes.
         fits: whether the best row gave an answer and, where labels can tell, is better than chance.
-        rivals: names of the rows whose accuracy is too near the best one's to tell them apart.
+        rivals: names of the rows that cannot be told from the best one: its lead lies within noise, or is too small to
+            matter.
         advice: what to make of it, in a few sentences.
         notes: what a reader has to know of what was declared and of the graph.
         variants: the preparations, best first.
@@ -70,6 +76,7 @@ class CheckResult:
     model: str
     source: str
     images: int
+    available: int
     unreadable: int
     classes: int
     ranked_by: RankedBy
@@ -96,5 +103,5 @@ class CheckResult:
         return next((row for row in self.variants if row.name == self.declared), None)
 
 
-CHECK = Document(kind=CheckResult, schema="onnxmint.check/3", mend="run onnxmint check again")
+CHECK = Document(kind=CheckResult, schema="onnxmint.check/4", mend="run onnxmint check again")
 """What `onnxmint check --json` prints."""

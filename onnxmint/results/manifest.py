@@ -44,7 +44,7 @@ class Manifest:
         files: of the run, all but this one and what was added later: signatures, tokens of time.
         target_sha256: of the model.
         auditor_sha256: of the auditor; None where the run has none.
-        references: SHA-256 of the models that controls compared with.
+        references: SHA-256 of the models that controls compared with, or of the second model of a comparison.
         members: files that were given for known members; None where none were.
         nonmembers: the same for known non-members.
         questioned: the same for questioned images.
@@ -55,7 +55,7 @@ class Manifest:
         software: what it was made with.
     """
 
-    kind: Literal["audit", "evaluation"]
+    kind: Literal["audit", "evaluation", "comparison"]
     created: str
     files: dict[str, FileFacts]
     target_sha256: str

@@ -8,11 +8,14 @@ import numpy as np
 from onnxmint.results.audit import AUDIT
 from onnxmint.results.auditor import AUDITOR_FACTS
 from onnxmint.results.check import CHECK
+from onnxmint.results.comparison import COMPARISON
 from onnxmint.results.evaluation import EVALUATION
 from onnxmint.results.json import Document
 from onnxmint.results.manifest import MANIFEST
 from onnxmint.results.plan import PLAN
 from onnxmint.results.registration import REGISTRATION
+from onnxmint.results.seal import SEAL, SEALING
+from onnxmint.results.sealed import SEALED
 from onnxmint.results.verification import VERIFICATION
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -21,10 +24,14 @@ PUBLISHED: dict[str, Document[Any]] = {
     "audit": AUDIT,
     "auditor": AUDITOR_FACTS,
     "check": CHECK,
+    "comparison": COMPARISON,
     "evaluation": EVALUATION,
     "manifest": MANIFEST,
     "plan": PLAN,
     "registration": REGISTRATION,
+    "seal": SEAL,
+    "sealed": SEALED,
+    "sealing": SEALING,
     "verification": VERIFICATION,
 }
 """By the name of the file in results/schemas, which tools/schemas.py writes."""

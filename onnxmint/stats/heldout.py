@@ -27,6 +27,8 @@ class HeldOut:
         inflation: factor on every variance that comes from the known images; see `cross_fitting_inflation`.
         member_stratum: (m,) number of the stratum of each, None when all are compared with all.
         nonmember_stratum: (n,) the same.
+        levels: so many neighbouring numbers are levels of confidence of one stratum, over which members are spread in
+            another way than non-members.
     """
 
     member: FloatArray
@@ -36,6 +38,7 @@ class HeldOut:
     inflation: float = 1.0
     member_stratum: Numbers | None = None
     nonmember_stratum: Numbers | None = None
+    levels: int = 1
 
     def __post_init__(self) -> None:
         """Refuse strata of one side only."""

@@ -14,14 +14,14 @@ def entropy(p: FloatArray) -> FloatArray:
     return found
 
 
-def telling(log_p: FloatArray) -> float:
-    """Return how much answers say of their images, 0 to 1: what ranks preparations without labels.
+def told(log_p: FloatArray) -> FloatArray:
+    """Return (n,) how much each answer says of its image; the mean, 0 to 1, ranks preparations without labels.
 
-    The mutual information of image and class, H(mean of p) - mean of H(p), over log(classes): high only when answers
-    are sure and differ between images (the logarithm of the inception score, Salimans 2016). Inputs of a wrong scale
-    make a network of rectifiers as various and far surer, so answers whose top two classes are typically more than
-    30 nats apart count as saturated and score 0. Scales that are wrong by a small factor can still score higher than
-    the right one: this is a hint, not a proof.
+    The mean is the mutual information of image and class, H(mean of p) - mean of H(p), over log(classes): high only
+    when answers are sure and differ between images (the logarithm of the inception score, Salimans 2016). Inputs of a
+    wrong scale make a network of rectifiers as various and far surer, so answers whose top two classes are typically
+    more than 30 nats apart count as saturated and score 0. Scales that are wrong by a small factor can still score
+    higher than the right one: this is a hint, not a proof.
 
     Args:
         log_p: (n, classes) log-probabilities.
@@ -29,6 +29,7 @@ def telling(log_p: FloatArray) -> float:
     p = np.exp(log_p)
     top = np.partition(log_p, -2, axis=1)
     if np.median(top[:, -1] - top[:, -2]) > _SATURATED:
-        return 0.0
-    information = entropy(p.mean(axis=0, keepdims=True))[0] - entropy(p).mean()
-    return max(0.0, float(information / np.log(p.shape[1])))
+        return np.zeros(len(p))
+    usual = np.log(np.maximum(p.mean(axis=0), np.finfo(np.float64).tiny))
+    found: FloatArray = (-(p @ usual) - entropy(p)) / np.log(p.shape[1])
+    return found

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from onnxmint.stats.gate import LEVEL
-from onnxmint.stats.share import CONFIDENCE, Strength, questioned_needed
+from onnxmint.stats.share import CONFIDENCE, questioned_needed
+from onnxmint.stats.strength import Strength
 
 USUAL_AUC = 0.6  # of a model that gives away as much as many do
 HELD_OUT = 0.5  # share of the known images that is not fitted on

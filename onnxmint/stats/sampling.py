@@ -27,6 +27,28 @@ def bottom(digest: NDArray[np.uint64], count: int, *, seed: int, groups: Rows | 
     return np.sort(first[np.isin(name, chosen)]).astype(np.int64)
 
 
+def likely(digest: NDArray[np.uint64], count: int, *, of: int, seed: int) -> NDArray[np.bool_]:
+    """Return (n,) which contents are among the `count` of a sample of `of` images, nearly surely where these differ.
+
+    A part cannot know the sample of the whole, but the order is that of a hash: what is far beyond the share that is
+    wanted is not in it. Six standard deviations are added.
+
+    Args:
+        digest: (n,) of contents of a part.
+        count: contents of the sample.
+        of: images of the whole.
+        seed: as of the sample.
+    """
+    share = (count + 6 * count**0.5 + 16) / max(of, 1)
+    keys = [int.from_bytes(_key(name, seed)[:8], "big") for name in digest.tolist()]
+    return np.array([key < share * 2**64 for key in keys], np.bool_)
+
+
+def _key(name: int, seed: int) -> bytes:
+    """Return the place of a content in the random order of a seed."""
+    return hashlib.sha256(b"%d:%d" % (seed, name)).digest()
+
+
 def _contents(digest: NDArray[np.uint64], groups: Rows) -> Rows:
     """Return the first row of every content of every group."""
     order = np.lexsort((np.arange(len(digest)), digest, groups))
@@ -45,5 +67,5 @@ def _smallest(digest: NDArray[np.uint64], groups: Rows) -> NDArray[np.uint64]:
 
 def _order(names: NDArray[np.uint64], seed: int) -> NDArray[np.uint64]:
     """Return names in the random order that the seed decides."""
-    keys = [hashlib.sha256(b"%d:%d" % (seed, name)).digest() for name in names.tolist()]
+    keys = [_key(name, seed) for name in names.tolist()]
     return names[np.array(sorted(range(len(keys)), key=keys.__getitem__), np.int64)]

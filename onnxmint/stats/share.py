@@ -13,12 +13,14 @@ import numpy as np
 from onnxmint.stats.estimates import Estimate, FloatArray
 from onnxmint.stats.guarantee import DEFAULT, Guarantee, Luck
 from onnxmint.stats.heldout import HeldOut, Numbers
-from onnxmint.stats.strata import UNIFORM, Cells
+from onnxmint.stats.strata import Cells
+from onnxmint.stats.strength import Strength
 
 METHOD = (
     "ratio of effects, (effect - 1/2) / (AUC - 1/2); its 95% interval inverts the test of each share (Fieller 1954) "
     "with the variance of placements (DeLong 1988), ordered by likelihood as shares outside 0 to 1 are impossible "
-    "(Feldman and Cousins 1998); where there are strata, both effects are means over them in the same proportion"
+    "(Feldman and Cousins 1998); where there are strata, members are taken to lie in them as the questioned images do, "
+    "and at levels of confidence as the known members do"
 )
 CONFIDENCE = 0.95
 _GRID = np.linspace(0, 1, 1001)
@@ -28,100 +30,6 @@ _BOTH: tuple[Guarantee, Guarantee] = ("each", "average")
 _NO_EFFECT = 1e-6  # below it only the direction of the effect counts, not its size
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Strength:
-    """How well known members stand out, for planning: all that the power of an audit depends on.
-
-    Strata that the questioned images fill in another proportion than the known ones make these fewer: n known ones with
-    the shares a_h of them in stratum h, weighing b_h, are worth 1 / sum(b_h^2 / (a_h n)).
-
-    Attributes:
-        effect: AUC - 1/2.
-        spread: variance of the members' placements.
-        members, nonmembers: held-out units it was measured on, or what they are worth.
-        inflation: factor on the variance that comes from them.
-        null: variance of a non-member's placement among very many known ones; ties make it smaller.
-    """
-
-    effect: float
-    spread: float
-    members: float
-    nonmembers: float
-    inflation: float = 1.0
-    null: float = UNIFORM
-
-    @classmethod
-    def measured(cls, known: HeldOut, cells: Cells | None = None) -> "Strength":
-        """Return that of held-out scores.
-
-        Args:
-            known: with at least two members.
-            cells: of the questioned images, which say how much each stratum counts; None where there are no strata.
-        """
-        placed, count = known.member_placements(), len(known.nonmember)
-        weight, worth, null = np.full(len(placed), 1 / len(placed)), float(count), UNIFORM
-        if cells is not None and known.member_stratum is not None:
-            weight = _member_weights(known.member_stratum, cells)
-            used = cells.known > 0
-            worth = 1 / float((cells.portion[used] ** 2 / cells.known[used]).sum())
-            null = UNIFORM * float((cells.portion * cells.untied()).sum())
-        elif known.networks == 1:
-            null = UNIFORM * _untied(known.nonmember)
-        return cls(
-            effect=float((weight * placed).sum()) - 0.5,
-            spread=max(float(placed.var(ddof=1)), (count + 1) ** -2),
-            members=1 / float((weight**2).sum()),
-            nonmembers=worth,
-            inflation=known.inflation,
-            null=max(null, (count + 1) ** -2),
-        )
-
-    @classmethod
-    def expected(cls, auc: float, members: int, nonmembers: int) -> "Strength":
-        """Return that of two normal score distributions of equal variance with this AUC."""
-        from scipy.stats import norm
-
-        quantiles = (np.arange(2000) + 0.5) / 2000
-        placed = norm.cdf(norm.ppf(quantiles) + np.sqrt(2) * norm.ppf(auc))
-        return cls(effect=auc - 0.5, spread=float(placed.var()), members=members, nonmembers=nonmembers)
-
-
-def _member_weights(stratum: Numbers, cells: Cells) -> FloatArray:
-    """Return (m,) weights of members, which give every stratum the portion that it has among the questioned ones.
-
-    Strata without a member lend their portion to the others; members of strata that none is asked of weigh nothing. If
-    no stratum has both, all members weigh the same.
-    """
-    place = np.full(len(stratum), -1)
-    for number, row in enumerate(cells.numbers.tolist()):
-        place[stratum == row] = number
-    count = np.bincount(place[place >= 0], minlength=len(cells.asked))
-    portion = np.where(count > 0, cells.portion, 0.0)
-    if not portion.sum():
-        return np.full(len(stratum), 1 / len(stratum))
-    each = portion / portion.sum() / np.maximum(count, 1)
-    found: FloatArray = np.where(place >= 0, each[place], 0.0)
-    return found
-
-
-def _untied(scores: FloatArray) -> float:
-    count = len(scores)
-    same = np.unique(scores, return_counts=True)[1].astype(np.float64)
-    return 1 - float((same**3 - same).sum()) / max(count**3 - count, 1)
-
-
-def strength_for(questioned: FloatArray, known: HeldOut, strata: Numbers | None = None) -> tuple[Strength, float]:
-    """Return how well known members stand out where the questioned images lie, and what number these are worth.
-
-    Args:
-        questioned: (q,) or (q, K) scores of independent units.
-        known: held-out scores of known ones, with at least two members.
-        strata: (q,) of the questioned, where the known ones have strata.
-    """
-    cells = Cells.of(questioned, known, strata)
-    return Strength.measured(known, cells), cells.worth
-
-
 def share_of_members(questioned: FloatArray, known: HeldOut, strata: Numbers | None = None) -> Estimate:
     """Return the share of members among questioned images with its 95% interval.
 
@@ -129,7 +37,8 @@ def share_of_members(questioned: FloatArray, known: HeldOut, strata: Numbers | N
         questioned: (q,) or (q, K) scores of independent units.
         known: held-out scores of known ones.
         strata: (q,) of the questioned, where the known ones have strata; members among them are then taken to be spread
-            over the strata as the questioned images are.
+            over strata of difficulty and class as the questioned images are, and over levels of confidence within these
+            as the known members are.
 
     Returns:
         The estimate; without any difference between members and non-members its interval is 0 to 1.

@@ -45,7 +45,12 @@ class Stratifier:
         level = np.zeros(count, np.int64) if difficulty is None else _level(difficulty, self.edges)
         if not self.by_class or classes is None:
             return level
-        return classes.astype(np.int64) * (len(self.edges) + 2) + level
+        return classes.astype(np.int64) * self.span + level
+
+    @property
+    def span(self) -> int:
+        """Return how many numbers the strata of one class take up: one is of images of unknown difficulty."""
+        return len(self.edges) + 2
 
 
 def stratify(

@@ -32,7 +32,13 @@ class Workload:
 
 
 def fitted_into(
-    full: Workload, budget: float, seconds: Callable[[Workload], float], *, views: tuple[int, ...], known: bool = True
+    full: Workload,
+    budget: float,
+    seconds: Callable[[Workload], float],
+    *,
+    views: tuple[int, ...],
+    known: bool = True,
+    asked: bool = True,
 ) -> Workload:
     """Return the workload that finds the smallest share of members among those that end in time.
 
@@ -42,13 +48,14 @@ def fitted_into(
         seconds: that a workload takes.
         views: numbers of views that may be taken.
         known: whether known images may be left out.
+        asked: whether questioned ones may.
 
     Returns:
         The full one if it ends in time; the smallest that there is where none does.
     """
     if seconds(full) <= budget:
         return full
-    every = list(_smaller(full, views, known=known))
+    every = list(_smaller(full, views, known=known, asked=asked))
     fitting = [one for one in every if seconds(one) <= budget]
     if not fitting:
         return min(every, key=seconds)
@@ -56,15 +63,15 @@ def fitted_into(
     return min(_largest(fitting), key=_blindness)
 
 
-def _smaller(full: Workload, views: tuple[int, ...], *, known: bool) -> Iterator[Workload]:
+def _smaller(full: Workload, views: tuple[int, ...], *, known: bool, asked: bool) -> Iterator[Workload]:
     for number in views:
         for share in _GRID if known else (1.0,):
-            for asked in _GRID:
+            for part in _GRID if asked else (1.0,):
                 yield replace(
                     full,
                     members=_cut(full.members, share, _FEWEST_KNOWN),
                     nonmembers=_cut(full.nonmembers, share, _FEWEST_KNOWN),
-                    questioned=_cut(full.questioned, asked, _FEWEST_QUESTIONED),
+                    questioned=_cut(full.questioned, part, _FEWEST_QUESTIONED),
                     views=number,
                 )
 

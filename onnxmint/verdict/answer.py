@@ -7,9 +7,10 @@ from onnxmint.results.audit import Verdict, VerdictKind
 from onnxmint.results.facts import Control
 from onnxmint.stats.estimates import Estimate
 from onnxmint.stats.heldout import HeldOut
-from onnxmint.stats.share import detectable_share, power_cost, share_of_members, strength_for
+from onnxmint.stats.share import detectable_share, power_cost, share_of_members
+from onnxmint.stats.strength import strength_for
 from onnxmint.verdict.findings import Findings, Question
-from onnxmint.verdict.opinions import Compared, SecondScores, second_opinions
+from onnxmint.verdict.opinions import Compared, SecondScores, second_opinions, weakest
 from onnxmint.verdict.sentences import (
     ASSUMPTION,
     LEARNED_REFERENCE,
@@ -98,7 +99,7 @@ def _findings(question: Question, known: HeldOut, auc: Estimate | None, asked: S
         found,
         share=None if blind else share_of_members(first.score, first.known, first.strata),
         detectable=detectable_share(strength, worth, alpha=level, guarantee=guarantee) if worth else None,
-        strength=strength,
+        strength=weakest(strength, opinions.strength),
         cost=None if blind or guarantee == "average" else power_cost(strength, worth, share, alpha=level),
     )
 

@@ -6,7 +6,8 @@ from onnxmint.stats.estimates import Estimate, FloatArray
 from onnxmint.stats.guarantee import DEFAULT, Guarantee
 from onnxmint.stats.heldout import Numbers
 from onnxmint.stats.set_test import SetTest
-from onnxmint.stats.share import PowerCost, Strength
+from onnxmint.stats.share import PowerCost
+from onnxmint.stats.strength import Strength
 from onnxmint.verdict.opinions import Opinions
 
 
@@ -47,8 +48,9 @@ class Question:
 class Findings:
     """All numbers that a verdict rests on; `auc` and `strength` are None where no member is known.
 
-    `equal` says whether the test compares with known images that the model is equally sure of; `cost` is that of the
-    guarantee in power, for the relevant share.
+    `equal` says whether the test compares with known images that the model is equally sure of; `detectable` is of that
+    test, `strength` of the weakest that a finding needs; `cost` is that of the guarantee in power, for the relevant
+    share.
     """
 
     test: SetTest

@@ -9,7 +9,8 @@ from onnxmint.results.next_steps import NextStep
 from onnxmint.settings import AuditSettings, module_kind
 from onnxmint.stats.estimates import Estimate
 from onnxmint.stats.needed import USUAL_AUC, evidence_needed, expected, scaled, smallest_auc
-from onnxmint.stats.share import Strength, questioned_needed
+from onnxmint.stats.share import questioned_needed
+from onnxmint.stats.strength import Strength
 
 CHANCE = 0.5
 _MOST_VIEWS = 26

@@ -18,13 +18,14 @@ from onnxmint.stats.guarantee import DEFAULT, Guarantee
 from onnxmint.stats.heldout import HeldOut, Numbers
 from onnxmint.stats.opinions import SecondOpinion, compare_effects, second_opinion
 from onnxmint.stats.set_test import SetTest, compare_sets
-from onnxmint.stats.share import Strength, strength_for
 from onnxmint.stats.strata import stratify
+from onnxmint.stats.strength import Strength, strength_for
 from onnxmint.verdict.units import Units
 from onnxmint.verdict.yardstick import Yardstick
 
 SECOND = ("free", "level", "free_level")
 """Outputs of an auditor, and columns of its yardstick, that only second opinions need."""
+_FEWEST = 2  # members, below which there is no variance
 _LEVELS = 10  # strata of confidence; 5 to 20 do alike (tools/study/validity)
 
 
@@ -91,6 +92,7 @@ class Compared:
             self.known,
             member_stratum=levels.of(member, self.known.member_stratum),
             nonmember_stratum=levels.of(nonmember, self.known.nonmember_stratum),
+            levels=levels.span,
         )
         return replace(self, known=known, strata=levels.of(level, self.strata))
 
@@ -102,19 +104,24 @@ class Opinions:
     Attributes:
         labels: without labels; None where none are told.
         together: all compared with all, whatever the model's confidence; None where the first test is that.
+        strength: how well known members stand out without labels; None where none are told, or too few members known.
+        without_members: whether no member is known.
     """
 
     labels: SecondOpinion | None
     together: SetTest | None
+    strength: Strength | None = None
+    without_members: bool = False
 
     def facts(self, alpha: float) -> tuple[OpinionFacts, ...]:
         """Return what a result keeps of them."""
+        level = {"without labels": label_free_level(alpha, without_members=self.without_members)}
         asked: dict[OpinionName, SetTest | None] = {
             "without labels": None if self.labels is None else self.labels.free,
             "whatever the confidence": self.together,
         }
         return tuple(
-            OpinionFacts(name=name, p_value=test.average, finds=test.average <= alpha)
+            OpinionFacts(name=name, p_value=test.average, finds=test.average <= level.get(name, alpha))
             for name, test in asked.items()
             if test is not None
         )
@@ -169,18 +176,41 @@ def _by(known: Yardstick, column: str) -> HeldOut:
 
 
 def strength_of(yardstick: Yardstick) -> Strength:
-    """Return how well known members stand out in the test of a verdict, were questioned images sure as members are.
+    """Return how well known members stand out in the weakest of the tests that a finding needs.
+
+    Were questioned images sure as members are.
 
     Args:
         yardstick: held-out known images, at least two of them members.
     """
-    known = yardstick.groups()
-    if yardstick.level is None:
+    levels = (("score", "level"), ("free", "free_level"))
+    found = [_strength(yardstick, *names) for names in levels if getattr(yardstick, names[0]) is not None]
+    return weakest(*found)
+
+
+def weakest(*strengths: Strength | None) -> Strength:
+    """Return the strength of the test in which members stand out least; there is at least one."""
+    return min((one for one in strengths if one is not None), key=lambda one: one.effect)
+
+
+def _strength(yardstick: Yardstick, column: str, level: str) -> Strength:
+    known = _by(yardstick, column)
+    if getattr(yardstick, level) is None:
         return Strength.measured(known)
-    level = _by(yardstick, "level")
+    sure = _by(yardstick, level)
     asked = Compared(score=np.repeat(known.member[:, None], known.networks, axis=1), known=known, strata=None)
-    equals = asked.beside_equals(level.member, (level.member, level.nonmember)) or asked
+    equals = asked.beside_equals(sure.member, (sure.member, sure.nonmember)) or asked
     return strength_for(equals.score, equals.known, equals.strata)[0]
+
+
+def label_free_level(alpha: float, *, without_members: bool) -> float:
+    """Return the level of the label-free opinion: half where no member is known, and nothing else looks at the labels.
+
+    Labels that the target itself gave are noticed by how often it is right, and by how much they add to a finding: both
+    take known members. Alone, the opinion would be wrong in one such set of twenty on average, more by some auditors
+    (`tools/study/validity`, part "alone").
+    """
+    return alpha / 2 if without_members else alpha
 
 
 def second_opinions(compared: Compared, test: SetTest, asked: SecondScores, *, alpha: float, equal: bool) -> Opinions:
@@ -194,14 +224,19 @@ def second_opinions(compared: Compared, test: SetTest, asked: SecondScores, *, a
             an unlucky one.
         equal: whether the test was within equal confidence.
     """
-    labels = None
+    labels = strength = None
+    unknown = not len(compared.known.member)
     if asked.free is not None and asked.known_free is not None:
         strata = compared.known
         alike = replace(
             asked.known_free, member_stratum=strata.member_stratum, nonmember_stratum=strata.nonmember_stratum
         )
         blind = replace(compared, score=asked.free, known=alike)
-        free = (blind.beside_equals(asked.free_level, asked.known_free_level) or blind).test(alpha)
+        within = blind.beside_equals(asked.free_level, asked.known_free_level) or blind
+        free = within.test(alpha)
+        if len(alike.member) >= _FEWEST:
+            strength, _ = strength_for(within.score, within.known, within.strata)
         ratio = compare_effects((compared.score, compared.known), (asked.free, asked.known_free))
-        labels = second_opinion(test, free, ratio, alpha=alpha)
-    return Opinions(labels=labels, together=compared.test(alpha) if equal else None)
+        labels = second_opinion(test, free, ratio, alpha=alpha, level=label_free_level(alpha, without_members=unknown))
+    together = compared.test(alpha) if equal else None
+    return Opinions(labels=labels, together=together, strength=strength, without_members=unknown)

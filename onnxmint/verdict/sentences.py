@@ -15,8 +15,9 @@ ASSUMPTION = (
     "non-members (same source, same preparation); no test after the fact can prove that (arXiv 2409.19798)."
 )
 SHARE_ASSUMPTION = (
-    "The share, and what would have been found, hold if members among them were trained on as the known members were, "
-    "if the known members were drawn at random from all that were, and if labels and files are as good as theirs."
+    "The share, and what would have been noticed, hold if the model was trained on members among them as on the known "
+    "ones and is as sure of them, if the known members were drawn at random from all that were, and if labels and "
+    "files are as good as theirs."
 )
 NO_REFERENCE = (
     "No model that was not trained on these images was compared, so a mere difference in difficulty between members "
@@ -213,9 +214,9 @@ def confounded(failed: Sequence[Control], question: Question) -> str:
 def blind(found: Findings, question: Question) -> str:
     """Say that the audit could not have seen what matters, and what would let it."""
     seen = (
-        "even if all of them had been trained on, that would have been found in fewer than 95% of cases"
+        "even if all of them had been trained on, that would have shown in fewer than 95% of cases"
         if found.detectable is None
-        else f"only a share of {percent(found.detectable)} or more would have been found in 95% of cases"
+        else f"only a share of {percent(found.detectable)} or more would have shown in 95% of cases"
     )
     needed = found.strength and questioned_needed(
         found.strength, question.relevant_share, alpha=question.alpha, guarantee=question.guarantee

@@ -12,7 +12,9 @@ from onnxmint.controls.panel import control_question
 from onnxmint.engine.local import Local
 from onnxmint.engine.observations import Engine
 from onnxmint.engine.target import target_facts
-from onnxmint.evidence.questioned import Questioned, look_at_questioned
+from onnxmint.evidence.questioned import Look, Questioned, look_at_questioned
+from onnxmint.graph.bringing import with_model_here
+from onnxmint.images.facts import look_at
 from onnxmint.images.known_copies import Looks
 from onnxmint.images.sources import Place
 from onnxmint.mint.auditor import Auditor
@@ -23,7 +25,8 @@ from onnxmint.results.facts import Control, now
 from onnxmint.results.next_steps import NextStep
 from onnxmint.settings import AuditSettings
 from onnxmint.stats.needed import scaled
-from onnxmint.stats.share import Strength, detectable_share
+from onnxmint.stats.share import detectable_share
+from onnxmint.stats.strength import Strength
 from onnxmint.verdict.gating import gate_and_yardstick
 from onnxmint.verdict.judging import Judgement, Sighting, case_of, judge_set, rule_of
 from onnxmint.verdict.next_steps import Standing, next_steps
@@ -35,13 +38,14 @@ from onnxmint.workflows.lots import at_most, sample_words, score_in_lots
 from onnxmint.workflows.opening import Before, Known, Ready, open_by_training, open_with_auditor
 from onnxmint.workflows.questioning import class_names, what_was_seen
 
-__all__ = ["Known", "audit"]
+__all__ = ["Known", "audit", "judge"]
 
 _FEWEST = 2  # units on a side, below which there is no variance
 
 Rows = NDArray[np.int64]
 
 
+@with_model_here
 def audit(
     model: str | Path,
     images: Place | Sequence[Place],
@@ -75,11 +79,18 @@ def audit(
         if isinstance(known, Known)
         else open_with_auditor(model, images, known, settings, before)
     )
-    return _judge(ready, sampled(settings, ready.foreseen), engine)
+    return judge(ready, sampled(settings, ready.foreseen), engine)
 
 
-def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult:
-    """Score the questioned images, control them, and reach a verdict."""
+def judge(ready: Ready, settings: AuditSettings, engine: Engine, look: Look = look_at) -> AuditResult:
+    """Score the questioned images, control them, and reach a verdict.
+
+    Args:
+        ready: the auditor, its target and the questioned images.
+        settings: of the audit.
+        engine: shows the images.
+        look: looks at them.
+    """
     auditor, rng = ready.auditor, np.random.default_rng(settings.seed)
     traces = auditor.traces
     known = Looks(digest=traces.digest, phash=traces.phash, thumb=traces.thumb)
@@ -91,6 +102,7 @@ def _judge(ready: Ready, settings: AuditSettings, engine: Engine) -> AuditResult
         stage=engine.stage,
         sample=at_most(settings, ready.source),
         seed=settings.seed,
+        look=look,
     )
 
     def decided(scored: QuestionedScores, part: float) -> Verdict:

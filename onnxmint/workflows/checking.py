@@ -8,6 +8,7 @@ from onnxmint.controls.preparations import SAMPLE, check_source
 from onnxmint.engine.local import Local
 from onnxmint.engine.observations import Engine
 from onnxmint.evidence.gathering import given_classes
+from onnxmint.graph.bringing import with_model_here
 from onnxmint.graph.load import load_target
 from onnxmint.images.sources import Place
 from onnxmint.images.together import open_together
@@ -17,6 +18,7 @@ from onnxmint.results.check import CheckResult
 from onnxmint.settings import EvidenceSettings
 
 
+@with_model_here
 def check(
     model: str | Path,
     images: Place | Sequence[Place],

@@ -38,8 +38,10 @@ def derive(run: Path, rendered: Rendered | None = None) -> Step:
         run: folder of an audit.
         rendered: gives what other files must hold then; None leaves them out.
     """
-    if not (run / "report.json").exists() and (run / "evaluation.json").exists():
-        return _not_done("an evaluation keeps no scores of single images")
+    if not (run / "report.json").exists():
+        for kind in ("evaluation", "comparison"):
+            if (run / f"{kind}.json").exists():
+                return _not_done(f"{kind}s are not derived again: make it again from the same images")
     if not (run / "auditor.onnx").exists():
         return _not_done("the run has no auditor.onnx, whose known images questioned ones are measured by")
     try:

@@ -18,6 +18,7 @@ from onnxmint.errors import UsageError
 from onnxmint.evidence.gathering import gather
 from onnxmint.evidence.known import Evidence
 from onnxmint.evidence.table import CALIBRATE, FIT, TEST
+from onnxmint.graph.bringing import with_model_here
 from onnxmint.graph.layers import Layer, choose_layer, dense_input
 from onnxmint.methods.measuring import Signals, evidence_facts, evidence_warnings
 from onnxmint.methods.ranking import Ranked, compared, measured, signal_methods
@@ -40,6 +41,7 @@ _PARTS: dict[int, Part] = {**dict.fromkeys(FIT, "fit"), CALIBRATE: "calibrate", 
 _MINT = "Membership Inference Test, arXiv 2601.12929"
 
 
+@with_model_here
 def evaluate(
     model: str | Path,
     members: str | Path,

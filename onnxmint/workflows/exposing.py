@@ -6,6 +6,7 @@ from typing import Literal
 
 import onnx_ir as ir
 
+from onnxmint.graph.bringing import with_model_here
 from onnxmint.graph.layer import choose_layers
 from onnxmint.graph.layers import list_layers
 from onnxmint.graph.load import TargetModel, load_target
@@ -18,6 +19,7 @@ from onnxmint.writing.files import atomic_write
 from onnxmint.writing.inputs import Input, refuse_inputs, require_free
 
 
+@with_model_here
 def layers(model: str | Path, *, answer: str | None = None) -> LayerList:
     """List the layers of a model that can be exposed.
 
@@ -49,6 +51,7 @@ def layers(model: str | Path, *, answer: str | None = None) -> LayerList:
     )
 
 
+@with_model_here
 def expose(
     model: str | Path,
     output: str | Path,

@@ -29,6 +29,7 @@ class Foreseen:
         steps: in their order.
         next_steps: what would help, most first.
         cheaper: a workload of less than ten minutes and its seconds, where the whole takes longer.
+        every: no questioned image may be left out: a subject would lose it.
     """
 
     full: Workload
@@ -36,6 +37,7 @@ class Foreseen:
     steps: tuple[Step, ...]
     next_steps: tuple[NextStep, ...]
     cheaper: tuple[Workload, float] | None
+    every: bool = False
 
     @property
     def seconds(self) -> float:
@@ -79,12 +81,15 @@ def foresee(
         return _START + sum(step.seconds for step in steps(load))
 
     may = tuple(number for number in EFFECT if number <= views) if shape.many and shape.trains else (views,)
-    load = full
-    if settings.time is not None:
-        load = fitted_into(full, settings.time * _KEPT, seconds, views=may, known=shape.trains)
+    every = settings.subject is not None
+
+    def fitted(budget: float) -> Workload:
+        return fitted_into(full, budget * _KEPT, seconds, views=may, known=shape.trains, asked=not every)
+
+    load = full if settings.time is None else fitted(settings.time)
     cheaper = None
     if settings.time is None and seconds(full) > LONG:
-        small = fitted_into(full, LONG * _KEPT, seconds, views=may, known=shape.trains)
+        small = fitted(LONG)
         cheaper = (small, seconds(small))
     labelled = all(labels_of(source.entries()) is not None for source in (*known, asked)) or shape.layer
     return Foreseen(
@@ -93,6 +98,7 @@ def foresee(
         steps=tuple(steps(load)),
         next_steps=_helpful(load, shape, settings, labelled=labelled) if shape.trains else (),
         cheaper=cheaper,
+        every=every,
     )
 
 
@@ -121,7 +127,7 @@ def power_words(full: Workload, load: Workload, *, seconds: float, seen: float |
         full: all that was given.
         load: what was shown.
         seconds: of the limit.
-        seen: smallest share of members that would have been found; None when not even all.
+        seen: smallest share of members that would have been noticed; None when not even all.
         unlimited: the same with all images.
     """
 

@@ -125,7 +125,7 @@ def open_by_training(
                 f"the known images have labels, but {lacking}, so their scores would not compare: give labels, or use "
                 f"--no-labels{_said(asked)}"
             )
-    check_labels(labels_of(asked.entries()), target.model.answer.classes, asked.location)
+    check_labels(labels_of(asked.entries()), target.model.answer.classes, asked)
     subjects = subjects_of(images, asked, settings)
     training = known.training
     shape = shape_of(target, training, views=training.views, controls=training.controls, alone=known.members is None)
@@ -156,7 +156,7 @@ def _its_target(model: str | Path, auditor: Auditor, settings: AuditSettings) ->
 
 def _require_labels(auditor: Auditor, source: ImageSource, target: Target) -> None:
     """Refuse labels that do not fit, and their absence where the auditor has to be told them."""
-    check_labels(labels_of(source.entries()), target.model.answer.classes, source.location)
+    check_labels(labels_of(source.entries()), target.model.answer.classes, source)
     if auditor.method.labels and (lacking := lacking_labels(source)) is not None:
         raise EvidenceError(
             f"the auditor was calibrated with labels, but {lacking}, so their scores would not compare: give labels, "

@@ -6,7 +6,8 @@ from onnxmint.errors import UsageError
 from onnxmint.mint.auditor import Auditor
 from onnxmint.results.plan import Plan
 from onnxmint.stats.needed import evidence_needed, expected, scaled
-from onnxmint.stats.share import CONFIDENCE, Strength, detectable_share, questioned_needed
+from onnxmint.stats.share import CONFIDENCE, detectable_share, questioned_needed
+from onnxmint.stats.strength import Strength
 from onnxmint.verdict.opinions import strength_of
 
 QUESTIONED = (10, 30, 100, 300, 1000, 3000, 10_000)

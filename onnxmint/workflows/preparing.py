@@ -1,5 +1,6 @@
 """A target made ready beside its known images, which tell how images are prepared where nobody does."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from onnxmint.settings import EvidenceSettings
 
 _TRUSTED = 0.5  # accuracy on known members, below which what fits best is not taken for how the model was trained
 
+_NAMED = 3  # preparations that fit as well
+
 Place = str | Path
 
 
@@ -34,15 +37,34 @@ def prepared(
         OnnxmintError: one of its kinds, for files, options and devices that do not serve.
     """
     loaded = load_target(model, answer=settings.answer)
+    opened: list[Together] = []
+
+    def known() -> ImageSource:
+        opened.append(open_evidence(members, nonmembers, settings, loaded))
+        return first_known(opened[0])
+
+    target = settled(loaded, settings, engine, known)
+    return target, opened[0] if opened else open_evidence(members, nonmembers, settings, target.model)
+
+
+def first_known(opened: Together) -> ImageSource:
+    """Return the images that preparations are tried on: members where there are any."""
+    return next((source for source in opened.sources if source.entries()), opened.sources[-1])
+
+
+def settled(
+    loaded: TargetModel, settings: EvidenceSettings, engine: Engine, known: Callable[[], ImageSource]
+) -> Target:
+    """Settle the preprocessing and the device of a target; `known` gives images to try preparations on, if need be.
+
+    Raises:
+        OnnxmintError: as `prepared`.
+    """
     try:
         declared, notes = declared_spec(settings.preprocess, loaded)
-        opened = None
     except UndeclaredError as problem:
-        opened = open_evidence(members, nonmembers, settings, loaded)
-        known = next((source for source in opened.sources if source.entries()), opened.sources[-1])
-        declared, notes = _tried(loaded, known, settings, engine, problem)
-    target = augmented(ready_with(loaded, declared, notes, settings.device), settings)
-    return target, opened or open_evidence(members, nonmembers, settings, target.model)
+        declared, notes = _tried(loaded, known(), settings, engine, problem)
+    return augmented(ready_with(loaded, declared, notes, settings.device), settings)
 
 
 def _tried(
@@ -62,7 +84,7 @@ def _tried(
         raise UndeclaredError(f"{problem}; known images do not tell it either ({why})") from None
     if not _settles(found):
         raise UndeclaredError(f"{problem}; {command} does not settle it: {found.advice}") from None
-    rivals = f" {' and '.join(found.rivals)} fit about as well." if found.rivals else ""
+    rivals = f" These images do not tell it from {', '.join(found.rivals[:_NAMED])}." if found.rivals else ""
     accuracy = found.best.accuracy or 0.0
     return found.best.spec, (
         f"Nobody said how images are prepared, so the known ways were tried on {found.images:,} known images "

@@ -47,7 +47,8 @@ def score(ready: Ready, asked: Questioned, settings: AuditSettings, engine: Engi
         raise ModelError(
             f"the auditor gives scores of {networks} networks, not of {auditor.method.folds}; train it again"
         )
-    finite = np.isfinite(seen.columns[SCORE]).all(axis=1)
+    numbers = [column for name, column in seen.columns.items() if name == SCORE or name in SECOND]
+    finite = np.all([np.isfinite(column.reshape(len(column), -1)).all(axis=1) for column in numbers], axis=0)
     odd = [asked.entries[row].path for row in seen.row[~finite].tolist()]
     skipped = (
         *seen.skipped,

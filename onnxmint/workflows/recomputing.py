@@ -12,6 +12,7 @@ from onnxmint.engine.observations import Observations
 from onnxmint.errors import OnnxmintError
 from onnxmint.evidence.table import labels_of, rows_at
 from onnxmint.graph.auditor_outputs import SCORE
+from onnxmint.graph.bringing import brought
 from onnxmint.images.chosen import Images, Part
 from onnxmint.images.entries import ImageSource
 from onnxmint.mint.auditor import load_auditor
@@ -26,7 +27,7 @@ from onnxmint.stats.estimates import FloatArray
 from onnxmint.verdict.opinions import SECOND
 from onnxmint.workflows.opening import Ready, open_with_auditor
 from onnxmint.workflows.questioning import scoring
-from onnxmint.workflows.rehashing import Places
+from onnxmint.workflows.rehashing import Places, may_be_there
 
 SAME = 1e-5
 """Largest difference of a score on another processor; 1 at least where scores are larger than 1."""
@@ -71,8 +72,8 @@ def score_again(run: Path, manifest: Manifest, places: Places, draw: Draw, stage
     """
     model, images = places.of("model", manifest), places.of("images", manifest)
     if manifest.kind != "audit":
-        return _not_done("an evaluation keeps no scores of single images")
-    if not model or not Path(model[0]).exists():
+        return _not_done("only an audit is scored again; make this run again from the same images")
+    if not model or not may_be_there(model[0]):
         return _not_done("the model is not there (--model)")
     if not images:
         return _not_done("the run does not say where the questioned images are (--images)")
@@ -82,8 +83,9 @@ def score_again(run: Path, manifest: Manifest, places: Places, draw: Draw, stage
             return _not_done("the run does not hold scores by network")
         auditor = load_auditor(run / "auditor.onnx")
         settings = AuditSettings(device=draw.device, labels=auditor.method.labels, controls=False)
-        ready = open_with_auditor(model[0], images, auditor, settings)
-        return _again(ready, settings, scores, basis, draw, stage)
+        with brought(model[0]) as path:
+            ready = open_with_auditor(path, images, auditor, settings)
+            return _again(ready, settings, scores, basis, draw, stage)
     except (OSError, ValueError, OnnxmintError) as problem:
         return _not_done(str(problem).splitlines()[0])
 

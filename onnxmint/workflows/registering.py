@@ -7,6 +7,7 @@ from pathlib import Path
 
 from onnxmint import __version__
 from onnxmint.errors import UsageError
+from onnxmint.graph.bringing import with_model_here
 from onnxmint.graph.load import load_target
 from onnxmint.images.sources import Place
 from onnxmint.methods.references import file_digest
@@ -26,6 +27,7 @@ _WHEN = ("version", "created")
 _SHOWN = 80  # letters of a value
 
 
+@with_model_here
 def register(
     model: str | Path,
     images: Place | Sequence[Place],

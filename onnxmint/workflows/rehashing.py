@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from onnxmint.errors import OnnxmintError
+from onnxmint.graph.bringing import brought
 from onnxmint.graph.load import load_target
 from onnxmint.images.entries import ImageSource
 from onnxmint.images.labelled import only_labelled
 from onnxmint.images.sources import open_source
+from onnxmint.places.words import local_path, uri_of
 from onnxmint.progress import Stage
 from onnxmint.results.listed import ListFacts, list_facts
 from onnxmint.results.manifest import Manifest
@@ -35,7 +37,17 @@ class Places:
             return given if isinstance(given, tuple) else (str(given),)
         folder, named = (json.loads(manifest.command.get(word, "null")) for word in ("folder", name))
         words = [named] if isinstance(named, str) else named if isinstance(named, list) else []
-        return tuple(str(Path(folder) / one) if isinstance(folder, str) else one for one in map(str, words))
+        return tuple(_from(folder, one) for one in map(str, words))
+
+
+def _from(folder: object, place: str) -> str:
+    """Return a place that was named in a folder."""
+    return str(Path(folder) / place) if isinstance(folder, str) and uri_of(place) is None else place
+
+
+def may_be_there(model: str) -> bool:
+    """Say whether a model is there; of one in a store that is said when it is fetched."""
+    return uri_of(model) is not None or Path(local_path(model)).is_file()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,10 +74,11 @@ def look_again(manifest: Manifest, places: Places, stage: Stage) -> Step:
 
 def _model(manifest: Manifest, places: Places) -> _Part:
     found = places.of("model", manifest)
-    if not found or not Path(found[0]).is_file():
+    if not found or not may_be_there(found[0]):
         return _Part(text="the model is not there (--model)", done=False)
     try:
-        digest = load_target(found[0], answer=_word(manifest, "answer")).sha256
+        with brought(found[0]) as path:
+            digest = load_target(path, answer=_word(manifest, "answer")).sha256
     except OnnxmintError as problem:
         return _Part(text=f"the model: {problem}", wrong=True)
     if digest != manifest.target_sha256:

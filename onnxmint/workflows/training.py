@@ -20,6 +20,7 @@ from onnxmint.errors import UsageError
 from onnxmint.evidence.gathering import gather, with_others
 from onnxmint.evidence.known import Evidence
 from onnxmint.evidence.nobody import UNMEASURED, Nobody
+from onnxmint.graph.bringing import with_model_here
 from onnxmint.graph.instrument import joined_name
 from onnxmint.graph.serial import require_one_file
 from onnxmint.images.together import Together
@@ -56,6 +57,7 @@ class Trained:
     references: Sequence[Reference]
 
 
+@with_model_here
 def train(
     model: str | Path,
     members: str | Path,

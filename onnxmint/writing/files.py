@@ -70,6 +70,30 @@ def atomic_write(path: Path, content: bytes, *, overwrite: bool = True) -> None:
         raise cannot_write(path, problem) from None
 
 
+def write_once(path: Path, content: bytes) -> bool:
+    """Write a file that several processes may be about to write: the first one does, and says so.
+
+    Raises:
+        OnnxmintError: the place cannot be written.
+    """
+    try:
+        with temporary_file(path.parent) as (temporary, file):
+            write_whole(file, content)
+            let_rename(file)
+            try:
+                path.hardlink_to(temporary)
+            except FileExistsError:
+                return False
+            except OSError:  # a file system without links: two processes of one moment have to be equal
+                if os.path.lexists(path):
+                    return False
+                temporary.replace(path)
+        sync_folder(path.parent)
+    except OSError as problem:
+        raise cannot_write(path, problem) from None
+    return True
+
+
 def write_whole(file: BinaryIO, content: bytes) -> None:
     """Write a file through to the disk."""
     file.write(content)

@@ -23,13 +23,16 @@ RUN_FILES = frozenset(
     {
         "report.html", "report.json", "answer.txt", "scores.parquet", "scores.csv", "thumbnails.json", "auditor.onnx",
         "run.toml", "registration.json", "manifest.json", "manifest.dsse.json", "evaluation.html", "evaluation.json",
-        "evaluation.csv", "evaluation.parquet",
+        "evaluation.csv", "evaluation.parquet", "comparison.html", "comparison.json", "comparison.csv",
+        "comparison.parquet", "sealed.html", "sealed.json",
     }
 )  # fmt: skip
 """All that a folder of results may hold; one that holds anything else is somebody's, and is left alone."""
 ADDED_FILES = frozenset({"manifest.dsse.json"})
 """What may be put into a finished run later, beside what its manifest names."""
-_WHOLE = frozenset({"run.toml", "evaluation.json"})  # written last: a folder with one of them was finished
+WHOLE = frozenset(
+    {"run.toml", "evaluation.json", "comparison.json", "sealed.json"}
+)  # written last: a folder with one of them was finished
 _OF_THE_SYSTEM = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 _BESIDE = re.compile(r"\.(.+)\.onnxmint")
 _MOST = 1000  # runs begun in one second
@@ -213,7 +216,7 @@ def _why_not_ours(target: Path) -> str | None:
     foreign = sorted(found - RUN_FILES)
     if foreign:
         return f"holds {foreign[0]!r}, which no run wrote: choose another folder with -o"
-    if found and not found & _WHOLE:
+    if found and not found & WHOLE:
         return "holds no finished run: choose another folder with -o"
     return None
 

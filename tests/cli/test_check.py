@@ -74,7 +74,10 @@ def test_what_may_fit_as_well_is_named_in_the_file(call: Run, tmp_path: Path) ->
     words = ("check", MODEL, IMAGES, "--preprocess", "near.toml", "--sample", "60", "-q")
     code, out, _ = call(*words, "-o", "best.toml")
     assert code == 0
-    assert "To tell them apart: more images, with a larger --sample." in " ".join(out.split())
+    assert "~ near.toml (declared)" in out
+    assert "* " not in out
+    assert "~ cannot be told apart by these images" in out
+    assert "no images tell them apart: ask whoever trained the model, or take either" in " ".join(out.split())
     lines = (tmp_path / "best.toml").read_text().splitlines()
     assert lines[0] == "# onnxmint check could not tell this from the following on 60 images:"
     assert {"#   near.toml", "#   0-1"} & set(lines)
@@ -106,17 +109,20 @@ def test_json_is_alone_on_stdout(call: Run) -> None:
     facts = json.loads(out)
     assert (code, err) == (0, "")
     assert list(facts) == [
-        "schema", "model", "source", "images", "unreadable", "classes", "ranked_by", "declared", "renumbering",
-        "order", "raw", "outside", "enough", "fits", "rivals", "advice", "notes", "variants", "file", "classes_file",
+        "schema", "model", "source", "images", "available", "unreadable", "classes", "ranked_by", "declared",
+        "renumbering", "order", "raw", "outside", "enough", "fits", "rivals", "advice", "notes", "variants",
+        "file", "classes_file",
     ]  # fmt: skip
-    assert (facts["schema"], facts["images"], facts["declared"]) == ("onnxmint.check/3", 40, "0-1")
+    assert (facts["schema"], facts["images"], facts["declared"]) == ("onnxmint.check/4", 40, "0-1")
     assert facts["file"] is None
     _, out, _ = call("check", MODEL, IMAGES, "--sample", "40", "--json", "-q", "-o", "best.toml")
     assert json.loads(out)["file"] == "best.toml"
     assert list(facts["variants"][0]) == [
         "name", "spec", "toml", "images", "accuracy", "loss", "confidence", "entropy", "score",
-        "best_permutation_accuracy", "skipped",
+        "best_permutation_accuracy", "behind", "skipped",
     ]  # fmt: skip
+    assert facts["variants"][0]["behind"] is None
+    assert list(facts["variants"][1]["behind"]) == ["value", "low", "high", "enough"]
 
 
 def test_renumbered_labels_show_both_accuracies(call: Run, tmp_path: Path) -> None:

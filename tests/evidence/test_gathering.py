@@ -11,6 +11,7 @@ from onnxmint.evidence.copies import Copies
 from onnxmint.evidence.gathering import gather, open_evidence, with_others
 from onnxmint.evidence.known import Evidence
 from onnxmint.evidence.table import SHARES, TEST
+from onnxmint.images.classes import in_order
 from onnxmint.images.facts import look_at
 from onnxmint.images.passed import PassedOver
 from onnxmint.images.pillow import _readable_formats
@@ -172,3 +173,15 @@ def test_the_same_place_twice_is_no_evidence(tmp_path: Path) -> None:
     sources = open_evidence(tmp_path / "first.parquet", tmp_path / "second.parquet", settings).sources
     with pytest.raises(EvidenceError, match="100 of the known members are given as non-members too"):
         gather(sources, 10, settings, rng=np.random.default_rng(0), stage=quiet)
+
+
+def test_more_class_folders_than_outputs_are_named_and_not_only_counted() -> None:
+    sides = (_source(50, seed=1, location="in"), _source(50, seed=2, location="out", labels=[2] * 50))
+    for side in sides:
+        side.numbering = in_order(("cat", "dog", "misc"), "alphabet")
+    with pytest.raises(ImagesError) as caught:
+        _gathered(*sides, classes=2)
+    assert str(caught.value) == (
+        "there are 3 class folders, from 'cat' to 'misc', but the target has outputs 0 to 1: take away what is no "
+        "class, give the classes in order with --classes FILE, or use --no-labels"
+    )

@@ -1,6 +1,7 @@
 """A class name means one number in every set of images of an audit, whatever part of the classes is there."""
 
 import json
+import unicodedata
 from pathlib import Path
 
 import pyarrow as pa
@@ -24,6 +25,7 @@ from onnxmint.images.classes import (
     settled,
 )
 from onnxmint.images.sources import open_source
+from onnxmint.images.together import open_together
 from tests.images.places import folder, labelled, message, parquet, png, shard
 
 NAN = float("nan")
@@ -319,3 +321,65 @@ def test_numbers_of_a_table_that_names_them_are_places_in_its_names(tmp_path: Pa
     said = open_source(tmp_path / "t.parquet").numbering
     plain = parquet(tmp_path / "u.parquet", 3, label=[0, 1, 2])
     assert [entry.label for entry in open_source(plain, classes=said).entries()] == [0, 1, 2]
+
+
+ACCENTS = ("Ankle", "Bäg", "Café", "Ünit")
+
+
+def test_a_name_is_one_however_its_accents_are_stored(tmp_path: Path) -> None:
+    """macOS hands out archives in which a letter and its accent are two characters; nobody sees the difference."""
+    apart = {unicodedata.normalize("NFD", name): name for name in ACCENTS}
+    assert set(apart) != set(ACCENTS)
+    one = open_source(folder(tmp_path / "one", {f"{name}/0.png": k for k, name in enumerate(ACCENTS)}))
+    two = folder(tmp_path / "two", {f"{name}/0.png": 9 + k for k, name in enumerate(apart)})
+    right = {f"{name}/0.png": ACCENTS.index(whole) for name, whole in apart.items()}
+    assert labelled(open_source(two)) == right
+    assert labelled(open_source(two, classes=one.numbering)) == right
+    both = open_together([tmp_path / "one", two])
+    assert both.numbering == in_order(ACCENTS, "alphabet")
+    assert not both.notes
+    (tmp_path / "names.txt").write_text("\n".join(apart))
+    assert read_names(tmp_path / "names.txt").names == ACCENTS
+    assert names_said(list(apart)) == in_order(ACCENTS, "declared")
+    (tmp_path / "t.csv").write_text("path,label\n" + "".join(f"two/{name}/0.png,{name}\n" for name in apart))
+    assert list(labelled(open_source(tmp_path / "t.csv", classes=ACCENTS)).values()) == [0, 1, 2, 3]
+
+
+def test_numbers_are_one_class_with_and_without_zeros_before_them(tmp_path: Path) -> None:
+    folder(tmp_path / "one", {f"{k}/0.png": k for k in range(12)})
+    folder(tmp_path / "two", {f"{k:02d}/1.png": 20 + k for k in range(12)})
+    both = open_together([tmp_path / "one", tmp_path / "two"], outputs=12)
+    assert both.numbering is not None
+    assert both.numbering.numbers == tuple(range(12))
+    for source in both.sources:
+        assert {int(path.split("/")[0]): label for path, label in labelled(source).items()} == {k: k for k in range(12)}
+    joined = open_source([tmp_path / "one", tmp_path / "two"])
+    assert set(labelled(joined).values()) == set(range(12))
+    folder(tmp_path / "from", {f"{k + 1}/0.png": 40 + k for k in range(12)})
+    folder(tmp_path / "from0", {f"{k + 1:02d}/0.png": 60 + k for k in range(12)})
+    counted = open_together([tmp_path / "from", tmp_path / "from0"], outputs=12)
+    assert counted.numbering is not None
+    assert (counted.numbering.order, counted.numbering.numbers) == ("from one", tuple(range(12)))
+
+
+@pytest.mark.parametrize(("name", "other"), [("dog", "Dog"), ("sea_lion", "sea lion"), ("tee", "tee ")])
+def test_a_class_that_two_places_spell_differently_is_refused_with_both(tmp_path: Path, name: str, other: str) -> None:
+    one = folder(tmp_path / "one", {"cat/0.png": 1, f"{name}/0.png": 2})
+    two = folder(tmp_path / "two", {"cat/0.png": 3, f"{other}/0.png": 4})
+    said = (
+        f"{one} has the class {name!r} and {two} {other!r}: rename one if they are one class, else give the classes in "
+        "order with --classes FILE"
+    )
+    with pytest.raises(ImagesError) as caught:
+        open_together([one, two])
+    assert str(caught.value) == said
+    assert message(ImagesError, [one, two]) == said
+    names = in_order(["cat", name, other])
+    assert labelled(open_together([one, two], classes=names).sources[1]) == {"cat/0.png": 0, f"{other}/0.png": 2}
+
+
+def test_letters_that_are_small_and_large_are_two_classes_of_a_place_that_has_both(tmp_path: Path) -> None:
+    one = folder(tmp_path / "one", {"A/0.png": 1, "a/0.png": 2})
+    two = folder(tmp_path / "two", {"a/0.png": 3})
+    both = open_together([one, two])
+    assert labelled(both.sources[1]) == {"a/0.png": 1}

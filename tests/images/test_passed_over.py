@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onnxmint.errors import ImagesError
+from onnxmint.errors import ImagesError, UsageError
 from onnxmint.images.facts import Unreadable
 from onnxmint.images.passed import Tally, in_words, why_fewer
 from onnxmint.images.pillow import SUFFIXES
@@ -218,3 +218,48 @@ def test_what_is_no_set_of_images_says_what_would_be(tmp_path: Path) -> None:
     assert "t.csv is no text in UTF-8; save it as UTF-8" in message(ImagesError, tmp_path / "data" / "t.csv")
     (tmp_path / "a.tar.gz").write_bytes(b"x")
     assert "unpack it, and give the folder or .tar file" in message(ImagesError, tmp_path / "a.tar.gz")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("a.tar.gz", "what is there: 1 files with the suffix .gz (for example a.tar.gz); unpack what is packed"),
+        ("a", "1 files without a suffix (for example a); files are taken for images by their suffix: rename them if"),
+    ],
+)
+def test_a_folder_without_images_says_what_to_do_with_what_is_there(tmp_path: Path, name: str, said: str) -> None:
+    (tmp_path / name).write_bytes(png(1))
+    assert said in message(ImagesError, tmp_path)
+
+
+@pytest.mark.parametrize("words", ["{place}?labels=x", "{place}?key=last-dot", "{place}/a.png?labels=x"])
+def test_what_is_said_behind_a_place_that_cannot_be_meant_there_is_refused(tmp_path: Path, words: str) -> None:
+    (tmp_path / "a.png").write_bytes(png(1))
+    place = words.format(place=tmp_path)
+    assert message(UsageError, place) == f"{place}: ?labels= is of tables and shards, ?key= of shards; leave it out"
+
+
+@pytest.mark.parametrize("name", ["s-{000..009}.tar", "*.png", "[ab].png"])
+def test_a_pattern_is_not_taken_for_one(tmp_path: Path, name: str) -> None:
+    place = tmp_path / name
+    assert message(ImagesError, place) == (
+        f"{place} does not exist; it is taken for a name and not for a pattern: give the folder, or the "
+        "files one by one"
+    )
+
+
+def test_further_columns_of_images_are_counted(tmp_path: Path) -> None:
+    pictures = [{"bytes": png(k), "path": None} for k in range(3)]
+    found = open_source(parquet(tmp_path / "t.parquet", 3, mask=pictures, label=[0, 1, 2]))
+    assert [(one.reason, one.count, one.examples) for one in found.passed_over] == [
+        ("further columns of images", 1, ("mask of t.parquet",))
+    ]
+
+
+def test_a_column_of_labels_that_holds_none_is_said(tmp_path: Path) -> None:
+    place = parquet(tmp_path / "t.parquet", 3, label=pa.nulls(3))
+    assert open_source(place).notes == (f"No image of {place} has a label: the column 'label' holds none.",)
+    assert not open_source(place, labels=False).notes
+    table = tmp_path / "t.csv"
+    table.write_text("path,label\na.png,\nb.png,\n")
+    assert open_source(table).notes == (f"No image of {table} has a label: the column 'label' holds none.",)

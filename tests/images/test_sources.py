@@ -16,6 +16,7 @@ from onnxmint.errors import ImagesError, OnnxmintError, UsageError
 from onnxmint.images.entries import LARGEST_FILE
 from onnxmint.images.folders import refuse_folder
 from onnxmint.images.sources import open_source, parse_location
+from tests.images.places import labelled, message
 
 
 def _png(value: int) -> bytes:
@@ -184,7 +185,9 @@ def test_the_filter_that_leaves_nothing_is_named_with_what_there_is(tmp_path: Pa
     said = _message(ImagesError, f"{path}?split=train&label=12")
     assert said.endswith("no label is '12'; the values there: '0', '2', '4', '6', '8'")
     assert _message(ImagesError, f"{path}?label=12").endswith("there: '0', '1', '2', '3', '4' and others")
-    assert _message(ImagesError, f"{path}?split=train&rows=9:").endswith("leaves no row; check the filter behind '?'")
+    assert _message(ImagesError, f"{path}?split=train&rows=9:").endswith(
+        "leaves no row; check the filter behind '?', or whether there are rows"
+    )
     (tmp_path / "t.csv").write_text("path,who\na.png,x\nb.png,y\n")
     assert _message(ImagesError, f"{tmp_path}/t.csv?who=z").endswith("no who is 'z'; the values there: 'x', 'y'")
 
@@ -223,7 +226,7 @@ def test_messages_of_parquet(tmp_path: Path) -> None:
 
 
 def test_messages_of_csv_and_tar(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("file,label\na.png,1\n")
+    (tmp_path / "a.csv").write_text("photo,label\na.png,1\n")
     assert "has no column 'path'" in _message(ImagesError, tmp_path / "a.csv")
     (tmp_path / "b.csv").write_text("path,label\na.png,cat\n")
     assert "line 2: label 'cat' is no class number" in _message(ImagesError, tmp_path / "b.csv")
@@ -357,3 +360,36 @@ def test_the_shared_data_reads(shared: Path) -> None:
     assert len(source.entries()) == 50
     assert all(entry.group is not None for entry in source.entries())
     assert len(list(source.read({0, 49}))) == 2
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "path,label",
+        "Path,Label",
+        "file_name,label",
+        "image,label",
+        "filename,LABEL",
+        "\n\n path , label",
+        "img,label,x",
+    ],
+)
+def test_a_table_may_call_its_columns_otherwise_where_only_one_can_be_meant(tmp_path: Path, head: str) -> None:
+    (tmp_path / "t.csv").write_text(f"{head}\na.png,3\nb.png,4\n")
+    assert labelled(open_source(tmp_path / "t.csv")) == {"a.png": 3, "b.png": 4}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "is empty; write a line path,label and then one image a line"),
+        ("\n\n", "is empty; write a line path,label and then one image a line"),
+        ("a/1.png,3\nb.png,4\n", "the first line names the columns: path,label"),
+        ("path,label,label\na.png,3,4\n", "has two columns 'label'; rename or drop one"),
+        ("PATH,Path,label\na.png,b.png,4\n", "has no column 'path' (columns: PATH, Path, label)"),
+        ("path,label\n", "leaves no row; check the filter behind '?', or whether there are rows"),
+    ],
+)
+def test_a_table_that_cannot_be_read_says_what_is_wrong_with_it(tmp_path: Path, content: str, said: str) -> None:
+    (tmp_path / "t.csv").write_text(content)
+    assert said in message(ImagesError, tmp_path / "t.csv")

@@ -1,15 +1,19 @@
 """Samples of shards: names as WebDataset defines them, clashes named, no picture joined to another's label."""
 
+import bz2
+import gzip
 import io
+import lzma
 import re
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onnxmint.errors import ImagesError
+from onnxmint.errors import ImagesError, UsageError
 from onnxmint.images.samples import split_name
 from onnxmint.images.sources import open_source
 from tests.images.places import labelled, message, png, shard
@@ -130,3 +134,65 @@ def test_a_name_that_claims_gigabytes_is_not_read(tmp_path: Path) -> None:
         file.write(entry.tobuf(tarfile.GNU_FORMAT))
         file.truncate(4 << 30)  # sparse: takes no room
     assert "is no readable tar file: a name of 3,221,225,472 bytes" in message(ImagesError, tmp_path / "0.tar")
+
+
+def test_a_label_that_lies_beside_the_only_picture_is_its_own(tmp_path: Path) -> None:
+    """As `k.input.png` with `k.output.cls`: one sample, one picture, one label."""
+    names = {f"k{k}.input.png": png(k) for k in range(4)} | {f"k{k}.output.cls": b"%d" % k for k in range(4)}
+    found = open_source(shard(tmp_path / "s.tar", names))
+    assert labelled(found) == {f"s.tar/k{k}.input.png": k for k in range(4)}
+    assert not found.passed_over
+
+
+def test_labels_that_belong_to_no_picture_are_counted(tmp_path: Path) -> None:
+    names = {"a.png": png(1), "a.cls": b"3", "b.cls": b"4", "c.png": png(2), "c.left.cls": b"5", "c.right.cls": b"6"}
+    found = open_source(shard(tmp_path / "s.tar", names))
+    assert labelled(found) == {"s.tar/a.png": 3, "s.tar/c.png": None}
+    assert [(one.reason, one.count, one.examples) for one in found.passed_over] == [
+        ("labels that belong to no picture", 3, ("s.tar/b.cls", "s.tar/c.left.cls", "s.tar/c.right.cls"))
+    ]
+
+
+def test_a_key_of_another_name_that_may_be_the_label_is_said(tmp_path: Path) -> None:
+    names = {f"{k}.png": png(k) for k in range(4)} | {f"{k}.json": b'{"class": %d, "url": "x"}' % k for k in range(4)}
+    place = shard(tmp_path / "s.tar", names)
+    assert open_source(place).notes == (
+        f"{place} has no key 'label', so its images have no labels; class may be meant: name it behind the place, with "
+        "?labels=class.",
+    )
+    assert list(labelled(open_source(f"{place}?labels=class")).values()) == [0, 1, 2, 3]
+    assert not open_source(place, labels=False).notes
+    assert message(UsageError, f"{place}?labels=klass") == (
+        f"{place}?labels=klass: no JSON in the shards has the key 'klass'; their keys: class, url"
+    )
+    bare = shard(tmp_path / "bare.tar", {"a.png": png(1)})
+    assert message(UsageError, f"{bare}?labels=klass").endswith("their keys: there is none")
+
+
+def test_folders_in_a_shard_without_labels_are_said(tmp_path: Path) -> None:
+    place = shard(tmp_path / "s.tar", {"cat/0.png": png(0), "dog/1.png": png(1)})
+    assert open_source(place).notes == (
+        f"The images of {place} have no labels: folders in shards are not taken for classes (for example 'cat'); "
+        "unpack the shards into a folder if they are, or put a .cls beside each image.",
+    )
+    assert not open_source(shard(tmp_path / "t.tar", {"all/0.png": png(0), "all/1.png": png(1)})).notes
+
+
+@pytest.mark.parametrize(("pack", "kind"), [(gzip.compress, "gzip"), (bz2.compress, "bzip2"), (lzma.compress, "xz")])
+def test_a_compressed_shard_is_named_so(tmp_path: Path, pack: Callable[[bytes], bytes], kind: str) -> None:
+    place = shard(tmp_path / "s.tar", {"a.png": png(1)})
+    place.write_bytes(pack(place.read_bytes()))
+    assert message(ImagesError, place) == (
+        f"{place} is no readable tar file: it is compressed ({kind}); unpack it first, and give the .tar file"
+    )
+
+
+def test_two_shards_in_one_file_are_refused_since_the_second_would_be_lost(tmp_path: Path) -> None:
+    one, two = (shard(tmp_path / f"{k}.tar", {f"{k}.png": png(k)}) for k in range(2))
+    size = one.stat().st_size
+    one.write_bytes(one.read_bytes() + two.read_bytes())
+    assert message(ImagesError, one) == (
+        f"{one} goes on behind its end, at byte {size:,}, as two shards in one file do; give each as a file of its own"
+    )
+    two.write_bytes(two.read_bytes() + bytes(100_000))
+    assert len(open_source(two).entries()) == 1

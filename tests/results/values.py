@@ -101,11 +101,14 @@ def _histogram(kind: type) -> Strategy:
     return st.builds(kind, edges=edges, member=counts, nonmember=counts, questioned=st.one_of(st.none(), counts))
 
 
+def _rate(kind: type) -> Strategy:
+    ends, reason = {"low": values(float), "high": values(float)}, {"no_interval": st.text()}
+    return st.one_of(*(st.builds(kind, value=values(float), thin=st.booleans(), **more) for more in (ends, reason)))
+
+
 def _performance(kind: type) -> Strategy:
     hints = get_type_hints(kind)
-    ends, reason = {"low": values(float), "high": values(float)}, {"no_interval": st.text()}
-    rate = st.one_of(*(st.builds(Rate, value=values(float), thin=st.booleans(), **more) for more in (ends, reason)))
-    rates = st.fixed_dictionaries({str(fpr): rate for fpr in FPRS})
+    rates = st.fixed_dictionaries({str(fpr): _rate(Rate) for fpr in FPRS})
     return st.builds(kind, **{name: values(hint) for name, hint in hints.items()} | {"tpr_at_fpr": rates})
 
 
@@ -177,6 +180,7 @@ _OF: dict[type, Callable[[type], Strategy]] = {
     MethodScores: _method_scores,
     Performance: _performance,
     PreprocessSpec: _spec,
+    Rate: _rate,
     Numbering: _numbering,
     ScoreTable: _scores,
     Traces: _traces,

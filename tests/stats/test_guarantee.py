@@ -9,7 +9,8 @@ from scipy.stats import norm
 from onnxmint.stats.guarantee import AUDITORS, Guarantee, Luck
 from onnxmint.stats.heldout import HeldOut
 from onnxmint.stats.set_test import compare_sets
-from onnxmint.stats.share import Strength, detectable_share, power, power_cost, questioned_needed
+from onnxmint.stats.share import detectable_share, power, power_cost, questioned_needed
+from onnxmint.stats.strength import Strength
 
 ALPHA = 0.05
 

@@ -9,13 +9,13 @@ from scipy.stats import norm
 from onnxmint.stats.heldout import HeldOut
 from onnxmint.stats.set_test import compare_sets
 from onnxmint.stats.share import (
-    Strength,
     _bounded_p,
     detectable_share,
     power,
     questioned_needed,
     share_of_members,
 )
+from onnxmint.stats.strength import Strength
 
 
 def distance(auc: float) -> float:

@@ -1,5 +1,7 @@
 """Within strata like is compared with like: another mix of classes or difficulties finds no members, members do."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,8 +10,9 @@ from scipy.stats import norm, rankdata
 
 from onnxmint.stats.heldout import HeldOut
 from onnxmint.stats.set_test import SetTest, compare_sets
-from onnxmint.stats.share import Strength, share_of_members
+from onnxmint.stats.share import share_of_members
 from onnxmint.stats.strata import Cells, stratify
+from onnxmint.stats.strength import Strength
 
 MIX = np.array([0.3, 0.25, 0.2, 0.15, 0.1])  # of the known; the questioned ones have it reversed
 
@@ -112,6 +115,29 @@ def test_the_share_covers_the_truth_within_strata(share: float) -> None:
         across += other.low <= share <= other.high
     assert within / runs > 0.91  # 95.2% to 95.6% of 1,500
     assert across / runs < 0.3
+
+
+def sure(rng: np.random.Generator, count: int, share: float, classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return scores and strata, 3 levels of confidence a class: members are surer, and stand out where they are."""
+    member = np.arange(count) < round(share * count)
+    level = np.where(member, rng.choice(3, count, p=(0.1, 0.3, 0.6)), rng.choice(3, count, p=(0.5, 0.3, 0.2)))
+    return rng.normal(member * level, 1), 3 * rng.integers(0, classes, count) + level
+
+
+@pytest.mark.parametrize("classes", [1, 4])
+@pytest.mark.parametrize("share", [0.2, 0.6])
+def test_the_share_covers_the_truth_where_members_lie_at_other_levels_of_confidence(share: float, classes: int) -> None:
+    rng, hits, values, runs = np.random.default_rng(9), 0, [], 100
+    for _ in range(runs):
+        (member, inside), (nonmember, outside) = sure(rng, 300, 1, classes), sure(rng, 300, 0, classes)
+        strata = {"member_stratum": inside, "nonmember_stratum": outside, "levels": 3}
+        known = replace(HeldOut.of(member, nonmember), **strata)
+        asked, stratum = sure(rng, 200, share, classes)
+        found = share_of_members(asked, known, stratum)
+        hits += found.low <= share <= found.high
+        values.append(found.value)
+    assert hits / runs > 0.88  # 95% is measured as 89 to 99%
+    assert np.mean(values) == pytest.approx(share, abs=0.03)
 
 
 def test_strata_without_known_images_take_no_part() -> None:

@@ -200,6 +200,23 @@ def test_labels_that_the_model_may_have_given_are_doubted() -> None:
     assert f"have been chosen {found.preference:.1f} times as often as the others" in found.text
 
 
+def test_where_no_member_is_known_the_label_free_opinion_must_be_surer() -> None:
+    """A label-free p-value between half the level and the level is enough beside known members only."""
+    rng, kinds = np.random.default_rng(0), {}
+    level = {"level": rng.normal(size=300), "known_level": (rng.normal(size=0), rng.normal(size=500))}
+    question = Question(scores=scores(1.5, 300), images=300, grouped=False, alpha=0.05, relevant_share=0.5)
+    for members in (500, 0):
+        held = HeldOut.of(scores(1.5, members), scores(0, 500))
+        level["known_level"] = (rng.normal(size=members), level["known_level"][1])
+        nearly = SecondScores(free=rng.permutation(scores(0.13, 300))[:, None], known_free=held, **level)
+        auc = performance(1.5).auc if members else None
+        found = reach_verdict(question, held, auc=auc, controls=(GIVEN, *OTHERS), asked=nearly)
+        kinds[members] = next((one.p_value, one.finds) for one in found.opinions if one.name == "without labels")
+    assert kinds[0][0] == kinds[500][0]
+    assert 0.025 < kinds[0][0] < 0.05
+    assert (kinds[500][1], kinds[0][1]) == (True, False)
+
+
 def test_wrong_labels_do_not_acquit() -> None:
     held = HeldOut.of(scores(1.5, 500), scores(0, 500))
     question = Question(scores=scores(0, 300), images=300, grouped=False, alpha=0.05, relevant_share=0.5)

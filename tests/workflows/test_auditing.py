@@ -111,27 +111,30 @@ def test_the_same_training_gives_the_same_file_but_for_the_time(module: str) -> 
     assert files[0] == files[1]
 
 
+@pytest.mark.parametrize("output", ["score", "level", "free", "free_level", "answer"])
 @pytest.mark.parametrize(
     ("op", "others", "message"),
     [
         ("Mul", [float("nan")], "none of the 8 questioned images in .* could be scored; .*NaN or infinity"),
-        ("Concat", None, r"the auditor's output for score has shape \[16.*\] for 8 images; train it again"),
+        ("Concat", None, r"the auditor's output for {output} has shape \[16.*\] for 8 images; train it again"),
     ],
 )
 def test_an_auditor_whose_graph_gives_no_scores_is_refused_in_one_line(
-    phi: Auditor, op: str, others: list[float] | None, message: str
+    phi: Auditor, op: str, others: list[float] | None, message: str, output: str
 ) -> None:
     model = onnx.load_model_from_string(phi.model)
-    maker = next(node for node in model.graph.node if "score" in node.output)
-    maker.output[list(maker.output).index("score")] = "before"
+    for node in model.graph.node:
+        for names in (node.input, node.output):
+            names[:] = ["before" if name == output else name for name in names]
+    maker = next(node for node in model.graph.node if "before" in node.output)
     if others is not None:
         model.graph.initializer.append(onnx.helper.make_tensor("other", 1, [], others))
     options = {"axis": 0} if op == "Concat" else {}
     second = "before" if others is None else "other"
     at = list(model.graph.node).index(maker) + 1
-    model.graph.node.insert(at, onnx.helper.make_node(op, ["before", second], ["score"], **options))
+    model.graph.node.insert(at, onnx.helper.make_node(op, ["before", second], [output], **options))
     odd = replace(phi, model=model.SerializeToString())
-    with pytest.raises(OnnxmintError, match=message) as caught:
+    with pytest.raises(OnnxmintError, match=message.replace("{output}", output)) as caught:
         audit(MODEL, f"{QUESTIONED}?rows=0:8", odd, settings=AuditSettings(device="cpu", controls=False))
     assert "\n" not in str(caught.value)
 

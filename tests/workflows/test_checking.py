@@ -10,11 +10,14 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from onnxmint.controls.advice import advised, measure, ranked, with_leads
 from onnxmint.controls.preparations import check_source
 from onnxmint.engine.local import Local
 from onnxmint.errors import ImagesError, UsageError
 from onnxmint.graph.load import load_target
 from onnxmint.images.entries import EncodedImage, ImageEntry
+from onnxmint.preprocess.decoding import PRESETS
+from onnxmint.preprocess.variants import Variant
 from onnxmint.results.check import CheckResult
 from onnxmint.settings import EvidenceSettings
 from onnxmint.workflows.checking import check
@@ -312,3 +315,73 @@ def test_one_image_without_an_answer_is_left_out_of_the_row_and_named(demo: Path
     assert row is not None
     assert (row.skipped, row.images) == (None, 60)
     assert any("1 of the images were left out of some rows" in note and "black.png" in note for note in found.notes)
+
+
+def _tells(rates: tuple[int, int], of: int, *, available: int = 1000) -> tuple[bool, str]:
+    """Return whether the better of two preparations is told from the other, and what `check` says of it.
+
+    The labels make so many of the images right under each.
+    """
+    rng = np.random.default_rng(0)
+    answers, labels = [], np.zeros(of, np.int64)
+    for right in rates:
+        answer = rng.normal(0, 0.1, (of, 2))
+        answer[np.arange(of), (np.arange(of) >= right).astype(int)] += 5
+        answers.append(answer)
+    names = ("0-1", "-1-1")
+    variants = [Variant(name=name, spec=PRESETS[name], toml=None) for name in names]
+    rows = [
+        measure(one, answer, "logits", labels, np.arange(of)) for one, answer in zip(variants, answers, strict=True)
+    ]
+    rows, by = ranked(rows, 2, rng)
+    found = CheckResult(
+        model="m.onnx", source="train", images=of, available=available, unreadable=0, classes=2, ranked_by=by,
+        declared="-1-1", fits=False, rivals=(), advice="", variants=with_leads(rows, by, 2), renumbering=None,
+        order=None, raw=False, outside=None, enough=True, notes=(),
+    )  # fmt: skip
+    found = advised(found)
+    return not found.rivals, found.advice
+
+
+def test_a_lead_beyond_noise_is_one() -> None:
+    told, advice = _tells((95, 75), 100)
+    assert told
+    assert advice == (
+        "0-1 fits best: right on 95.0% of 100 images, 20.0 points ahead of -1-1. The declared -1-1 is right on 75.0% "
+        "only, 20.0 points fewer: probably wrong."
+    )
+
+
+def test_a_lead_within_noise_is_said_as_such_with_what_would_settle_it() -> None:
+    told, advice = _tells((18, 16), 20)
+    assert not told
+    assert advice == (
+        "0-1 fits best: right on 90.0% of 20 images. It cannot be told from -1-1 (80.0%, behind by -5.9 to 24.0 "
+        "points). About 45 images would settle a lead of this size (--sample 45); or ask whoever trained the model. "
+        "The declared -1-1 is not contradicted: these images do not tell it from what fits best."
+    )
+    for available, said in (
+        (20, "A lead of this size takes about 45 labelled images to settle, and 20 are there: ask whoever"),
+        (45, "About 45 images would settle a lead of this size (--sample 45); or ask whoever"),
+    ):
+        assert said in _tells((18, 16), 20, available=available)[1]
+    assert "As long as they are right equally often no images tell them apart" in _tells((18, 18), 20)[1]
+
+
+def test_a_small_lead_that_is_settled_is_one_that_hardly_matters() -> None:
+    told, advice = _tells((3960, 3900), 4000, available=5000)
+    assert not told
+    assert "-1-1 (97.5%, behind by" in advice
+    assert "is so near that little depends on the choice." in advice
+    assert "The declared -1-1 is plausible." in advice
+
+
+def test_without_labels_a_lead_of_little_is_none(shared: Path) -> None:
+    """As of a model that was trained with ImageNet's numbers or with CIFAR's, which hardly differ."""
+    images = f"{shared / 'data' / 'cifar10'}.parquet?split=test&rows=0:64"
+    found = check(shared / "models" / "cifar10-resnet20.onnx", images, settings=_declaring(None, labels=False))
+    near = [row.name for row in found.variants if (found.best.score or 0) - (row.score or 0) <= 0.1][1:]
+    assert near
+    assert set(near) <= set(found.rivals)
+    assert "It cannot be told from" in found.advice or "so near that little depends" in found.advice
+    assert "Labelled images decide." in found.advice

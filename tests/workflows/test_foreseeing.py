@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from onnxmint.cli.ahead import lines
 from onnxmint.engine.speed import Speed, measured_speed
 from onnxmint.engine.target import Target
 from onnxmint.images.sources import open_source
@@ -75,6 +76,32 @@ def test_what_is_chosen_ends_in_time(budget: float) -> None:
     assert seconds(load) <= max(budget, seconds(least))
     assert load.members <= FULL.members
     assert (load == FULL) == (seconds(FULL) <= budget)
+
+
+@given(st.floats(1, 20_000))
+@settings(deadline=None, max_examples=8)
+def test_questioned_images_that_must_stay_are_never_left_out(budget: float) -> None:
+    def seconds(load: Workload) -> float:
+        return sum(step.seconds for step in steps_of(load, VIEWS, SPEED))
+
+    load = fitted_into(FULL, budget, seconds, views=(26, 14, 2), asked=False)
+    assert load.questioned == FULL.questioned
+    least = replace(FULL, members=100, nonmembers=100, views=2)
+    assert seconds(load) <= max(budget, seconds(least))
+
+
+@pytest.mark.slow
+def test_a_limit_of_time_leaves_every_subject_its_images() -> None:
+    training = TrainSettings(preprocess="0-1", device="cpu", module="phi", controls=False)
+    _, (ahead,), result = _audited(training, controls=False, time=1.0, subject="label")
+    assert ahead.load.questioned == ahead.full.questioned == 60
+    assert ahead.load.members < ahead.full.members
+    assert (result.questioned.images, result.questioned.drawn_from) == (60, None)
+    assert result.subjects is not None
+    assert sum(row.images for row in result.subjects.rows) == 60
+    said = lines(ahead, 1.0)
+    assert "no questioned image is left out for it: each subject keeps all of its own" in said
+    assert any(one.startswith("that is more than 1 s") for one in said)
 
 
 def test_views_are_given_up_before_images() -> None:

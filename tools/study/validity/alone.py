@@ -16,7 +16,8 @@ from typing import Any
 import bank
 import numpy as np
 import torch
-from asking import ASKED, Asking, World, answer, record_all, rows_of, world
+from asking import ASKED, TARGETS, Asking, World, answer, record_all, rows_of, world
+from cells import ALPHA
 
 from onnxmint.controls.panel import control_evidence, control_question
 from onnxmint.controls.seen import Missing, Seen, SeenQuestioned
@@ -35,8 +36,7 @@ from onnxmint.verdict.units import as_units
 from onnxmint.verdict.yardstick import HeldOutScores, Traces, Yardstick
 
 RESULTS = Path(__file__).parent / "results"
-KNOWN, ALPHA = 1000, 0.05
-TARGETS = ("cifar10-paper", "cifar10-small-nodropout", "cifar10-large-nhwc", "cifar10-resnet20")
+KNOWN = 1000
 HARDER = (0.8, 0.65)
 
 
@@ -149,10 +149,10 @@ def judge(here: World, auditor: Alone, asking: Asking, seed: int) -> dict[str, A
 
 
 def run(here: World, seed: int) -> dict[str, Any]:
-    """Judge every row's set; the copies are of the last members."""
+    """Judge every row's set; the copies are of the last images of a side, none of which is known."""
     rng = np.random.default_rng(seed)
     members = rng.permutation(len(here.members.row) - bank.COPIED)
-    outside, pool = rng.permutation(len(here.nonmembers.row)), here.nonmembers
+    outside, pool = rng.permutation(len(here.nonmembers.row) - bank.COPIED), here.nonmembers
     auditor = calibrated(here, outside[:KNOWN], seed)
     sets = rows_of(here, members, outside[KNOWN:], rng)
     judged = {name: judge(here, auditor, one, seed) for name, one in sets}

@@ -24,6 +24,7 @@ from onnxmint.results.audit import Verdict
 from onnxmint.results.facts import Control
 
 ASKED, FREQUENT = 300, 3
+TARGETS = ("cifar10-paper", "cifar10-small-nodropout", "cifar10-large-nhwc", "cifar10-resnet20")
 PLAIN = "innocent, plain 0"
 
 

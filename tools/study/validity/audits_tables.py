@@ -14,22 +14,11 @@ def audits(lines: list[Row]) -> str:
 {", ".join(f"{name} (AUC {mean:.3f})" for name, mean in means.items())}, on 2 views, with every control; 300 questioned
 images a set, drawn anew. "Easiest 80 %": of non-members, those that another classifier is surest of. "By the target":
 its own top class is told as the label. Copies are of images that are not among the known. Intervals are exact
-(Clopper-Pearson). By target: members-found. "All together": audits in which the set scores higher whatever the model's
-confidence, by one test that holds its level on average, which was all that a finding took before. Of innocent sets only
-the first "plain" one was shown to every control; of the others those that would be findings, so that "no-evidence" is
-before the controls there.
-"""
-    said = _by_set(lines)
-    return f"{text}\n{_kinds(said, targets)}\n{_levels(said, targets)}"
-
-
-def fresh(lines: list[Row]) -> str:
-    """Return the same for images that nothing was chosen on."""
-    targets = sorted({line["target"] for line in lines})
-    text = f"""### The same on images that nothing was chosen on
-
-The rule of a verdict was chosen by looking at sets drawn from the same images as those of the table above. Here are
-{len(lines)} auditors of draw 1 of `bank.py`: known and questioned images are others, the rule was fixed before.
+(Clopper-Pearson). The rule of a verdict was chosen by looking at sets of other images (draw 0 of `bank.py`): here known
+and questioned images are of draw 1, and the rule was fixed before. By target: members-found. "All together": audits in
+which the set scores higher whatever the model's confidence, by one test that holds its level on average, which was all
+that a finding took before. Of innocent sets only the first "plain" one was shown to every control; of the others those
+that would be findings, so that "no-evidence" is before the controls there.
 """
     said = _by_set(lines)
     return f"{text}\n{_kinds(said, targets)}\n{_levels(said, targets)}"

@@ -11,10 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import audits
 import numpy as np
 import torch
-from asking import World, world
+from asking import TARGETS, World, world
+from auditors import ALPHA, KNOWN, Auditor, auc, train
+from bank import COPIED
 from cells import read_lines
 
 from onnxmint.results.audit import VerdictKind
@@ -24,11 +25,11 @@ from onnxmint.verdict.findings import Question
 from onnxmint.verdict.opinions import Compared, second_opinions, second_scores
 from onnxmint.verdict.units import as_units
 
-ALPHA, KNOWN, SET, VIEWS = audits.ALPHA, audits.KNOWN, 1000, 26
+SET, VIEWS = 1000, 26
 GUILTY = 3  # one set in so many is half members
 
 
-def pool(here: World, auditor: audits.Auditor, inside: np.ndarray, outside: np.ndarray) -> Case:
+def pool(here: World, auditor: Auditor, inside: np.ndarray, outside: np.ndarray) -> Case:
     """Return all images that the evidence left over, members first, as one case."""
     of = ((here.members, inside), (here.nonmembers, outside))
     odds = np.concatenate([here.odds(held, rows, held.label[rows]) for held, rows in of])
@@ -52,7 +53,7 @@ def pool(here: World, auditor: audits.Auditor, inside: np.ndarray, outside: np.n
         free_level=free.mean(axis=1).astype(float),
     )
     question = Question(scores=units.score, images=len(row), grouped=False, alpha=ALPHA, relevant_share=0.5)
-    return Case(question=question, known=units.known.groups(), second=asked, auc=audits.auc(auditor), controls=())
+    return Case(question=question, known=units.known.groups(), second=asked, auc=auc(auditor), controls=())
 
 
 def part(case: Case, rows: np.ndarray, alpha: float) -> Case:
@@ -111,9 +112,9 @@ def last(case: Case, rows: np.ndarray, look: Look) -> str:
 def run(here: World, seed: int, sets: int) -> Iterator[dict[str, Any]]:
     """Yield what became of the sets of one auditor of a target; sets with members cost more images and are fewer."""
     looks, rng = plan_looks(SET), np.random.default_rng(10_000 + seed)
-    members = rng.permutation(len(here.members.row) - audits.bank.COPIED)
-    outside = rng.permutation(len(here.nonmembers.row) - audits.bank.COPIED)
-    auditor = audits.train(here, members[:KNOWN], outside[:KNOWN], seed, controlled=False)
+    members = rng.permutation(len(here.members.row) - COPIED)
+    outside = rng.permutation(len(here.nonmembers.row) - COPIED)
+    auditor = train(here, members[:KNOWN], outside[:KNOWN], seed, controlled=False)
     left, free = members[KNOWN:], outside[KNOWN:]
     case = pool(here, auditor, left, free)
     for number in range(sets):
@@ -129,9 +130,9 @@ def run(here: World, seed: int, sets: int) -> Iterator[dict[str, Any]]:
 def record(file: Path, shared: Path, bank: Path, auditors: int, sets: int) -> None:
     """Append a line of JSON for every set; auditors that are there are not done again."""
     done = {(line["target"], line["auditor"]) for line in read_lines(file.parent, file.stem)}
-    here = {name: world(name, shared, bank, VIEWS) for name in audits.TARGETS}
+    here = {name: world(name, shared, bank, VIEWS) for name in TARGETS}
     for seed in range(auditors):
-        for name in audits.TARGETS:
+        for name in TARGETS:
             if (name, seed) not in done:
                 lines = [json.dumps(row) for row in run(here[name], seed, sets)]
                 with file.open("a") as place:

@@ -13,7 +13,8 @@ from scipy.stats import kstest, norm
 from onnxmint.stats import conformal, metrics
 from onnxmint.stats.heldout import HeldOut, cross_fitting_inflation
 from onnxmint.stats.set_test import compare_sets
-from onnxmint.stats.share import Strength, detectable_share, share_of_members
+from onnxmint.stats.share import detectable_share, share_of_members
+from onnxmint.stats.strength import Strength
 from onnxmint.verdict.answer import reach_verdict
 from onnxmint.verdict.findings import Question
 

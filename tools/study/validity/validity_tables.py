@@ -3,9 +3,10 @@
 import json
 from pathlib import Path
 
-from audits_tables import alone, audits, fresh
+from audits_tables import alone, audits
 from cells import Row, percent, read_lines, table, with_interval
 from sequential_tables import in_lots
+from shares_tables import scarce, shares
 
 HEAD = """# Validity: do the error rates hold?
 
@@ -26,8 +27,10 @@ def write_tables(results: Path, file: Path) -> None:
             parts.append(render(json.loads(path.read_text())))
     if judged := read_lines(results, "audits_2views"):
         parts.append(audits(judged))
-    if judged := read_lines(results, "fresh_2views"):
-        parts.append(fresh(judged))
+    told = {views: read_lines(results, f"shares_{views}views") for views in (2, 26)}
+    parts += [shares(views, judged) for views, judged in told.items() if judged]
+    if judged := read_lines(results, "scarce"):
+        parts.append(scarce(judged))
     if judged := read_lines(results, "alone"):
         parts.append(alone(judged))
     if (simulated := results / "sequential_simulated.json").exists():

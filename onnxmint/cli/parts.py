@@ -1,0 +1,119 @@
+"""onnxmint audit --part i/n: one share of an audit that several processes make; onnxmint merge makes the report."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from onnxmint.errors import UsageError
+from onnxmint.settings import AuditSettings
+
+if TYPE_CHECKING:
+    from onnxmint.mint.auditor import Auditor
+    from onnxmint.workflows.opening import Known
+    from onnxmint.workflows.parting import Progress, Share
+
+_OF_THE_REPORT = (
+    "language", "title", "case", "note", "thumbnails", "paths", "no_record", "registration", "deviate", "gate",
+    "as_json", "overwrite",
+)  # fmt: skip
+"""Options that say what is made of the parts."""
+_NEEDS = "--part needs --auditor: train one first (onnxmint train), for each process would train another one"
+FOLDER = ".parts"
+UNIT = 1000  # engine.units.SIZE, which is too much to import for --help
+
+
+class PartType(click.ParamType):  # type: ignore[type-arg, unused-ignore]  # generic from click 8.2 on
+    """One part of several: 3/64."""
+
+    name = "part"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """Return its number, from 1, and how many there are."""
+        if isinstance(value, tuple):
+            return value
+        found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", str(value))
+        if found is None:
+            self.fail(f"{value!r} is no part of several; write for example 3/64", param, ctx)
+        number, of = int(found[1]), int(found[2])
+        if not 1 <= number <= of:
+            self.fail(f"{value}: parts are counted from 1, the last one is {of}/{of}", param, ctx)
+        return number, of
+
+
+def part_options(command: Any) -> Any:
+    """Add the options of an audit in parts."""
+    part = click.option(
+        "--part", type=PartType(), metavar="I/N",
+        help="Make only the I-th of N shares, into RUN.parts, for onnxmint merge RUN; what is there is not made again. "
+        "Needs --auditor and -o.",
+    )  # fmt: skip
+    unit = click.option(
+        "--unit", type=click.IntRange(1), default=UNIT, show_default=True, metavar="N",
+        help="Images of one file of --part: what a killed process does again at most.",
+    )  # fmt: skip
+    return part(unit(command))
+
+
+def parts_of(run: Path) -> Path:
+    """Return the folder of a run's parts."""
+    return run if run.name.endswith(FOLDER) else run.with_name(f"{run.name}{FOLDER}")
+
+
+def run_of(parts: Path) -> Path:
+    """Return the folder of the run that parts are of."""
+    return parts.with_name(parts.name.removesuffix(FOLDER))
+
+
+def require_for_parts(ctx: click.Context, options: Mapping[str, Any]) -> None:
+    """Refuse what no part can be made with, before anything is opened.
+
+    Raises:
+        UsageError: saying what to do.
+    """
+    if options["auditor_file"] is None:
+        raise UsageError(_NEEDS)
+    if options["output"] is None:
+        raise UsageError("--part needs -o RUN, the same for all parts")
+    for name in _OF_THE_REPORT:
+        if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            said = {"as_json": "json"}.get(name, name).replace("_", "-")
+            raise UsageError(f"--{said} belongs to onnxmint merge, which makes the report: leave it out here")
+
+
+def make_part(model: Path, images: tuple[str, ...], known: "Auditor | Known", options: dict[str, Any]) -> None:
+    """Make a share, and say what is there and what is next."""
+    from onnxmint.cli.options import settings_of
+    from onnxmint.cli.progress import stage_on_stderr
+    from onnxmint.mint.auditor import Auditor
+    from onnxmint.results.work import Asked
+    from onnxmint.workflows.parting import Share, make_parts, open_parts, plan_work
+
+    if not isinstance(known, Auditor):
+        raise UsageError(_NEEDS)
+    settings, folder = settings_of(AuditSettings, options), parts_of(options["output"])
+    asked = Asked(
+        folder=str(Path.cwd()),
+        model=str(model),
+        auditor=str(options["auditor_file"]),
+        images=tuple(map(str, images)),
+        reference=tuple(map(str, settings.reference)),
+    )
+    number, of = options["part"]
+    share = Share(number=number, of=of)
+    ready = open_parts(model, images, known, settings)
+    work = plan_work(ready, settings, asked=asked, unit=options["unit"])
+    stage = stage_on_stderr(silent=options["quiet"])
+    done = make_parts(ready, work, folder, share, settings=settings, stage=stage)
+    click.echo(words_of_part(share, done, len(work.units), options["output"]))
+
+
+def words_of_part(share: "Share", done: "Progress", units: int, run: Path) -> str:
+    """Return the line that says what is there and what is next."""
+    before = f" ({done.before:,} from before)" if done.before else ""
+    here = f"part {share.number}/{share.of} is made: {done.units:,} of {units:,} files in {parts_of(run)}{before}"
+    if done.missing:
+        return f"{here}; {done.missing:,} of all are missing; when they are there: onnxmint merge {run_of(run)}"
+    return f"{here}; all are there: onnxmint merge {run_of(run)}"

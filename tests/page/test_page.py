@@ -1,0 +1,260 @@
+"""A page of an auditor: what it holds, what it refuses, and that a browser answers as an audit does."""
+
+import base64
+import csv
+import gzip
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from onnxmint.errors import ModelError, OnnxmintError
+from onnxmint.page.assets import assets
+from onnxmint.page.making import make_page
+from onnxmint.page.refusing import require_known
+from onnxmint.results.audit import AUDIT, ScoreTable
+from onnxmint.results.facts import ReferenceFacts
+from tests.conftest import DEMO, ROOT
+
+if TYPE_CHECKING:
+    from onnxmint.mint.auditor import Auditor
+
+SOURCES = ROOT / "tools" / "page"
+NEAR = 1e-4  # of scores, whose sums another runtime adds in another order
+Opens = Callable[..., dict[str, Any]]
+
+
+def block(page: str, name: str) -> bytes:
+    found = re.search(rf'<script type="application/gzip;base64" id="part-{name}">([^<]+)</script>', page)
+    assert found
+    return gzip.decompress(base64.b64decode(found[1]))
+
+
+def test_a_page_is_one_file_that_asks_no_network(phi_file: Path) -> None:
+    page = make_page(phi_file).files[""].decode()
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', page)
+    assert policy
+    assert "default-src 'none'" in policy[1]
+    assert "connect-src 'none'" in policy[1]
+    assert "unsafe-inline" not in page
+    assert "'unsafe-eval'" not in page
+    for tag, kind in (("script", "script-src"), ("style", "style-src")):
+        inline = re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
+        hashes = [base64.b64encode(hashlib.sha256(one.encode()).digest()).decode() for one in inline]
+        assert [f"{kind} 'sha256-{one}'" in policy[1] for one in hashes] == [True]
+    assert not re.search(r'(?:src|href)="', page)
+    assert len(page) < 7_000_000
+
+
+def test_a_page_holds_the_graph_without_its_metadata_and_the_facts_without_features(phi_file: Path) -> None:
+    import onnx
+
+    page = make_page(phi_file).files[""].decode()
+    graph = onnx.load_model_from_string(block(page, "model"))
+    assert not graph.metadata_props
+    assert graph.graph.node
+    facts = json.loads(block(page, "facts"))
+    assert "features" not in facts["known"]
+    assert facts["result"]["schema"] == AUDIT.schema
+    assert "ONNX Runtime" in block(page, "licences").decode()
+
+
+def test_a_folder_for_a_server_holds_the_same_parts(phi_file: Path) -> None:
+    made = make_page(phi_file, folder=True).files
+    assert {"index.html", "page.js", "worker.js", "threads.mjs", "facts.gz", "model.gz", "runtime.gz"} <= made.keys()
+    assert b"require-corp" in made["headers.txt"]
+    assert b"connect-src 'self'" in made["index.html"]
+
+
+def test_a_large_auditor_is_asked_for_by_its_hash(phi_file: Path) -> None:
+    made = make_page(phi_file, embed=False)
+    facts = json.loads(block(made.files[""].decode(), "facts"))
+    assert facts["model"] | {"bytes": 0} == {
+        "name": phi_file.name, "bytes": 0, "sha256": made.auditor_sha256, "embedded": False,
+    }  # fmt: skip
+    assert "part-model" not in made.files[""].decode()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("resampler", "torch"), ("transparency", "white"), ("orientation", "apply")]
+)
+def test_a_preparation_that_the_page_does_not_know_is_refused_by_name(phi: "Auditor", name: str, value: str) -> None:
+    other = replace(phi, preprocess=replace(phi.preprocess, **{name: value}))
+    with pytest.raises(ModelError, match=f"prepared with {name} = '{value}'.*use onnxmint audit"):
+        require_known(other)
+    require_known(phi)
+
+
+def test_references_are_refused_by_name(phi: "Auditor") -> None:
+    other = ReferenceFacts(name="other.onnx", sha256="0", preprocess=phi.preprocess)
+    with pytest.raises(ModelError, match=r"trained with reference models \(other.onnx\)"):
+        require_known(replace(phi, method=replace(phi.method, references=(other,))))
+
+
+def test_an_asset_that_was_not_built_is_refused(tmp_path: Path) -> None:
+    shutil.copytree(str(files("onnxmint.page") / "assets"), tmp_path / "assets")
+    assert assets(tmp_path / "assets") == assets()
+    (tmp_path / "assets" / "page.js").write_text("other")
+    with pytest.raises(OnnxmintError, match=r"page\.js of the page is not the file that was built"):
+        assets(tmp_path / "assets")
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Opens:
+    """What a page says of a folder of images, in headless Chromium with the network off."""
+    node, browser = shutil.which("node"), shutil.which("chromium")
+    if node is None or browser is None or not (SOURCES / "node_modules").is_dir():
+        pytest.skip("needs Node, chromium and npm ci --prefix tools/page")
+
+    def open_page(page: bytes, images: Path, **asked: object) -> dict[str, Any]:
+        place, out = tmp_path / "audit.html", tmp_path / "said.json"
+        place.write_bytes(page)
+        words = json.dumps({"page": str(place), "images": str(images), "out": str(out), **asked})
+        ran = subprocess.run(
+            [node, str(SOURCES / "tests" / "open.mjs"), words],
+            env={"PATH": "/usr/bin:/bin", "CHROMIUM": browser, "HOME": str(tmp_path)},
+            capture_output=True, text=True, check=False, timeout=300,
+        )  # fmt: skip
+        assert ran.returncode == 0, ran.stderr[-2000:]
+        said: dict[str, Any] = json.loads(out.read_text())
+        assert said["requests"] == []
+        assert said["problems"] == []
+        return said
+
+    return open_page
+
+
+def asked_folder(place: Path, count: int, *, labelled: bool) -> Path:
+    """Lay out questioned images with a near copy, a known one and a broken one among them."""
+    rows = pq.read_table(DEMO / "questioned.parquet").slice(0, count).to_pylist()
+    rows += pq.read_table(DEMO / "members.parquet").slice(0, 1).to_pylist()
+    for number, row in enumerate(rows):
+        folder = place / str(row["label"]) if labelled else place
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{number}.png").write_bytes(row["image"]["bytes"])
+    first = next(place.rglob("0.png"))
+    Image.fromarray(np.asarray(Image.open(first)) | 1).save(first.with_name("copy.png"))
+    first.with_name("broken.png").write_bytes(first.read_bytes()[:300])
+    (place / "notes.txt").write_text("no image")
+    return place
+
+
+def require_same_answer(said: dict[str, Any], auditor: "Auditor", images: Path) -> None:
+    """Hold what a page said against an audit without controls."""
+    from onnxmint import AuditSettings, audit
+
+    result = audit(DEMO / "target.onnx", images, auditor, settings=AuditSettings(controls=False, device="cpu"))
+    wanted, found = json.loads(AUDIT.write(result)), said["result"]
+    AUDIT.read(json.dumps(found), "report.json", scores=result.scores, basis=None)
+    assert found["verdict"]["text"] == wanted["verdict"]["text"]
+    for key in ("verdict", "statistics", "identity", "next_steps", "evidence", "rule", "class_names", "calibration"):
+        require_near(found[key], wanted[key], key)
+    require_near({**found["questioned"], "skipped": []}, {**wanted["questioned"], "skipped": []}, "questioned")
+    paths = [[one["path"] for one in each["questioned"]["skipped"]] for each in (found, wanted)]
+    assert sorted(paths[0]) == sorted(paths[1])
+    assert set(wanted["warnings"]) - set(found["warnings"]) == set(result_notes(wanted))
+    require_same_rows(said["csv"], result.scores)
+
+
+def result_notes(wanted: dict[str, Any]) -> list[str]:
+    """Return the warnings that the page says in its own words, or that are of the place and the machine."""
+    return [one for one in wanted["warnings"] if "were passed over" in one or one.startswith("Ran on the CPU")]
+
+
+def require_near(found: Any, wanted: Any, place: str) -> None:
+    if isinstance(wanted, dict):
+        assert found.keys() == wanted.keys(), place
+        for key in wanted:
+            require_near(found[key], wanted[key], f"{place}.{key}")
+    elif isinstance(wanted, list):
+        assert len(found) == len(wanted), place
+        for one, other in zip(found, wanted, strict=True):
+            require_near(one, other, place)
+    elif isinstance(wanted, float):
+        assert found == pytest.approx(wanted, rel=1e-9, abs=1e-12), place
+    else:
+        assert found == wanted, place
+
+
+def require_same_rows(text: str, scores: ScoreTable) -> None:
+    rows = {row["path"]: row for row in csv.DictReader(text.removeprefix("\ufeff").splitlines())}
+    assert rows.keys() == set(scores.path)
+    for place, path in enumerate(scores.path):
+        row = rows[path]
+        assert float(row["score"]) == pytest.approx(scores.score[place], abs=NEAR)
+        assert float(row["p_value"]) == scores.p_value[place]
+        assert float(row["q_value"]) == pytest.approx(scores.q_value[place], rel=1e-9)
+        assert (row["flagged"] == "True") == scores.flagged[place]
+        assert int(row["predicted"]) == scores.predicted[place]
+
+
+@pytest.mark.slow
+def test_a_browser_answers_as_an_audit_does(views: "Auditor", opened: Opens, tmp_path: Path) -> None:
+    """Offline, from a file: verdict, sentences, share, bound, p- and q-values, near copies, known and broken images."""
+    file = tmp_path / "auditor.onnx"
+    file.write_bytes(views.model)
+    images = asked_folder(tmp_path / "asked", 120, labelled=True)
+    said = opened(make_page(file).files[""], images, width=390, language="de")
+    require_same_answer(said, views, images)
+    assert said["focus"] == "verdict"
+    assert said["wide"] <= 0  # nothing to scroll sideways
+    assert "Herkunft der fraglichen Bilder" in said["shown"]
+
+
+@pytest.mark.slow
+def test_labels_that_are_missing_are_said(views: "Auditor", opened: Opens, tmp_path: Path) -> None:
+    file = tmp_path / "auditor.onnx"
+    file.write_bytes(views.model)
+    images = asked_folder(tmp_path / "asked", 3, labelled=False)
+    said = opened(make_page(file, embed=False).files[""], images, model=str(file))
+    assert "6 of 6 lie in no class folder (0.png)" in said["status"]
+    assert "result" not in said
+
+
+@pytest.mark.slow
+def test_folds_are_judged_as_in_an_audit(opened: Opens, tmp_path: Path) -> None:
+    from onnxmint import TrainSettings, train
+
+    known = [f"{DEMO / name}.parquet?rows=0:150" for name in ("members", "nonmembers")]
+    settings = TrainSettings(preprocess="0-1", module="views", views=2, folds=2, labels=False, controls=False)
+    auditor, file = train(DEMO / "target.onnx", *known, settings=settings), tmp_path / "auditor.onnx"
+    file.write_bytes(auditor.model)
+    images = asked_folder(tmp_path / "asked", 60, labelled=False)
+    require_same_answer(opened(make_page(file).files[""], images), auditor, images)
+
+
+@pytest.mark.slow
+def test_nothing_gets_out_of_a_page_and_every_file_is_decoded_as_in_python(
+    phi_file: Path, opened: Opens, tmp_path: Path
+) -> None:
+    """A counting server sees no request from the page, and nine ways or more from a page without its policy."""
+    del opened  # which skips where there is no browser
+    page = tmp_path / "audit.html"
+    page.write_bytes(make_page(phi_file).files[""])
+    ran = subprocess.run(
+        ["node", "--test", str(SOURCES / "tests" / "browser.test.mjs")],
+        env={"PATH": "/usr/bin:/bin", "PAGE": str(page), "HOME": str(tmp_path)},
+        capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stdout[-3000:]
+    assert "# skipped 0" in ran.stdout
+
+
+@pytest.mark.slow
+def test_the_assets_are_what_the_sources_give(opened: Opens) -> None:
+    del opened
+    ran = subprocess.run(
+        ["npm", "run", "check", "--silent"], cwd=SOURCES, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr

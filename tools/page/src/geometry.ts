@@ -1,0 +1,102 @@
+// How an image gets the target's size: onnxmint/preprocess/geometry.py.
+
+import { roundHalfEven } from "./arrays.ts";
+import { Filter, gray, Pixels, resized } from "./pixels.ts";
+import { Refused } from "./refused.ts";
+
+export const LARGEST = 50_000_000; // pixels
+
+type Size = [number, number]; // height, width
+
+/** Of a declared preparation what the page can do; all else is refused when the page is made. */
+export interface Spec {
+  size: Size | null;
+  resize: "fit-when-needed" | "squash" | "shortest" | "cover" | "longest" | "none";
+  filter: Filter;
+  crop: Size | null;
+  crop_rule: "torchvision" | "transformers" | "transformers-fast";
+  pad: number[] | null;
+  channels: "rgb" | "bgr" | "gray";
+}
+
+const RULES = {
+  torchvision: [roundHalfEven, Math.floor],
+  transformers: [Math.floor, Math.ceil],
+  "transformers-fast": [Math.floor, Math.floor],
+};
+
+/** The pixels that a target expects of an image, red first. */
+export function prepared(image: Pixels, spec: Spec): Pixels {
+  return cropped(sized(spec.channels === "gray" ? gray(image) : image, spec), spec);
+}
+
+function sized(image: Pixels, spec: Spec): Pixels {
+  if (spec.size === null) return image;
+  let [height, width] = spec.size;
+  const same = image.height === height && image.width === width;
+  if (spec.resize === "none") {
+    if (spec.crop === null && !same) {
+      throw new Refused(`is ${image.height}x${image.width} pixels, the model takes ${height}x${width}`);
+    }
+    return image;
+  }
+  if (spec.resize === "shortest" || spec.resize === "cover" || spec.resize === "longest") {
+    [height, width] = ofSameAspect(image, spec.size, spec.resize);
+  } else if (spec.resize === "fit-when-needed" && same) {
+    return image;
+  }
+  if (width * image.height > LARGEST) {
+    throw new Refused(`is ${image.height}x${image.width} pixels, too tall to be resized to a width of ${width}`);
+  }
+  return resized(image, width, height, spec.filter);
+}
+
+function ofSameAspect(image: Pixels, size: Size, resize: "shortest" | "cover" | "longest"): Size {
+  const old: Size = [image.height, image.width];
+  let made: Size;
+  if (resize === "shortest") {
+    const short = Math.min(...size), longer = Math.trunc(short * Math.max(...old) / Math.min(...old));
+    made = image.width <= image.height ? [longer, short] : [short, longer];
+  } else {
+    const ratios = [old[0] / size[0], old[1] / size[1]];
+    const ratio = resize === "longest" ? Math.max(...ratios) : Math.min(...ratios);
+    made = [Math.max(1, roundHalfEven(old[0] / ratio)), Math.max(1, roundHalfEven(old[1] / ratio))];
+  }
+  if (made[0] * made[1] > LARGEST) {
+    throw new Refused(`is ${old[0]}x${old[1]} pixels, too thin: it would become ${made[0]}x${made[1]}`);
+  }
+  return made;
+}
+
+function cropped(image: Pixels, spec: Spec): Pixels {
+  if (spec.crop === null) return image;
+  const [height, width] = spec.crop, [cut, pad] = RULES[spec.crop_rule];
+  let from = image;
+  if (image.height < height || image.width < width) {
+    if (spec.pad === null) {
+      throw new Refused(`is ${image.height}x${image.width} pixels, too small for the crop of ${height}x${width}`);
+    }
+    const [tall, wide] = [Math.max(height, image.height), Math.max(width, image.width)];
+    from = filled(tall, wide, image.channels, spec.pad);
+    laid(image, from, pad((tall - image.height) / 2), pad((wide - image.width) / 2));
+  }
+  const made = filled(height, width, image.channels, [0]);
+  const top = cut((from.height - height) / 2), left = cut((from.width - width) / 2);
+  laid(from, made, -top, -left);
+  return made;
+}
+
+function filled(height: number, width: number, channels: number, levels: number[]): Pixels {
+  const level = new Uint8Array(height * width * channels);
+  for (let at = 0; at < level.length; at++) level[at] = levels[at % channels % levels.length];
+  return { width, height, channels, level };
+}
+
+/** Copy an image onto another, as far as it lies inside. */
+function laid(image: Pixels, onto: Pixels, top: number, left: number): void {
+  const first = Math.max(0, -left), last = Math.min(image.width, onto.width - left);
+  for (let y = Math.max(0, -top); y < Math.min(image.height, onto.height - top); y++) {
+    const from = (y * image.width + first) * image.channels, to = ((y + top) * onto.width + first + left) * image.channels;
+    onto.level.set(image.level.subarray(from, from + (last - first) * image.channels), to);
+  }
+}

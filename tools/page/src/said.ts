@@ -1,0 +1,4 @@
+// What the tests of words hold against Python.
+
+export * from "./answer.ts";
+export * from "./language.ts";
