@@ -21,8 +21,8 @@ from ceiling_scores import QUERIES, VIEWS, Ground, scored
 from onnxmint.stats import metrics
 
 RESULTS = Path(__file__).parent / "results" / "ceiling"
-CHOSEN_ON, TARGETS = 8, 16  # the first models are for choosing; as many more at most are measured
-_RESAMPLES = 500
+CHOSEN_ON, TARGETS = 8, 12  # the first models are for choosing; as many more at most are measured
+_RESAMPLES = 200
 
 Scored = dict[str, tuple[np.ndarray, np.ndarray]]  # of each method the scores of members and non-members
 

@@ -1,6 +1,6 @@
 """Do shifts have to grow with the image? Targets of the ceiling behind an average over 4 x 4 pixels, at 112 x 112.
 
-    python tools/study/ceiling_large.py --store STORE --fashion FOLDER --target 8
+    python tools/study/ceiling_large.py --store STORE --fashion FOLDER --targets 8
 
 Each image is enlarged fourfold, pixel by pixel, and the target takes the mean of each 4 x 4 pixels first, so that it
 says of a larger image what it says of the small one. What it shows: by how much views tell less where their shifts
@@ -92,13 +92,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--store", type=Path, required=True, help="where models and what they say are kept")
     parser.add_argument("--fashion", type=Path, default=FASHION)
-    parser.add_argument("--target", type=int, required=True)
+    parser.add_argument("--targets", type=int, nargs="+", required=True)
     options = parser.parse_args()
     torch.set_num_threads(1)
     ground = Ground.open("fashion", Path(), options.fashion, options.store)
     RESULTS.mkdir(parents=True, exist_ok=True)
-    found = measure(ground, options.target)
-    (RESULTS / f"{options.target:02}.json").write_text(json.dumps(found) + "\n")
+    for number in options.targets:
+        (RESULTS / f"{number:02}.json").write_text(json.dumps(measure(ground, number)) + "\n")
 
 
 if __name__ == "__main__":
