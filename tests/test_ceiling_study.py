@@ -70,3 +70,14 @@ def test_the_table_gives_shares_of_the_best_attack(study: ModuleType) -> None:
     said = tables.sentence(world)
     assert "finds 80% (" in said
     assert "50% (50% to 50%) of its TPR at 1 % FPR, at 1.0% of its CPU time" in said
+
+
+def test_differences_are_paired_by_target(study: ModuleType) -> None:
+    tables = importlib.import_module("ceiling_tables")
+    each = [
+        {"target": 0, "held": 10, "phi": [0.5, 0.0], "views": [0.6, 0.1], "views of crop2": [0.61, 0.1]},
+        {"target": 1, "held": 10, "phi": [0.6, 0.0], "views": [0.7, 0.1], "views of crop2": [0.71, 0.1]},
+    ]
+    lines = list(tables.paired(each))
+    assert lines[3].endswith("|  |  |")  # against itself
+    assert lines[4].endswith("| +0.010 (+0.010 to +0.010) | +0.000 (+0.000 to +0.000) |")

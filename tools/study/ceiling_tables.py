@@ -33,6 +33,18 @@ ABOUT = {
     "fashion-augmented": "Fashion-MNIST, the same CNN trained on images moved by up to 2 pixels and mirrored",
     "cifar10": "CIFAR-10, the paper's CNN without dropout",
 }
+PAIRED = {
+    "augmentation": """### Where the training augmentation is stated
+
+Made by `ceiling_augmented.py`: {targets} targets of the same CNN trained on images moved by up to 2 pixels with black
+moving in, and mirrored; the same held-out images for all rows, differences against `views` with its own 26 views.
+""",
+    "large": """### Shifts on larger images
+
+Made by `ceiling_large.py`: {targets} of the targets behind an average over 4 x 4 pixels, shown the images enlarged
+fourfold. It shows what shifts lose that stay small, not which are best for a network that learned large images.
+""",
+}
 _TAIL = 0.025
 
 
@@ -55,6 +67,9 @@ def section(folder: Path) -> list[str]:
             sentence(world),
             "",
         ]
+    for name, about in PAIRED.items():
+        each = [json.loads(path.read_text()) for path in sorted((folder / name).glob("*.json"))]
+        lines += [about.format(targets=len(each)), *paired(each), ""] if len(each) > 1 else []
     return lines
 
 
@@ -74,6 +89,20 @@ def table(world: Row) -> Iterator[str]:
             f"{method['seconds']:.0f}",
         ]  # fmt: skip
         yield f"| {' | '.join(cells)} |"
+
+
+def paired(each: Sequence[Row]) -> Iterator[str]:
+    """Yield a table of what was measured on the same targets, differences against `views` or the first row."""
+    names = [name for name, value in each[0].items() if isinstance(value, list)]
+    base = np.array([row[OURS if OURS in names else names[0]] for row in each])
+    yield "| method | AUC | TPR at 1 % FPR | difference in AUC | in TPR at 1 % |"
+    yield "| --- | --- | --- | --- | --- |"
+    for name in names:
+        found = np.array([row[name] for row in each])
+        apart = found - base
+        cells = [_interval(found[:, 0]), _interval(found[:, 1])]
+        cells += [_signed(apart[:, place]) if apart.any() else "" for place in (0, 1)]
+        yield f"| {name} | {' | '.join(cells)} |"
 
 
 def of_ceiling(world: Row, name: str, place: int) -> tuple[float, float, float]:
