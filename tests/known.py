@@ -25,6 +25,7 @@ def facts(count: int, *, seed: int = 0, file: np.ndarray | None = None, pixel: n
         thumb=rng.integers(0, 256, (count, THUMB * THUMB * 3), np.uint8),
         encoded=rng.integers(0, 256, (count, HASH), np.uint8),
         size=np.full(count, 100),
+        more=np.zeros(count, np.bool_),
     )
 
 

@@ -1,11 +1,11 @@
 """What is said before an audit begins: how long it takes, the cheaper choice, and what would help."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import click
 
 from onnxmint.cli.progress import plan
-from onnxmint.progress import Stage, time_words
+from onnxmint.progress import Stage, Step, time_words
 from onnxmint.report.names import visible
 from onnxmint.workflows.foreseeing import LONG, Foreseen
 
@@ -26,9 +26,24 @@ def telling(stage: Stage, limit: float | None) -> Callable[[Foreseen], None]:
     return tell
 
 
+def telling_steps(stage: Stage) -> Callable[[Sequence[Step]], None]:
+    """Return what tells a person, and the stage that draws, the steps of a training or an evaluation."""
+
+    def tell(steps: Sequence[Step]) -> None:
+        plan(stage, steps)
+        click.echo(steps_line(steps, sum(step.seconds for step in steps)), err=True)
+
+    return tell
+
+
+def steps_line(steps: Sequence[Step], seconds: float) -> str:
+    """Return how many steps there are, and how long they take."""
+    return f"{len(steps)} steps, about {time_words(seconds)}"
+
+
 def lines(ahead: Foreseen, limit: float | None) -> list[str]:
     """Return the lines that say what a person may want to know before it begins."""
-    said = [f"{len(ahead.steps)} steps, about {time_words(ahead.seconds)}"]
+    said = [steps_line(ahead.steps, ahead.seconds)]
     load, full = ahead.load, ahead.full
     if limit is not None and load != full:
         said.append(f"to end within {time_words(limit)}: {_words(ahead)} of {_all(ahead)}")

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import click
 
-from onnxmint.cli.options import overwrite_option
+from onnxmint.cli.options import Here, overwrite_option
 
 
 @click.command("page")
 @click.argument("auditor", type=click.Path(path_type=Path))
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), default=Path("audit.html"), show_default=True,
+    "-o", "--output", type=Here(), default=Path("audit.html"), show_default=True,
     help="The page to write, or with --folder a new folder.",
 )  # fmt: skip
 @click.option("--folder", is_flag=True, help="Write a folder for a web server, where several threads can run.")

@@ -160,7 +160,7 @@ def _print(found: "CheckResult", console: "Console") -> None:
         name = f"{best} {visible(row.name)}{mark}"
         table.add_row(Text(name), *cells, style="bold" if best == "*" else "")
     console.print(table)
-    if found.rivals:
+    if found.noise:
         console.print(Text(f"{_UNTOLD} cannot be told apart by these images"))
     for text in (found.advice, *found.notes):
         console.print(Text(visible(text)), width=min(console.width, WIDEST))
@@ -171,8 +171,8 @@ def _print(found: "CheckResult", console: "Console") -> None:
 
 def _sign(found: "CheckResult", row: "VariantResult") -> str:
     """Return what stands before a row: a star is for what fits best, beyond noise."""
-    if found.rivals:
-        return _UNTOLD if row is found.best or row.name in found.rivals else " "
+    if found.noise:
+        return _UNTOLD if row is found.best or row in found.noise else " "
     return "*" if row is found.best and found.fits else " "
 
 

@@ -41,6 +41,8 @@ def demo_command(
     to be in its training set, an auditor is trained; it then judges questioned images whose truth is known too,
     so that you see how far the verdict can be trusted.
     """
+    if not quiet:
+        click.echo("reading the bundled model and 2,400 bundled images", err=True)
     from rich.console import Console
 
     from onnxmint.cli.ahead import telling

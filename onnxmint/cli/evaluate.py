@@ -18,7 +18,7 @@ from onnxmint.cli.options import (
     setting,
     settings_of,
 )
-from onnxmint.cli.places import require_known
+from onnxmint.cli.places import require_known, say_what_is_read
 from onnxmint.errors import UsageError
 from onnxmint.settings import EvaluateSettings, readers_of_layers
 
@@ -104,8 +104,10 @@ def evaluate_command(ctx: click.Context, /, model: Path, output: Path | None, ov
     with --fail-above 0 below, 3 above, 4 cannot tell.
     """
     require_known(model, (options["members"], options["nonmembers"]))
+    say_what_is_read(model, (options["members"], options["nonmembers"]), quiet=options["quiet"])
     from rich.console import Console
 
+    from onnxmint.cli.ahead import telling_steps
     from onnxmint.cli.outputs import inputs_of, results_folder, words_of
     from onnxmint.cli.progress import stage_on_stderr
     from onnxmint.report.evaluation import evaluation_files, print_evaluation
@@ -117,10 +119,12 @@ def evaluate_command(ctx: click.Context, /, model: Path, output: Path | None, ov
     written_as = options.pop("written_as")
     if as_json and written_as != "text":
         raise UsageError(f"give either --json or --format {written_as}: stdout holds one thing")
-    stage, settings = stage_on_stderr(silent=options.pop("quiet")), settings_of(EvaluateSettings, options)
+    silent = options.pop("quiet")
+    stage, settings = stage_on_stderr(silent=silent), settings_of(EvaluateSettings, options)
     inputs = inputs_of(model, options)
     with results_folder(output, "onnxmint-evaluation", overwrite=overwrite, inputs=inputs) as folder:
-        found = evaluate(model, members, nonmembers, settings=settings, stage=stage)
+        before = None if silent else telling_steps(stage)
+        found = evaluate(model, members, nonmembers, settings=settings, stage=stage, before=before)
         files = folder.finish(evaluation_files(found, words_of(model, options)))
     if as_json:
         click.echo(EVALUATION.write(found))

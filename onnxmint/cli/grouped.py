@@ -6,7 +6,10 @@ import click
 GROUPS = (
     (
         "Known images",
-        ("auditor_file", "members", "nonmembers", "forget", "labels", "classes", "group", "limit", "reference"),
+        (
+            "auditor_file", "members", "nonmembers", "forget", "labels", "classes", "group", "limit", "reference",
+            "sealed", "commitment",
+        ),
     ),
     ("The model", ("preprocess", "preprocess_after", "answer", "signal")),
     ("Time", ("time", "sample", "sequential", "part", "unit", "views", "device", "batch_size")),

@@ -19,6 +19,7 @@ TOPICS = {
     "comparing": "Two models on the same images: unlearning, a new release, a gate.",
     "speed": "How long it takes, --time, memory, GPU.",
     "formats": "The files of a run, JSON, and the auditor as one ONNX file.",
+    "browser": "An audit as one page: images are judged where they are.",
     "exit-codes": "What the command returns, for scripts and CI.",
     "strangers": "Files from strangers, and whose models can be read.",
     "installing": "Smaller and other installations, completion in the shell.",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from onnxmint.cli.options import batch_option, device_option, json_option, overwrite_option, quiet_option
+from onnxmint.cli.options import Here, batch_option, device_option, json_option, overwrite_option, quiet_option
 from onnxmint.cli.page import given_words, page_of, page_options
 from onnxmint.cli.parts import parts_of, run_of
 from onnxmint.settings import AuditSettings
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 @click.command("merge")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=Here())
 @overwrite_option
 @page_options
 @click.option("--no-record", is_flag=True, help="As of onnxmint audit.")
-@click.option("--registration", type=click.Path(path_type=Path), metavar="FILE", help="As of onnxmint audit.")
+@click.option("--registration", type=Here(), metavar="FILE", help="As of onnxmint audit.")
 @click.option("--deviate", metavar="REASON", help="As of onnxmint audit.")
 @click.option("--gate", is_flag=True, help="As of onnxmint audit: exit 3 with members, 4 when inconclusive.")
 @device_option

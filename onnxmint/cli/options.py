@@ -153,7 +153,8 @@ _KNOWN_IMAGES = (
         "preprocess",
         metavar="PRESET|FILE",
         help=f"How the target's images are prepared: {PREPROCESS}. Without it, what is declared beside the model or in "
-        "its metadata is taken, else (or with check) what fits labelled known members best, and the report says so.",
+        "its metadata is taken, else (or with check) what fits known members best, surest with labels, and the report "
+        "says so.",
     ),
     setting(
         EvidenceSettings,

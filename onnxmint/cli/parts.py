@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from onnxmint.errors import UsageError
+from onnxmint.places.words import shown, stored, uri_of
 from onnxmint.settings import AuditSettings
 
 if TYPE_CHECKING:
@@ -77,6 +78,11 @@ def require_for_parts(ctx: click.Context, options: Mapping[str, Any]) -> None:
         raise UsageError(_NEEDS)
     if options["output"] is None:
         raise UsageError("--part needs -o RUN, the same for all parts")
+    if uri_of(options["output"]) is not None:
+        raise UsageError(
+            f"{shown(options['output'])}: parts are made in a folder that all processes see, not in a store; the run "
+            "of onnxmint merge can be copied there"
+        )
     for name in _OF_THE_REPORT:
         if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
             said = {"as_json": "json"}.get(name, name).replace("_", "-")
@@ -87,6 +93,7 @@ def make_part(model: Path, images: tuple[str, ...], known: "Auditor | Known", op
     """Make a share, and say what is there and what is next."""
     from onnxmint.cli.options import settings_of
     from onnxmint.cli.progress import stage_on_stderr
+    from onnxmint.graph.bringing import brought
     from onnxmint.mint.auditor import Auditor
     from onnxmint.results.work import Asked
     from onnxmint.workflows.parting import Share, make_parts, open_parts, plan_work
@@ -96,17 +103,18 @@ def make_part(model: Path, images: tuple[str, ...], known: "Auditor | Known", op
     settings, folder = settings_of(AuditSettings, options), parts_of(options["output"])
     asked = Asked(
         folder=str(Path.cwd()),
-        model=str(model),
-        auditor=str(options["auditor_file"]),
-        images=tuple(map(str, images)),
+        model=stored(model),
+        auditor=stored(options["auditor_file"]),
+        images=tuple(map(stored, images)),
         reference=tuple(map(str, settings.reference)),
     )
     number, of = options["part"]
     share = Share(number=number, of=of)
-    ready = open_parts(model, images, known, settings)
-    work = plan_work(ready, settings, asked=asked, unit=options["unit"])
     stage = stage_on_stderr(silent=options["quiet"])
-    done = make_parts(ready, work, folder, share, settings=settings, stage=stage)
+    with brought(model) as here:
+        ready = open_parts(here, images, known, settings)
+        work = plan_work(ready, settings, asked=asked, unit=options["unit"])
+        done = make_parts(ready, work, folder, share, settings=settings, stage=stage)
     click.echo(words_of_part(share, done, len(work.units), options["output"]))
 
 

@@ -1,15 +1,19 @@
 """Which place of an audit holds what, by its name: judged before anything heavy is imported."""
 
 import os
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import click
 
 from onnxmint.errors import ImagesError, ModelError, UsageError
 from onnxmint.images.pillow import SUFFIXES
 from onnxmint.images.selection import missing, parse_location
 from onnxmint.places.remote import RemotePath, exists
 from onnxmint.places.words import uri_of
+from onnxmint.report.names import visible
 
 # Names as `_plain` leaves them. The first of each is the one that messages advise.
 ROLES = {
@@ -171,6 +175,12 @@ def require_known(model: Path, places: Sequence[str]) -> None:
     require_places(places, "known images")
 
 
+def say_what_is_read(model: Path, places: Sequence[str], *, quiet: bool) -> None:
+    """Say on stderr, before anything heavy is imported, that work begins, and on what."""
+    if not quiet:
+        click.echo(visible(f"reading {model}, {' and '.join(places)}"), err=True)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """What an audit is asked about, and what is known beside it; None where nothing is.
@@ -235,6 +245,6 @@ def require_questioned(asked: Asked, folder: str, model: Path) -> None:
         return
     raise UsageError(
         f"{asked.found}, and nothing questioned: put the images that you ask about into {Path(folder) / 'questioned'}; "
-        f"or, to learn how much the model gives away: onnxmint evaluate {model} --members {asked.members} --nonmembers "
-        f"{asked.nonmembers}"
+        f"or, to learn how much the model gives away: onnxmint evaluate {shlex.quote(str(model))} --members "
+        f"{shlex.quote(str(asked.members))} --nonmembers {shlex.quote(str(asked.nonmembers))}"
     )

@@ -126,10 +126,10 @@ class Bar(_Drawing):
     def __call__(self, name: str, total: int) -> Iterator[Advance]:
         """Draw a step while it goes on; it vanishes when it is done."""
         now = self._begin(name, total)
+        counted = (BarColumn(bar_width=12), MofNCompleteColumn()) if total else ()
         columns = (
             TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=12),
-            MofNCompleteColumn(),
+            *counted,
             TextColumn("{task.fields[left]}", markup=False),
         )
         with Progress(*columns, console=self._console, transient=True) as progress:
@@ -179,7 +179,9 @@ class Lines(_Drawing):
             self._say("still at work")
             return
         left = self._left(now)
-        self._say(f"{self._place(now)}{now.words}: {now.done:,} of {now.total:,}{', ' * bool(left)}{left}")
+        count = [f"{now.done:,} of {now.total:,}"] if now.total else []
+        said = ", ".join([*count, *([left] if left else [])])
+        self._say(f"{self._place(now)}{now.words}{': ' * bool(said)}{said}")
 
     def _say(self, words: str) -> None:
         with self._lock, contextlib.suppress(OSError, ValueError):  # that nobody listens is no reason to stop

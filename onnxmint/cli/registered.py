@@ -1,11 +1,14 @@
 """What --registration names, held against the audit that is about to be made."""
 
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from onnxmint.cli.options import settings_of
 from onnxmint.errors import OnnxmintError, UsageError
 from onnxmint.settings import AuditSettings
+
+_LARGEST = 1 << 26  # bytes of a registration
 
 if TYPE_CHECKING:
     from onnxmint.mint.auditor import Auditor
@@ -31,6 +34,10 @@ def kept_to(
             raise UsageError("--deviate says why the audit is not as registered: give --registration too")
         return None, None
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise OnnxmintError(
+                f"the registration {path} is no regular file; give the one that onnxmint register wrote"
+            )
         before = REGISTRATION.read(path.read_bytes(), str(path))
     except OSError as problem:
         raise OnnxmintError(f"cannot read the registration {path}: {problem.strerror or problem}") from None

@@ -5,23 +5,23 @@ from typing import Any
 
 import click
 
-from onnxmint.cli.options import json_option, labels_option, quiet_option
+from onnxmint.cli.options import Here, json_option, labels_option, quiet_option
 from onnxmint.errors import UsageError
 
 
 @click.command("seal")
 @click.argument("images", metavar="IMAGES")
 @click.option(
-    "-o", "--output", "public", type=click.Path(path_type=Path), required=True, metavar="DIR",
+    "-o", "--output", "public", type=Here(), required=True, metavar="DIR",
     help="A new folder, to be published: one variant of each picture, as PNG without metadata.",
 )  # fmt: skip
 @click.option(
-    "--keep", "private", type=click.Path(path_type=Path), required=True, metavar="DIR",
+    "--keep", "private", type=Here(), required=True, metavar="DIR",
     help="A new folder, to be kept secret: the coin and all variants.",
 )  # fmt: skip
 @click.option("--variants", type=int, default=8, show_default=True, metavar="K", help="Variants of each picture.")
 @click.option(
-    "--crop", type=float, default=0.125, show_default=True, metavar="PART",
+    "--crop", type=float, default=0.0625, show_default=True, metavar="PART",
     help="Part of height and width that is cut away, at a place drawn for each variant; 0 for none.",
 )  # fmt: skip
 @click.option(

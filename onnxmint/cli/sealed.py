@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from onnxmint.cli.options import Here
 from onnxmint.errors import UsageError
 from onnxmint.settings import EvidenceSettings
 
@@ -30,7 +31,7 @@ def sealed_options(command: Command) -> Command:
             help="With --sealed: the commitment as somebody else has it, which the secret must fit.",
         ),
         click.option(
-            "--sealed", type=click.Path(path_type=Path), metavar="DIR",
+            "--sealed", type=Here(), metavar="DIR",
             help="What onnxmint seal --keep wrote: an exact p-value without known images. IMAGES: the published "
             "folder, to be compared.",
         ),

@@ -17,7 +17,7 @@ from onnxmint.cli.options import (
     seed_option,
     settings_of,
 )
-from onnxmint.cli.places import require_known
+from onnxmint.cli.places import require_known, say_what_is_read
 from onnxmint.settings import TrainSettings
 
 
@@ -52,8 +52,10 @@ def train_command(model: Path, output: Path, overwrite: bool, **options: Any) ->
           --preprocess imagenet -o auditor.onnx
     """
     require_known(model, (options["members"], options["nonmembers"]))
+    say_what_is_read(model, (options["members"], options["nonmembers"]), quiet=options["quiet"])
     from rich.console import Console
 
+    from onnxmint.cli.ahead import telling_steps
     from onnxmint.cli.outputs import inputs_of
     from onnxmint.cli.progress import stage_on_stderr
     from onnxmint.report.terminal import print_auditor
@@ -63,9 +65,12 @@ def train_command(model: Path, output: Path, overwrite: bool, **options: Any) ->
     from onnxmint.writing.inputs import require_free
 
     as_json, members, nonmembers = options.pop("as_json"), options["members"], options["nonmembers"]
-    stage = stage_on_stderr(silent=options.pop("quiet"))
+    silent = options.pop("quiet")
+    stage = stage_on_stderr(silent=silent)
     require_free(output, inputs=inputs_of(model, options), overwrite=overwrite)
-    auditor = train(model, members, nonmembers, settings=settings_of(TrainSettings, options), stage=stage)
+    before = None if silent else telling_steps(stage)
+    settings = settings_of(TrainSettings, options)
+    auditor = train(model, members, nonmembers, settings=settings, stage=stage, before=before)
     make_folder(output.parent)
     atomic_write(output, auditor.model, overwrite=overwrite)
     if as_json:

@@ -1,5 +1,6 @@
 """Ways on for somebody who has images and no evidence: what the model says of itself, and three things to do next."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,13 +39,13 @@ def ways_on(model: Path, images: Sequence[str]) -> str:
         if asked is not None and count >= (likely.evidence_needed or 0)
     )
     more = _rounded(tight.evidence_needed or 0)
-    place = " ".join(images)
+    place, file = shlex.join(images), shlex.quote(str(model))
     letter = LETTER.format(model=model.name, digest=target.sha256[:16], known=known)
     found = beside(images[0]) if images else Parts()
     return "\n".join(
         [
             *_looked_at(model, target),
-            *_lying_beside(model, place, found),
+            *_lying_beside(file, place, found),
             "",
             "Three ways on:",
             f"  1. Ask whoever trained the model for evidence. {known:,} images of each kind do to",
@@ -54,12 +55,12 @@ def ways_on(model: Path, images: Sequence[str]) -> str:
             "",
             letter,
             "",
-            f"     then: onnxmint audit {model} {place} \\",
+            f"     then: onnxmint audit {file} {place} \\",
             "         --members train/ --nonmembers heldout/",
             "  2. Collect images like yours that were certainly not used: made, or published,",
             "     after the model was. They alone tell whether your images stand out (members can",
             "     then be found, never excluded):",
-            f"     onnxmint audit {model} {place} --nonmembers later/",
+            f"     onnxmint audit {file} {place} --nonmembers later/",
             "  3. If the model was trained on a public data set, that is your evidence: its",
             "     training split are known members, its test split known non-members. To see",
             "     a whole audit first: onnxmint demo",
@@ -79,22 +80,22 @@ def _looked_at(model: Path, target: "TargetModel") -> list[str]:
     elif len(declared) == 1 and declared[0].spec is not None:
         how = f"how they are prepared is declared in {declared[0].place}"
     else:
-        how = "how they are prepared is not declared (onnxmint check finds out, given labelled images)"
+        how = "how they are prepared is not declared; an audit tries the ways that it knows"
     return [
         f"{model.name} reads {kind} {size} and tells {answer.classes:,} classes apart.",
         f"{how[0].upper()}{how[1:]}.",
     ]
 
 
-def _lying_beside(model: Path, place: str, found: Parts) -> list[str]:
+def _lying_beside(file: str, place: str, found: Parts) -> list[str]:
     members, others = found.members, found.nonmembers
     if members is None or others is None:
         return []
     return [
         f"Beside the images lie {members}/ and {others}/.",
         "If these are known members and known non-members, an audit is:",
-        f"     onnxmint audit {model} {place} \\",
-        f"         --members {members} --nonmembers {others}",
+        f"     onnxmint audit {file} {place} \\",
+        f"         --members {shlex.quote(members)} --nonmembers {shlex.quote(others)}",
     ]
 
 

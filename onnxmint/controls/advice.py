@@ -199,11 +199,14 @@ def _chance(classes: int) -> float:
 
 def _fit(found: CheckResult) -> str:
     best = found.best
-    start = f"{best.name} fits best: right on {_of(best, found):.1%} of {best.images:,} images"
+    right = f"right on {_of(best, found):.1%} of {best.images:,} images"
+    start = f"{best.name} fits best: {right}"
     if len(found.variants) == 1:
         return f"{start}; nothing else could be tried."
     second = found.variants[1]
     name, ahead = second.name, _of(best, found) - _of(second, found)
+    if found.noise:
+        return f"None is best beyond noise: {best.name} is {right}. {settling(found)}"
     if found.rivals:
         return f"{start}. {settling(found)}"
     return f"{start}, {100 * ahead:.1f} points ahead of {name}."

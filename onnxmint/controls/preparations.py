@@ -120,7 +120,7 @@ def check_source(
 def _tried(trial: "_Trial", said: Declarations, target: TargetModel) -> list[Tried]:
     """Return what the target says of the sample under every preparation that is worth trying."""
     classes, scalings = target.answer.classes, _scalings(said, target)
-    tried = trial.run(scalings, "trying scalings")
+    tried = trial.run(scalings, "trying ways to scale pixels")
     if trial.turned:
         scalings = (*scalings, *(other for one in scalings for other in variants_of_orientation(one)))
         tried += trial.run(scalings, "trying orientations")
@@ -131,7 +131,7 @@ def _tried(trial: "_Trial", said: Declarations, target: TargetModel) -> list[Tri
         tried += trial.run(_resizings(likely, size), "trying ways to resize")
         best_way = ranked(tried, classes, trial.rng)[0][0].variant
         again = [other for other in _resizings(scalings, size) if other.same_geometry(best_way)]
-        tried += trial.run(again, "trying scalings again")
+        tried += trial.run(again, "trying ways to scale pixels again")
         best_way = ranked(tried, classes, trial.rng)[0][0].variant
         tried += trial.run(variants_of_filtering(best_way), "trying filters")
     return tried

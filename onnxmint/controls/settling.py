@@ -1,5 +1,7 @@
 """What is said where the best preparation leads others by no more than noise: which, by how much, what settles it."""
 
+from collections.abc import Sequence
+
 from onnxmint.results.check import CheckResult, VariantResult
 from onnxmint.stats.leads import Lead
 
@@ -12,20 +14,19 @@ _ASK = "ask whoever trained the model"
 def settling(found: CheckResult) -> str:
     """Return which rows cannot be told from the best one, and what would tell them apart."""
     rows = [row for row in found.variants if row.name in found.rivals]
-    noise = [row for row in rows if row.behind is not None and not row.behind.settled]
     score = found.ranked_by == "score"
-    named = _named(found, noise or rows)
-    if not noise:
+    named = _named(found, found.noise or rows)
+    if not found.noise:
         near = f"{named} {'is' if len(rows) == 1 else 'are'} so near that little depends on the choice."
         return f"{near} {LABELS}" if score else near
-    lead = noise[0].behind
+    lead = found.noise[0].behind
     text = f"It cannot be told from {named}"
     if score:
         return f"{text}. {LABELS} Or {_ASK}."
     return f"{text}. {_enough(lead, found)}" if lead is not None else f"{text}."
 
 
-def _named(found: CheckResult, rows: list[VariantResult]) -> str:
+def _named(found: CheckResult, rows: Sequence[VariantResult]) -> str:
     """Return the rows with their numbers and the interval of the best one's lead, the first ones of many."""
     told = [_one(found, row) for row in rows[:_NAMED]]
     parts = [*told, *([f"{len(rows) - _NAMED} more"] if len(rows) > _NAMED else [])]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _PREFIX = "onnxmint."
-_OF_IMAGE = ("index", "path", "unreadable", "skipped", "encoded", "size", "digest", "phash", "thumb", "file")
+_OF_IMAGE = ("index", "path", "unreadable", "skipped", "encoded", "size", "digest", "phash", "thumb", "file", "more")
 
 
 class PartError(ValueError):
@@ -113,7 +113,7 @@ def part_table(found: Recorded, paths: Sequence[str]) -> "pa.Table":
         "encoded": _wide(encoded, count, np.arange(count)),
         "size": size,
     }
-    for name in ("digest", "phash", "thumb", "file"):
+    for name in ("digest", "phash", "thumb", "file", "more"):
         columns[name] = _wide(getattr(facts, name), count, seen)
     for name, values in found.columns.items():
         columns[f"told.{name}"] = _wide(values, count, told)
@@ -178,7 +178,7 @@ def recorded_in(table: "pa.Table") -> Recorded:
         )
         for row in np.flatnonzero(~seen).tolist()
     )
-    by_image = {name: _values(table[name], seen) for name in ("digest", "phash", "thumb", "file")}
+    by_image = {name: _values(table[name], seen) for name in ("digest", "phash", "thumb", "file", "more")}
     facts = ImageFacts(
         index=index[seen],
         statistics=np.empty((0, len(PIXEL_FACTS)), np.float32),
@@ -216,7 +216,7 @@ def _values(column: "pa.ChunkedArray", rows: NDArray[np.bool_]) -> NDArray[Any]:
     if pa.types.is_fixed_size_list(whole.type):
         wide: NDArray[Any] = whole.flatten().to_numpy().reshape(len(whole), whole.type.list_size)
         return wide
-    found: NDArray[Any] = whole.to_numpy()
+    found: NDArray[Any] = whole.to_numpy(zero_copy_only=False)  # bits are unpacked
     return found
 
 

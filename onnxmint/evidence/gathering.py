@@ -204,4 +204,5 @@ def _unseen(missing: list[int], like: ImageFacts, rng: np.random.Generator) -> I
         thumb=np.zeros((count, like.thumb.shape[1]), np.uint8),
         encoded=np.frombuffer(b"".join(encoded), np.uint8).reshape(count, HASH),
         size=np.array([files[index].size if index in files else 0 for index in missing], np.int64),
+        more=np.zeros(count, np.bool_),
     )

@@ -13,7 +13,6 @@ from google.protobuf.message import DecodeError
 from onnxmint.errors import ModelError, OnnxmintError
 from onnxmint.graph.guard import tensors_of
 from onnxmint.places.names import as_given, renamed, standing_for
-from onnxmint.places.reading import RemoteFile
 from onnxmint.places.remote import Facts, RemotePath, path_of
 from onnxmint.places.words import local_path, uri_of
 from onnxmint.writing.files import no_room_for
@@ -117,7 +116,7 @@ def _weights_of(path: Path) -> list[str]:
 
 def _fetch(source: RemotePath, target: Path) -> None:
     """Fetch a file block by block."""
-    with RemoteFile(source) as remote:
+    with source.reader() as remote:
         if remote.size > _LARGEST or (short := no_room_for(remote.size)) is not None:
             short = f"allowed are {_LARGEST >> 30} GiB" if remote.size > _LARGEST else short
             raise ModelError(f"{source} has {remote.size / 1e9:.1f} GB, and {short}; bring it here yourself")

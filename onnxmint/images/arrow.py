@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from onnxmint.errors import ImagesError
+from onnxmint.images.entries import require_file
 from onnxmint.images.pages import Chunk, chunks_of, rows_at_once
-from onnxmint.places.remote import AnyPath, RemotePath
+from onnxmint.places.remote import BUFFER, AnyPath, RemotePath
 
 _LONGEST = 200  # letters of pyarrow's own words
 
@@ -58,10 +59,12 @@ def opened(file: AnyPath) -> Opened:
     """
     import pyarrow.parquet as pq
 
+    require_file(file)
     with arrow_errors(file):
         # A buffered stream: a row group would be read into memory whole, compressed, before the first page is used.
-        content = file.open("rb") if isinstance(file, RemotePath) else file
-        handle = pq.ParquetFile(content, page_checksum_verification=True, buffer_size=1 << 20)
+        far = isinstance(file, RemotePath)
+        content = file.reader() if isinstance(file, RemotePath) else file
+        handle = pq.ParquetFile(content, page_checksum_verification=True, buffer_size=BUFFER if far else 1 << 20)
         facts = [handle.metadata.row_group(number) for number in range(handle.num_row_groups)]
         rows, sizes = [group.num_rows for group in facts], [group.total_byte_size for group in facts]
     if sum(rows) != handle.metadata.num_rows or min(rows, default=0) < 0:

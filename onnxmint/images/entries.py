@@ -1,6 +1,8 @@
 """The facts every source gives: what is known of an image before it is read, its encoded bytes, what it left out."""
 
+import contextlib
 import os
+import stat
 from collections.abc import Hashable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -50,6 +52,18 @@ def require_countable(count: int, location: str) -> None:
         raise ImagesError(
             f"{location} lists more than {MOST_IMAGES:,} images, which is more than is taken at once: give a part of it"
         )
+
+
+def require_file(place: AnyPath) -> None:
+    """Refuse a pipe, a device or the like in the place of a table or shard: reading it may never end.
+
+    Raises:
+        ImagesError: it is one.
+    """
+    if not isinstance(place, RemotePath):
+        with contextlib.suppress(OSError):  # of what is missing or hidden who opens it speaks
+            if not stat.S_ISREG(place.stat().st_mode):
+                raise ImagesError(f"{place} is no regular file; give a file that is stored on a disk")
 
 
 def too_large(size: int) -> str | None:

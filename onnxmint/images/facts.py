@@ -17,7 +17,7 @@ from onnxmint.errors import ImagesError
 from onnxmint.images.entries import EncodedImage, ImageSource, size_of
 from onnxmint.images.flight import in_order
 from onnxmint.images.perceptual import perceptual_hash
-from onnxmint.images.pillow import FORMATS, decoded, in_mode, orientation_of
+from onnxmint.images.pillow import FORMATS, decoded, holds_more, in_mode, orientation_of
 from onnxmint.images.pixels import PIXEL_FACTS, THUMB, pixel_facts_of
 from onnxmint.images.resizing import resized
 from onnxmint.progress import Advance, Stage
@@ -26,8 +26,7 @@ __all__ = ["FILE_FACTS", "PIXEL_FACTS", "ImageFacts", "Seen", "Unreadable", "gat
 
 _AHEAD = 8  # images for each thread
 _MODES = {"L": 0, "RGB": 1, "RGBA": 2, "LA": 2, "PA": 2, "P": 3}
-_OTHER_MODE = 4
-_OTHER_SUBSAMPLING = 3.0
+_OTHER_MODE, _OTHER_SUBSAMPLING = 4, 3.0
 _NOT_JPEG = (math.nan,) * 4
 _ORIENTATION = "EXIF orientation"
 _STRIP = 1 << 20  # pixels hashed at once
@@ -78,6 +77,7 @@ class ImageFacts:
         thumb: (n, 192) uint8, 8 x 8 RGB thumbnail.
         encoded: (n, 32) uint8, SHA-256 of the file.
         size: (n,) int64, its bytes; 0 where it could not be read.
+        more: (n,) bool, whether the file holds further frames or pages.
         unreadable: those that were wanted and cannot be decoded, in the source's order.
     """
 
@@ -90,6 +90,7 @@ class ImageFacts:
     thumb: NDArray[np.uint8]
     encoded: NDArray[np.uint8]
     size: NDArray[np.int64]
+    more: NDArray[np.bool_]
     unreadable: tuple[Unreadable, ...] = ()
 
     @property
@@ -139,7 +140,7 @@ class ImageFacts:
         )
 
 
-_BY_IMAGE = ("index", "file", "place", "digest", "phash", "thumb", "encoded", "size")
+_BY_IMAGE = ("index", "file", "place", "digest", "phash", "thumb", "encoded", "size", "more")
 
 
 def look_at(
@@ -189,10 +190,9 @@ def gathered(looked: "Iterable[Seen | Unreadable]", count: int, with_pixels: int
             described += 1
         room.index[filled], room.file[filled] = seen.at, seen.file
         room.digest[filled], room.phash[filled], room.thumb[filled] = seen.digest, seen.phash, seen.thumb
-        room.encoded[filled], room.size[filled] = seen.encoded, seen.size
+        room.encoded[filled], room.size[filled], room.more[filled] = seen.encoded, seen.size, seen.more
         filled += 1
-    known = room.take(slice(filled))
-    return replace(known, statistics=room.statistics[:described], unreadable=tuple(unreadable))
+    return replace(room.take(slice(filled)), statistics=room.statistics[:described], unreadable=tuple(unreadable))
 
 
 def _room(count: int, described: int) -> ImageFacts:
@@ -206,6 +206,7 @@ def _room(count: int, described: int) -> ImageFacts:
         thumb=np.empty((count, THUMB * THUMB * 3), np.uint8),
         encoded=np.empty((count, HASH), np.uint8),
         size=np.empty(count, np.int64),
+        more=np.zeros(count, np.bool_),
     )
 
 
@@ -220,6 +221,7 @@ class Seen(NamedTuple):
     thumb: NDArray[np.uint8]
     encoded: NDArray[np.uint8]
     size: int
+    more: bool
 
 
 class _Opened(NamedTuple):
@@ -228,6 +230,7 @@ class _Opened(NamedTuple):
     stored: Any  # as in the file
     rgb: Any
     orientation: int  # of EXIF
+    more: bool  # further frames
 
 
 def see(image: EncodedImage, _: threading.Event, *, pixel_facts: AbstractSet[int] | None) -> Seen | Unreadable:
@@ -248,13 +251,15 @@ def see(image: EncodedImage, _: threading.Event, *, pixel_facts: AbstractSet[int
                 thumb=thumb.reshape(-1),
                 encoded=np.frombuffer(encoded, np.uint8),
                 size=size,
+                more=found.more,
             )
     except ImagesError as problem:
         return Unreadable(index=image.index, path=image.path, reason=str(problem), encoded=encoded, size=size)
 
 
 def _opened(image: Any) -> _Opened:
-    return _Opened(stored=image, rgb=in_mode(image, "RGB"), orientation=orientation_of(image))
+    more = holds_more(image)
+    return _Opened(stored=image, rgb=in_mode(image, "RGB"), orientation=orientation_of(image), more=more)
 
 
 def _digest(rgb: Any) -> int:
@@ -269,15 +274,14 @@ def _digest(rgb: Any) -> int:
 def _file_facts(found: _Opened, size: int) -> Floats:
     """Return the (F,) FILE_FACTS of a decoded image of `size` bytes."""
     stored = found.stored
-    width, height = stored.size
     form = "JPEG" if stored.format == "MPO" else stored.format  # several JPEGs in one file, as cameras write
     mode = _MODES.get(stored.mode, _OTHER_MODE)
-    info = stored.info
     facts = [float(form == name) for name in FORMATS]
+    width, height = stored.size
     facts += [math.log(size / (width * height)), math.log2(width), math.log2(height), width / height]
     facts += [float(mode == number) for number in range(_OTHER_MODE + 1)]
-    facts += [float("exif" in info or "Raw profile type exif" in info), float(found.orientation)]
-    facts += [float("icc_profile" in info), float("dpi" in info)]
+    facts += [float("exif" in stored.info or "Raw profile type exif" in stored.info), float(found.orientation)]
+    facts += [float("icc_profile" in stored.info), float("dpi" in stored.info)]
     facts += _jpeg_facts(stored) if form == "JPEG" else _NOT_JPEG
     return np.array(facts, np.float32)
 
@@ -292,5 +296,5 @@ def _jpeg_facts(stored: Any) -> tuple[float, float, float, float]:
     if stored.mode == "L":
         return float(sum(luminance)), math.nan, progressive, math.nan
     sampling = float(JpegImagePlugin.get_sampling(stored))  # 0 is 4:4:4, 1 is 4:2:2, 2 is 4:2:0, -1 another
-    subsampling = sampling if sampling >= 0 else _OTHER_SUBSAMPLING
-    return float(sum(luminance)), float(sum(tables.get(1, luminance))), progressive, subsampling
+    sampling = _OTHER_SUBSAMPLING if sampling < 0 else sampling
+    return float(sum(luminance)), float(sum(tables.get(1, luminance))), progressive, sampling

@@ -12,7 +12,6 @@ from onnxmint.images.entries import EncodedImage, ImageEntry, identity, too_larg
 from onnxmint.images.flight import in_order
 from onnxmint.images.grouping import group_of
 from onnxmint.images.passed import PassedOver, note_of
-from onnxmint.places.reading import RemoteFile
 from onnxmint.places.remote import AnyPath, RemotePath
 
 _ASKED = 16  # files of a store that are read at once
@@ -117,7 +116,7 @@ def _fetched(file: RemotePath) -> bytes:
         ImagesError: with the reason, in words that follow the file's name.
     """
     try:
-        with RemoteFile(file) as handle:
+        with file.reader() as handle:
             reason = too_large(handle.size) if handle.size else "is empty"
             if reason is None:
                 return handle.whole()

@@ -125,6 +125,20 @@ def note_of(location: str, passed: Iterable[PassedOver]) -> tuple[str, ...]:
     return (f"Of {location}, these were passed over: {words}.",) if words else ()
 
 
+def frames_note(more: int, images: int, place: str) -> tuple[str, ...]:
+    """Return a sentence on files that hold several frames or pages; none where none does.
+
+    Args:
+        more: how many do.
+        images: of how many.
+        place: where they are.
+    """
+    if not more:
+        return ()
+    hold = "holds" if more == 1 else "hold"
+    return (f"{more:,} of {images:,} images of {place} {hold} further frames or pages: of each the first was taken.",)
+
+
 def count_beside(folder: AnyPath, suffix: str, tally: Tally) -> None:
     """Count what lies in a folder beside its files of one suffix, which are read: images, and such files further down.
 

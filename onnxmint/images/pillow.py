@@ -84,6 +84,14 @@ def orientation_of(image: Any) -> int:
     return found if isinstance(found, int) and 1 <= found <= 8 else 1  # noqa: PLR2004 - there are eight
 
 
+def holds_more(image: Any) -> bool:
+    """Return whether a file holds further frames or pages; the further pictures of cameras' JPEGs serve the first."""
+    try:
+        return image.format != "MPO" and bool(getattr(image, "is_animated", False))
+    except _BROKEN:  # what comes behind the first one is damaged
+        return True
+
+
 def upright(image: Any) -> Any:
     """Return an opened image turned as its orientation says, as Hugging Face's datasets do when they decode."""
     from PIL import Image

@@ -15,7 +15,7 @@ FORMS = (
     "a folder of images, an image file, a Parquet file or folder, a CSV of path,label, or WebDataset .tar shards"
 )  # fmt: skip
 PACKED = frozenset({".zip", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst"})  # suffixes
-_PATTERN = "*{["  # what shells and WebDataset write lists of files with
+_PATTERN = re.compile(r"\*|\{[^{}]*(,|\.\.)[^{}]*\}")  # what shells and WebDataset write lists of files with
 KEYS = ("first-dot", "last-dot")  # where the name of a WebDataset sample ends
 
 
@@ -116,7 +116,7 @@ def _filtered(found: Selection, filters: str) -> Selection:
 
 def missing(words: str) -> str:
     """Return what to give in place of something that is not there."""
-    if any(sign in words for sign in _PATTERN):
+    if _PATTERN.search(words):
         return "it is taken for a name and not for a pattern: give the folder, or the files one by one"
     return f"give {FORMS}"
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from onnxmint.errors import ImagesError
-from onnxmint.images.entries import too_large
+from onnxmint.images.entries import require_file, too_large
 from onnxmint.places.remote import AnyPath
 
 _SMALL = 1 << 20  # bytes of a .cls or .json member that are worth reading, and of a long name
@@ -57,6 +57,7 @@ def members_of(file: AnyPath, with_text: frozenset[str]) -> Iterator[Member]:
     Raises:
         ImagesError: it is no tar file, or damaged.
     """
+    require_file(file)
     try:
         with file.open("rb") as content, tarfile.open(fileobj=content, mode="r:", tarinfo=_Bounded) as archive:
             for info in archive:

@@ -4,10 +4,10 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from pathlib import PurePath
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
 
 from onnxmint.errors import ImagesError
-from onnxmint.images.entries import ImageEntry, require_countable
+from onnxmint.images.entries import ImageEntry, require_countable, require_file
 from onnxmint.images.files import FileSource
 from onnxmint.images.filters import Filters
 from onnxmint.images.labels import Faults, LabelReader, empty_note, likely_columns, unlabelled_note
@@ -16,9 +16,10 @@ from onnxmint.images.pillow import SUFFIXES
 from onnxmint.images.selection import Reading, Selection, require_columns
 from onnxmint.places.remote import AnyPath
 
-# What the columns are called, whatever the case; the first that is there alone is meant.
+# What the columns are called, whatever the case: by the first name, or else by one other.
 _PATH = ("path", "file_name", "filename", "file", "filepath", "file_path", "image", "image_path", "img", "img_path")
 _LABEL = ("label",)
+_LONGEST_LINE = 1 << 20  # letters
 _SEPARATORS = ";\t|"  # that other tables have
 
 
@@ -39,9 +40,10 @@ def open_csv(chosen: Selection, reading: Reading) -> FileSource:
         UsageError: a filter, label or group column that the table lacks.
     """
     path, tally, faults = chosen.path, Tally(), Faults()
+    require_file(path)
     try:
         with io.TextIOWrapper(path.open("rb"), newline="", encoding="utf-8-sig") as file:
-            table = csv.DictReader(file, skipinitialspace=True, restval="")
+            table = csv.DictReader(_lines(file), skipinitialspace=True, restval="")
             columns = _columns(table, path)
             chosen = chosen.for_table(columns)
             require_columns(chosen.words, columns, [reading.group] if reading.group else [])
@@ -76,6 +78,18 @@ def open_csv(chosen: Selection, reading: Reading) -> FileSource:
     )
 
 
+def _lines(file: TextIO) -> Iterator[str]:
+    """Yield the lines of a table; one without an end, as of a sparse file, is not read into memory.
+
+    Raises:
+        csv.Error: a line is far too long.
+    """
+    while line := file.readline(_LONGEST_LINE):
+        if len(line) == _LONGEST_LINE:
+            raise csv.Error(f"a line has more than {_LONGEST_LINE:,} letters")
+        yield line
+
+
 def _columns(table: Any, path: AnyPath) -> list[str]:
     """Return the names of the columns: the first line that is not empty.
 
@@ -95,14 +109,13 @@ def _columns(table: Any, path: AnyPath) -> list[str]:
 
 
 def _called(names: Sequence[str], columns: Sequence[str]) -> str | None:
-    """Return the column that is called by one of some names, None where there is none, or two are it in other cases."""
-    for name in names:
-        found = [column for column in columns if column == name] or [
-            column for column in columns if column.lower() == name
-        ]
-        if found:
-            return found[0] if len(found) == 1 else None
-    return None
+    """Return the column that is called by the first of some names, or the only one that is called by another.
+
+    None where there is none, or several may be meant.
+    """
+    first = [name for name in columns if name == names[0]] or [name for name in columns if name.lower() == names[0]]
+    found = first or [name for name in columns if name.lower() in names]
+    return found[0] if len(found) == 1 else None
 
 
 def _mend(columns: list[str]) -> str:
@@ -112,7 +125,7 @@ def _mend(columns: list[str]) -> str:
         return f"separate them by commas, not by {sign!r}"
     if any(PurePath(name).suffix.lower() in SUFFIXES for name in columns):
         return "the first line names the columns: path,label"
-    return "add the image paths"
+    return "call the column of image paths 'path'"
 
 
 def _kept(table: Any, filters: Filters, columns: tuple[str, str | None], group: str | None) -> Iterator[_Row]:

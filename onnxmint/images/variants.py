@@ -35,6 +35,7 @@ class Change:
         for name, value, most in parts:
             if not 0 <= value <= most:
                 raise ValueError(f"{name} must be from 0 to {most}, got {value}")
+            object.__setattr__(self, name, float(value))  # 4 and 4.0 are one change, and are written in one way
         if self.cells < 1:
             raise ValueError(f"cells must be 1 or more, got {self.cells}")
         if not (self.noise or self.crop or self.colour or self.mirror):

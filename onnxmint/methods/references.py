@@ -6,6 +6,7 @@ taken not to have been trained on any of the images.
 """
 
 import hashlib
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -77,6 +78,8 @@ def file_digest(path: Path) -> str:
         ModelError: it cannot be read.
     """
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise ModelError(f"the reference {path} is no regular file; give an ONNX file")
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as problem:

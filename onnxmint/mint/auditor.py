@@ -4,6 +4,7 @@ The graph takes raw uint8 pixels and gives `score`, `p_value` and the target's `
 the target, layer, preprocessing, evidence, performance, calibration) is JSON in the file's metadata.
 """
 
+import stat
 from collections.abc import Iterator, Set
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from onnxmint.verdict.yardstick import Traces, Yardstick
 if TYPE_CHECKING:
     import onnx
 
+_LARGEST = 1 << 31  # bytes of an ONNX file
 METADATA_KEY = "onnxmint.auditor"
 
 
@@ -145,6 +147,11 @@ def _opened(path: Path) -> tuple[bytes, "onnx.ModelProto"]:
 
     try:
         with brought(path) as here:
+            facts = here.stat()
+            if not stat.S_ISREG(facts.st_mode) or facts.st_size > _LARGEST:  # a pipe or device may never end
+                raise ModelError(
+                    f"{path} is no regular file, or has more than 2 GB; give the auditor.onnx that onnxmint train wrote"
+                )
             model = here.read_bytes()
     except OSError as problem:
         raise ModelError(f"cannot read the auditor {path}: {problem.strerror or problem}") from None

@@ -25,6 +25,8 @@ from onnxmint.workflows.questioning import class_names
 
 SCHEMA = "onnxmint.page/1"
 NOT_RUN = "Not run: a page cannot run it, onnxmint audit can."
+PATIENCE = 60
+"""Seconds from which the page offers a random sample instead."""
 RULE = AuditSettings(controls=False)
 """How the page judges: the defaults, and no control that needs another model."""
 
@@ -74,6 +76,7 @@ def page_facts(auditor: Auditor, *, outputs: int, tensors: tuple[str, str | None
             "phash": _packed(traces.phash),
             "thumb": _packed(traces.thumb.reshape(-1)),
         },
+        "patience": PATIENCE,
         "takes_views": module_kind(auditor.method.name).views,
         "result": _result(auditor, outputs),
         "spoken": spoken(),

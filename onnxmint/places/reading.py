@@ -2,40 +2,40 @@
 
 import io
 import os
-from collections.abc import Hashable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Hashable
+from typing import Any
 
 from onnxmint.places.calls import ChangedError, again
-from onnxmint.places.stores import connected
-
-if TYPE_CHECKING:
-    from onnxmint.places.remote import RemotePath
 
 
 class RemoteFile(io.RawIOBase):
     """The bytes of a remote file; a read that fails is repeated where it stopped, on the same content only."""
 
-    def __init__(self, path: "RemotePath") -> None:
+    def __init__(self, ask: Callable[[], Any], place: str, seen: list[Hashable]) -> None:
         """Open it.
+
+        Args:
+            ask: opens it, as pyarrow's file.
+            place: as shown.
+            seen: what was opened first of it; filled here if that is nothing yet.
 
         Raises:
             OSError: it cannot be read.
         """
         super().__init__()
-        self._path = path
+        self._ask, self._where, self._seen = ask, place, seen
         self._place = 0
         self._handle: Any = None
-        self.size = again(self._open, str(path))
+        self.size = again(self._open, place)
 
     def _open(self) -> int:
         """Open, and make sure that it is what was opened before."""
-        store, path = connected(self._path.address)
-        self._handle = store.open_input_file(self._path.within(path))
+        self._handle = self._ask()
         size = int(self._handle.size())
         stamp = size, _version(self._handle)
-        if not self._path.seen:
-            self._path.seen.append(stamp)
-        if stamp != self._path.seen[0]:
+        if not self._seen:
+            self._seen.append(stamp)
+        if stamp != self._seen[0]:
             raise ChangedError("it was changed since it was listed; run again when nobody writes there")
         return size
 
@@ -56,13 +56,13 @@ class RemoteFile(io.RawIOBase):
             OSError: it cannot be read.
         """
         self._place = 0
-        return again(lambda: self._some(self.size), str(self._path)) if self.size else b""
+        return again(lambda: self._some(self.size), self._where) if self.size else b""
 
     def readinto(self, buffer: Any) -> int:
         """Fill a buffer."""
         many = min(len(buffer), max(self.size - self._place, 0))
         if many:
-            buffer[:many] = again(lambda: self._some(many), str(self._path))
+            buffer[:many] = again(lambda: self._some(many), self._where)
             self._place += many
         return many
 

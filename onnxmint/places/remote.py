@@ -140,7 +140,16 @@ class RemotePath:
         """
         if mode != "rb":
             raise ValueError(f"a remote file is opened to be read, not {mode!r}")
-        return io.BufferedReader(RemoteFile(self), buffering)
+        return io.BufferedReader(self.reader(), buffering)
+
+    def reader(self) -> RemoteFile:
+        """Open a file for reading without a buffer.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        store, path = connected(self.address)
+        return RemoteFile(lambda: store.open_input_file(self.within(path)), str(self), self.seen)
 
     def read_bytes(self) -> bytes:
         """Return all of a file.
@@ -148,7 +157,7 @@ class RemotePath:
         Raises:
             OSError: it cannot be read.
         """
-        with RemoteFile(self) as file:
+        with self.reader() as file:
             return file.whole()
 
     def _kind(self) -> str:

@@ -125,7 +125,9 @@ def share_shown(result: AuditResult, language: Language) -> ShareShown:
         noticed=result.verdict.detectable_share,
         noticed_words=_noticed_words(result, language),
     )
-    useless = share is None or share.high - share.low >= _EVERYTHING or reason in ("stopped", "doubted", "hidden")
+    useless = (
+        share is None or share.high - share.low >= _EVERYTHING or reason in ("stopped", "doubted", "hidden", "blind")
+    )
     if share is None or useless:
         return unknown
     low, high, value = (language.share(number) for number in (share.low, share.high, share.value))
@@ -188,9 +190,9 @@ def flagged_words(result: AuditResult, language: Language) -> str:
 
 
 def cost_words(result: AuditResult, language: Language) -> str:
-    """Return what it costs that the limit of false alarms holds for nearly every choice; nothing where it does not."""
+    """Return what it costs that the limit of false alarms holds for nearly every choice; nothing where that is none."""
     cost = result.verdict.cost
-    if cost is None:
+    if cost is None or language.share(cost.each) == language.share(cost.average):
         return ""
     said = language.say(
         "That the limit of false alarms holds for nearly every choice of known images costs power: a set with the "

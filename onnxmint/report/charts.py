@@ -21,6 +21,7 @@ _FEW = 10  # false alarms below which a rate is thin
 _SHADE_WITH_WORDS = 120  # units of width that the words in the shaded region need
 _MOST_TICKS = 6
 _ASIDE = 7  # units of width between modules that read the same layer
+_ONE_BAR = 0.8  # share of a side in one bin, from which a histogram shows nothing but that
 
 Points = Sequence[tuple[float, float]]
 
@@ -154,6 +155,12 @@ def histogram_chart(
         body += _mark(frame, flagged_from, words.say("flagged from here"))
     title = words.say("Scores of images that were trained on, of others, and of the questioned images")
     return _svg(body, title, words.say("Shares of each kind over the score; numbers in the table below."))
+
+
+def tells_by_shape(histogram: Histogram) -> bool:
+    """Say whether scores spread over their range, so that their histogram is more than one bar."""
+    sides = [side for side in (histogram.member, histogram.nonmember) if side.sum()]
+    return any(side.max() < _ONE_BAR * side.sum() for side in sides)
 
 
 def depth_chart(series: Mapping[str, Sequence[tuple[float, Estimate]]], best_signal: float) -> Markup:

@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.text import Text
 
 from onnxmint.places.remote import AnyPath
-from onnxmint.report.charts import depth_chart, histogram_chart, roc_chart
+from onnxmint.report.charts import depth_chart, histogram_chart, roc_chart, tells_by_shape
 from onnxmint.report.citation import bibtex
 from onnxmint.report.formats import comma_separated, parquet
-from onnxmint.report.html import environment
+from onnxmint.report.html import environment, footer
 from onnxmint.report.manifest import evaluation_manifest
 from onnxmint.report.names import visible
 from onnxmint.report.overview import overview_chart
@@ -20,6 +20,7 @@ from onnxmint.report.terminal import (
     print_controls,
     print_evidence,
     print_files,
+    print_headline,
     print_rates,
     print_text,
     print_warnings,
@@ -39,7 +40,6 @@ _KINDS: dict[MethodKind, str] = {
 _CURVES = ("nonmember", "second")  # classes of curves beside the first module and the best signal
 _DEPTH = ("member", "nonmember", "second")  # classes of curves of the modules that read layers
 _SURE = 0.05
-_COLOURS = {"members-found": "red", "no-evidence": "cyan", "inconclusive": "yellow"}
 _NUMBERS = 40  # columns of the numbers of several seeds
 
 Measured = tuple[Method, Performance]
@@ -94,8 +94,7 @@ def print_evaluation(found: Evaluation, console: Console, *, files: Sequence[Any
     print_text(Text(visible(verdict.text)), console)
     for limit in verdict.limits:
         print_text(Text(visible(limit.text)), console)
-    style = _COLOURS[tone_of(verdict)]
-    console.print(Text(visible(verdict.headline), f"bold {style}"), width=min(console.width, WIDEST))
+    print_headline(verdict.headline, tone_of(verdict), console)
 
 
 def privacy_words(found: PrivacyFacts) -> str:
@@ -174,6 +173,7 @@ def render_evaluation(found: Evaluation) -> str:
         .get_template("evaluation.html")
         .render(
             result=found,
+            footer=footer(found.target.sha256, found.created),
             model=Path(found.target.path).name,
             tone=tone_of(found.verdict),
             comparison=compared(found),
@@ -198,7 +198,7 @@ def render_evaluation(found: Evaluation) -> str:
             histograms=[
                 (method.title, histogram_chart(method.histogram))
                 for method, _ in (judged, *([against] if against is not None else []))
-                if method.histogram is not None
+                if method.histogram is not None and tells_by_shape(method.histogram)
             ],
             depth=depth_chart(depth, _auc_of(signal)) if depth else None,
             depth_legend=[

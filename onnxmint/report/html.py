@@ -13,11 +13,13 @@ from markupsafe import Markup, escape
 
 from onnxmint.report import answer, assumptions, sentences
 from onnxmint.report.charts import histogram_chart, interval_bar, roc_chart
+from onnxmint.report.citation import bibtex
 from onnxmint.report.glossary import glossary, threat
 from onnxmint.report.helping import helpful
 from onnxmint.report.language import Language, LanguageName, language
 from onnxmint.report.names import visible
 from onnxmint.report.presentation import Presentation
+from onnxmint.report.registration import registration_words
 from onnxmint.report.share_bar import share_bar
 from onnxmint.report.strips import strips
 from onnxmint.report.subjects import asked_for, false_ones, subject_rows
@@ -48,6 +50,9 @@ def render_html(result: AuditResult, shown: Presentation | None = None) -> str:
         .render(
             **_answered(result, words),
             result=result,
+            footer=footer(result.target.sha256, result.created),
+            registration=registration_words(result.registration),
+            bibtex=bibtex(result.version),
             title=shown.title,
             case=shown.case,
             note=shown.note,
@@ -64,6 +69,12 @@ def render_html(result: AuditResult, shown: Presentation | None = None) -> str:
             bins=_bins(histogram),
         )
     )
+
+
+def footer(sha256: str, created: str) -> str:
+    """Return what stands below every printed page, in a style sheet: nothing of an edited file can act there."""
+    said = f"{sha256[:12]} {created[:10]}"
+    return "model " + "".join(letter for letter in said if letter.isalnum() or letter in " -")
 
 
 def _answered(result: AuditResult, words: Language) -> dict[str, object]:

@@ -2,18 +2,21 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from onnxmint.images.variants import Change
 from onnxmint.places.remote import AnyPath
 from onnxmint.report.html import environment
 from onnxmint.report.names import visible
 from onnxmint.report.terminal import WIDEST, print_files, print_warnings
 from onnxmint.results.seal import Sealing
 from onnxmint.results.sealed import SEALED, SealedAudit, SealedKind
+
+if TYPE_CHECKING:
+    from onnxmint.images.variants import Change
 
 _COLOURS: dict[SealedKind, str] = {"members-found": "red", "inconclusive": "magenta"}
 _SHOWN = 5  # pictures that were left out and are named
@@ -23,7 +26,7 @@ def sealing_words(found: Sealing) -> str:
     """Return what sealing did, and what to do now."""
     close = "" if found.psnr is None else f", {found.psnr:.1f} dB from the pictures (PSNR, median)"
     lines = [
-        f"{found.pictures:,} pictures sealed, {found.variants} variants of each ({change_words(found.change)}{close})",
+        f"{found.pictures:,} picture{'' if found.pictures == 1 else 's'} sealed, {found.variants} variants of each ({change_words(found.change)}{close})",
         f"publish   {found.public}: nothing else, and never the pictures themselves or other variants",
         f"keep      {found.private}: secret, and with a copy; without it nothing can be shown",
         "commitment, to be given now to somebody who will remember when it came (the other side, a notary, a time "
@@ -36,7 +39,7 @@ def sealing_words(found: Sealing) -> str:
     return "\n".join(visible(line) for line in lines)
 
 
-def change_words(change: Change) -> str:
+def change_words(change: "Change") -> str:
     """Return how variants differ."""
     words = [
         f"noise of {change.noise:g} levels on {change.cells} cells" if change.noise else "",

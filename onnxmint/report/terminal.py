@@ -71,12 +71,18 @@ def print_summary(
 
 
 def _print_answer(result: AuditResult, console: Console, words: Language) -> None:
-    """Print the verdict's name beside a coloured mark, and its sentence; black on white and white on black serve."""
-    kind, wide = result.verdict.kind, min(console.width, WIDEST)
+    """Print the verdict's name and its sentence; black on white and white on black serve."""
+    kind = result.verdict.kind
+    print_headline(verdict_name(kind, words).upper(), kind, console)
+    console.print(Text(sentence(result, words), "bold"), width=min(console.width, WIDEST))
+
+
+def print_headline(words: str, tone: str, console: Console) -> None:
+    """Print bold words beside a mark whose colour is that of a verdict's kind."""
     mark = "*" if console.options.ascii_only else "\N{BLACK SQUARE}"
-    name = verdict_name(kind, words).upper()
-    console.print(Text.assemble((mark, _COLOURS[kind]), " ", (name, "bold")), width=wide)
-    console.print(Text(sentence(result, words), "bold"), width=wide)
+    console.print(
+        Text.assemble((mark, _COLOURS[tone]), " ", (visible(words), "bold")), width=min(console.width, WIDEST)
+    )
 
 
 def print_next_steps(steps: Sequence[NextStep], console: Console) -> None:

@@ -98,6 +98,12 @@ class CheckResult:
         return self.variants[0]
 
     @property
+    def noise(self) -> tuple[VariantResult, ...]:
+        """Return the rivals over which the best row's lead lies within noise."""
+        rows = (row for row in self.variants if row.name in self.rivals)
+        return tuple(row for row in rows if row.behind is not None and not row.behind.settled)
+
+    @property
     def declared_row(self) -> VariantResult | None:
         """Return what was declared, None when nothing was."""
         return next((row for row in self.variants if row.name == self.declared), None)

@@ -137,7 +137,7 @@ def _unexcluded(found: Findings, controls: Sequence[Control]) -> list[str]:
 def _judge(found: Findings, question: Question, controls: Sequence[Control]) -> tuple[VerdictKind, str]:
     """Return the answer where no control stops it."""
     if found.auc is not None and found.auc.low <= CHANCE:
-        return "inconclusive", untold(found.auc, question)
+        return "inconclusive", untold(question)
     if found.test.p_value <= question.alpha:
         why = doubt(found, question, controls)
         return ("inconclusive", why) if why else ("members-found", found_words(found, question))

@@ -77,11 +77,11 @@ def easier(found: Findings, question: Question, together: SetTest) -> str:
     )
 
 
-def untold(auc: Estimate, question: Question) -> str:
+def untold(question: Question) -> str:
     """Say that this audit cannot tell members from non-members."""
     return (
-        f"On images it had not seen, this audit could not tell members of the training set from non-members "
-        f"({measured(auc)}; 0.5 is chance), so it can say nothing about the {question.words}. More "
+        "On images it had not seen, this audit could not tell members of the training set from non-members (the 95% "
+        f"interval of its AUC reaches 0.5, which is chance), so it can say nothing about the {question.words}. More "
         "evidence, another layer or module may help; or this model gives its training images away too little."
     )
 
@@ -144,10 +144,10 @@ def preference(found: Findings) -> float | None:
 
 def found_words(found: Findings, question: Question) -> str:
     """Say that members were found, and what that rests on."""
-    units = "groups" if question.grouped else "images"
+    units = "of them, near copies counted once," if question.grouped else "of the images"
     what = "The" if len(question.scores) == 1 else "Some of the"
     share = "" if found.share is None else f" {share_words(found.share)}.".replace(" the share", " The share", 1)
-    least = f" With {1 - question.alpha:.0%} confidence at least {at_least(found):,} of the {units} were."
+    least = f" With {1 - question.alpha:.0%} confidence at least {at_least(found):,} {units} were."
     return (
         f"{what} {question.words} {'was' if question.images == 1 else 'were'} in the model's training set: as a set "
         f"they score higher than images that were not trained on ({tested(found, question)}){_shared(found)}. Were "
@@ -160,7 +160,7 @@ def _alone(found: Findings) -> str:
     """Return what is known of single images."""
     if found.auc is None:
         return "no member is known, so nothing is known of how well single images can be told apart"
-    return f"single images can be told apart only as well as {measured(found.auc)}"
+    return "single images can be told apart only as well as the AUC on known images says"
 
 
 def _shared(found: Findings) -> str:
@@ -222,7 +222,6 @@ def blind(found: Findings, question: Question) -> str:
         found.strength, question.relevant_share, alpha=question.alpha, guarantee=question.guarantee
     )
     units = "groups" if question.grouped else "images"
-    known = "" if found.auc is None else f" ({measured(found.auc)})"
     mend = (
         f"With about {needed:,} questioned {units} a share of {percent(question.relevant_share)} would be found in "
         f"{CONFIDENCE:.0%} of cases."
@@ -230,7 +229,7 @@ def blind(found: Findings, question: Question) -> str:
         else "No number of questioned images would do with this evidence: more known members and non-members are "
         "needed (onnxmint plan says how many)."
     )
-    return f"{_no_higher(found, question)}, but {seen}{known}. {mend}"
+    return f"{_no_higher(found, question)}, but {seen}. {mend}"
 
 
 def nobody_known(found: Findings, question: Question) -> str:
@@ -248,11 +247,6 @@ def _no_higher(found: Findings, question: Question) -> str:
         f"The {question.words} {do} not score significantly higher than images that were not trained on "
         f"({tested(found, question)})"
     )
-
-
-def measured(auc: Estimate) -> str:
-    """Return an AUC with its interval."""
-    return f"AUC {auc.value:.3f}, 95% interval {auc.low:.3f} to {auc.high:.3f}"
 
 
 def tested(found: Findings, question: Question) -> str:

@@ -16,6 +16,7 @@ from onnxmint.evidence.questioned import Look, Questioned, look_at_questioned
 from onnxmint.graph.bringing import with_model_here
 from onnxmint.images.facts import look_at
 from onnxmint.images.known_copies import Looks
+from onnxmint.images.passed import frames_note
 from onnxmint.images.sources import Place
 from onnxmint.mint.auditor import Auditor
 from onnxmint.preprocess.declaring import orientation_note
@@ -37,6 +38,7 @@ from onnxmint.workflows.foreseeing import power_words, sampled
 from onnxmint.workflows.lots import at_most, sample_words, score_in_lots
 from onnxmint.workflows.opening import Before, Known, Ready, open_by_training, open_with_auditor
 from onnxmint.workflows.questioning import class_names, what_was_seen
+from onnxmint.workflows.stages import JUDGED
 
 __all__ = ["Known", "audit", "judge"]
 
@@ -112,9 +114,10 @@ def judge(ready: Ready, settings: AuditSettings, engine: Engine, look: Look = lo
     scored, looks = score_in_lots(ready, asked, settings, engine, decided)
     units = _units(ready, asked, scored)
     watched = what_was_seen(ready, asked, scored, units, settings, engine)
-    controls = control_question(auditor.controls, watched, rng, wanted=settings.controls)
-    seen = _sighting(ready, asked, scored, units, controls, looks[-1].part if looks else 1.0)
-    return _result(ready, asked, seen, settings, scored=scored, looks=looks)
+    with engine.stage(JUDGED, 0):
+        controls = control_question(auditor.controls, watched, rng, wanted=settings.controls)
+        seen = _sighting(ready, asked, scored, units, controls, looks[-1].part if looks else 1.0)
+        return _result(ready, asked, seen, settings, scored=scored, looks=looks)
 
 
 def _units(ready: Ready, asked: Questioned, scored: QuestionedScores) -> Units:
@@ -244,6 +247,7 @@ def _warnings(
     turned = orientation_note(asked.facts.turned, len(asked.facts.index), ready.target.spec, ready.source.location)
     if turned is not None:
         found.append(turned)
+    found += frames_note(int(asked.facts.more.sum()), len(asked.facts.index), ready.source.location)
     if scored.skipped:
         found.append(
             f"{len(scored.skipped)} of {len(asked.entries)} questioned images were skipped; the report names them."

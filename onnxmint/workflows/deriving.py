@@ -18,6 +18,7 @@ from onnxmint.verdict.gating import gate_and_yardstick
 from onnxmint.verdict.judging import Judgement, Sighting, judge_set
 from onnxmint.verdict.scores import Named, QuestionedScores
 from onnxmint.verdict.units import units_again
+from onnxmint.workflows.integrity import bytes_of
 
 CLOSE = 1e-9  # relative, where the last bits depend on the processor or on versions
 _WORDS = ("text", "statistics")  # fields whose sentences another version may word otherwise
@@ -45,8 +46,8 @@ def derive(run: Path, rendered: Rendered | None = None) -> Step:
     if not (run / "auditor.onnx").exists():
         return _not_done("the run has no auditor.onnx, whose known images questioned ones are measured by")
     try:
-        scores, basis = read_scores((run / "scores.parquet").read_bytes())
-        text = (run / "report.json").read_bytes()
+        scores, basis = read_scores(bytes_of(run / "scores.parquet"))
+        text = bytes_of(run / "report.json")
         result = AUDIT.read(text, "report.json", scores=scores, basis=basis)
         if result.rule is None or basis is None:
             return _not_done("the run does not hold what its verdict follows from (it was not written by an audit)")
@@ -132,6 +133,14 @@ def _sighting(result: AuditResult, basis: Basis, content: AuditorContent) -> Sig
     )
 
 
+def _holds(path: Path, content: bytes) -> bool:
+    """Return whether a file is there and holds something."""
+    try:
+        return bytes_of(path) == content
+    except (OSError, ValueError):
+        return False
+
+
 def _compared(run: Path, result: AuditResult, expected: AuditResult, rendered: Rendered | None) -> Step:
     """Return what is not as it follows."""
     same_version = result.version == __version__
@@ -140,8 +149,11 @@ def _compared(run: Path, result: AuditResult, expected: AuditResult, rendered: R
         *_columns(result.scores, expected.scores),
     ]
     if rendered is not None and same_version:
-        files = rendered(result, run).items()
-        found += [f"{name} is not what follows" for name, content in files if (run / name).read_bytes() != content]
+        try:
+            files = rendered(result, run).items()
+            found += [f"{name} is not what follows" for name, content in files if not _holds(run / name, content)]
+        except OnnxmintError as problem:
+            found.append(str(problem))
     if found:
         text = f"{len(found)} values do not follow from the scores" if len(found) > 1 else "a value does not follow"
         return Step(name="derivation", outcome="failed", text=text, differences=tuple(found))

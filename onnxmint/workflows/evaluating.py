@@ -1,8 +1,7 @@
 """Comparing all that can tell members from non-members, on the same images. Read `evaluate` from top to bottom."""
 
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,29 +12,33 @@ from onnxmint.controls.seen import Seen
 from onnxmint.engine.local import Local
 from onnxmint.engine.observations import Engine
 from onnxmint.engine.probe import Exposed, expose
-from onnxmint.engine.target import MIXES, Target, target_facts, target_warnings
+from onnxmint.engine.target import Target, target_facts, target_warnings
 from onnxmint.errors import UsageError
 from onnxmint.evidence.gathering import gather
 from onnxmint.evidence.known import Evidence
 from onnxmint.evidence.table import CALIBRATE, FIT, TEST
 from onnxmint.graph.bringing import with_model_here
-from onnxmint.graph.layers import Layer, choose_layer, dense_input
+from onnxmint.graph.layers import Layer
 from onnxmint.methods.measuring import Signals, evidence_facts, evidence_warnings
 from onnxmint.methods.ranking import Ranked, compared, measured, signal_methods
 from onnxmint.methods.references import Reference, open_references, references_in, score_references
 from onnxmint.methods.with_references import doubtful_references, measured_with_references
 from onnxmint.mint.contest import Contest, Ground, Rival, hold
 from onnxmint.mint.reading import title
-from onnxmint.progress import Stage, quiet
+from onnxmint.progress import Stage, Step, quiet
 from onnxmint.results.evaluation import Evaluation, EvaluationFacts, repeated
 from onnxmint.results.facts import now
 from onnxmint.results.methods import Method, MethodScores, Part
-from onnxmint.settings import EvaluateSettings, module_kind
+from onnxmint.settings import EvaluateSettings
 from onnxmint.stats import metrics
 from onnxmint.stats.limits import EPSILON, Limit, limits_of
 from onnxmint.verdict.leak import judge_leak
+from onnxmint.workflows.clock import Clock
+from onnxmint.workflows.contestants import penultimate, rivals_of, wanted_layers
+from onnxmint.workflows.evaluation_stages import foreseen_steps
 from onnxmint.workflows.preparing import prepared
 from onnxmint.workflows.privacy import privacy_of, require_declared, require_fair
+from onnxmint.workflows.stages import COMPARED, MEASURED
 
 _PARTS: dict[int, Part] = {**dict.fromkeys(FIT, "fit"), CALIBRATE: "calibrate", TEST: "test"}
 _MINT = "Membership Inference Test, arXiv 2601.12929"
@@ -49,6 +52,7 @@ def evaluate(
     *,
     settings: EvaluateSettings | None = None,
     stage: Stage = quiet,
+    before: Callable[[tuple[Step, ...]], None] | None = None,
     engine: Engine | None = None,
 ) -> Evaluation:
     """Measure every signal, module and reference method on the same held-out known images.
@@ -62,6 +66,7 @@ def evaluate(
         nonmembers: images known not to be.
         settings: layers, modules, views, references; the defaults when None.
         stage: told of the progress.
+        before: told the steps before anything long begins, for which the speed of the target is measured.
         engine: shows the images and has a stage of its own; this process when None.
 
     Raises:
@@ -70,7 +75,7 @@ def evaluate(
     settings = settings or EvaluateSettings()
     require_declared(settings)
     limits, engine = _limits(settings), engine or Local(stage)
-    first = _evaluate(model, members, nonmembers, settings, limits, engine)
+    first = _evaluate(model, members, nonmembers, settings, limits, engine, before)
     if settings.repeats == 1:
         return first
     seeds = [settings.seed + number for number in range(1, settings.repeats)]
@@ -85,15 +90,22 @@ def _evaluate(
     settings: EvaluateSettings,
     limits: Sequence[Limit],
     engine: Engine,
+    before: Callable[[tuple[Step, ...]], None] | None = None,
 ) -> Evaluation:
     """Evaluate once, with one division of the known images."""
-    clock, rng = _Clock(), np.random.default_rng(settings.seed)
+    clock, rng = Clock(), np.random.default_rng(settings.seed)
     target, known = prepared(model, members, nonmembers, settings, engine)
-    layers = _wanted_layers(target.layers, settings)
-    rivals = tuple(_rivals(target, layers, settings))
-    classes = target.model.answer.classes
+    layers = wanted_layers(target.layers, settings)
+    rivals = tuple(rivals_of(target, layers, settings))
+    if before is not None:
+        before(foreseen_steps(target, known, rivals, settings))
     evidence, copies = gather(
-        known.sources, classes, settings, rng=rng, stage=engine.stage, blind=settings.drawn_at_random
+        known.sources,
+        target.model.answer.classes,
+        settings,
+        rng=rng,
+        stage=engine.stage,
+        blind=settings.drawn_at_random,
     )
     if settings.epsilon:
         require_fair(evidence.table)
@@ -101,18 +113,14 @@ def _evaluate(
     exposed, ground = _ground(target, evidence, layers, settings, engine, clock)
 
     contest = hold(ground, rivals)
-    found = [*signal_methods(contest.held, rng), *_module_methods(contest, rivals, ground.shown, settings, rng)]
-    doubts: list[str] = []
-    if references:
-        more, doubts = _reference_methods(contest, ground, references, rng)
-        found.extend(more)
-    found = compared(found, contest.held, rng)
-    clock.mark("statistics")
-
-    facts = evidence_facts(contest.held, contest.skipped, files=evidence.files)
+    found, doubts = _measured(contest, ground, rivals, references, settings, rng)
+    with engine.stage(MEASURED, 0):
+        found = compared(found, contest.held, rng)
+        clock.mark("statistics")
+        facts = evidence_facts(contest.held, contest.skipped, files=evidence.files)
+        seen = Seen(evidence=evidence, copies=copies, facts=facts, classes=target.model.answer.classes)
+        controls = control_evidence(seen, rng, wanted=True)
     methods = tuple(method for method, _ in found)
-    seen = Seen(evidence=evidence, copies=copies, facts=facts, classes=classes)
-    controls = control_evidence(seen, rng, wanted=True)
     privacy = privacy_of(found, contest.held, copies, settings)
     return Evaluation(
         version=__version__,
@@ -129,6 +137,23 @@ def _evaluate(
         scores=_scores(found, contest, evidence),
         warnings=(*target.notes, *known.notes, *evidence_warnings(facts), *_warnings(target, evidence), *doubts),
     )
+
+
+def _measured(
+    contest: Contest,
+    ground: Ground,
+    rivals: tuple[Rival, ...],
+    references: list[Reference],
+    settings: EvaluateSettings,
+    rng: np.random.Generator,
+) -> tuple[list[Ranked], list[str]]:
+    """Return every method with what it measures, and what is to be doubted of the references."""
+    with ground.engine.stage(COMPARED, 0):
+        found = [*signal_methods(contest.held, rng), *_module_methods(contest, rivals, ground.shown, settings, rng)]
+    if not references:
+        return found, []
+    more, doubts = _reference_methods(contest, ground, references, rng)
+    return [*found, *more], doubts
 
 
 def _limits(settings: EvaluateSettings) -> list[Limit]:
@@ -162,13 +187,13 @@ def _ground(
     layers: list[Layer],
     settings: EvaluateSettings,
     engine: Engine,
-    clock: "_Clock",
+    clock: Clock,
 ) -> tuple[list[Layer], Ground]:
     """Expose all that is read, and say what else is kept of the answers."""
     views = 0 if target.model.input.mixes else settings.views
     labels = evidence.table.labels is not None
-    penultimate = _penultimate(target)
-    exposed = [*layers, *([penultimate] if penultimate and penultimate not in layers else [])]
+    last = penultimate(target)
+    exposed = [*layers, *([last] if last and last not in layers else [])]
     return exposed, Ground(
         shown=expose(target, exposed, views=views, labels=labels and views > 0),
         evidence=evidence,
@@ -176,53 +201,13 @@ def _ground(
             kind=target.model.answer.kind,
             labels=labels,
             views=views,
-            penultimate=None if penultimate is None else penultimate.name,
+            penultimate=None if last is None else last.name,
         ),
         engine=engine,
         batch_size=settings.batch_size,
         seed=settings.seed,
         mark=clock.mark,
     )
-
-
-@dataclass(slots=True)
-class _Clock:
-    """Adds up wall time by what it was spent on."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-    _last: float = field(default_factory=time.monotonic)
-
-    def mark(self, name: str) -> None:
-        """Count the time since the last mark for `name`."""
-        at = time.monotonic()
-        self.seconds[name] = self.seconds.get(name, 0.0) + at - self._last
-        self._last = at
-
-
-def _wanted_layers(every: tuple[Layer, ...], settings: EvaluateSettings) -> list[Layer]:
-    if all(module_kind(name).reads == "odds" for name in settings.modules):
-        return []
-    if "all" in settings.layers:
-        return list(every)
-    chosen = [choose_layer(every, wanted) for wanted in settings.layers]
-    return [layer for layer in every if layer in chosen]
-
-
-def _penultimate(target: Target) -> Layer | None:
-    tensor = dense_input(target.model)
-    return next((layer for layer in target.layers if layer.tensor == tensor and layer.kind == "vector"), None)
-
-
-def _rivals(target: Target, layers: list[Layer], settings: EvaluateSettings) -> Iterator[Rival]:
-    """Yield every module on every layer that was asked for."""
-    for kind in (module_kind(name) for name in settings.modules):
-        if kind.reads == "odds":
-            mixes = target.model.input.mixes
-            yield Rival(name=kind.name, layer=None, skipped=f"the target {MIXES}" if mixes else None)
-            continue
-        for layer in layers:
-            why = None if kind.fits(layer.shape) else "needs an activation map, which this layer is not"
-            yield Rival(name=kind.name, layer=layer, skipped=why)
 
 
 def _module_methods(

@@ -7,12 +7,13 @@ from onnxmint.engine.speed import measured_speed
 from onnxmint.engine.target import Target
 from onnxmint.evidence.table import labels_of
 from onnxmint.images.entries import ImageSource
+from onnxmint.images.together import Together
 from onnxmint.progress import Step, time_words
 from onnxmint.results.next_steps import NextStep
 from onnxmint.settings import AuditSettings, TrainSettings, Views
 from onnxmint.stats.workload import EFFECT, Workload, fitted_into
 from onnxmint.verdict.next_steps import foreseen
-from onnxmint.workflows.stages import Shape, steps_of
+from onnxmint.workflows.stages import Shape, shape_of, steps_of, steps_of_training
 
 LONG = 600  # seconds, beyond which an audit says so before it starts
 _KEPT = 0.85  # of a time limit that is planned for: what is measured in a second is not exact
@@ -100,6 +101,22 @@ def foresee(
         cheaper=cheaper,
         every=every,
     )
+
+
+def foreseen_training(target: Target, known: Together, settings: TrainSettings) -> tuple[Step, ...]:
+    """Measure how fast this machine is with this target, and say what a training will do.
+
+    Args:
+        target: ready to run.
+        known: sources of known members and of known non-members.
+        settings: of the training.
+    """
+    given = [len(source.entries()) for source in known.sources]
+    members, nonmembers = (min(count, settings.limit or count) for count in given)
+    shape = shape_of(target, settings, views=settings.views, controls=settings.controls, alone=not members)
+    speed = measured_speed(target, known.sources[1], settings.batch_size)
+    load = Workload(members=members, nonmembers=nonmembers, questioned=0, views=settings.views)
+    return tuple(steps_of_training(load, shape, speed, left=sum(given) - members - nonmembers))
 
 
 def _helpful(load: Workload, shape: Shape, settings: AuditSettings, *, labelled: bool) -> tuple[NextStep, ...]:

@@ -9,7 +9,7 @@ from onnxmint.results.manifest import MANIFEST, NAME, Manifest, canonical
 from onnxmint.results.verification import Step
 from onnxmint.writing.folders import ADDED_FILES
 
-_LARGEST = 1 << 26  # bytes of a manifest
+_LARGEST = 1 << 29  # bytes of a file of a run that is read whole; millions of images take less
 
 
 def check_files(run: Path) -> tuple[Manifest | None, Step]:
@@ -20,7 +20,7 @@ def check_files(run: Path) -> tuple[Manifest | None, Step]:
     except FileNotFoundError:
         return None, _altered([f"there is no {NAME}, by which the files could be told"])
     except (OSError, OnnxmintError, ValueError) as problem:
-        return None, _altered([f"{NAME}: {problem}"])
+        return None, _altered([str(problem) if isinstance(problem, ValueError) else f"{NAME}: {problem}"])
     wrong = [] if canonical(manifest) == content else [f"{NAME} is not as a run writes it"]
     for name, facts in sorted(manifest.files.items()):
         path = run / name
@@ -44,11 +44,11 @@ def bytes_of(path: Path) -> bytes:
     """Return the content of a regular file.
 
     Raises:
-        ValueError: it is none, or far too long.
+        ValueError: it is none, such as a pipe, which never ends, or far too long.
     """
     facts = path.lstat()
     if not stat.S_ISREG(facts.st_mode) or facts.st_size > _LARGEST:
-        raise ValueError("is no regular file, or absurdly long")
+        raise ValueError(f"{path.name} is no regular file, or absurdly long")
     return path.read_bytes()
 
 

@@ -11,8 +11,11 @@ from onnxmint.engine.part_file import Made, PartError, joined, part_name, read_p
 from onnxmint.engine.recorded import FromParts
 from onnxmint.engine.units import Recorded
 from onnxmint.errors import OnnxmintError
+from onnxmint.graph.bringing import brought
 from onnxmint.images.sources import parse_location
 from onnxmint.mint.auditor import Auditor, load_auditor
+from onnxmint.places.names import renamed
+from onnxmint.places.remote import path_of
 from onnxmint.progress import Stage, quiet
 from onnxmint.results.audit import AuditResult
 from onnxmint.results.work import Asked, Work
@@ -62,11 +65,12 @@ def merge_parts(
     _require_there(work.asked, place)
     auditor = load_auditor(Path(work.asked.auditor))
     settings = replace(settings_of_work(work), device=device, batch_size=batch_size)
-    ready = open_with_auditor(work.asked.model, list(work.asked.images), auditor, settings)
-    require_same_work(work, plan_work(ready, settings, asked=work.asked, unit=work.unit), place)
-    made, recorded = _read(place, work, stage)
-    engine = FromParts(recorded, scoring(ready, settings), Local(stage))
-    result = judge(ready, settings, engine, engine.look)
+    with brought(work.asked.model) as model:
+        ready = open_with_auditor(model, list(work.asked.images), auditor, settings)
+        require_same_work(work, plan_work(ready, settings, asked=work.asked, unit=work.unit), place)
+        made, recorded = _read(place, work, stage)
+        engine = FromParts(recorded, scoring(ready, settings), Local(stage))
+        result = renamed(judge(ready, settings, engine, engine.look))
     return Merged(result=_as_made(result, made), auditor=auditor, work=work, settings=settings)
 
 
@@ -82,9 +86,9 @@ def _require_there(asked: Asked, folder: Path) -> None:
     Raises:
         OnnxmintError: naming the first that is missing, and where to run.
     """
-    places = [Path(place) for place in (asked.model, asked.auditor, *asked.reference)]
+    places = [path_of(place) for place in (asked.model, asked.auditor, *asked.reference)]
     for place in [*places, *(parse_location(one).path for one in asked.images)]:
-        if not place.exists():
+        if isinstance(place, Path) and not place.exists():  # a store is asked when it is opened
             raise OnnxmintError(
                 f"{place}, of which {folder} holds parts, is not there; they were begun in {asked.folder}: run "
                 "onnxmint merge there, or bring it here"

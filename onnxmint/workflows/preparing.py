@@ -1,5 +1,6 @@
 """A target made ready beside its known images, which tell how images are prepared where nobody does."""
 
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +16,10 @@ from onnxmint.images.together import Together
 from onnxmint.preprocess.declaring import declared_spec
 from onnxmint.preprocess.spec import PreprocessSpec
 from onnxmint.results.check import CheckResult
-from onnxmint.settings import EvidenceSettings
+from onnxmint.settings import EvidenceSettings, TrainSettings
 
 _TRUSTED = 0.5  # accuracy on known members, below which what fits best is not taken for how the model was trained
-
+_TELLING = 0.75  # score without labels, from which answers are those of a model that recognises something
 _NAMED = 3  # preparations that fit as well
 
 Place = str | Path
@@ -75,21 +76,37 @@ def _tried(
     Raises:
         UndeclaredError: as it was found, with what trying says.
     """
-    command = f"onnxmint check {loaded.path} {known.location}"
-    if all(entry.label is None for entry in known.entries()):
+    command = f"onnxmint check {shlex.quote(str(loaded.path))} {shlex.quote(known.location)}"
+    blind = not settings.labels or all(entry.label is None for entry in known.entries())
+    if blind and not isinstance(settings, TrainSettings):
         raise UndeclaredError(f"{problem}; known images in class folders would tell it, and so may {command}") from None
     try:
         found = check_source(loaded, known, replace(settings, preprocess=None), engine)
     except OnnxmintError as why:
         raise UndeclaredError(f"{problem}; known images do not tell it either ({why})") from None
+    if found.ranked_by == "score" and blind and (found.best.score or 0.0) >= _TELLING:
+        return found.best.spec, (_guessed(found),)
     if not _settles(found):
         raise UndeclaredError(f"{problem}; {command} does not settle it: {found.advice}") from None
-    rivals = f" These images do not tell it from {', '.join(found.rivals[:_NAMED])}." if found.rivals else ""
+    rivals = f" These images do not tell it from {'; '.join(found.rivals[:_NAMED])}." if found.rivals else ""
     accuracy = found.best.accuracy or 0.0
     return found.best.spec, (
         f"Nobody said how images are prepared, so the known ways were tried on {found.images:,} known images "
         f"(onnxmint check), and {found.best.name} was taken, with which the model is right on {accuracy:.1%}.{rivals} "
         "If the model was trained otherwise, less can be seen: give --preprocess.",
+    )
+
+
+def _guessed(found: CheckResult) -> str:
+    """Say what was taken without labels, which an audit may: with other pixels it sees less and errs no more often."""
+    best = found.best
+    rivals = f" These images do not tell it from {'; '.join(found.rivals[:_NAMED])}." if found.rivals else ""
+    return (
+        f"Nobody said how images are prepared, and no label of a known image tells it, so {best.name} was taken, with "
+        f"which the model's answers about {found.images:,} known images are the most telling "
+        f"({best.confidence or 0:.1%} sure on average, onnxmint check).{rivals} This can mislead: if the model was "
+        "trained otherwise, less can be seen, though an audit errs no more often. Whoever trained the model knows "
+        "(--preprocess), and known images in class folders would tell."
     )
 
 

@@ -1,6 +1,7 @@
 """A run signed, and a signature checked: Ed25519 keys of OpenSSL or OpenSSH, nothing stored and nobody asked."""
 
 import hashlib
+import stat
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from onnxmint.errors import OnnxmintError, UsageError
 from onnxmint.results.envelope import NAME, Envelope, NoEnvelopeError, enveloped, raw, read_envelope, statement
 from onnxmint.results.manifest import NAME as MANIFEST
 from onnxmint.results.verification import Outcome, Step
-from onnxmint.workflows.integrity import check_files
+from onnxmint.workflows.integrity import bytes_of, check_files
 from onnxmint.writing.files import atomic_write
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def sign(run: Path, key: Path) -> tuple[Path, str]:
     _, whole = check_files(run)
     if whole.outcome != "passed":
         raise OnnxmintError(f"{run} is not signed: {'; '.join(whole.differences)}; make the run again")
-    payload = statement((run / MANIFEST).read_bytes())
+    payload = statement(bytes_of(run / MANIFEST))
     identity = identity_of(private.public_key())
     signed = enveloped(payload, keyid=identity, signature=b"")
     made = enveloped(payload, keyid=identity, signature=private.sign(signed.signed))
@@ -63,7 +64,7 @@ def check_signature(run: Path, key: Path | None) -> Step:
     if not path.is_file() or path.is_symlink():
         return _step("not done", "not signed: could not be checked")
     try:
-        content = (run / MANIFEST).read_bytes()
+        content = bytes_of(run / MANIFEST)
         found = read_envelope(_short(path))
         signers = ", ".join(one.keyid[:16] for one in found.signatures)
         if found.content != statement(content):
@@ -72,7 +73,7 @@ def check_signature(run: Path, key: Path | None) -> Step:
             text = f"signed by {signers}, as it says: could not be checked without the key that you trust (--key)"
             return _step("not done", text)
         return _checked(found, _public(key))
-    except (OSError, NoEnvelopeError) as problem:
+    except (OSError, ValueError) as problem:  # NoEnvelopeError too
         return _step("failed", f"{NAME} {problem}")
 
 
@@ -151,6 +152,9 @@ def _key(path: Path) -> bytes:
 
 
 def _short(path: Path) -> bytes:
+    """Return the content of a small regular file; one that the user names may be a link."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise NoEnvelopeError("is no regular file")
     with path.open("rb") as file:
         content = file.read(_LARGEST + 1)
     if len(content) > _LARGEST:

@@ -15,6 +15,10 @@ _HARD, _HARD_IMAGE = 1.0, 7e-3  # the same for learning which images are difficu
 _TWIN_MOST, _COPIES_MOST = 2000, 300  # images of a side that the twin is shown; questioned ones that are moved
 _FEWEST_TO_LEARN = 400  # known images that difficulty can be learned from
 _PHI_VIEWS = 2
+_MEASURE, _MEASURE_IMAGE = 2.0, 1e-3  # seconds of intervals and controls: of themselves, and for an image
+
+COMPARED, MEASURED, JUDGED = "methods, measured", "known, measured", "questioned, judged"
+"""Stages that show nothing to a model: statistics of methods, of the known images, of the questioned ones."""
 
 Shown = Callable[[int, float], float]
 
@@ -79,6 +83,15 @@ def shape_of(
     )
 
 
+def steps_of_training(load: Workload, shape: Shape, speed: Speed, *, left: int = 0) -> list[Step]:
+    """Return the stages of a training in their order; see `steps_of`."""
+
+    def shown(count: int, pictures: float) -> float:
+        return count * (speed.image + pictures * speed.picture)
+
+    return [*_training(load, shape, speed, shape.views(load), shown, left)]
+
+
 def steps_of(load: Workload, shape: Shape, speed: Speed, *, left: int = 0, asked: int | None = None) -> list[Step]:
     """Return the stages of an audit in their order, by the names that they are called with.
 
@@ -89,12 +102,11 @@ def steps_of(load: Workload, shape: Shape, speed: Speed, *, left: int = 0, asked
         left: known images that are looked at only, so that they are recognised among the questioned ones.
         asked: questioned images that are looked at, of which those of the workload are drawn; None for these.
     """
-    views = shape.views(load)
 
     def shown(count: int, pictures: float) -> float:
         return count * (speed.image + pictures * speed.picture)
 
-    known = [*_training(load, shape, speed, views, shown, left)] if shape.trains else []
+    known = steps_of_training(load, shape, speed, left=left) if shape.trains else []
     return [*known, *_judging(load, shape, speed, shown, asked or load.questioned)]
 
 
@@ -112,13 +124,15 @@ def _training(load: Workload, shape: Shape, speed: Speed, views: int, shown: Sho
             words = f"showing the model {number:,} known {name} {of_each}{why}"
             yield Step(name=f"{name}, {part}", words=words, seconds=shown(number, views))
         if shape.learns is not None and part != "held out":
-            yield _fitting(shape.learns, sum(count for _, count in sides) * portion, "")
+            yield fitting(shape.learns, sum(count for _, count in sides) * portion, "")
     if shape.controls:
         yield from _watching([(name, min(count, _TWIN_MOST)) for name, count in sides], shape, views, shown)
         for reference in shape.references:
             for name, count in sides:
                 words = f"showing the reference {reference} {count:,} known {name}"
                 yield Step(name=f"{name}, by {reference}", words=words, seconds=shown(count, 1))
+    words = "measuring what the known images tell, with intervals, and other explanations"
+    yield measuring(MEASURED, words, sum(count for _, count in sides))
 
 
 def _watching(sides: list[tuple[str, int]], shape: Shape, views: int, shown: Shown) -> Iterator[Step]:
@@ -128,7 +142,7 @@ def _watching(sides: list[tuple[str, int]], shape: Shape, views: int, shown: Sho
         words = f"placebo: showing the model with shuffled weights {count:,} known {name}"
         yield Step(name=f"{name}, by the twin", words=words, seconds=shown(count, views))
     if shape.learns is not None:
-        yield _fitting(shape.learns, seen / 2, "placebo: ")
+        yield fitting(shape.learns, seen / 2, "placebo: ")
     if not shape.references and seen >= _FEWEST_TO_LEARN and len(sides) > 1:
         words = "learning which images are difficult for anyone"
         yield Step(name="learning what is difficult", words=words, seconds=_HARD + _HARD_IMAGE * seen)
@@ -141,9 +155,15 @@ def _parts(shape: Shape) -> list[tuple[str, float, str]]:
     return [("to fit on", 0.5, ", to learn from"), ("held out", 0.5, ", to test on")]
 
 
-def _fitting(name: str, images: float, why: str) -> Step:
+def fitting(name: str, images: float, why: str) -> Step:
+    """Return the stage that fits a module on so many images."""
     on = " on that" if why else ""
     return Step(name=f"fitting {name}", words=f"{why}fitting the module {name}{on}", seconds=_FIT + _FIT_IMAGE * images)
+
+
+def measuring(name: str, words: str, images: int) -> Step:
+    """Return a stage of statistics about so many images."""
+    return Step(name=name, words=words, seconds=_MEASURE + _MEASURE_IMAGE * images)
 
 
 def _judging(load: Workload, shape: Shape, speed: Speed, shown: Shown, asked: int) -> Iterator[Step]:
@@ -153,8 +173,14 @@ def _judging(load: Workload, shape: Shape, speed: Speed, shown: Shown, asked: in
     of_each = f" ({views} views each)" if views > 1 else ""
     words = f"showing the model {count:,} questioned images{of_each}"
     yield Step(name="questioned, scored", words=words, seconds=shown(count, max(views, 1)))
-    if not shape.controls:
-        return
+    if shape.controls:
+        yield from _controlling(load, shape, speed, shown)
+    yield measuring(JUDGED, "judging the questioned images, with other explanations", count)
+
+
+def _controlling(load: Workload, shape: Shape, speed: Speed, shown: Shown) -> Iterator[Step]:
+    """Yield what is done with the questioned images to find other explanations."""
+    count = load.questioned
     words = f"showing the model with shuffled weights {count:,} questioned images"
     yield Step(name="questioned, by the twin", words=words, seconds=shown(min(count, _TWIN_MOST), 1))
     for reference in shape.references:

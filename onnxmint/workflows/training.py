@@ -1,6 +1,6 @@
 """Training an auditor: known images in, one calibrated and tested ONNX file out. Read `train_on` from top to bottom."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from onnxmint.evidence.nobody import UNMEASURED, Nobody
 from onnxmint.graph.bringing import with_model_here
 from onnxmint.graph.instrument import joined_name
 from onnxmint.graph.serial import require_one_file
+from onnxmint.images.passed import frames_note
 from onnxmint.images.together import Together
 from onnxmint.methods.given import given_references
 from onnxmint.methods.measuring import evidence_facts, evidence_warnings, measure, measure_baselines
@@ -33,12 +34,14 @@ from onnxmint.mint.merging import check_parity, merge
 from onnxmint.mint.outcome import Fitted, yardstick_of
 from onnxmint.mint.reading import title, what_is_read
 from onnxmint.preprocess.declaring import orientation_note
-from onnxmint.progress import Stage, quiet
+from onnxmint.progress import Stage, Step, quiet
 from onnxmint.results.facts import Control, MethodFacts, ReferenceFacts, now
 from onnxmint.settings import TrainSettings, module_kind
 from onnxmint.stats import metrics, two_sample
 from onnxmint.verdict.yardstick import Traces
+from onnxmint.workflows.foreseeing import foreseen_training
 from onnxmint.workflows.preparing import prepared
+from onnxmint.workflows.stages import MEASURED
 from onnxmint.workflows.watching import Watched, watch
 
 TOO_MANY = (
@@ -65,6 +68,7 @@ def train(
     *,
     settings: TrainSettings | None = None,
     stage: Stage = quiet,
+    before: Callable[[tuple[Step, ...]], None] | None = None,
     engine: Engine | None = None,
 ) -> Auditor:
     """Train an auditor of a target on known members and non-members.
@@ -75,6 +79,7 @@ def train(
         nonmembers: images known not to be.
         settings: what to fit and how; the defaults when None.
         stage: told of the progress.
+        before: told the steps before anything long begins, for which the speed of the target is measured.
         engine: shows the images and has a stage of its own; this process when None.
 
     Returns:
@@ -85,7 +90,10 @@ def train(
     """
     settings = settings or TrainSettings()
     engine = engine or Local(stage)
-    return train_on(*prepared(model, members, nonmembers, settings, engine), settings, engine).auditor
+    target, known = prepared(model, members, nonmembers, settings, engine)
+    if before is not None:
+        before(foreseen_training(target, known, settings))
+    return train_on(target, known, settings, engine).auditor
 
 
 def train_on(target: Target, known: Together, settings: TrainSettings, engine: Engine) -> Trained:
@@ -121,9 +129,10 @@ def train_on(target: Target, known: Together, settings: TrainSettings, engine: E
         difficulty=watched.difficulty,
         seed=settings.seed,
     )
-    controls = control_evidence(seen, rng, wanted=settings.controls)
-    auditor = merge(fitted, _content(fitted, seen, watched, controls, references, known, settings, rng))
-    check_parity(auditor, fitted, engine)
+    with engine.stage(MEASURED, 0):
+        controls = control_evidence(seen, rng, wanted=settings.controls)
+        auditor = merge(fitted, _content(fitted, seen, watched, controls, references, known, settings, rng))
+        check_parity(auditor, fitted, engine)
     return Trained(auditor=auditor, target=target, twin=twin, references=references)
 
 
@@ -200,6 +209,7 @@ def _content(
         warnings=(
             *known.notes,
             *([turned] if turned else []),
+            *frames_note(int(looked.more.sum()), len(looked.index), "the known images"),
             *target.notes,
             *evidence_warnings(seen.facts),
             *target_warnings(target.model),

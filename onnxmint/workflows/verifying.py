@@ -108,7 +108,7 @@ def _order(run: Path, manifest: Manifest | None, held: Path | None) -> Step:
         return Step(name="order", outcome="not done", text=text)
     try:
         before = REGISTRATION.read(bytes_of(run / REGISTERED), REGISTERED)
-        own = None if held is None else held.read_bytes()
+        own = None if held is None else bytes_of(held.resolve())
     except (OSError, ValueError, OnnxmintError) as problem:
         return _disordered([str(problem).splitlines()[0]])
     told = manifest.registration

@@ -21,7 +21,7 @@ def test_a_table_and_advice_fit_80_columns(call: Run) -> None:
     for shown in ("* 0-1 ", "-1-1 (declared)", "100.0%", "0-1 fits best", "probably wrong"):
         assert shown in " ".join(out.split())
     assert "A file for --preprocess" not in out
-    assert "trying scalings: 3" in err
+    assert "trying ways to scale pixels: 3" in err
 
 
 def test_colours_have_rows_in_both_orders_and_a_file_to_declare_them(call: Run, tmp_path: Path) -> None:

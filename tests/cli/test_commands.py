@@ -291,6 +291,7 @@ def _missing_weights(folder: Path) -> Path:
         (["evaluate", MODEL, *EVIDENCE, "--fail-above", "epsilon=3"], 2, "epsilon= needs --epsilon, and with it"),
         (["report", "."], 1, "is no finished run"),
         (["nonsense"], 2, "No such command 'nonsense'"),
+        (["audti"], 2, "No such command 'audti'. Did you mean audit?"),
     ],
 )
 def test_wrong_words_give_one_line_and_the_right_code(call: Run, words: list[str], code: int, message: str) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from onnxmint.cli import progress
-from onnxmint.cli.ahead import lines
+from onnxmint.cli.ahead import lines, telling_steps
 from onnxmint.cli.options import Duration
 from onnxmint.cli.progress import Bar, Course, Lines, plan
 from onnxmint.progress import Step, time_words
@@ -50,6 +50,21 @@ def test_a_pipe_hears_that_work_goes_on(monkeypatch: pytest.MonkeyPatch) -> None
         while not told.getvalue() and time.monotonic() < deadline:
             time.sleep(0.01)
     assert told.getvalue().startswith("step 1 of 2: doing a: 1 of 4, about 28 s left\n")
+
+
+def test_a_step_with_nothing_to_count_says_what_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = io.StringIO()
+    stage = Lines(Console(file=told))
+    tell = telling_steps(stage)
+    tell(STEPS)
+    monkeypatch.setattr(progress, "_BEAT", 0.0)
+    with stage("a", 0):
+        stage.beat()
+    assert told.getvalue().splitlines()[0].startswith("step 1 of 2: doing a: about ")
+    drawn = io.StringIO()
+    with Bar(Console(file=drawn, force_terminal=True, width=100))("known, measured", 0):
+        pass
+    assert "0/0" not in drawn.getvalue()
 
 
 def test_a_terminal_gets_one_line_that_vanishes() -> None:

@@ -18,6 +18,7 @@ from scipy import stats
 from onnxmint.errors import ImagesError
 from onnxmint.images.entries import EncodedImage, ImageEntry
 from onnxmint.images.facts import FILE_FACTS, PIXEL_FACTS, ImageFacts, look_at
+from onnxmint.images.passed import frames_note
 from onnxmint.images.pillow import FORMATS
 from onnxmint.images.sources import open_source
 from onnxmint.preprocess.decoding import decode
@@ -375,3 +376,25 @@ def test_damaged_images_are_seen_exactly_when_a_model_would_see_them(
     facts = _look(data)
     assert len(facts.index) == readable
     assert np.isfinite(facts.pixel).all()
+
+
+def _several(form: str, frames: int) -> bytes:
+    room = io.BytesIO()
+    pictures = [Image.fromarray(np.full((9, 9, 3), 40 * k, np.uint8)) for k in range(frames)]
+    pictures[0].save(room, form, save_all=True, append_images=pictures[1:])
+    return room.getvalue()
+
+
+@pytest.mark.parametrize("form", ["GIF", "PNG", "WEBP", "TIFF"])
+def test_files_that_hold_further_frames_are_counted_and_read_as_before(form: str) -> None:
+    found = _look(_several(form, 3), _several(form, 1))
+    assert found.more.tolist() == [True, False]
+    assert found.digest[0] == found.digest[1]
+    assert frames_note(1, 2, "images") == (
+        "1 of 2 images of images holds further frames or pages: of each the first was taken.",
+    )
+    assert not frames_note(0, 2, "images")
+
+
+def test_further_pictures_of_a_cameras_file_are_its_own_business() -> None:
+    assert not _look(_several("MPO", 2)).more.any()

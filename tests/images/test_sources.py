@@ -249,6 +249,14 @@ def test_a_slice_of_a_folder_keeps_the_class_numbers(tmp_path: Path) -> None:
     assert [image.data for image in source.read()] == [_png(3)]
 
 
+def test_a_table_of_one_endless_line_is_not_read_into_memory(tmp_path: Path) -> None:
+    with (tmp_path / "t.csv").open("wb") as file:
+        file.truncate(1 << 40)
+    assert message(ImagesError, tmp_path / "t.csv") == (
+        f"cannot read {tmp_path / 't.csv'}: a line has more than 1,048,576 letters"
+    )
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_a_pipe_is_not_opened_and_the_rest_is_read(tmp_path: Path) -> None:
     folder = _folder(tmp_path, {"b.png": 2})
@@ -386,6 +394,7 @@ def test_a_table_may_call_its_columns_otherwise_where_only_one_can_be_meant(tmp_
         ("\n\n", "is empty; write a line path,label and then one image a line"),
         ("a/1.png,3\nb.png,4\n", "the first line names the columns: path,label"),
         ("path,label,label\na.png,3,4\n", "has two columns 'label'; rename or drop one"),
+        ("file,image,label\na.png,b.png,4\n", "label); call the column of image paths 'path'"),
         ("PATH,Path,label\na.png,b.png,4\n", "has no column 'path' (columns: PATH, Path, label)"),
         ("path,label\n", "leaves no row; check the filter behind '?', or whether there are rows"),
     ],
@@ -393,3 +402,14 @@ def test_a_table_may_call_its_columns_otherwise_where_only_one_can_be_meant(tmp_
 def test_a_table_that_cannot_be_read_says_what_is_wrong_with_it(tmp_path: Path, content: str, said: str) -> None:
     (tmp_path / "t.csv").write_text(content)
     assert said in message(ImagesError, tmp_path / "t.csv")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.parametrize("name", ["t.csv", "t.parquet", "t.tar"])
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_pipe_in_the_place_of_a_table_is_not_waited_for(tmp_path: Path, name: str, inside: bool) -> None:
+    if inside and name == "t.csv":
+        return  # a folder of tables is none of the forms
+    os.mkfifo(tmp_path / name)
+    place = tmp_path if inside else tmp_path / name
+    assert message(ImagesError, place) == f"{tmp_path / name} is no regular file; give a file that is stored on a disk"

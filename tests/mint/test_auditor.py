@@ -1,6 +1,7 @@
 """An auditor file comes from anywhere: what it says is checked when it is loaded, before anything of it runs."""
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import onnx
 import pytest
 
 from onnxmint.errors import ModelError
+from onnxmint.methods.references import file_digest
 from onnxmint.mint.auditor import AUDITOR, METADATA_KEY, Auditor, load_auditor
 from onnxmint.preprocess.spec import PreprocessSpec
 from onnxmint.verdict.opinions import SECOND
@@ -177,3 +179,16 @@ def test_facts_that_are_no_json_are_refused(tmp_path: Path, text: str) -> None:
     onnx.save(model, tmp_path / "a.onnx")
     with pytest.raises(ModelError, match="train it again"):
         load_auditor(tmp_path / "a.onnx")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_in_the_place_of_an_auditor_or_a_reference_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.onnx")
+    with pytest.raises(ModelError, match=r"a\.onnx is no regular file, or has more than 2 GB; give the auditor\.onnx"):
+        load_auditor(tmp_path / "a.onnx")
+    with (tmp_path / "large.onnx").open("wb") as file:
+        file.truncate(1 << 41)
+    with pytest.raises(ModelError, match=r"large\.onnx is no regular file, or has more than 2 GB"):
+        load_auditor(tmp_path / "large.onnx")
+    with pytest.raises(ModelError, match=r"the reference .*a\.onnx is no regular file; give an ONNX file"):
+        file_digest(tmp_path / "a.onnx")

@@ -5,11 +5,16 @@ import csv
 import gzip
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -128,7 +133,8 @@ def opened(tmp_path: Path) -> Opens:
         )  # fmt: skip
         assert ran.returncode == 0, ran.stderr[-2000:]
         said: dict[str, Any] = json.loads(out.read_text())
-        assert said["requests"] == []
+        own = str(asked.get("address", "none")).rpartition("/")[0]
+        assert [one for one in said["requests"] if not one.startswith(own)] == []
         assert said["problems"] == []
         return said
 
@@ -220,6 +226,73 @@ def test_labels_that_are_missing_are_said(views: "Auditor", opened: Opens, tmp_p
     said = opened(make_page(file, embed=False).files[""], images, model=str(file))
     assert "6 of 6 lie in no class folder (0.png)" in said["status"]
     assert "result" not in said
+
+
+@pytest.mark.slow
+def test_a_sample_that_is_offered_is_that_of_an_audit(views: "Auditor", opened: Opens, tmp_path: Path) -> None:
+    """A page without patience offers one after the first batch; which images it holds, their content decides."""
+    from onnxmint import AuditSettings, audit
+
+    file = tmp_path / "auditor.onnx"
+    file.write_bytes(views.model)
+    page = make_page(file).files[""].decode()
+    facts = json.loads(block(page, "facts")) | {"patience": 1e-9}
+    packed = base64.b64encode(gzip.compress(json.dumps(facts).encode())).decode()
+    page = re.sub(r'(id="part-facts">)[^<]+', rf"\g<1>{packed}", page)
+    images = asked_folder(tmp_path / "asked", 400, labelled=True)
+    said = opened(page.encode(), images, sample=True)
+    judged = said["result"]["questioned"]["images"]
+    assert 50 <= judged < 400
+    settings = AuditSettings(controls=False, device="cpu", sample=judged)
+    result = audit(DEMO / "target.onnx", images, views, settings=settings)
+    assert said["result"]["questioned"]["drawn_from"] == result.questioned.drawn_from
+    assert said["result"]["verdict"]["text"] == result.verdict.text
+    require_same_rows(said["csv"], result.scores)
+
+
+@pytest.mark.slow
+def test_a_page_can_be_stopped_and_then_says_nothing(views: "Auditor", opened: Opens, tmp_path: Path) -> None:
+    file = tmp_path / "auditor.onnx"
+    file.write_bytes(views.model)
+    images = asked_folder(tmp_path / "asked", 400, labelled=True)
+    said = opened(make_page(file).files[""], images, stop=True)
+    assert said["status"] == "Stopped. Nothing was judged."
+    assert "result" not in said
+
+
+@pytest.mark.slow
+def test_a_folder_on_a_server_runs_in_several_threads(views: "Auditor", opened: Opens, tmp_path: Path) -> None:
+    file, site = tmp_path / "auditor.onnx", tmp_path / "site"
+    file.write_bytes(views.model)
+    site.mkdir()
+    made = make_page(file, folder=True).files
+    for name, content in made.items():
+        (site / name).write_bytes(content)
+    images = asked_folder(tmp_path / "asked", 60, labelled=True)
+    with served(site, dict(line.split(": ") for line in made["headers.txt"].decode().splitlines())) as address:
+        said = opened(b"", images, address=f"{address}/index.html")
+    require_same_answer(said, views, images)
+    assert int(said["threads"]) == min(4, os.cpu_count() or 1)
+
+
+@contextmanager
+def served(site: Path, headers: dict[str, str]) -> Iterator[str]:
+    """Give a folder to a browser on this machine."""
+
+    class Handler(SimpleHTTPRequestHandler):
+        def end_headers(self) -> None:
+            for name, value in headers.items():
+                self.send_header(name, value)
+            super().end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(site)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
 
 
 @pytest.mark.slow

@@ -10,11 +10,18 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from onnxmint.report.charts import histogram_chart, interval_bar, roc_chart
+from onnxmint.report.charts import histogram_chart, interval_bar, roc_chart, tells_by_shape
 from onnxmint.results.audit import AuditResult, Histogram
 from onnxmint.stats.estimates import Estimate, Performance, Rate
 
 LEFT, RIGHT, TOP, BASE = 62, 454, 12, 282
+
+
+def test_a_histogram_of_one_bar_tells_nothing() -> None:
+    spread, one = np.array([3, 4, 3]), np.array([0, 1, 9])
+    edges = np.linspace(0, 1, 4)
+    assert tells_by_shape(Histogram(edges=edges, member=spread, nonmember=one, questioned=None))
+    assert not tells_by_shape(Histogram(edges=edges, member=one, nonmember=one, questioned=None))
 
 
 def parts(drawing: str, kind: str) -> list[ET.Element]:

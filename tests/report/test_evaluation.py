@@ -94,7 +94,7 @@ def test_limits_are_a_table_and_the_last_lines(evaluation: Evaluation) -> None:
     assert "900 known members would settle it" in " ".join(page.words)
     assert "auc ≤ 0.6" in " ".join(page.words)
     lines = [line for line in _printed(changed).splitlines() if line]
-    assert lines[-2:] == ["Cannot tell: 900 known members would settle it.", "Cannot tell. Leak: AUC 0.660"]
+    assert lines[-2:] == ["Cannot tell: 900 known members would settle it.", "■ Cannot tell. Leak: AUC 0.660"]
     summary = markdown(changed)
     assert "| auc 0.6 | 0.660 | 0.500 to 0.700 | **cannot tell** |" in summary
 

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from onnxmint.report.html import FIRST, SHOWN, render_html
+from onnxmint.report.html import FIRST, SHOWN, footer, render_html
 from onnxmint.report.sentences import NAMES
 from onnxmint.results.audit import AuditResult, ScoreTable, Verdict
 from onnxmint.results.facts import Baseline, Skipped
@@ -183,3 +183,13 @@ def test_tables_and_charts_speak_to_screen_readers(page: Page) -> None:
     assert ("scope", "row") in page.attributes
     assert page.tags["title"] == 1 + page.tags["desc"]
     assert ("lang", "en") in page.attributes
+
+
+def test_what_was_fixed_beforehand_how_to_cite_and_what_stands_below_each_page(result: AuditResult) -> None:
+    page = render_html(result)
+    assert "nothing: settings could have been chosen after seeing scores" in page
+    assert "eprint = {2601.12929}" in page
+    assert f'content: "model {result.target.sha256[:12]} {result.created[:10]}"' in page
+    acting = replace(result, created='"} * { display: none }', target=replace(result.target, sha256='";}</style><b>'))
+    assert f'content: "model {footer(acting.target.sha256, acting.created)[6:]}"' in render_html(acting)
+    assert not set(footer(acting.target.sha256, acting.created)) & set('";{}<>/')

@@ -44,7 +44,7 @@ def test_ten_thousand_innocent_draws_are_at_level_whatever_the_scores(kind: str)
         "normal": rng.normal(size=(30, 6)),
         "heavy": rng.standard_cauchy((30, 6)),
         "ties": rng.integers(0, 3, (30, 6)).astype(np.float64),
-        "one column liked": rng.normal(size=(30, 6)) + [3, 0, 0, 0, 0, 0],
+        "one column liked": rng.normal(size=(30, 6)) + 3.0 * (np.arange(6) == 0),
         "all alike": np.zeros((30, 6)),
     }[kind]
     draws = rng.integers(6, size=(10_000, 30))

@@ -356,9 +356,9 @@ def test_a_lead_within_noise_is_said_as_such_with_what_would_settle_it() -> None
     told, advice = _tells((18, 16), 20)
     assert not told
     assert advice == (
-        "0-1 fits best: right on 90.0% of 20 images. It cannot be told from -1-1 (80.0%, behind by -5.9 to 24.0 "
-        "points). About 45 images would settle a lead of this size (--sample 45); or ask whoever trained the model. "
-        "The declared -1-1 is not contradicted: these images do not tell it from what fits best."
+        "None is best beyond noise: 0-1 is right on 90.0% of 20 images. It cannot be told from -1-1 (80.0%, behind by "
+        "-5.9 to 24.0 points). About 45 images would settle a lead of this size (--sample 45); or ask whoever trained "
+        "the model. The declared -1-1 is not contradicted: these images do not tell it from what fits best."
     )
     for available, said in (
         (20, "A lead of this size takes about 45 labelled images to settle, and 20 are there: ask whoever"),

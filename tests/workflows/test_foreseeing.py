@@ -13,12 +13,14 @@ from onnxmint.cli.ahead import lines
 from onnxmint.engine.speed import Speed, measured_speed
 from onnxmint.engine.target import Target
 from onnxmint.images.sources import open_source
-from onnxmint.progress import Advance
-from onnxmint.settings import AuditSettings, TrainSettings
+from onnxmint.progress import Advance, Stage, Step
+from onnxmint.settings import AuditSettings, EvaluateSettings, TrainSettings
 from onnxmint.stats.workload import Workload, fitted_into
 from onnxmint.workflows.auditing import Known, audit
+from onnxmint.workflows.evaluating import evaluate
 from onnxmint.workflows.foreseeing import Foreseen, limited, sampled
 from onnxmint.workflows.stages import Shape, steps_of
+from onnxmint.workflows.training import train
 from tests.conftest import DEMO, KNOWN
 
 MODEL, QUESTIONED = DEMO / "target.onnx", f"{DEMO / 'questioned.parquet'}?rows=0:60"
@@ -27,14 +29,23 @@ VIEWS = Shape(learns="views", many=True, layer=False, trains=True, folds=False, 
 FULL = Workload(members=2000, nonmembers=2000, questioned=1000, views=26)
 
 
-def _audited(training: TrainSettings, **asked: Any) -> tuple[list[str], list[Foreseen], Any]:
-    called, told = list[str](), list[Foreseen]()
+TRAINING = TrainSettings(preprocess="0-1", device="cpu", limit=60, views=2, module="phi")
+
+
+def _listening() -> tuple[list[str], Stage]:
+    """Return the names of the stages that are called, and what calls them."""
+    called = list[str]()
 
     @contextlib.contextmanager
     def stage(name: str, total: int) -> Iterator[Advance]:
         called.append(name)
         yield lambda steps: None
 
+    return called, stage
+
+
+def _audited(training: TrainSettings, **asked: Any) -> tuple[list[str], list[Foreseen], Any]:
+    (called, stage), told = _listening(), list[Foreseen]()
     known = Known(members=KNOWN[0], nonmembers=KNOWN[1], training=training)
     result = audit(
         MODEL, QUESTIONED, known, settings=AuditSettings(device="cpu", **asked), stage=stage, before=told.append
@@ -52,6 +63,27 @@ def test_every_stage_is_foreseen_by_its_name_and_in_its_order(module: str, contr
     names = [step.name for step in ahead.steps]
     assert [name for name in names if name in called] == called
     assert set(names) - set(called) <= {"questioned, looked at for copies", "questioned, moved and mirrored"}
+
+
+@pytest.mark.slow
+def test_every_stage_of_a_training_is_foreseen() -> None:
+    called, stage = _listening()
+    told = list[tuple[Step, ...]]()
+    train(MODEL, *KNOWN, settings=TRAINING, stage=stage, before=told.append)
+    assert [step.name for step in told[0]] == called
+
+
+def test_every_stage_of_an_evaluation_is_foreseen_for_each_division() -> None:
+    called, stage = _listening()
+    told = list[tuple[Step, ...]]()
+    settings = EvaluateSettings(
+        preprocess="0-1", device="cpu", limit=40, views=2, modules=("vanilla",), layers=("penultimate",), repeats=2
+    )
+    evaluate(MODEL, *KNOWN, settings=settings, stage=stage, before=told.append)
+    (steps,) = told
+    assert [step.name for step in steps] == called
+    assert steps[0].words == "looking at 40 known members, division 1 of 2"
+    assert steps[-1].words.endswith("other explanations, division 2 of 2")
 
 
 def test_a_limit_of_time_draws_images_and_says_what_that_cost() -> None:

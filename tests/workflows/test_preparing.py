@@ -1,4 +1,4 @@
-"""Where nobody says how images are prepared, labelled known images do; else the error says what would."""
+"""Where nobody says how images are prepared, known images do, best with labels; else the error says what would."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 
 from onnxmint.engine.local import Local
 from onnxmint.errors import UndeclaredError
-from onnxmint.settings import EvidenceSettings
+from onnxmint.settings import EvaluateSettings, EvidenceSettings, TrainSettings
 from onnxmint.workflows.preparing import prepared
 from tests.conftest import DEMO, KNOWN
 
@@ -28,8 +28,16 @@ def test_what_is_declared_is_taken_untried() -> None:
     assert not any("tried" in note for note in target.notes)
 
 
-def test_images_without_labels_settle_nothing_and_check_is_named() -> None:
-    settings = EvidenceSettings(device="cpu", labels=False)
+def test_an_audit_takes_what_makes_answers_telling_where_no_label_tells_and_says_so() -> None:
+    settings = TrainSettings(device="cpu", labels=False)
+    target, _ = prepared(DEMO / "target.onnx", *FEW, settings, Local())
+    (note,) = [note for note in target.notes if note.startswith("Nobody said")]
+    assert f"so {target.spec.name} was taken, with which the model's answers about 60 known images" in note
+    assert "This can mislead: if the model was trained otherwise, less can be seen, though an audit errs no" in note
+
+
+def test_what_is_measured_of_a_model_is_measured_with_its_own_preparation_or_not_at_all() -> None:
+    settings = EvaluateSettings(device="cpu", labels=False)
     with pytest.raises(UndeclaredError, match=r"with --preprocess: .*in class folders would tell it, and so may onnxm"):
         prepared(DEMO / "target.onnx", *FEW, settings, Local())
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -118,6 +119,26 @@ def test_a_file_that_is_gone_added_or_rewritten_is_named(run: Path, change: Call
     found = _checked(run)
     assert not found.verified
     assert words in " ".join(_step(found, "integrity").differences)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.parametrize(
+    "name", ["manifest.json", "report.json", "scores.parquet", "report.html", "run.toml", "auditor.onnx", "scores.csv"]
+)
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(run: Path, name: str) -> None:
+    (run / name).unlink()
+    os.mkfifo(run / name)
+    found = _checked(run)
+    assert not found.verified
+    assert name in " ".join(_step(found, "integrity").differences)
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe", b"[["])
+def test_a_run_file_that_is_none_fails_the_check_and_does_not_end_it(run: Path, content: bytes | None) -> None:
+    (run / "run.toml").unlink() if content is None else (run / "run.toml").write_bytes(content)
+    found = _checked(run)
+    assert _step(found, "integrity").outcome == "failed"
+    assert not found.verified
 
 
 def test_files_of_another_run_are_noticed(run: Path, result: AuditResult, phi: Auditor) -> None:

@@ -57,6 +57,39 @@ def resnet18() -> nn.Sequential:
     return _residual(stem, 64, widths, 1000)
 
 
+class Bottleneck(nn.Module):
+    """ResNet-50's block: narrow by 1x1, 3x3, widen by 1x1, and a way around."""
+
+    def __init__(self, inputs: int, width: int, stride: int) -> None:
+        """Build the block; it gives four times its width."""
+        super().__init__()
+        outputs = 4 * width
+        self.path = nn.Sequential(
+            *(nn.Conv2d(inputs, width, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU()),
+            *(nn.Conv2d(width, width, 3, stride, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU()),
+            *(nn.Conv2d(width, outputs, 1, bias=False), nn.BatchNorm2d(outputs)),
+        )
+        same = stride == 1 and inputs == outputs
+        around = [] if same else [nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)]
+        self.around = nn.Sequential(*around)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Return the block's output."""
+        return torch.relu(self.path(image) + self.around(image))
+
+
+def resnet50() -> nn.Sequential:
+    """Return ResNet-50: 4.1 billion multiply-accumulates at 224x224."""
+    layers: list[nn.Module] = [nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64), nn.ReLU()]
+    layers.append(nn.MaxPool2d(3, 2, 1))
+    inputs = 64
+    for width, count, stride in ((64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2)):
+        for number in range(count):
+            layers.append(Bottleneck(inputs, width, stride if number == 0 else 1))
+            inputs = 4 * width
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inputs, 1000))
+
+
 def mobilenet() -> nn.Sequential:
     """Return a MobileNetV2: 300 million multiply-accumulates at 224x224."""
     stages = [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)]
@@ -91,6 +124,7 @@ class Network:
 
 _MADE = {"resnet20": (resnet20, 32, 8), "resnet18": (resnet18, 224, 7), "mobilenet": (mobilenet, 224, 9)}
 NAMES = tuple(_MADE)
+_MADE |= {"resnet50": (resnet50, 224, 10)}  # for devices
 
 
 def make(name: str, folder: Path, *, size: int | None = None) -> Network:

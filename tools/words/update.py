@@ -42,8 +42,10 @@ def main() -> None:
             catalog = read_po(file, locale=path.stem)
         catalog.update(template, no_fuzzy_matching=True)
         catalog.obsolete.clear()
+        head = path.read_bytes().partition(b"\n\n")[0]  # as it is: no times of changes, no blanks to fill in
         with path.open("wb") as file:
-            write_po(file, catalog, width=110, include_lineno=False, omit_header=False, ignore_obsolete=True)
+            file.write(head + b"\n\n")
+            write_po(file, catalog, width=110, include_lineno=False, omit_header=True, ignore_obsolete=True)
         missing = [message.id for message in catalog if message.id and not all(_said(message))]
         print(path.name, "without translation:", missing)
 

@@ -43,9 +43,16 @@ export function numbered(values: ArrayLike<number>): { distinct: Row; place: Int
   return { distinct, place: Int32Array.from(values, (value) => searchLeft(distinct, value)) };
 }
 
-export function sum(values: ArrayLike<number>): number {
-  let found = 0;
-  for (let i = 0; i < values.length; i++) found += values[i];
+/** A sum rounded as NumPy rounds it: by eight sums of up to 128 values, and by halves of more. */
+export function sum(values: ArrayLike<number>, first = 0, count = values.length): number {
+  if (count > 128) {
+    const half = Math.floor(count / 2), left = half - half % 8;
+    return sum(values, first, left) + sum(values, first + left, count - left);
+  }
+  const eights = count < 8 ? 0 : count - count % 8, part = [0, 0, 0, 0, 0, 0, 0, 0];
+  for (let at = 0; at < eights; at++) part[at % 8] += values[first + at];
+  let found = part[0] + part[1] + (part[2] + part[3]) + (part[4] + part[5] + (part[6] + part[7]));
+  for (let at = eights; at < count; at++) found += values[first + at];
   return found;
 }
 

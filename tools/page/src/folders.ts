@@ -53,7 +53,7 @@ function unknownClass(name: string, known: string[]): Told {
 
 function classOf(path: string): string {
   const slash = path.indexOf("/");
-  return slash < 0 ? "" : path.slice(0, slash);
+  return slash < 0 ? "" : path.slice(0, slash).normalize("NFC");
 }
 
 function byParts(one: string[], other: string[]): number {

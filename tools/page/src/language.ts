@@ -86,6 +86,6 @@ function shifted(value: number, power: number): { digits: bigint; places: number
 
 /** How many decimals a number has among its first six figures. */
 function decimalsOf(value: number): number {
-  const written = String(Number(value.toPrecision(6)));
-  return written.includes("e-") ? 3 : (written.split(".")[1] ?? "").length;
+  if (value !== 0 && Math.abs(value) < 1e-4) return 3;
+  return (String(Number(value.toPrecision(6))).split(".")[1] ?? "").length;
 }

@@ -61,25 +61,32 @@ export function besideEquals(compared: Compared, level: Row | null, known: [Row,
 export interface Opinions {
   labels: Labels | null;
   together: SetTest | null;
+  strength: Strength | null; // of known members without labels
+  labelFreeLevel: number; // of the label-free opinion: half where no member is known, as nothing else looks at labels
 }
 
 export function secondOpinions(
   compared: Compared, test: SetTest, asked: SecondScores, alpha: number, equal: boolean,
 ): Opinions {
-  let labels: Labels | null = null;
+  let labels: Labels | null = null, strength: Strength | null = null;
+  const level = compared.known.member.length ? alpha : alpha / 2;
   if (asked.free !== null && asked.knownFree !== null) {
     const blind: Compared = { score: asked.free, known: asked.knownFree, strata: null };
     // A second opinion holds on average over auditors, but the test keeps both p-values.
-    const free = testOf(besideEquals(blind, asked.freeLevel, asked.knownFreeLevel) ?? blind, alpha, "each");
+    const within = besideEquals(blind, asked.freeLevel, asked.knownFreeLevel) ?? blind;
+    const free = testOf(within, alpha, "each");
+    if (asked.knownFree.member.length > 1) [strength] = strengthFor(within.score, within.known, within.strata);
     const ratio = compareEffects(compared.score, compared.known, asked.free, asked.knownFree);
-    labels = { kind: secondOpinion(test, free, ratio, alpha), free };
+    labels = { kind: secondOpinion(test, free, ratio, alpha, level), free };
   }
-  return { labels, together: equal ? testOf(compared, alpha, "each") : null };
+  return { labels, together: equal ? testOf(compared, alpha, "each") : null, strength, labelFreeLevel: level };
 }
 
-function secondOpinion(labelled: SetTest, free: SetTest, ratio: Ratio | null, alpha: number): Opinion {
+function secondOpinion(
+  labelled: SetTest, free: SetTest, ratio: Ratio | null, alpha: number, level: number,
+): Opinion {
   if (labelled.p <= alpha) {
-    if (free.average > alpha) return "only-labelled";
+    if (free.average > level) return "only-labelled";
     return ratio !== null && ratio.raised <= RAISED ? "labels-raise" : "agree";
   }
   if (free.p <= alpha) return "only-free";

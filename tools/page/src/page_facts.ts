@@ -43,6 +43,7 @@ export interface PageFacts {
   test_scores: { member: PackedArray; nonmember: PackedArray };
   agreement: { members: Agreement; nonmembers: Agreement } | null;
   known: Record<"digest" | "is_member" | "phash" | "thumb", PackedArray>;
+  patience: number; // seconds from which a sample is offered
   takes_views: boolean;
   result: Result;
   spoken: Record<string, Spoken>;

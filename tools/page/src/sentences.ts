@@ -10,9 +10,9 @@ export const NOTHING_READ = "No questioned image could be read, so nothing was t
 export const ASSUMPTION = "All of this holds if the questioned images, had they not been trained on, would be images "
   + "like the known non-members (same source, same preparation); no test after the fact can prove that "
   + "(arXiv 2409.19798).";
-export const SHARE_ASSUMPTION = "The share, and what would have been found, hold if members among them were trained on "
-  + "as the known members were, if the known members were drawn at random from all that were, and if labels and files "
-  + "are as good as theirs.";
+export const SHARE_ASSUMPTION = "The share, and what would have been noticed, hold if the model was trained on members "
+  + "among them as on the known ones and is as sure of them, if the known members were drawn at random from all that "
+  + "were, and if labels and files are as good as theirs.";
 export const NO_REFERENCE = "No model that was not trained on these images was compared, so a mere difference in "
   + "difficulty between members and non-members was not excluded.";
 export const NO_REFERENCE_ALONE = "No model that was not trained on these images was compared (--reference): that the "
@@ -79,10 +79,10 @@ export function easier(found: Findings, question: Question, together: SetTest): 
     + "trained on them would settle it.";
 }
 
-export function untold(auc: Estimate, question: Question): string {
-  return "On images it had not seen, this audit could not tell members of the training set from non-members "
-    + `(${measured(auc)}; 0.5 is chance), so it can say nothing about the ${wordsOf(question)}. More evidence, another `
-    + "layer or module may help; or this model gives its training images away too little.";
+export function untold(question: Question): string {
+  return "On images it had not seen, this audit could not tell members of the training set from non-members (the 95% "
+    + `interval of its AUC reaches 0.5, which is chance), so it can say nothing about the ${wordsOf(question)}. More `
+    + "evidence, another layer or module may help; or this model gives its training images away too little.";
 }
 
 export function sign(found: Findings, question: Question, estimate: Estimate): string {
@@ -125,13 +125,13 @@ export function preference(found: Findings): number | null {
 }
 
 export function foundWords(found: Findings, question: Question): string {
-  const units = question.grouped ? "groups" : "images", { alpha } = question.rule;
+  const units = question.grouped ? "of them, near copies counted once," : "of the images", { alpha } = question.rule;
   const what = question.units === 1 ? "The" : "Some of the";
   const estimate = found.share === null ? "" : ` T${shareWords(found.share).slice(1)}.`;
-  const least = ` With ${percent(1 - alpha, 0)} confidence at least ${count(atLeast(found))} of the ${units} were.`;
+  const least = ` With ${percent(1 - alpha, 0)} confidence at least ${count(atLeast(found))} ${units} were.`;
   const alone = found.auc === null
     ? "no member is known, so nothing is known of how well single images can be told apart"
-    : `single images can be told apart only as well as ${measured(found.auc)}`;
+    : "single images can be told apart only as well as the AUC on known images says";
   const shared = found.opinions.labels === null ? "" : "; so they do without their labels";
   return `${what} ${wordsOf(question)} ${question.images === 1 ? "was" : "were"} in the model's training set: as a set `
     + `they score higher than images that were not trained on (${tested(found)})${shared}. Were none of them trained `
@@ -170,16 +170,15 @@ export function confounded(failed: Control[], question: Question): string {
 export function blind(found: Findings, question: Question): string {
   const { alpha, guarantee, relevant_share: relevant } = question.rule;
   const seen = found.detectable === null
-    ? "even if all of them had been trained on, that would have been found in fewer than 95% of cases"
-    : `only a share of ${share(found.detectable)} or more would have been found in 95% of cases`;
+    ? "even if all of them had been trained on, that would have shown in fewer than 95% of cases"
+    : `only a share of ${share(found.detectable)} or more would have shown in 95% of cases`;
   const needed = found.strength === null ? null : questionedNeeded(found.strength, relevant, alpha, guarantee);
-  const known = found.auc === null ? "" : ` (${measured(found.auc)})`;
   const mend = needed
     ? `With about ${count(needed)} questioned ${question.grouped ? "groups" : "images"} a share of ${share(relevant)} `
       + "would be found in 95% of cases."
     : "No number of questioned images would do with this evidence: more known members and non-members are needed "
       + "(onnxmint plan says how many).";
-  return `${noHigher(found, question)}, but ${seen}${known}. ${mend}`;
+  return `${noHigher(found, question)}, but ${seen}. ${mend}`;
 }
 
 export function nobodyKnown(found: Findings, question: Question): string {
@@ -191,10 +190,6 @@ export function nobodyKnown(found: Findings, question: Question): string {
 function noHigher(found: Findings, question: Question): string {
   return `The ${wordsOf(question)} ${question.images === 1 ? "does" : "do"} not score significantly higher than images `
     + `that were not trained on (${tested(found)})`;
-}
-
-function measured(auc: Estimate): string {
-  return `AUC ${fixed(auc.value, 3)}, 95% interval ${fixed(auc.low, 3)} to ${fixed(auc.high, 3)}`;
 }
 
 function tested(found: Findings): string {

@@ -38,35 +38,44 @@ export interface PowerCost {
 
 export function strengthOf(known: HeldOut, cells: Cells | null): Strength {
   const placed = memberPlacements(known), count = known.nonmember.length;
-  let weight = rowOf(placed.length, () => 1 / placed.length), worth = count, others = UNIFORM;
+  let worth = count, others = UNIFORM, beside = rowOf(placed.length, () => 1);
   if (cells !== null && known.memberStratum !== null) {
-    weight = memberWeights(known.memberStratum, cells);
+    beside = besideOthers(known, known.memberStratum, cells);
     worth = 1 / sum(cells.portion.map((one, h) => (cells.known[h] > 0 ? one ** 2 / cells.known[h] : 0)));
     const untied = cells.untied();
     others = UNIFORM * sum(cells.portion.map((one, h) => one * untied[h]));
   } else if (networksOf(known) === 1) {
     others = UNIFORM * (1 - tied(known.nonmember) / Math.max(count ** 3 - count, 1));
   }
+  const excess = rowOf(placed.length, (row) => beside[row] * (placed[row] - 0.5));
   return {
-    effect: sum(placed.map((one, row) => weight[row] * one)) - 0.5,
-    spread: Math.max(variance(placed), (count + 1) ** -2),
-    members: 1 / sum(weight.map((one) => one ** 2)),
+    effect: sum(excess.map((one) => one / excess.length)),
+    spread: Math.max(variance(excess), (count + 1) ** -2),
+    members: 1 / sum(rowOf(placed.length, () => (1 / placed.length) ** 2)), // 149.99... of 150, as in Python
     nonmembers: worth,
     inflation: known.inflation,
     spreadOfOthers: Math.max(others, (count + 1) ** -2),
   };
 }
 
-/** Weights that give every stratum the portion that it has among the questioned ones. */
-function memberWeights(stratum: Row, cells: Cells): Row {
-  const placeOf = new Map([...cells.numbers].map((number, place) => [number, place]));
-  const place = Array.from(stratum, (number) => placeOf.get(number) ?? -1);
-  const count = new Float64Array(cells.asked.length);
-  place.forEach((h) => { if (h >= 0) count[h]++; });
-  const portion = cells.portion.map((one, h) => (count[h] > 0 ? one : 0)), total = sum(portion);
-  if (!total) return rowOf(stratum.length, () => 1 / stratum.length);
-  const each = portion.map((one, h) => one / total / Math.max(count[h], 1));
-  return rowOf(stratum.length, (row) => (place[row] >= 0 ? each[place[row]] : 0));
+/** What the placement of each member counts beside others: members are spread over levels of confidence as they are. */
+function besideOthers(known: HeldOut, stratum: Row, cells: Cells): Row {
+  const used = [...cells.known.keys()].filter((h) => cells.known[h] > 0);
+  if (!used.length) return rowOf(stratum.length, () => 1);
+  const outside = new Map<number, number>(), asked = new Map<number, number>();
+  known.nonmemberStratum!.forEach((number) => outside.set(number, (outside.get(number) ?? 0) + 1));
+  cells.numbers.forEach((number, h) => asked.set(number, cells.asked[h]));
+  const units = sum(used.map((h) => cells.asked[h]));
+  const usual = sum(used.map((h) => cells.weight[h] * cells.asked[h])) / units;
+  return stratum.map((number) => {
+    const there = outside.get(number) ?? 0;
+    return there / (there + (asked.get(number) ?? 0) + 1) / usual;
+  });
+}
+
+/** The strength of the test in which members stand out least. */
+export function weakest(...strengths: (Strength | null)[]): Strength {
+  return strengths.filter((one) => one !== null).reduce((least, one) => (one.effect < least.effect ? one : least));
 }
 
 /** How well known members stand out where the questioned images lie, and what number these are worth. */

@@ -3,13 +3,13 @@
 import { Row, rowOf } from "./arrays.ts";
 import { likelihoodRatios, probabilities, pValues, qValues } from "./conformal.ts";
 import { Control, Kind, OpinionFacts, Rule, Verdict } from "./facts.ts";
-import { Columns, meanScores } from "./heldout.ts";
+import { Columns, meanScores, networksOf } from "./heldout.ts";
 import { groups, images, isGrouped, Measure, means, Units } from "./measure.ts";
 import {
   Compared, besideEquals, secondOpinions, SecondScores, strengthOfKnown, testOf,
 } from "./opinions.ts";
 import * as say from "./sentences.ts";
-import { Estimate, Strength, detectableShare, powerCost, shareOfMembers, strengthFor } from "./share.ts";
+import { Estimate, Strength, detectableShare, powerCost, shareOfMembers, strengthFor, weakest } from "./share.ts";
 
 const CHANCE = 0.5;
 const FEWEST = 2;
@@ -63,9 +63,12 @@ export function stoppedBy(controls: Control[]): Control[] {
 function strengthOf(units: Units): Strength | null {
   const known = groups(units.known);
   if (Math.min(known.member.length, known.nonmember.length) < FEWEST) return null;
-  const level = units.known.level === null ? null : groups(units.known, units.known.level);
-  const networks = Math.max(...known.memberFold as Row, ...known.nonmemberFold as Row) + 1;
-  return strengthOfKnown(known, level === null ? null : [level.member, level.nonmember], networks);
+  const networks = networksOf(known), { free, level, freeLevel } = units.known;
+  const of = (score: Row, sure: Row | null) => {
+    const levels = sure === null ? null : groups(units.known, sure);
+    return strengthOfKnown(groups(units.known, score), levels && [levels.member, levels.nonmember], networks);
+  };
+  return weakest(of(units.known.score, level), free === null ? null : of(free, freeLevel));
 }
 
 function priorOf(share: Estimate | null, count: number, alone: boolean): { prior: number | null; words: string } {
@@ -131,7 +134,8 @@ function nothingRead(): Verdict {
 function opinionsOf(found: say.Findings, alpha: number): OpinionFacts[] {
   const { labels, together } = found.opinions, facts: OpinionFacts[] = [];
   if (labels !== null) {
-    facts.push({ name: "without labels", p_value: labels.free.average, finds: labels.free.average <= alpha });
+    const finds = labels.free.average <= found.opinions.labelFreeLevel;
+    facts.push({ name: "without labels", p_value: labels.free.average, finds });
   }
   if (together !== null) {
     facts.push({ name: "whatever the confidence", p_value: together.average, finds: together.average <= alpha });
@@ -156,7 +160,7 @@ function findings(asked: SecondScores, units: Units, measure: Measure, rule: Rul
     ...found,
     share: unseen ? null : shareOfMembers(first.score, first.known, first.strata),
     detectable: worth ? detectableShare(strength, worth, alpha, guarantee) : null,
-    strength,
+    strength: weakest(strength, opinions.strength),
     cost: unseen || guarantee === "average" ? null : powerCost(strength, worth, relevant, alpha),
   };
 }
@@ -181,7 +185,7 @@ function unexcluded(found: say.Findings, controls: Control[]): string[] {
 
 function judge(found: say.Findings, question: say.Question, controls: Control[]): [Kind, string] {
   const { alpha, relevant_share: relevant } = question.rule;
-  if (found.auc !== null && found.auc.low <= CHANCE) return ["inconclusive", say.untold(found.auc, question)];
+  if (found.auc !== null && found.auc.low <= CHANCE) return ["inconclusive", say.untold(question)];
   if (found.test.p <= alpha) {
     const why = say.doubt(found, question);
     return why ? ["inconclusive", why] : ["members-found", say.foundWords(found, question)];

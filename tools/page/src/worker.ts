@@ -15,7 +15,6 @@ import { batchesOf, Observed, Scorer } from "./scoring.ts";
 
 const KEPT = 200_000_000; // bytes of prepared pixels that stay in memory; others are decoded again
 const AT_ONCE = 8;
-const LONG = 60; // seconds from which a sample is offered
 
 interface Opened {
   facts: PageFacts;
@@ -57,7 +56,9 @@ async function open(message: Extract<ToWorker, { kind: "open" }>): Promise<void>
     WebAssembly.compile(code)
   )));
   await openDecoders({ jpeg, png, webp });
-  const session = await ort.InferenceSession.create(new Uint8Array(model), { executionProviders: ["wasm"] });
+  const session = await ort.InferenceSession.create(new Uint8Array(model), {
+    executionProviders: ["wasm"], logSeverityLevel: 3,
+  });
   opened = { facts, measure: measureOf(facts), scorer: new Scorer(session, facts) };
   post({ kind: "ready", threads: ort.env.wasm.numThreads });
 }
@@ -187,9 +188,10 @@ async function score(fresh: Looked[], contents: number[], skipped: Skipped[]): P
     });
     const each = spent / shown, all = most !== null ? Math.min(most, order.length) : order.length;
     post({ kind: "progress", step: "scoring", done: shown, all, left: each * (all - shown) });
-    if (!offered && most === null && each * (order.length - shown) > LONG) {
+    const { patience } = opened!.facts;
+    if (!offered && most === null && each * (order.length - shown) > patience) {
       offered = true;
-      const sample = Math.max(50, Math.round(LONG / each / 10) * 10);
+      const sample = Math.max(50, Math.round(patience / each / 10) * 10);
       if (sample < contents.length) {
         post({ kind: "offer", images: order.length, seconds: each * order.length, sample, sampleSeconds: each * sample });
       }

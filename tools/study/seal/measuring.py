@@ -126,6 +126,28 @@ def visible(original: np.ndarray, variants: np.ndarray) -> dict[str, float]:
     }
 
 
+def kept(variants: np.ndarray, drawn: np.ndarray, saved: np.ndarray) -> dict[str, float]:
+    """Return what re-saving leaves of published variants.
+
+    Args:
+        variants: (n, k, H, W, C).
+        drawn: (n,) which was published.
+        saved: (n, H, W, C) the published ones, saved again.
+
+    Returns:
+        The part of what tells variants apart that is left (a regression through the origin, over all pictures), and the
+        share of pictures that are still nearest to the variant that they were.
+    """
+    every, after = variants.astype(np.float64), saved.astype(np.float64)
+    middle = every.mean(axis=1)
+    own = every[np.arange(len(drawn)), drawn] - middle
+    far = ((every - after[:, np.newaxis]) ** 2).sum(axis=(2, 3, 4))
+    return {
+        "left": _rounded(float((own * (after - middle)).sum() / (own**2).sum())),
+        "nearest": _rounded(float((far.argmin(axis=1) == drawn).mean())),
+    }
+
+
 def ssim(first: np.ndarray, second: np.ndarray) -> float:
     """Return the mean structural similarity of (H, W, C) levels: windows of 7 x 7, channel by channel (Wang 2004)."""
 

@@ -41,6 +41,7 @@ GROUPS: Mapping[str, Mapping[str, Kind]] = {
         "noise 16 on 8 cells": Kind(change=Change(noise=16, cells=8)),
         "noise 16, then JPEG 75": Kind(change=Change(noise=16), jpeg=75),
     },
+    "both": {"crop 1/16": Kind(change=Change(crop=1 / 16)), "noise 8": Kind(change=Change(noise=8))},
 }
 """What is published by group; a target is trained on the pictures of one group."""
 
@@ -68,14 +69,14 @@ class Sealed:
         return Sealed(**{field.name: getattr(self, field.name)[:count] for field in fields(self)})
 
 
-def read(name: str, shared: Path, fashion: Path) -> tuple[np.ndarray, np.ndarray]:
+def read(name: str, shared: Path, fashion: Path, count: int = 16_000) -> tuple[np.ndarray, np.ndarray]:
     """Return (n, H, W, C) uint8 training pictures of a data set, and their (n,) classes."""
     if name == "cifar10":
         table = data.read(shared, "cifar10")
-        rows = data.halves(table, "cifar10")["members"][:16_000]
+        rows = data.halves(table, "cifar10")["members"][:count]
         return data.pixels(table, rows), data.labels(table, rows)
     images, labels = (_idx(fashion / f"train-{kind}-ubyte.gz") for kind in ("images-idx3", "labels-idx1"))
-    order = np.random.default_rng(0).permutation(len(labels))[:16_000]
+    order = np.random.default_rng(0).permutation(len(labels))[:count]
     return images[order][..., np.newaxis], labels[order].astype(np.int64)
 
 
@@ -97,6 +98,11 @@ def group_of(
         rng = np.random.default_rng([seed, start, place])
         found[title] = _seal(images[rows], labels[rows], kind, rng)
     return found
+
+
+def sealed_as(images: np.ndarray, labels: np.ndarray, kind: Kind, seed: int) -> Sealed:
+    """Seal pictures in one way."""
+    return _seal(images, labels, kind, np.random.default_rng(seed))
 
 
 def _seal(images: np.ndarray, labels: np.ndarray, kind: Kind, rng: np.random.Generator) -> Sealed:

@@ -220,7 +220,11 @@ def load(name: str, pool: str, bank: Path) -> Pool:
     """Return a pool that was recorded."""
     found = np.load(bank / name / f"{pool}.npz")
     count = len(found["facts_index"])
-    unasked = {"encoded": np.zeros((count, HASH), np.uint8), "size": np.zeros(count, np.int64)}
+    unasked = {
+        "encoded": np.zeros((count, HASH), np.uint8),
+        "size": np.zeros(count, np.int64),
+        "more": np.zeros(count, np.bool_),
+    }
     facts = ImageFacts(**{key: found[f"facts_{key}"] for key in _FACTS}, **unasked)
     kept = {key: found[key] for key in ("row", "label", "pixels", "logits", "twin", "features", "easy")}
     return Pool(facts=facts, **kept)
