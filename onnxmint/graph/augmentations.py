@@ -1,7 +1,8 @@
 """Views as the target saw its images while it learned: drawn from the augmentation of its training.
 
-What a target does with the copies of an image that it may have been trained on tells more of membership than what it
-does with others. `crop4-black+mirror` is what most recipes for images of 32 x 32 pixels do.
+A target may have been trained on such copies of an image, and on no others. What knowing them is worth is measured in
+`tools/study/README.md`: on weakly over-fitted targets, hardly anything. `crop4-black+mirror` is what most recipes for
+images of 32 x 32 pixels do.
 """
 
 import re
