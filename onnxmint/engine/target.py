@@ -12,7 +12,7 @@ from onnxmint.graph.instrument import GraphPreprocess
 from onnxmint.graph.layers import Layer, list_layers
 from onnxmint.graph.load import TargetModel, at_size, load_target
 from onnxmint.graph.placebo import placebo_twin
-from onnxmint.graph.views import View, views_of
+from onnxmint.graph.views import VIEW_SETS, View
 from onnxmint.preprocess.declaring import declared_spec, normalisation_warnings, row_warnings, settle
 from onnxmint.preprocess.decoding import final_size
 from onnxmint.preprocess.spec import PreprocessSpec
@@ -51,11 +51,10 @@ class Target:
         An image and its mirror image alone are what tells how sure a target is of a picture, whatever it was trained
         with.
         """
-        pixels = graph_preprocess(self.spec, self.model)
-        size = (pixels.height, pixels.width)
         if self.augmentation is None or count <= PLAIN:
-            return views_of(count, size) if count else ()
-        return self.augmentation.views(count, size)
+            return VIEW_SETS[count] if count else ()
+        pixels = graph_preprocess(self.spec, self.model)
+        return self.augmentation.views(count, (pixels.height, pixels.width))
 
     @functools.cached_property
     def layers(self) -> tuple[Layer, ...]:

@@ -4,7 +4,7 @@ A target answers shifted and mirrored copies of an image it was trained on diffe
 not (shared/DESIGN.md, section 5): that difference is the strongest signal known without shadow models.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
@@ -43,16 +43,9 @@ VIEW_SETS: dict[int, tuple[View, ...]] = {
     14: _views(*_along_axes(2), (1, 1), (-1, -1)),
     26: _views(*_along_axes(1, 2, 4)),
 }
-"""Sets of views by their size, for images of up to MEASURED pixels; the first view is the image itself."""
+"""Sets of views by their size, whatever the size of the image (tools/study: shifts that grow with it told
+no more); the first view is the image itself."""
 MEASURED = 32  # pixels of the shorter side of the images on which the shifts were chosen
-
-
-def views_of(count: int, size: tuple[int, int]) -> tuple[View, ...]:
-    """Return one of VIEW_SETS for images of a size: on larger ones the shifts grow with the shorter side."""
-    times = max(1.0, min(size) / MEASURED)
-    return tuple(
-        replace(view, down=round(view.down * times), right=round(view.right * times)) for view in VIEW_SETS[count]
-    )
 
 
 def spread(writer: Writer, pixels: ir.Value, size: tuple[int, int], views: tuple[View, ...]) -> ir.Value:

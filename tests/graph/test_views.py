@@ -15,7 +15,7 @@ from onnxmint.graph.layer import choose_layer
 from onnxmint.graph.layers import list_layers
 from onnxmint.graph.load import load_target
 from onnxmint.graph.serial import serialize
-from onnxmint.graph.views import LABEL, VIEW_SETS, View, shifted, views_of
+from onnxmint.graph.views import LABEL, VIEW_SETS, View, shifted
 from onnxmint.methods.signals import Observed, phi
 from tests.graph.texts import CNN, cnn
 
@@ -178,8 +178,3 @@ def test_views_of_an_augmentation_lie_inside_it_and_begin_with_the_image(
 def test_an_augmentation_that_is_not_known_is_refused(words: str) -> None:
     with pytest.raises(UsageError, match=r"no augmentation .* there are crop4, crop4-black, crop8%"):
         Augmentation.of(words)
-
-
-def test_shifts_grow_with_images_above_32_pixels() -> None:
-    assert views_of(26, (28, 28)) == views_of(26, (32, 32)) == VIEW_SETS[26]
-    assert {view.down for view in views_of(26, (96, 128))} == {0, 3, -3, 6, -6, 12, -12}

@@ -1,8 +1,8 @@
-"""Do shifts have to grow with the image? Targets of the ceiling behind an average over 4 x 4 pixels, at 112 x 112.
+"""Do shifts have to grow with the image? Targets of the ceiling behind an average over 2 x 2 pixels, at 56 x 56.
 
     python tools/study/ceiling_large.py --store STORE --fashion FOLDER --targets 8
 
-Each image is enlarged fourfold, pixel by pixel, and the target takes the mean of each 4 x 4 pixels first, so that it
+Each side is doubled, pixel by pixel, and the target takes the mean of each 2 x 2 pixels first, so that it
 says of a larger image what it says of the small one. What it shows: by how much views tell less where their shifts
 stay those chosen on 32 x 32 pixels. What it cannot: which shifts are best for a network that learned large images.
 """
@@ -10,6 +10,7 @@ stay those chosen on 32 x 32 pixels. What it cannot: which shifts are best for a
 import argparse
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from ceiling_scores import VIEWS, Case, Ground, module
 from onnx import helper
 
 from onnxmint.engine.local import Local
-from onnxmint.engine.probe import ODDS, Exposed, expose
+from onnxmint.engine.probe import ODDS, Exposed
 from onnxmint.engine.target import Target, graph_preprocess, make_ready
 from onnxmint.graph.instrument import instrument, settle_label
 from onnxmint.graph.views import VIEW_SETS
@@ -29,7 +30,7 @@ from onnxmint.settings import EvidenceSettings
 from onnxmint.stats import metrics
 
 RESULTS = Path(__file__).parent / "results" / "ceiling" / "large"
-TIMES = 4
+TIMES = 2
 
 
 def enlarged(model: Path, path: Path) -> None:
@@ -49,16 +50,17 @@ def enlarged(model: Path, path: Path) -> None:
     onnx.save(proto, path)
 
 
-def with_small_shifts(target: Target) -> Exposed:
-    """Return a target shown the shifts that were chosen on 32 x 32 pixels, whatever its size."""
+def shown(target: Target, times: int) -> Exposed:
+    """Return a target shown the package's shifts, so many times as far."""
     pixels = graph_preprocess(target.spec, target.model)
-    graph = settle_label(instrument(target.model, [], pixels, pool=None, views=VIEW_SETS[VIEWS]), given=True)
+    views = tuple(replace(view, down=view.down * times, right=view.right * times) for view in VIEW_SETS[VIEWS])
+    graph = settle_label(instrument(target.model, [], pixels, pool=None, views=views), given=True)
     return Exposed(target=target, graph=graph, views=VIEWS, with_labels=True)
 
 
 def odds(exposed: Exposed, pixels: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return (n, VIEWS) log-odds."""
-    probe = exposed.probe(batch_size=16, columns={ODDS: exposed.columns[ODDS]})
+    probe = exposed.probe(batch_size=64, columns={ODDS: exposed.columns[ODDS]})
     part = Decoded(pixels=pixels, row=np.arange(len(labels)), label=labels)
     found: np.ndarray = Local().observe(probe, Images(parts=(part,), count=len(labels)), name="").columns[ODDS]
     return found
@@ -74,8 +76,8 @@ def measure(ground: Ground, number: int) -> dict[str, object]:
     labels = ground.labels[case.order]
     columns = {
         "28 pixels": case.said()[ODDS],
-        "112 pixels, shifts grow": odds(expose(target, [], views=VIEWS, labels=True), pixels, labels),
-        "112 pixels, shifts as at 28": odds(with_small_shifts(target), pixels, labels),
+        "56 pixels, shifts grow": odds(shown(target, TIMES), pixels, labels),
+        "56 pixels, shifts as at 28": odds(shown(target, 1), pixels, labels),
     }
     found: dict[str, object] = {"target": number}
     for name, values in columns.items():

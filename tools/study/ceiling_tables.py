@@ -41,8 +41,8 @@ moving in, and mirrored; the same held-out images for all rows, differences agai
 """,
     "large": """### Shifts on larger images
 
-Made by `ceiling_large.py`: {targets} of the targets behind an average over 4 x 4 pixels, shown the images enlarged
-fourfold. It shows what shifts lose that stay small, not which are best for a network that learned large images.
+Made by `ceiling_large.py`: {targets} of the targets behind an average over 2 x 2 pixels, shown images whose sides
+are doubled. It shows what shifts lose that stay small, not which are best for a network that learned large images.
 """,
 }
 _TAIL = 0.025
