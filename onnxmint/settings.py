@@ -163,6 +163,7 @@ class EvidenceSettings(ImageSettings):
     preprocess: str | None = None
     classes: Path | None = None  # file that names the classes in the order of the target's outputs
     views: Views = 26  # how many views the module `views` sees
+    augmentation: str | None = None  # how the target's training images were moved and mirrored: views are drawn from it
     limit: Annotated[int, Within(low=1)] | None = None  # at most so many members and non-members
 
 

@@ -1,5 +1,6 @@
 """A whole audit on the bundled real data: train, save, load, audit, report; scores that mean something."""
 
+import json
 import subprocess
 import sys
 import tomllib
@@ -13,14 +14,16 @@ import pytest
 
 from onnxmint.errors import EvidenceError, ModelError, UsageError
 from onnxmint.mint.auditor import Auditor, load_auditor
-from onnxmint.report.files import load_run, write_run
+from onnxmint.mint.scorer import Scorer
+from onnxmint.report.files import load_run, run_files, write_run
 from onnxmint.results.audit import AUDIT, AuditResult
 from onnxmint.results.auditor import AUDITOR_FACTS
-from onnxmint.settings import AuditSettings, TrainSettings
+from onnxmint.settings import AuditSettings, EvaluateSettings, TrainSettings
 from onnxmint.stats.conformal import p_values
 from onnxmint.stats.estimates import Estimate
 from onnxmint.stats.metrics import auc
 from onnxmint.workflows.auditing import audit
+from onnxmint.workflows.evaluating import evaluate
 from onnxmint.workflows.training import train
 from tests.conftest import DEMO, KNOWN
 
@@ -275,3 +278,34 @@ def test_a_killed_run_leaves_no_half_file(tmp_path: Path) -> None:
     assert process.stdout is not None
     process.stdout.close()
     assert list((tmp_path / "run").glob("[!.]*")) == []
+
+
+@pytest.mark.slow
+def test_a_stated_augmentation_is_kept_shown_and_checked(tmp_path: Path) -> None:
+    stated = replace(SMALL, augmentation="crop1-black+mirror", module="views")
+    made = train(MODEL, *KNOWN, settings=stated)
+    (tmp_path / "a.onnx").write_bytes(made.model)
+    loaded = load_auditor(tmp_path / "a.onnx")
+    assert (loaded.method.views, loaded.method.augmentation) == (18, "crop1-black+mirror")
+    images = f"{QUESTIONED}?rows=0:60"
+    found = audit(MODEL, images, loaded, settings=WITHOUT)
+    words = {"folder": str(DEMO), "model": "target.onnx", "images": [images]}
+    files = run_files(found, run_settings=words, auditor=loaded.model, paths=True)
+    assert b"views on 18 views of crop1-black+mirror" in files["report.html"]
+    assert json.loads(json.loads(files["manifest.json"])["settings"]["augmentation"]) == "crop1-black+mirror"
+    scored = Scorer(tmp_path / "a.onnx", device="cpu")(pq.read_table(QUESTIONED)[:60])
+    of = dict(zip(scored["path"].to_pylist(), scored["score"].to_pylist(), strict=True))  # copies were not judged
+    np.testing.assert_allclose([of[path] for path in found.scores.path], found.scores.score, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_stated_augmentation_is_what_an_evaluation_compares() -> None:
+    asked = EvaluateSettings(
+        preprocess="0-1", device="cpu", limit=60, modules=("views",), augmentation="crop1-black+mirror"
+    )
+    found = evaluate(MODEL, *KNOWN, settings=asked)
+    views = next(method for method in found.methods if method.name == "views")
+    assert views.title == "views on 18 views of crop1-black+mirror"
+    assert found.settings.augmentation == "crop1-black+mirror"
+    with pytest.raises(UsageError, match="no augmentation 'flip'; there are crop4"):
+        evaluate(MODEL, *KNOWN, settings=replace(asked, augmentation="flip"))

@@ -163,6 +163,14 @@ _KNOWN_IMAGES = (
     ),
     setting(
         EvidenceSettings,
+        "augmentation",
+        metavar="CROP+MIRROR",
+        help="How the target's training images were moved and mirrored, where that is known: crop4 (by up to 4 pixels, "
+        "more on images above 32 pixels), crop4-black (black moves in), crop8% (of the side), mirror, or "
+        "crop4-black+mirror. Views are drawn from it.",
+    ),
+    setting(
+        EvidenceSettings,
         "group",
         metavar="COLUMN|REGEX",
         help="Column (or, for folders, a pattern on the path) that says which images belong together, such as "

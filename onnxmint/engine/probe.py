@@ -11,11 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.engine.session import Device
-from onnxmint.engine.target import Target, graph_preprocess, require_one_view
+from onnxmint.engine.target import PLAIN, Target, graph_preprocess, require_one_view
 from onnxmint.graph.instrument import Instrumented, instrument, settle_label
 from onnxmint.graph.layers import Layer
 from onnxmint.graph.serial import session_source
-from onnxmint.graph.views import VIEW_SETS
 from onnxmint.preprocess.spec import PreprocessSpec
 from onnxmint.settings import DeviceKind
 
@@ -107,6 +106,12 @@ class Exposed:
     with_labels: bool
 
     @property
+    def augmentation(self) -> str | None:
+        """Return what the views were drawn from, None where they are those of every target."""
+        said = self.target.augmentation
+        return None if said is None or self.views <= PLAIN else said.words
+
+    @property
     def columns(self) -> dict[str, str]:
         """Return the outputs of the graph by column: the answer, each layer by its name, and with views the odds."""
         found = {**self.graph.activations, ANSWER: self.graph.answer}
@@ -167,7 +172,7 @@ def expose(
     Args:
         target: the target.
         layers: what to expose, pooled.
-        views: one of VIEW_SETS, or 0 for none.
+        views: how many at most, a size of VIEW_SETS, or 0 for none.
         labels: whether every image comes with a label; matters only with views.
         joined: give out several layers as one.
         beside: what to expose too, under its own name.
@@ -178,12 +183,12 @@ def expose(
     """
     require_one_view(target, views)
     pixels = graph_preprocess(target.spec, target.model)
-    shown = VIEW_SETS[views] if views else ()
+    shown = target.views(views)
     graph = instrument(target.model, layers, pixels, pool=POOL, views=shown, joined=joined, beside=beside)
     with_labels = labels and views > 0
     if views:
         graph = settle_label(graph, given=with_labels)
-    return Exposed(target=target, graph=graph, views=views, with_labels=with_labels)
+    return Exposed(target=target, graph=graph, views=len(shown), with_labels=with_labels)
 
 
 def batch_for(batch_size: int | None, views: int, target: Target) -> int:

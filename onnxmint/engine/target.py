@@ -7,10 +7,12 @@ from pathlib import Path
 
 from onnxmint.engine.session import Device, choose_device
 from onnxmint.errors import UsageError
+from onnxmint.graph.augmentations import Augmentation
 from onnxmint.graph.instrument import GraphPreprocess
 from onnxmint.graph.layers import Layer, list_layers
 from onnxmint.graph.load import TargetModel, at_size, load_target
 from onnxmint.graph.placebo import placebo_twin
+from onnxmint.graph.views import VIEW_SETS, View
 from onnxmint.preprocess.declaring import declared_spec, normalisation_warnings, row_warnings, settle
 from onnxmint.preprocess.decoding import final_size
 from onnxmint.preprocess.spec import PreprocessSpec
@@ -22,6 +24,7 @@ MIXES = (
     "its own views"
 )
 """Why some targets are shown no views."""
+PLAIN = 2  # views that are the same for every target
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +37,7 @@ class Target:
         device: where it runs.
         notes: what a reader has to know of its file and its preprocessing.
         twin: seed by which its weights were shuffled; None where it is the model itself.
+        augmentation: how its training images were moved and mirrored, None where nobody said.
     """
 
     model: TargetModel
@@ -41,11 +45,23 @@ class Target:
     device: Device
     notes: tuple[str, ...] = ()
     twin: int | None = None
+    augmentation: Augmentation | None = None
 
     @property
     def subject(self) -> str:
         """Return who is asked: the hash of the model, and the seed of its twin."""
         return self.model.sha256 if self.twin is None else f"{self.model.sha256} twin {self.twin}"
+
+    def views(self, count: int) -> tuple[View, ...]:
+        """Return the views of an image that it is shown, at most so many: of its augmentation where that is known.
+
+        An image and its mirror image alone are what tells how sure a target is of a picture, whatever it was trained
+        with.
+        """
+        if self.augmentation is None or count <= PLAIN:
+            return VIEW_SETS[count] if count else ()
+        pixels = graph_preprocess(self.spec, self.model)
+        return self.augmentation.views(count, (pixels.height, pixels.width))
 
     @functools.cached_property
     def layers(self) -> tuple[Layer, ...]:
@@ -60,7 +76,8 @@ def make_ready(model: str | Path, settings: EvidenceSettings) -> Target:
         OnnxmintError: one of its kinds, for files, options and devices that do not serve.
     """
     loaded = load_target(model, answer=settings.answer)
-    return ready_with(loaded, *declared_spec(settings.preprocess, loaded), settings.device)
+    target = ready_with(loaded, *declared_spec(settings.preprocess, loaded), settings.device)
+    return augmented(target, settings)
 
 
 def ready_with(loaded: TargetModel, declared: PreprocessSpec, notes: tuple[str, ...], device: DeviceChoice) -> Target:
@@ -81,6 +98,16 @@ def ready_with(loaded: TargetModel, declared: PreprocessSpec, notes: tuple[str, 
         target,
         notes=(*loaded.notes, *notes, *row_warnings(declared, spec, loaded), *normalisation_warnings(spec, loaded)),
     )
+
+
+def augmented(target: Target, settings: EvidenceSettings) -> Target:
+    """Return a target with the augmentation of its training, where the settings say it.
+
+    Raises:
+        UsageError: there is no such augmentation.
+    """
+    said = settings.augmentation
+    return target if said is None else replace(target, augmentation=Augmentation.of(said))
 
 
 def target_with(model: TargetModel, spec: PreprocessSpec, device: Device) -> Target:

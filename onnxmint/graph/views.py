@@ -15,11 +15,12 @@ from onnxmint.graph.parts import Writer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """A copy of an image moved by whole pixels, its border reflected, then mirrored or not."""
+    """A copy of an image moved by whole pixels, then mirrored or not; what moves in is reflected, or black."""
 
     down: int = 0
     right: int = 0
     mirrored: bool = False
+    black: bool = False
 
 
 LABEL = "label"  # name of the optional input
@@ -42,7 +43,9 @@ VIEW_SETS: dict[int, tuple[View, ...]] = {
     14: _views(*_along_axes(2), (1, 1), (-1, -1)),
     26: _views(*_along_axes(1, 2, 4)),
 }
-"""Sets of views by their size; the first view is the image itself."""
+"""Sets of views by their size, whatever the size of the image (tools/study: shifts that grow with it told
+no more); the first view is the image itself."""
+MEASURED = 32  # pixels of the shorter side of the images on which the shifts were chosen
 
 
 def spread(writer: Writer, pixels: ir.Value, size: tuple[int, int], views: tuple[View, ...]) -> ir.Value:
@@ -62,8 +65,20 @@ def spread(writer: Writer, pixels: ir.Value, size: tuple[int, int], views: tuple
         value = rows[view.down]
         if view.right or view.mirrored:
             value = writer.op("Gather", [value, writer.constant(columns, "columns")], {"axis": 2})
-        made.append(value)
+        made.append(_blackened(writer, value, size, view) if view.black else value)
     return writer.op("Concat", made, {"axis": 0})
+
+
+def _blackened(writer: Writer, value: ir.Value, size: tuple[int, int], view: View) -> ir.Value:
+    """Write pixels of a view with what moved in set to 0; by way of float32, for old opsets multiply no bytes."""
+    inside = [((place := np.arange(length) - by) >= 0) & (place < length)
+              for length, by in zip(size, (view.down, view.right), strict=True)]  # fmt: skip
+    rows, columns = inside[0], inside[1][::-1] if view.mirrored else inside[1]
+    if rows.all() and columns.all():
+        return value
+    mask = writer.constant((rows[:, None] & columns)[None, :, :, None].astype(np.float32), "inside")
+    numbers = writer.op("Cast", [value], {"to": int(ir.DataType.FLOAT)})
+    return writer.op("Cast", [writer.op("Mul", [numbers, mask])], {"to": int(ir.DataType.UINT8)})
 
 
 def by_view(writer: Writer, value: ir.Value, shape: tuple[int, ...], count: int) -> ir.Value:

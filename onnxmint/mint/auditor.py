@@ -199,7 +199,8 @@ def _impossible(found: Auditor, outputs: Set[str]) -> Iterator[str]:
     wanted = set(found.columns.values())
     if not wanted <= outputs:
         yield f"its graph does not give {', '.join(sorted(wanted - outputs))}"
-    if method.views not in (0, *VIEW_SETS) or method.seed < 0:
+    known = method.views in (0, *VIEW_SETS) if method.augmentation is None else method.views > 0
+    if not known or method.seed < 0:
         yield f"there are no {method.views} views with seed {method.seed}"
 
 

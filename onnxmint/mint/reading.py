@@ -100,14 +100,16 @@ def open_reading(
     """
     if not layers:
         exposed = expose(target, [], views=views, labels=labels, beside=beside)
-        return Reading(exposed=exposed, layers=(), column=ODDS, shape=(views,))
+        return Reading(exposed=exposed, layers=(), column=ODDS, shape=(exposed.views,))
     exposed = expose(target, layers, views=0, labels=False, joined=True, beside=beside)
     shape = exposed.graph.activation_shapes[joined_name(layers)]
     return Reading(exposed=exposed, layers=layers, column=ACTIVATION, shape=shape)
 
 
-def title(name: str, layers: tuple[Layer, ...], views: int) -> str:
-    """Return what a reader calls a module: its name and what it reads."""
+def title(name: str, layers: tuple[Layer, ...], shown: Exposed) -> str:
+    """Return what a reader calls a module: its name and what it reads of what a target is shown."""
     if layers:
         return f"{name} on {joined_name(layers)}"
-    return f"{name} on {views} views" if module_kind(name).views else f"{name}, one view"
+    said = shown.augmentation
+    of = "" if said is None else f" of {said}"
+    return f"{name} on {shown.views} views{of}" if module_kind(name).views else f"{name}, one view"

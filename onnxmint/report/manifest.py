@@ -45,6 +45,7 @@ def audit_manifest(result: AuditResult, files: Mapping[str, bytes], command: Map
     """
     method, rule = result.method, {} if result.rule is None else plain(result.rule)
     chosen = {"module": method.name, "layers": method.tensors, "views": method.views, "folds": method.folds}
+    chosen |= {} if method.augmentation is None else {"augmentation": method.augmentation}
     auditor = files.get("auditor.onnx")
     return canonical(
         Manifest(

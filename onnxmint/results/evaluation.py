@@ -37,6 +37,7 @@ class EvaluationFacts:
     seed: int
     intervals: str  # how they were made
     chosen_on: str  # what layers and the best signal were chosen on
+    augmentation: str | None = None  # of the target's training, from which views were drawn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -93,6 +93,8 @@ class MethodFacts:
         answer: the target's output of class scores.
         activation_shape: what the module is given of one image.
         views: how many views of each image the target sees; 0 when only the image itself, without log-odds.
+        augmentation: of the target's training, from which the views were drawn; None where they are those of every
+            target.
         labels: whether the auditor is told the labels of images.
         folds: networks that were cross-fitted beside each other; 1 when nothing was.
         seed: of every random choice.
@@ -122,6 +124,7 @@ class MethodFacts:
     references: tuple[ReferenceFacts, ...]
     intervals: str
     controls: str
+    augmentation: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -107,7 +107,8 @@ def _references(found: Standing) -> list[NextStep]:
 
 def _views(found: Standing) -> list[NextStep]:
     views = found.method.views
-    if not module_kind(found.method.name).views or views >= _MOST_VIEWS:
+    drawn = found.method.augmentation is not None  # as many as there are
+    if not module_kind(found.method.name).views or views >= _MOST_VIEWS or drawn:
         return []
     text = (
         f"Show the model {_MOST_VIEWS} views of each image instead of {views} (--views): slower, and a little better."

@@ -11,7 +11,7 @@ from onnxmint.controls.panel import control_evidence
 from onnxmint.controls.seen import Seen
 from onnxmint.engine.choosing import engine_for
 from onnxmint.engine.observations import Engine
-from onnxmint.engine.probe import expose
+from onnxmint.engine.probe import Exposed, expose
 from onnxmint.engine.target import Target, target_facts, target_warnings
 from onnxmint.errors import UsageError
 from onnxmint.evidence.gathering import gather
@@ -149,7 +149,7 @@ def _measured(
 ) -> tuple[list[Ranked], list[str]]:
     """Return every method with what it measures, and what is to be doubted of the references."""
     with ground.engine.stage(COMPARED, 0):
-        found = [*signal_methods(contest.held, rng), *_module_methods(contest, rivals, settings, rng)]
+        found = [*signal_methods(contest.held, rng), *_module_methods(contest, rivals, ground.shown, settings, rng)]
     if not references:
         return found, []
     more, doubts = _reference_methods(contest, ground, references, rng)
@@ -211,7 +211,7 @@ def _ground(
 
 
 def _module_methods(
-    contest: Contest, rivals: tuple[Rival, ...], settings: EvaluateSettings, rng: np.random.Generator
+    contest: Contest, rivals: tuple[Rival, ...], shown: Exposed, settings: EvaluateSettings, rng: np.random.Generator
 ) -> Iterator[Ranked]:
     """Yield every rival, measured; of each module the layer that was best on the fit part is marked."""
     for name in settings.modules:
@@ -224,7 +224,7 @@ def _module_methods(
                 name=rival.key,
                 module=name,
                 kind="module",
-                title=title(name, () if layer is None else (layer,), settings.views),
+                title=title(name, () if layer is None else (layer,), shown),
                 source=_MINT,
                 layer=None if layer is None else layer.name,
                 depth=None if layer is None else layer.depth,
@@ -262,6 +262,7 @@ def _settings(settings: EvaluateSettings, references: list[Reference]) -> Evalua
         modules=settings.modules,
         layers=settings.layers,
         views=settings.views,
+        augmentation=settings.augmentation,
         references=tuple(reference.name for reference in references),
         seed=settings.seed,
         intervals=metrics.INTERVAL_METHOD,

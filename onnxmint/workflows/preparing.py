@@ -7,7 +7,7 @@ from pathlib import Path
 
 from onnxmint.controls.preparations import check_source
 from onnxmint.engine.observations import Engine
-from onnxmint.engine.target import Target, ready_with
+from onnxmint.engine.target import Target, augmented, ready_with
 from onnxmint.errors import OnnxmintError, UndeclaredError
 from onnxmint.evidence.gathering import open_evidence
 from onnxmint.graph.load import TargetModel, load_target
@@ -65,7 +65,7 @@ def settled(
         declared, notes = declared_spec(settings.preprocess, loaded)
     except UndeclaredError as problem:
         declared, notes = _tried(loaded, known(), settings, engine, problem)
-    return ready_with(loaded, declared, notes, settings.device)
+    return augmented(ready_with(loaded, declared, notes, settings.device), settings)
 
 
 def _tried(

@@ -258,12 +258,13 @@ def _method(fitted: Fitted, references: Sequence[Reference], settings: TrainSett
     layers = fitted.reading.layers or exposed.target.layers[-1:]
     return MethodFacts(
         name=fitted.name,
-        title=title(fitted.name, fitted.reading.layers, exposed.views),
+        title=title(fitted.name, fitted.reading.layers, exposed),
         layer=joined_name(layers),
         tensors=tuple(layer.tensor for layer in layers),
         answer=exposed.target.model.answer.output,
         activation_shape=fitted.reading.shape,
         views=exposed.views,
+        augmentation=exposed.augmentation,
         labels=exposed.with_labels,
         folds=fitted.folds,
         seed=settings.seed,

@@ -5,7 +5,11 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from onnxmint.errors import UsageError
+from onnxmint.graph.augmentations import Augmentation
 from onnxmint.graph.instrument import GraphPreprocess, instrument, settle_label
 from onnxmint.graph.layer import choose_layer
 from onnxmint.graph.layers import list_layers
@@ -125,3 +129,52 @@ def test_shifts_stay_inside_small_images(length: int, by: int) -> None:
     index = shifted(length, by)
     assert index.shape == (length,)
     assert 0 <= index.min() <= index.max() < length
+
+
+def _black_by_hand(pixels: np.ndarray, views: tuple[View, ...]) -> np.ndarray:
+    """Return (V, N, H, W, C): padded with black, cut at the shift, mirrored."""
+    padded = np.pad(pixels, ((0, 0), (4, 4), (4, 4), (0, 0)))
+    parts = [padded[:, 4 - view.down :, 4 - view.right :][:, :SIZE, :SIZE] for view in views]
+    return np.stack([part[:, :, ::-1] if view.mirrored else part for part, view in zip(parts, views, strict=True)])
+
+
+@pytest.mark.parametrize("opset", [9, 17])
+def test_black_moves_in_where_the_augmentation_says_so(tmp_path: Path, opset: int) -> None:
+    views = Augmentation.of("crop3-black+mirror").views(14, (SIZE, SIZE))
+    path = tmp_path / "m.onnx"
+    target = load_target(cnn(path, CNN.replace('"" : 17', f'"" : {opset}')))
+    made = instrument(target, [], PLAIN, pool=None, views=views)
+    labels = np.array([0, 1, 2, 3, 0])
+    found = onnxruntime.InferenceSession(serialize(made.model)).run([made.odds], {"image": PIXELS, LABEL: labels})[0]
+    original = onnxruntime.InferenceSession(path)
+    answers = [
+        original.run(None, {"image": np.ascontiguousarray((view.astype(np.float32) / 255).transpose(0, 3, 1, 2))})[0]
+        for view in _black_by_hand(PIXELS, views)
+    ]
+    expected = [phi(Observed(answer=answer, kind="logits", labels=labels)) for answer in answers]
+    np.testing.assert_allclose(found, np.stack(expected, axis=1), rtol=1e-4, atol=1e-4)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    crop=st.integers(1, 12), black=st.booleans(), mirror=st.booleans(), count=st.integers(3, 50),
+    side=st.sampled_from([16, 28, 32, 96, 224]),
+)  # fmt: skip
+def test_views_of_an_augmentation_lie_inside_it_and_begin_with_the_image(
+    crop: int, black: bool, mirror: bool, count: int, side: int
+) -> None:
+    said = Augmentation.of(f"crop{crop}{'-black' if black else ''}{'+mirror' if mirror else ''}")
+    views = said.views(count, (side, side))
+    most = said.pixels((side, side))
+    assert most == max(1, round(crop * max(1, side / 32)))
+    assert views[0] == View()
+    assert len(set(views)) == len(views) == min(count, (2 * most + 1) ** 2 * (1 + mirror))
+    assert all(max(abs(view.down), abs(view.right)) <= most for view in views)
+    assert any(view.mirrored for view in views) == mirror
+    assert views == said.views(50, (side, side))[: len(views)]
+
+
+@pytest.mark.parametrize("words", ["crop", "crop0", "crop4+crop2", "mirror+mirror", "rotate", "", "crop4 + mirror"])
+def test_an_augmentation_that_is_not_known_is_refused(words: str) -> None:
+    with pytest.raises(UsageError, match=r"no augmentation .* there are crop4, crop4-black, crop8%"):
+        Augmentation.of(words)

@@ -12,10 +12,11 @@ from onnxmint.engine.target import Target
 from onnxmint.errors import EvidenceError, UsageError
 from onnxmint.evidence.known import Evidence
 from onnxmint.evidence.table import CALIBRATE, FIT, TEST, divided
+from onnxmint.graph.augmentations import Augmentation
 from onnxmint.graph.layers import Layer, choose_layers
 from onnxmint.mint.fit_and_score import fit_and_score, fit_seen
 from onnxmint.mint.outcome import Fitted, Keeping, Sample, signals_of, yardstick_of
-from onnxmint.mint.reading import Reading
+from onnxmint.mint.reading import Reading, title
 from onnxmint.progress import quiet
 from onnxmint.settings import TrainSettings
 from tests.sources import InMemory
@@ -142,3 +143,13 @@ def test_a_module_that_cannot_read_its_layer_is_refused_before_any_image_is_read
     for named, said in ((("logits",), "needs an activation map"), (("relu", "logits"), "needs maps of one size")):
         with pytest.raises(UsageError, match=said):
             fit_and_score(target, unread, choose_layers(target.layers, named), _settings("cnn"), Local())
+
+
+def test_views_are_drawn_from_the_augmentation_that_was_stated(target: Target, few: Evidence) -> None:
+    said = replace(target, augmentation=Augmentation.of("crop1-black+mirror"))
+    found = fit_and_score(said, few, (), replace(_settings("views"), views=26), Local())
+    shown = found.reading.exposed
+    assert (shown.views, shown.augmentation) == (18, "crop1-black+mirror")  # all there are
+    assert title("views", (), shown) == "views on 18 views of crop1-black+mirror"
+    plain = fit_and_score(said, few, (), _settings("views"), Local())  # two views are the same for every target
+    assert (plain.reading.exposed.views, plain.reading.exposed.augmentation) == (2, None)

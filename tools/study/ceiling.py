@@ -9,34 +9,33 @@ models are there yet is measured with those that are.
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from ceiling_models import FASHION, WORLDS, train_all
-from ceiling_scores import QUERIES, VIEWS, Case, Ground, scores
+from ceiling_scores import QUERIES, VIEWS, Ground, scored
 
 from onnxmint.stats import metrics
 
 RESULTS = Path(__file__).parent / "results" / "ceiling"
-CHOSEN_ON, TARGETS = 8, 16  # the first models are for choosing; as many more at most are measured
-_RESAMPLES = 500
+CHOSEN_ON, TARGETS = 8, 12  # the first models are for choosing; as many more at most are measured
+_RESAMPLES = 200
 
 Scored = dict[str, tuple[np.ndarray, np.ndarray]]  # of each method the scores of members and non-members
 
 
+def numbers_of(ground: Ground) -> range:
+    """Return the targets that are measured."""
+    return range(min(CHOSEN_ON, ground.models // 2), ground.models)[:TARGETS]
+
+
 def measure(ground: Ground) -> dict[str, Any]:
     """Measure every method on every target."""
-    numbers = range(min(CHOSEN_ON, ground.models // 2), ground.models)[:TARGETS]
-    every, seconds = [], []
-    for number in numbers:
-        case = Case.of(ground, number)
-        member = case.table.is_member[case.held]
-        found = {name: score[case.held] for name, score in scores(case)}
-        every.append({name: (score[member], score[~member]) for name, score in found.items()})
-        seconds.append(case.seconds)
-        print(ground.name, number, {name: round(metrics.auc(*sides), 3) for name, sides in every[-1].items()}, flush=True)
+    numbers = numbers_of(ground)
+    every, seconds = zip(*(scored(ground, number) for number in numbers), strict=True)
     facts = [ground.facts(number) for number in range(ground.models)]
     held = len(every[0]["phi"][0])
     return {
@@ -48,7 +47,7 @@ def measure(ground: Ground) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _method(name: str, ground: Ground, every: list[Scored], seconds: list[dict[str, float]]) -> dict[str, Any]:
+def _method(name: str, ground: Ground, every: Sequence[Scored], seconds: Sequence[dict[str, float]]) -> dict[str, Any]:
     sides = [scored[name] for scored in every]
     each = [(metrics.auc(*side), metrics.tpr_at_fpr(*side, 0.01)) for side in sides]
     cost = _cost(name, ground)
@@ -105,12 +104,20 @@ def main() -> None:
     parser.add_argument("--fashion", type=Path, default=FASHION)
     parser.add_argument("--train", nargs="*", choices=WORLDS, default=())
     parser.add_argument("--part", type=int, nargs=2, default=(0, 1), help="this process's share of the models")
+    parser.add_argument("--score", nargs="*", choices=WORLDS, default=(), help="this process's share of the targets")
     parser.add_argument("--measure", nargs="*", choices=WORLDS, default=())
     options = parser.parse_args()
     torch.set_num_threads(1)
     for name in options.train:
         for facts in train_all(name, options.shared, options.fashion, options.store, options.part):
             print(name, facts, flush=True)
+    for name in options.score:
+        ground = Ground.open(name, options.shared, options.fashion, options.store)
+        for number in range(options.part[0], ground.models, options.part[1]):
+            ground.says(number, QUERIES)
+        for number in numbers_of(ground)[options.part[0] :: options.part[1]]:
+            aucs = {method: round(metrics.auc(*sides), 3) for method, sides in scored(ground, number)[0].items()}
+            print(name, number, aucs, flush=True)
     RESULTS.mkdir(parents=True, exist_ok=True)
     for name in options.measure:
         found = measure(Ground.open(name, options.shared, options.fashion, options.store))

@@ -46,7 +46,7 @@ class World:
 
 WORLDS = {
     "fashion": World(data="fashion", pool=6000, models=66, epochs=15),
-    "fashion-augmented": World(data="fashion", pool=6000, models=66, epochs=60, crop=2),
+    "fashion-augmented": World(data="fashion", pool=6000, models=66, epochs=50, crop=2),
     "cifar10": World(data="cifar10", pool=10_000, models=18, epochs=15),
 }
 
@@ -55,7 +55,8 @@ def pool(world: World, shared: Path, fashion: Path) -> tuple[np.ndarray, np.ndar
     """Return (n, H, W, C) uint8 images and (n,) int64 labels, drawn once from the training split."""
     rng = np.random.default_rng(0)
     if world.data == "fashion":
-        read = [gzip.open(fashion / f"train-{kind}-ubyte.gz").read() for kind in ("images-idx3", "labels-idx1")]
+        files = [fashion / f"train-{kind}-ubyte.gz" for kind in ("images-idx3", "labels-idx1")]
+        read = [gzip.decompress(file.read_bytes()) for file in files]
         images = np.frombuffer(read[0], np.uint8, offset=16).reshape(-1, 28, 28, 1)
         rows = rng.permutation(len(images))[: world.pool]
         return images[rows], np.frombuffer(read[1], np.uint8, offset=8)[rows].astype(np.int64)

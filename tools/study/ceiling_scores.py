@@ -5,6 +5,7 @@ methods are measured on. Only quantile regression, which the package does not ha
 """
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -76,7 +77,7 @@ class Ground:
             images = Images(parts=(part,), count=len(self.labels))
             started = time.process_time()
             found = Local().observe(exposed.probe(batch_size=64, columns=columns), images, name="").columns
-            partial = file.with_name(f"unfinished{number:02}.npz")
+            partial = file.with_name(f"unfinished{os.getpid()}.npz")
             kind = np.array(target.model.answer.kind)
             np.savez(partial, kind=kind, seconds=time.process_time() - started, **found)
             partial.replace(file)
@@ -122,6 +123,24 @@ class Case:
     def held(self) -> np.ndarray:
         """Return the rows that methods are measured on."""
         return self.table.rows(CALIBRATE, TEST)
+
+
+def scored(ground: Ground, number: int) -> tuple[dict[str, tuple[Column, Column]], dict[str, float]]:
+    """Return of each method the scores of a target's held-out members and non-members, and CPU seconds of fitting.
+
+    They are recorded beside what models say, for as many shadow models as there are.
+    """
+    shown = ground.shadows(number)
+    file = ground.store / ground.name / f"{number:02}_scores{len(shown)}.npz"
+    if not file.exists():
+        case = Case.of(ground, number)
+        found = {name: score[case.held] for name, score in scores(case)}
+        partial = file.with_name(f"unfinished{os.getpid()}.npz")
+        np.savez(partial, member=case.table.is_member[case.held], seconds=json.dumps(case.seconds), **found)
+        partial.replace(file)
+    kept = dict(np.load(file))
+    member, seconds = kept.pop("member"), json.loads(str(kept.pop("seconds")))
+    return {name: (score[member], score[~member]) for name, score in kept.items()}, seconds
 
 
 def scores(case: Case) -> Iterator[tuple[str, Column]]:

@@ -13,20 +13,37 @@ Row = dict[str, Any]
 BEST, OURS = "LiRA online", "views"
 HEAD = """## The ceiling: with shadow models, on the same images
 
-How much of what an attacker with {shadows} shadow models finds does an auditor with none find? Models are trained on
-random halves of a pool, in pairs that share it out: the shadow models of a target are all pairs but its own, so every
-image is in exactly half of them. Each target's pool is divided as an audit divides known images: half is fitted on,
-and every method is measured on the same other half ({held:,} members and as many non-members). Means over {targets}
-targets that nothing was chosen on ({validation} others served for that); intervals (95 %) are over targets, which
-share images and serve as each other's shadow models, so they say nothing of other images. "At .1 %" is one threshold
-for all targets together ({pooled:,} non-members). "Of the ceiling": the distance of the AUC from .5 as a share of that
-of `{best}`. Trained models are those that somebody has to train; passes are those that one image takes, through
-target and shadow models; CPU seconds are those of training, fitting and showing all {pool:,} images once.
+Made by `ceiling.py`. How much of what an attacker with shadow models finds does an auditor with none find? Models are
+trained on random halves of a pool of {pool:,} images, in pairs that share it out: the shadow models of a target are all
+pairs but its own, so every image is in exactly half of them. Each target's pool is divided as an audit divides known
+images: half is fitted on, and every method is measured on the same other half ({held:,} members and as many
+non-members). Shadow models need the target's recipe and images like its own; `views` needs known members and
+non-members, of which it learns from {held:,} each, and no model. `quantile` learns from the non-members among these.
+RMIA's one reference is the model of a pair that did not learn the image (offline), its four are two pairs. LiRA's two
+queries are the image and its mirror image.
+
+Means over targets that nothing was chosen on; intervals (95 %) are over targets, which share images and serve as each
+other's shadow models, so they say nothing of other images. "At .1 %" is one threshold for all targets together. "Of the
+ceiling" is the distance of the AUC from .5 as a share of that of `{best}`. Passes are those that one image takes,
+through target and shadow models; CPU seconds are those of training, fitting and showing the whole pool once, on one
+core that others used too.
 """
 ABOUT = {
     "fashion": "Fashion-MNIST, a small CNN",
     "fashion-augmented": "Fashion-MNIST, the same CNN trained on images moved by up to 2 pixels and mirrored",
     "cifar10": "CIFAR-10, the paper's CNN without dropout",
+}
+PAIRED = {
+    "augmentation": """### Where the training augmentation is stated
+
+Made by `ceiling_augmented.py`: {targets} targets of the same CNN trained on images moved by up to 2 pixels with black
+moving in, and mirrored; the same held-out images for all rows, differences against `views` with its own 26 views.
+""",
+    "large": """### Shifts on larger images
+
+Made by `ceiling_large.py`: {targets} of the targets behind an average over 2 x 2 pixels, shown images whose sides
+are doubled. It shows what shifts lose that stay small, not which are best for a network that learned large images.
+""",
 }
 _TAIL = 0.025
 
@@ -36,24 +53,24 @@ def section(folder: Path) -> list[str]:
     found = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
     lines: list[str] = []
     for world in found:
-        lines += [HEAD.format(**_numbers(world), best=BEST)] if not lines else []
+        lines += [HEAD.format(pool=world["pool"], held=world["held"], best=BEST)] if not lines else []
         right = world["accuracy"]
         lines += [
             f"### {ABOUT[world['world']]}",
             "",
             f"{world['shadows']} shadow models, {right['members']:.3f} right on members, {right['nonmembers']:.3f} on "
-            f"others; {world['targets']} targets.",
+            f"others; {world['targets']} targets, {world['pooled']:,} non-members in all. {world['validation']} more "
+            "targets served for choosing.",
             "",
             *table(world),
             "",
             sentence(world),
             "",
         ]
+    for name, about in PAIRED.items():
+        each = [json.loads(path.read_text()) for path in sorted((folder / name).glob("*.json"))]
+        lines += [about.format(targets=len(each)), *paired(each), ""] if len(each) > 1 else []
     return lines
-
-
-def _numbers(world: Row) -> Row:
-    return {name: world[name] for name in ("shadows", "held", "targets", "validation", "pooled", "pool")}
 
 
 def table(world: Row) -> Iterator[str]:
@@ -74,6 +91,20 @@ def table(world: Row) -> Iterator[str]:
         yield f"| {' | '.join(cells)} |"
 
 
+def paired(each: Sequence[Row]) -> Iterator[str]:
+    """Yield a table of what was measured on the same targets, differences against `views` or the first row."""
+    names = [name for name, value in each[0].items() if isinstance(value, list)]
+    base = np.array([row[OURS if OURS in names else names[0]] for row in each])
+    yield "| method | AUC | TPR at 1 % FPR | difference in AUC | in TPR at 1 % |"
+    yield "| --- | --- | --- | --- | --- |"
+    for name in names:
+        found = np.array([row[name] for row in each])
+        apart = found - base
+        cells = [_interval(found[:, 0]), _interval(found[:, 1])]
+        cells += [_signed(apart[:, place]) if apart.any() else "" for place in (0, 1)]
+        yield f"| {name} | {' | '.join(cells)} |"
+
+
 def of_ceiling(world: Row, name: str, place: int) -> tuple[float, float, float]:
     """Return a method's share of the best attack's AUC above .5 (`place` 0) or of its TPR at 1 % (1), with interval."""
     ours, best = (np.array(world["methods"][method]["each"])[:, place] for method in (name, BEST))
@@ -92,8 +123,8 @@ def sentence(world: Row) -> str:
     return (
         f"So `{OURS}`, without a shadow model, finds {auc[0]:.0%} ({auc[1]:.0%} to {auc[2]:.0%}) of what {BEST} with "
         f"{world['shadows']} finds (AUC above .5), and {tpr[0]:.0%} ({tpr[1]:.0%} to {tpr[2]:.0%}) of its TPR at 1 % "
-        f"FPR, at {cost:.1%} of its CPU time; against LiRA offline its AUC differs by {_signed(offline[:, 0])}, its TPR "
-        f"at 1 % by {_signed(offline[:, 1])}."
+        f"FPR, at {cost:.1%} of its CPU time; against LiRA offline its AUC differs by {_signed(offline[:, 0])}, its "
+        f"TPR at 1 % by {_signed(offline[:, 1])}."
     )
 
 

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from ceiling_tables import section
+
 Row = dict[str, Any]
 
 HEAD = """# Study: what can be told, and by what
@@ -61,6 +63,7 @@ def write_tables(results: Path, file: Path) -> None:
         chosen = [row for row in rows if row["run"]["table"] == name]
         if chosen:
             parts += [about, "\n".join(_TABLES[name](_ordered(chosen))), ""]
+    parts += section(results / "ceiling")
     file.write_text("\n".join(parts))
 
 
