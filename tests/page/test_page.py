@@ -299,7 +299,7 @@ def served(site: Path, headers: dict[str, str]) -> Iterator[str]:
 def test_folds_are_judged_as_in_an_audit(opened: Opens, tmp_path: Path) -> None:
     from onnxmint import TrainSettings, train
 
-    known = [f"{DEMO / name}.parquet?rows=0:150" for name in ("members", "nonmembers")]
+    known = [f"{DEMO / name}.parquet?rows=0:80" for name in ("members", "nonmembers")]
     settings = TrainSettings(preprocess="0-1", module="views", views=2, folds=2, labels=False, controls=False)
     auditor, file = train(DEMO / "target.onnx", *known, settings=settings), tmp_path / "auditor.onnx"
     file.write_bytes(auditor.model)
