@@ -61,7 +61,7 @@ def require_images(kept: list[dict[str, Any]]) -> None:
         assert refused or [found[key] for key in _LOOKS] == [one["answer"][key] for key in _LOOKS], one["name"]
 
 
-_LOOKS = ("digest", "phash", "thumb")
+_LOOKS = ("turned", "digest", "phash", "thumb")
 
 
 def images() -> list[dict[str, Any]]:
