@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from onnxmint.workflows.comparing import compare
     from onnxmint.workflows.evaluating import evaluate
     from onnxmint.workflows.exposing import expose, layers
+    from onnxmint.workflows.merging import Merged, merge_parts
+    from onnxmint.workflows.parting import PartProgress, audit_part
     from onnxmint.workflows.planning import plan
     from onnxmint.workflows.registering import register
     from onnxmint.workflows.sealing import seal
@@ -51,13 +53,16 @@ _HOMES = {
     "EvidenceSettings": "settings",
     "ImagesError": "errors",
     "Known": "workflows.auditing",
+    "Merged": "workflows.merging",
     "ModelError": "errors",
     "OnnxmintError": "errors",
+    "PartProgress": "workflows.parting",
     "Plan": "results.plan",
     "Scorer": "mint.scorer",
     "TrainSettings": "settings",
     "UsageError": "errors",
     "audit": "workflows.auditing",
+    "audit_part": "workflows.parting",
     "audit_sealed": "workflows.asking_sealed",
     "check": "workflows.checking",
     "compare": "workflows.comparing",
@@ -66,6 +71,7 @@ _HOMES = {
     "layers": "workflows.exposing",
     "load_auditor": "mint.auditor",
     "load_run": "report.files",
+    "merge_parts": "workflows.merging",
     "plan": "workflows.planning",
     "register": "workflows.registering",
     "seal": "workflows.sealing",
@@ -90,13 +96,16 @@ __all__ = [
     "EvidenceSettings",
     "ImagesError",
     "Known",
+    "Merged",
     "ModelError",
     "OnnxmintError",
+    "PartProgress",
     "Plan",
     "Scorer",
     "TrainSettings",
     "UsageError",
     "audit",
+    "audit_part",
     "audit_sealed",
     "check",
     "compare",
@@ -105,6 +114,7 @@ __all__ = [
     "layers",
     "load_auditor",
     "load_run",
+    "merge_parts",
     "plan",
     "register",
     "seal",

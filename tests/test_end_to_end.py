@@ -146,7 +146,7 @@ def test_a_run_holds_all_files_and_reads_back(views: Auditor, result: AuditResul
     again = load_run(tmp_path / "run")
     base = replace(result, target=replace(result.target, path="target.onnx"))  # what is shared names no folders
     assert AUDIT.facts(again) == AUDIT.facts(base)
-    assert AUDIT.facts(again)["schema"] == "onnxmint.audit/5"
+    assert AUDIT.facts(again)["schema"] == "onnxmint.audit/6"
     assert again.scores.path == result.scores.path
     np.testing.assert_array_equal(again.scores.score, result.scores.score)
     facts = tomllib.loads((tmp_path / "run" / "run.toml").read_text())

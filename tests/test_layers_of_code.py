@@ -63,9 +63,9 @@ def _callers_of(name: str) -> set[str]:
 
 
 def test_models_are_shown_images_in_few_places() -> None:
-    """Workflows, what fits and exports modules, what asks references, the trial of speed, and one control."""
+    """Workflows, what fits and exports modules, what asks references, parts, the trial of speed, and one control."""
     rooms = {file for file in _callers_of("observe") if not file.startswith("workflows/")}
     assert rooms == {
-        "controls/preparations.py", "engine/speed.py", "methods/given.py", "methods/references.py",
-        "mint/contest.py", "mint/fit_and_score.py", "mint/merging.py",
+        "controls/preparations.py", "engine/recorded.py", "engine/speed.py", "methods/given.py",
+        "methods/references.py", "mint/contest.py", "mint/fit_and_score.py", "mint/merging.py",
     }  # fmt: skip

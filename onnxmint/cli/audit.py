@@ -122,7 +122,8 @@ def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], *
 
     Needs an auditor of MODEL (--auditor), or known members and known non-members to train one on (--members,
     --nonmembers): no score has a meaning by itself. IMAGES and SRC are a folder, a Parquet file or folder, a CSV
-    of path,label, or WebDataset .tar shards; IMAGES also image files, and several places as one set.
+    of path,label, or WebDataset .tar shards; IMAGES also image files, and several places as one set. These, MODEL,
+    the auditor and RUN may be URIs (s3://, gs://, ...: onnxmint help sources).
 
     Where no members are known, --nonmembers alone will do: the score is then fixed in advance, so members can be
     found, but never excluded, and nothing is known of their share.
@@ -145,10 +146,9 @@ def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], *
         ctx.exit(GATE[sealed.kind] if options["gate"] else 0)
     if options["part"] is not None:
         require_for_parts(ctx, options)
-    images, known = opened(ctx, model, images, options)
-    if options["part"] is not None:
-        make_part(model, images, known, options)
+        make_part(model, opened(ctx, model, images, options)[0], options)
         return
+    images, known = opened(ctx, model, images, options)
     from rich.console import Console
 
     from onnxmint.report.terminal import print_summary

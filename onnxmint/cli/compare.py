@@ -1,7 +1,7 @@
 """onnxmint compare: the same images through two models."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
@@ -25,7 +25,7 @@ from onnxmint.cli.options import (
 )
 from onnxmint.cli.places import require_known
 from onnxmint.errors import UsageError
-from onnxmint.settings import CompareSettings
+from onnxmint.settings import CompareSettings, SignalChoice
 
 
 @click.command("compare", cls=GroupedCommand)
@@ -49,9 +49,9 @@ from onnxmint.settings import CompareSettings
     "above one, 4 when neither can be said.",
 )  # fmt: skip
 @setting(
-    CompareSettings, "signal",
-    help="What scores an image, fixed before any is shown; auto is phi, the log-odds of the label, without labels "
-    "max_probability.",
+    CompareSettings, "signal", metavar="NAME",
+    help=f"What scores an image, fixed before any is shown: {', '.join(get_args(SignalChoice))}; auto is phi, the "
+    "log-odds of the label, without labels max_probability.",
 )  # fmt: skip
 @answer_option
 @classes_option

@@ -69,8 +69,8 @@ def _run(output: Path, parts: Path, options: dict[str, Any]) -> tuple["AuditResu
     from onnxmint.cli.progress import stage_on_stderr
     from onnxmint.cli.registered import kept_to
     from onnxmint.report.files import run_files
+    from onnxmint.workflows.dividing import read_work
     from onnxmint.workflows.merging import merge_parts
-    from onnxmint.workflows.parting import read_work
     from onnxmint.workflows.picturing import picture
     from onnxmint.workflows.remembering import remembered
     from onnxmint.writing.tries import tries_file

@@ -8,20 +8,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from onnxmint.errors import UsageError
-from onnxmint.places.words import shown, stored, uri_of
+from onnxmint.places.words import shown, uri_of
 from onnxmint.settings import AuditSettings
 
 if TYPE_CHECKING:
-    from onnxmint.mint.auditor import Auditor
-    from onnxmint.workflows.opening import Known
-    from onnxmint.workflows.parting import Progress, Share
+    from onnxmint.workflows.parting import PartProgress
 
 _OF_THE_REPORT = (
     "language", "title", "case", "note", "thumbnails", "paths", "no_record", "registration", "deviate", "gate",
     "as_json", "overwrite",
 )  # fmt: skip
 """Options that say what is made of the parts."""
-_NEEDS = "--part needs --auditor: train one first (onnxmint train), for each process would train another one"
 FOLDER = ".parts"
 UNIT = 1000  # engine.units.SIZE, which is too much to import for --help
 
@@ -75,7 +72,9 @@ def require_for_parts(ctx: click.Context, options: Mapping[str, Any]) -> None:
         UsageError: saying what to do.
     """
     if options["auditor_file"] is None:
-        raise UsageError(_NEEDS)
+        raise UsageError(
+            "--part needs --auditor: train one first (onnxmint train), for each process would train another one"
+        )
     if options["output"] is None:
         raise UsageError("--part needs -o RUN, the same for all parts")
     if uri_of(options["output"]) is not None:
@@ -89,39 +88,29 @@ def require_for_parts(ctx: click.Context, options: Mapping[str, Any]) -> None:
             raise UsageError(f"--{said} belongs to onnxmint merge, which makes the report: leave it out here")
 
 
-def make_part(model: Path, images: tuple[str, ...], known: "Auditor | Known", options: dict[str, Any]) -> None:
+def make_part(model: Path, images: tuple[str, ...], options: dict[str, Any]) -> None:
     """Make a share, and say what is there and what is next."""
     from onnxmint.cli.options import settings_of
     from onnxmint.cli.progress import stage_on_stderr
-    from onnxmint.graph.bringing import brought
-    from onnxmint.mint.auditor import Auditor
-    from onnxmint.results.work import Asked
-    from onnxmint.workflows.parting import Share, make_parts, open_parts, plan_work
+    from onnxmint.workflows.parting import audit_part
 
-    if not isinstance(known, Auditor):
-        raise UsageError(_NEEDS)
-    settings, folder = settings_of(AuditSettings, options), parts_of(options["output"])
-    asked = Asked(
-        folder=str(Path.cwd()),
-        model=stored(model),
-        auditor=stored(options["auditor_file"]),
-        images=tuple(map(stored, images)),
-        reference=tuple(map(str, settings.reference)),
+    done = audit_part(
+        model,
+        images,
+        options["auditor_file"],
+        parts_of(options["output"]),
+        part=options["part"],
+        settings=settings_of(AuditSettings, options),
+        unit=options["unit"],
+        stage=stage_on_stderr(silent=options["quiet"]),
     )
-    number, of = options["part"]
-    share = Share(number=number, of=of)
-    stage = stage_on_stderr(silent=options["quiet"])
-    with brought(model) as here:
-        ready = open_parts(here, images, known, settings)
-        work = plan_work(ready, settings, asked=asked, unit=options["unit"])
-        done = make_parts(ready, work, folder, share, settings=settings, stage=stage)
-    click.echo(words_of_part(share, done, len(work.units), options["output"]))
+    click.echo(words_of_part(options["part"], done, options["output"]))
 
 
-def words_of_part(share: "Share", done: "Progress", units: int, run: Path) -> str:
+def words_of_part(part: tuple[int, int], done: "PartProgress", run: Path) -> str:
     """Return the line that says what is there and what is next."""
     before = f" ({done.before:,} from before)" if done.before else ""
-    here = f"part {share.number}/{share.of} is made: {done.units:,} of {units:,} files in {parts_of(run)}{before}"
+    here = f"part {part[0]}/{part[1]} is made: {done.units:,} of {done.every:,} files in {parts_of(run)}{before}"
     if done.missing:
         return f"{here}; {done.missing:,} of all are missing; when they are there: onnxmint merge {run_of(run)}"
     return f"{here}; all are there: onnxmint merge {run_of(run)}"

@@ -1,6 +1,7 @@
 """part-NNNNN.parquet: what was found out about the images of a unit, a row each, whole or not there."""
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.engine.units import Recorded
-from onnxmint.images.facts import HASH, PIXEL_FACTS, ImageFacts, Unreadable
+from onnxmint.images.facts import BY_IMAGE, HASH, PIXEL_FACTS, ImageFacts, Unreadable
 from onnxmint.results.frames import storable
 from onnxmint.settings import DeviceKind
 from onnxmint.writing.files import atomic_write
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _PREFIX = "onnxmint."
-_OF_IMAGE = ("index", "path", "unreadable", "skipped", "encoded", "size", "digest", "phash", "thumb", "file", "more")
+_COLUMNS = f"{_PREFIX}columns"  # key of the names and types that were written
 
 
 class PartError(ValueError):
@@ -86,7 +87,9 @@ def write_part(path: Path, found: Recorded, paths: Sequence[str], made: Made) ->
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = part_table(found, paths).replace_schema_metadata(made.words())
+    table = part_table(found, paths)
+    # Pages have checksums, the footer has none: a flipped bit would make another name of a column.
+    table = table.replace_schema_metadata({**made.words(), _COLUMNS: _layout(table)})
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
     atomic_write(path, sink.getvalue().to_pybytes())
@@ -115,6 +118,8 @@ def part_table(found: Recorded, paths: Sequence[str]) -> "pa.Table":
     }
     for name in ("digest", "phash", "thumb", "file", "more"):
         columns[name] = _wide(getattr(facts, name), count, seen)
+    described = facts.described
+    columns["statistics"] = _wide(facts.statistics[facts.place[described]], count, seen[described])
     for name, values in found.columns.items():
         columns[f"told.{name}"] = _wide(values, count, told)
     return pa.table(columns)
@@ -156,9 +161,14 @@ def read_part(path: Path) -> tuple[Made, Recorded]:
         first = (str(problem).strip() or type(problem).__name__).splitlines()[0]
         raise PartError(f"is damaged: {first}") from None
     made = Made.of(table.schema.metadata)
-    if not set(_OF_IMAGE) <= set(table.column_names):
-        raise PartError("lacks columns of a part")
+    if table.schema.metadata.get(_COLUMNS.encode()) != _layout(table).encode():
+        raise PartError("is damaged: its columns are not those that were written")
     return made, recorded_in(table)
+
+
+def _layout(table: "pa.Table") -> str:
+    """Return names and types of columns; Parquet has a name of its own for what a list holds."""
+    return "; ".join(f"{field.name} {field.type}".replace("<item:", "<element:") for field in table.schema)
 
 
 def recorded_in(table: "pa.Table") -> Recorded:
@@ -179,10 +189,12 @@ def recorded_in(table: "pa.Table") -> Recorded:
         for row in np.flatnonzero(~seen).tolist()
     )
     by_image = {name: _values(table[name], seen) for name in ("digest", "phash", "thumb", "file", "more")}
+    described = _valid(table["statistics"])
+    place = np.where(described, np.cumsum(described) - 1, -1).astype(np.int32)
     facts = ImageFacts(
         index=index[seen],
-        statistics=np.empty((0, len(PIXEL_FACTS)), np.float32),
-        place=np.full(int(seen.sum()), -1, np.int32),
+        statistics=_values(table["statistics"], described),
+        place=place[seen],
         encoded=encoded[seen],
         size=size[seen],
         unreadable=unreadable,
@@ -220,14 +232,33 @@ def _values(column: "pa.ChunkedArray", rows: NDArray[np.bool_]) -> NDArray[Any]:
     return found
 
 
-def joined(parts: Sequence[Recorded]) -> Recorded:
-    """Return the images of some parts, in the order of the parts."""
-    names = next((list(part.columns) for part in parts if part.columns), [])
-    told = [part for part in parts if part.columns]
+def joined(parts: Iterable[Recorded]) -> Recorded:
+    """Return the images of some parts, in the order of the parts; each column is put together by itself."""
+    by_image, told, columns = defaultdict[str, Any](list), list[Any](), defaultdict[str, Any](list)
+    index, unreadable, skipped = list[Any](), list[Unreadable](), dict[int, str]()
+    statistics, start = [np.empty((0, len(PIXEL_FACTS)), np.float32)], 0
+    for part in parts:
+        index.append(part.index)
+        statistics.append(part.facts.statistics)
+        unreadable += part.facts.unreadable
+        skipped |= part.skipped
+        for name in BY_IMAGE:
+            values = getattr(part.facts, name)
+            by_image[name].append(np.where(values < 0, values, values + start) if name == "place" else values)
+        start += len(part.facts.statistics)
+        for name, values in part.columns.items():
+            columns[name].append(values)
+        if part.columns:
+            told.append(part.row)
+    facts = ImageFacts(
+        statistics=np.concatenate(statistics),
+        unreadable=tuple(unreadable),
+        **{name: np.concatenate(by_image.pop(name)) for name in BY_IMAGE},
+    )
     return Recorded(
-        index=np.concatenate([part.index for part in parts]),
-        facts=ImageFacts.joined([part.facts for part in parts]),
-        row=np.concatenate([np.empty(0, np.int64), *(part.row for part in told)]),
-        columns={name: np.concatenate([part.columns[name] for part in told]) for name in names},
-        skipped={row: reason for part in parts for row, reason in part.skipped.items()},
+        index=np.concatenate(index),
+        facts=facts,
+        row=np.concatenate([np.empty(0, np.int64), *told]),
+        columns={name: np.concatenate(columns.pop(name)) for name in list(columns)},
+        skipped=skipped,
     )

@@ -17,6 +17,7 @@ from onnxmint.images.facts import ImageFacts, look_at
 from onnxmint.progress import Stage
 from onnxmint.results.facts import Skipped
 
+_CHECKED = 50  # images, those of the smallest digests
 _QUESTION = ("model", "columns", "spec", "with_labels", "reduce")  # of a probe; the rest is where and how fast
 
 
@@ -76,24 +77,31 @@ class FromParts:
         threads: int = 2,
         pixel_facts: AbstractSet[int] | None = None,
     ) -> ImageFacts:
-        """Return the facts of the wanted images as `look_at` does; only the described ones are read again.
+        """Return the facts of the wanted images as `look_at` does.
+
+        Those are read again that are to be described and were not, and a few to see that nothing was changed.
 
         Raises:
             ImagesError: one of these is no longer what it was when its part was made.
         """
         whole = self._recorded.facts
         asked: NDArray[np.int64] = np.array(sorted(wanted), np.int64)
-        facts = whole.take(np.isin(whole.index, asked))
+        kept = np.isin(whole.index, asked)
+        facts = whole if kept.all() else whole.take(kept)  # of millions one copy is enough
         unreadable = tuple(one for one in whole.unreadable if one.index in wanted)
-        described = wanted if pixel_facts is None else wanted & pixel_facts
-        again = set(facts.index.tolist()) & described
-        if again:
-            fresh = look_at(source, wanted=again, stage=stage, name=name, threads=threads)
-            place = np.searchsorted(facts.index, fresh.index)
-            _require_same(source, facts.take(np.isin(facts.index, sorted(again))), fresh)
-            rows = facts.place.copy()
-            rows[place] = fresh.place
-            facts = replace(facts, place=rows, statistics=fresh.statistics)
+        described = np.isin(facts.index, sorted(wanted if pixel_facts is None else wanted & pixel_facts))
+        known = described & (facts.place >= 0)
+        again = facts.index[described & ~known]
+        checked = facts.index[np.argsort(facts.digest, kind="stable")[:_CHECKED]]
+        fresh = look_at(
+            source, wanted={*again.tolist(), *checked.tolist()}, stage=stage, name=name, threads=threads,
+            pixel_facts=set(again.tolist()),
+        )  # fmt: skip
+        _require_same(source, facts.take(np.isin(facts.index, np.union1d(again, checked))), fresh)
+        place = np.where(known, facts.place, -1).astype(np.int32)
+        place[np.isin(facts.index, again)] = len(facts.statistics) + fresh.place[np.isin(fresh.index, again)]
+        statistics = np.concatenate([facts.statistics, fresh.statistics])
+        facts = replace(facts, place=place, statistics=statistics)
         return replace(facts, unreadable=unreadable)
 
 

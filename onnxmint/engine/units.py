@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -31,12 +32,13 @@ def cut(origins: Sequence[Hashable], size: int) -> list[range]:
         origins: where the bytes of each image lie, as `ImageSource.origins` says.
         size: images of a unit at most.
     """
-    units, start = list[range](), 0
+    units, start, whole = list[range](), 0, False
     for _, run in groupby(origins, _shard):
         end = start + sum(1 for _ in run)
-        if units and len(units[-1]) + end - start <= size:
+        if whole and len(units[-1]) + end - start <= size:
             units[-1] = range(units[-1].start, end)
         else:
+            whole = end - start <= size
             units += [range(first, min(first + size, end)) for first in range(start, end, size)]
         start = end
     return units
@@ -54,7 +56,7 @@ class Recorded:
 
     Attributes:
         index: (n,) int64, the images, ascending.
-        facts: of those that can be decoded, without PIXEL_FACTS.
+        facts: of those that can be decoded, with PIXEL_FACTS of a few.
         row: (k,) int64, those that were scored, ascending.
         columns: by name, (k, ...) of what the model said.
         skipped: why the others were not, by position; those that were not asked for are in neither.
@@ -73,7 +75,15 @@ class Recorder:
     It travels as plain data and opens its session where it is first called.
     """
 
-    def __init__(self, probe: Probe, *, workers: int, threads: int, wanted: Wanted | None = None) -> None:
+    def __init__(
+        self,
+        probe: Probe,
+        *,
+        workers: int,
+        threads: int,
+        wanted: Wanted | None = None,
+        described: AbstractSet[int] = frozenset(),
+    ) -> None:
         """Remember what is asked.
 
         Args:
@@ -81,8 +91,10 @@ class Recorder:
             workers: batches beside each other.
             threads: within an operator.
             wanted: which images are scored; None scores all.
+            described: positions of images whose PIXEL_FACTS are computed.
         """
         self._probe, self._workers, self._threads, self._wanted = probe, workers, threads, wanted
+        self._described = described
         self._worker: Worker | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -109,7 +121,7 @@ class Recorder:
         batches = in_batches(part, self._probe.batch_size)
 
         def observed(batch: Encoded, stop: threading.Event) -> tuple[list[Seen | Unreadable], Rows, Told]:
-            seen = [see(image, stop, pixel_facts=frozenset()) for image in batch.images]
+            seen = [see(image, stop, pixel_facts=self._described) for image in batch.images]
             asked = self._asked(batch, seen)
             return seen, asked.row, worker(asked, stop)
 
@@ -119,7 +131,8 @@ class Recorder:
             told.append(found)
             out = np.setdiff1d(asked, found.row).tolist()
             skipped |= {row: one.reason for row, one in zip(out, found.skipped, strict=True)}
-        return Recorded(index=index, facts=gathered(looks, len(span), 0), skipped=skipped, **_columns(told))
+        facts = gathered(looks, len(span), len(self._described & set(span)))
+        return Recorded(index=index, facts=facts, skipped=skipped, **_columns(told))
 
     def _asked(self, batch: Encoded, seen: Sequence[Seen | Unreadable]) -> Encoded:
         """Return the images of a batch that are to be scored."""

@@ -152,7 +152,7 @@ def look_at_questioned(
     """
     entries = source.entries()
     index = np.array([entry.index for entry in entries], np.int64)
-    drawn = set(rng.permutation(index)[:_LOOKED_INTO].tolist())
+    drawn = to_describe(index, rng)
     facts = look(
         source,
         wanted=set(index.tolist()),
@@ -179,6 +179,11 @@ def look_at_questioned(
         listed=list_facts(*facts.files()),
     )
     return asked if sample is None else _sampled(asked, sample, seed=seed, stage=stage, look=look)
+
+
+def to_describe(index: Rows, rng: np.random.Generator) -> frozenset[int]:
+    """Draw the images whose pixels are described, of a source of these positions."""
+    return frozenset(rng.permutation(index)[:_LOOKED_INTO].tolist())
 
 
 def _sampled(asked: Questioned, count: int, *, seed: int, stage: Stage, look: Look) -> Questioned:

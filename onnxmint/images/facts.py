@@ -118,7 +118,7 @@ class ImageFacts:
 
     def take(self, rows: NDArray[Any] | slice) -> "ImageFacts":
         """Return some of the images: row numbers, a mask or a slice."""
-        return replace(self, **{name: getattr(self, name)[rows] for name in _BY_IMAGE})
+        return replace(self, **{name: getattr(self, name)[rows] for name in BY_IMAGE})
 
     def outside(self, index: AbstractSet[int]) -> "ImageFacts":
         """Return the images that are at none of some positions."""
@@ -131,7 +131,7 @@ class ImageFacts:
         if len(parts) == 1:
             return parts[0]
         starts = np.cumsum([0, *(len(part.statistics) for part in parts[:-1])])
-        by_image = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _BY_IMAGE}
+        by_image = {name: np.concatenate([getattr(part, name) for part in parts]) for name in BY_IMAGE}
         moved = [np.where(part.place < 0, -1, part.place + start) for part, start in zip(parts, starts, strict=True)]
         return ImageFacts(
             **by_image | {"place": np.concatenate(moved).astype(np.int32)},
@@ -140,7 +140,7 @@ class ImageFacts:
         )
 
 
-_BY_IMAGE = ("index", "file", "place", "digest", "phash", "thumb", "encoded", "size", "more")
+BY_IMAGE = ("index", "file", "place", "digest", "phash", "thumb", "encoded", "size", "more")  # a row an image
 
 
 def look_at(

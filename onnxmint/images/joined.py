@@ -11,6 +11,7 @@ from onnxmint.images.classes import Numbering, numbered_as_folders, of_same_valu
 from onnxmint.images.entries import EncodedImage, ImageEntry, ImageSource
 from onnxmint.images.passed import Tally, note_of
 from onnxmint.images.spelling import spelt_twice
+from onnxmint.places.words import shown
 
 Opener = Callable[[str, Numbering | None], ImageSource]
 _LONGEST = 40  # letters of a name in a message
@@ -75,7 +76,7 @@ def open_joined(places: Sequence[str], opener: Opener, classes: Numbering | None
         raise UsageError("no images were given; name at least one place")
     twice = [place for place, often in Counter(places).items() if often > 1]
     if twice:
-        raise UsageError(f"{twice[0]} is given twice; name each place once")
+        raise UsageError(f"{shown(twice[0])} is given twice; name each place once")
     sources = [opener(place, classes) for place in places]
     if len(sources) == 1:
         return sources[0]

@@ -125,7 +125,9 @@ def share_shown(result: AuditResult, language: Language) -> ShareShown:
         noticed=result.verdict.detectable_share,
         noticed_words=_noticed_words(result, language),
     )
-    useless = share is None or share.high - share.low >= _EVERYTHING or reason in ("stopped", "doubted", "hidden", "blind")
+    useless = (
+        share is None or share.high - share.low >= _EVERYTHING or reason in ("stopped", "doubted", "hidden", "blind")
+    )
     if share is None or useless:
         return unknown
     low, high, value = (language.share(number) for number in (share.low, share.high, share.value))

@@ -57,7 +57,7 @@ def audit_manifest(result: AuditResult, files: Mapping[str, bytes], command: Map
             members=result.evidence.listed_members,
             nonmembers=result.evidence.listed_nonmembers,
             questioned=result.questioned.listed,
-            skipped=_reasons(result.questioned.skipped),
+            skipped=_reasons(result.questioned.skipped, result.questioned.unnamed),
             registration=result.registration,
             settings=as_json({**rule, **chosen, "auditor_seed": method.seed, "preprocess": plain(result.preprocess)}),
             command=as_json(command),
@@ -135,9 +135,10 @@ def _facts(files: Mapping[str, bytes]) -> dict[str, FileFacts]:
     return {name: file_facts(content) for name, content in files.items()}
 
 
-def _reasons(skipped: Iterable[Skipped]) -> dict[str, int]:
+def _reasons(skipped: Iterable[Skipped], unnamed: Mapping[str, int] | None = None) -> dict[str, int]:
     """Return why images were skipped and how many; reasons only, as names may be secret."""
-    return dict(Counter(one.reason.partition(":")[0] for one in skipped))
+    named = Counter(one.reason.partition(":")[0] for one in skipped)
+    return dict(named + Counter(unnamed or {}))
 
 
 def _software(version: str, target: TargetFacts) -> SoftwareFacts:

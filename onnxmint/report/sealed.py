@@ -26,7 +26,8 @@ def sealing_words(found: Sealing) -> str:
     """Return what sealing did, and what to do now."""
     close = "" if found.psnr is None else f", {found.psnr:.1f} dB from the pictures (PSNR, median)"
     lines = [
-        f"{found.pictures:,} picture{'' if found.pictures == 1 else 's'} sealed, {found.variants} variants of each ({change_words(found.change)}{close})",
+        f"{found.pictures:,} picture{'' if found.pictures == 1 else 's'} sealed, {found.variants} variants of each "
+        f"({change_words(found.change)}{close})",
         f"publish   {found.public}: nothing else, and never the pictures themselves or other variants",
         f"keep      {found.private}: secret, and with a copy; without it nothing can be shown",
         "commitment, to be given now to somebody who will remember when it came (the other side, a notary, a time "

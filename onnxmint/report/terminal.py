@@ -52,7 +52,7 @@ def print_summary(
         ("ran on", f"{target.device} ({target.provider}); {target.device_reason}"),
         *_evidence_rows(result.evidence),
         ("registered", registration_words(result.registration)),
-        ("questioned", units_words(result, language("en")) + _drawn(asked.drawn_from) + _skipped(len(asked.skipped))),
+        ("questioned", units_words(result, language("en")) + _drawn(asked.drawn_from) + _skipped(asked.left_out)),
     ]
     _print_facts(facts, console)
     _print_performance(result, console)

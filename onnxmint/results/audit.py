@@ -1,6 +1,8 @@
 """What an audit says: one frozen tree of values, of which terminal, JSON, Parquet and HTML are renderings."""
 
-from dataclasses import dataclass, fields
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 import numpy as np
@@ -32,6 +34,7 @@ from onnxmint.stats.likelihood import Calibration
 from onnxmint.stats.share import PowerCost
 
 _SHOWN = 12  # images in a notebook
+NAMED = 1000  # images that were skipped and are named; of millions each would make the report a list of names
 VerdictKind = Literal["members-found", "no-evidence", "inconclusive"]
 
 
@@ -79,6 +82,12 @@ class ScoreTable:
         )
 
 
+def named_and_counted(skipped: Sequence[Skipped]) -> tuple[tuple[Skipped, ...], dict[str, int]]:
+    """Return the skipped images that are named, and how many others there are by reason, without what is of one."""
+    rest = Counter(one.reason.partition(":")[0] for one in skipped[NAMED:])
+    return tuple(skipped[:NAMED]), dict(sorted(rest.items()))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LookFacts:
     """One look at questioned images that were scored in lots."""
@@ -96,10 +105,16 @@ class QuestionedFacts:
     flagged: int
     alpha: float  # expected share of wrong ones among the flagged, and level of the test for the set
     prior: float | None  # probability of membership before an image's score is seen; None where it is of no use
-    skipped: tuple[Skipped, ...] = ()
+    skipped: tuple[Skipped, ...] = ()  # the first ones, NAMED at most
+    unnamed: dict[str, int] = field(default_factory=dict)  # how many more were skipped, by reason
     listed: ListFacts | None = None  # the files that were given, judged or not
     drawn_from: int | None = None  # different images or groups that a sample was drawn from; None when all were judged
     looks: tuple[LookFacts, ...] = ()  # of an audit in lots, which stopped after the last of them
+
+    @property
+    def left_out(self) -> int:
+        """Return how many images were skipped."""
+        return len(self.skipped) + sum(self.unnamed.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,7 +265,7 @@ class AuditResult:
 
 AUDIT = Document(
     kind=AuditResult,
-    schema="onnxmint.audit/5",
+    schema="onnxmint.audit/6",
     elsewhere=("scores", "basis"),  # a table of its own, scores.parquet
     mend="run onnxmint audit again",
 )

@@ -14,6 +14,7 @@ from onnxmint.stats.strength import Strength
 
 CHANCE = 0.5
 _MOST_VIEWS = 26
+_FAR = 10  # times the images that are there, beyond which a number is the last thing to advise
 _MORE = 2  # times the known images that are just enough, for which a number of questioned ones is told
 LABELS = "Sort the known and the questioned images into one folder a class: labels usually help most."
 REFERENCES = (
@@ -56,10 +57,16 @@ def next_steps(found: Standing) -> tuple[NextStep, ...]:
     doubted = any(not opinion.finds for opinion in found.verdict.opinions) and _significant(found)
     references = _references(found)
     steps += references if doubted else []
-    steps += _numbers(found)
+    numbers = _numbers(found)
+    steps += [step for step in numbers if not _far(step)]
     steps += _views(found)
     steps += [] if doubted else references
-    return tuple(steps)
+    return (*steps, *(step for step in numbers if _far(step)))
+
+
+def _far(step: NextStep) -> bool:
+    """Say whether a step asks for so many times the images that are there that others come first."""
+    return (step.needed or 0) > _FAR * max(step.there or 1, 1)
 
 
 def _significant(found: Standing) -> bool:

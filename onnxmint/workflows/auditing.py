@@ -21,7 +21,14 @@ from onnxmint.images.sources import Place
 from onnxmint.mint.auditor import Auditor
 from onnxmint.preprocess.declaring import orientation_note
 from onnxmint.progress import Stage, quiet
-from onnxmint.results.audit import AuditResult, IdentityFacts, LookFacts, QuestionedFacts, Verdict
+from onnxmint.results.audit import (
+    AuditResult,
+    IdentityFacts,
+    LookFacts,
+    QuestionedFacts,
+    Verdict,
+    named_and_counted,
+)
 from onnxmint.results.facts import Control, now
 from onnxmint.results.next_steps import NextStep
 from onnxmint.settings import AuditSettings
@@ -162,6 +169,7 @@ def _result(
 ) -> AuditResult:
     """Return all that an audit says of what was seen; `scored` has the rows of the source."""
     auditor, target, judged = ready.auditor, ready.target, judge_set(seen, ready.auditor.measure, settings)
+    named, unnamed = named_and_counted((*seen.scored.skipped, *asked.known))
     return AuditResult(
         version=__version__,
         created=now(),
@@ -179,7 +187,8 @@ def _result(
             flagged=int(judged.scores.flagged.sum()),
             alpha=settings.alpha,
             prior=judged.prior,
-            skipped=(*seen.scored.skipped, *asked.known),
+            skipped=named,
+            unnamed=unnamed,
             drawn_from=None if asked.sample is None else asked.sample.drawn_from,
             listed=asked.listed,
             looks=looks,

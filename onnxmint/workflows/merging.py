@@ -2,8 +2,9 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from onnxmint.engine.local import Local
@@ -16,13 +17,13 @@ from onnxmint.images.sources import parse_location
 from onnxmint.mint.auditor import Auditor, load_auditor
 from onnxmint.places.names import renamed
 from onnxmint.places.remote import path_of
-from onnxmint.progress import Stage, quiet
+from onnxmint.progress import Advance, Stage, quiet
 from onnxmint.results.audit import AuditResult
 from onnxmint.results.work import Asked, Work
 from onnxmint.settings import AuditSettings, DeviceChoice
 from onnxmint.workflows.auditing import judge
+from onnxmint.workflows.dividing import plan_work, read_work, require_same_work
 from onnxmint.workflows.opening import open_with_auditor
-from onnxmint.workflows.parting import plan_work, read_work, require_same_work
 from onnxmint.workflows.questioning import scoring
 
 _NAMED = 10  # parts that a message names
@@ -101,24 +102,33 @@ def _read(folder: Path, work: Work, stage: Stage) -> tuple[list[Made], Recorded]
     Raises:
         OnnxmintError: naming those that are missing or unfit, and how to make them.
     """
-    made, found, unfit = list[Made](), list[Recorded](), dict[int, str]()
+    made, unfit = list[Made](), dict[int, str]()
     with stage("reading parts", work.images) as advance:
-        for unit, what in enumerate(work.units):
-            try:
-                how, part = read_part(folder / part_name(unit))
-                made.append(how)
-                found.append(part)
-                why = _unfit(how, part, work, unit)
-            except FileNotFoundError:
-                why = ""
-            except PartError as problem:
-                why = str(problem)
-            if why is not None:
-                unfit[unit] = why
-            advance(what.images)
-    if unfit:
+        fit = _fit(folder, work, made, unfit, advance)
+        first = next(fit, None)
+        recorded = None if first is None else joined(chain([first], fit))
+    if unfit or recorded is None:
         raise OnnxmintError(_words_of_unfit(folder, work, unfit, made))
-    return made, joined(found)
+    return made, recorded
+
+
+def _fit(folder: Path, work: Work, made: list[Made], unfit: dict[int, str], advance: Advance) -> Iterator[Recorded]:
+    """Yield the parts that can be used until one cannot; say how all were made, and why some are unfit."""
+    for unit, what in enumerate(work.units):
+        why: str | None = ""
+        try:
+            how, part = read_part(folder / part_name(unit))
+            made.append(how)
+            why = _unfit(how, part, work, unit)
+        except FileNotFoundError:
+            pass
+        except PartError as problem:
+            why = str(problem)
+        if why is not None:
+            unfit[unit] = why
+        elif not unfit:
+            yield part
+        advance(what.images)
 
 
 def _unfit(how: Made, part: Recorded, work: Work, unit: int) -> str | None:

@@ -5,39 +5,30 @@
 A part that is there and whole is done, so that resuming is running again. Parts know nothing of each other.
 """
 
-import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from onnxmint import __version__
 from onnxmint.cores import processor
 from onnxmint.engine.part_file import Made, PartError, part_name, read_part, write_part
 from onnxmint.engine.session import share_cores
-from onnxmint.engine.units import SIZE, Recorder, cut
-from onnxmint.errors import OnnxmintError, UsageError
+from onnxmint.engine.units import SIZE, Recorder
+from onnxmint.errors import UsageError
+from onnxmint.evidence.questioned import to_describe
 from onnxmint.evidence.table import labels_of
-from onnxmint.images.entries import ImageEntry
-from onnxmint.images.sources import Place, parse_location
-from onnxmint.methods.references import file_digest
-from onnxmint.mint.auditor import Auditor
-from onnxmint.places.remote import AnyPath, RemotePath, files_in
+from onnxmint.graph.bringing import brought
+from onnxmint.images.sources import Place
+from onnxmint.mint.auditor import Auditor, load_auditor
 from onnxmint.progress import Stage, quiet
-from onnxmint.results.manifest import as_json
-from onnxmint.results.work import NAME, WORK, Asked, Shard, Unit, Work, differences
+from onnxmint.results.work import Work
 from onnxmint.settings import AuditSettings
 from onnxmint.stats.sampling import likely
+from onnxmint.workflows.dividing import asked_of, begin, plan_work
 from onnxmint.workflows.opening import Ready, open_with_auditor
 from onnxmint.workflows.questioning import scoring
-from onnxmint.writing.files import make_folder, write_once
-from onnxmint.writing.leftovers import clear
-
-_ENDS = 1 << 16  # bytes
-_HOLDING = (".parquet", ".tar")
-_ELSEWHERE = ("device", "batch_size", "reference")  # settings that no part depends on, or by content
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,12 +55,58 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """What became of the units of a share."""
+class PartProgress:
+    """What became of the units of a share.
 
-    units: int  # of the share
-    before: int  # of them that were there already
-    missing: int  # of all shares, now
+    Attributes:
+        units: of the share.
+        before: of them that were there already.
+        every: units of all shares.
+        missing: of all shares, now.
+    """
+
+    units: int
+    before: int
+    every: int
+    missing: int
+
+
+def audit_part(
+    model: str | Path,
+    images: Place | Sequence[Place],
+    auditor: str | Path,
+    folder: str | Path,
+    *,
+    part: tuple[int, int] = (1, 1),
+    settings: AuditSettings | None = None,
+    unit: int = SIZE,
+    stage: Stage = quiet,
+) -> PartProgress:
+    """Make one share of an audit in this process, into a folder that all shares have; `merge_parts` judges them.
+
+    What is there already is not made again, so that after a failure the same call goes on.
+
+    Args:
+        model: the target classifier, an ONNX file.
+        images: the questioned images, in one place or several.
+        auditor: the file of its auditor.
+        folder: of the parts.
+        part: number of the share, from 1, and of how many.
+        settings: of the audit; the defaults when None.
+        unit: images of one file at most.
+        stage: told of the progress.
+
+    Raises:
+        OnnxmintError: one of its kinds, for files, options and devices that do not serve; UsageError where the folder
+            was begun for another audit.
+    """
+    share, settings = Share(number=part[0], of=part[1]), settings or AuditSettings()
+    found = load_auditor(Path(auditor))
+    asked = asked_of(model, images, auditor, settings)
+    with brought(model) as here:
+        ready = open_parts(here, images, found, settings)
+        work = plan_work(ready, settings, asked=asked, unit=unit)
+        return make_parts(ready, work, Path(folder), share, settings=settings, stage=stage)
 
 
 def refuse_for_parts(settings: AuditSettings) -> None:
@@ -93,118 +130,9 @@ def open_parts(model: str | Path, images: Place | Sequence[Place], auditor: Audi
     return open_with_auditor(model, images, auditor, replace(settings, controls=False, reference=()))
 
 
-def plan_work(ready: Ready, settings: AuditSettings, *, asked: Asked, unit: int = SIZE) -> Work:
-    """Describe the work of an audit.
-
-    Args:
-        ready: the auditor and the questioned images.
-        settings: of the audit.
-        asked: where these are.
-        unit: images of a unit at most.
-
-    Raises:
-        ImagesError: a shard cannot be read.
-    """
-    entries = ready.source.entries()
-    kept = {one.name: getattr(settings, one.name) for one in fields(settings) if one.name not in _ELSEWHERE}
-    kept["reference"] = sorted(file_digest(Path(path)) for path in settings.reference)
-    return Work(
-        version=__version__,
-        target_sha256=ready.auditor.target_sha256,
-        auditor_sha256=hashlib.sha256(ready.auditor.model).hexdigest(),
-        settings=as_json(kept),
-        shards=tuple(_shards(asked.images)),
-        unit=unit,
-        units=tuple(
-            Unit(first=span.start, images=len(span), listed=_listed(entries[span.start : span.stop]))
-            for span in cut(ready.source.origins(), unit)
-        ),
-        asked=asked,
-    )
-
-
-def _listed(entries: Sequence[ImageEntry]) -> str:
-    """Return the SHA-256 of what is known of images before they are read."""
-    found = hashlib.sha256()
-    for one in entries:
-        found.update(repr((one.path, one.label, one.group)).encode("utf-8", "backslashreplace") + b"\n")
-    return found.hexdigest()
-
-
-def _shards(places: Sequence[str]) -> Iterator[Shard]:
-    """Yield the files that hold many images, in the order of the places."""
-    for place in places:
-        path = parse_location(place).path
-        for file in _holding(path):
-            try:
-                size = file.size() if isinstance(file, RemotePath) else file.stat().st_size
-                with file.open("rb") as handle:
-                    ends = hashlib.sha256(handle.read(_ENDS))
-                    handle.seek(max(0, size - _ENDS))
-                    ends.update(handle.read(_ENDS))
-            except OSError as problem:
-                raise OnnxmintError(f"cannot read {file}: {problem.strerror or problem}") from None
-            yield Shard(name=file.name, bytes=size, ends=ends.hexdigest())
-
-
-def _holding(path: AnyPath) -> Iterator[AnyPath]:
-    """Yield a file, or the files of a folder that hold many images."""
-    if not path.is_dir():
-        yield from [path] if path.is_file() else []
-        return
-    for suffix in _HOLDING:
-        yield from (file for file in files_in(path, suffix) if file.is_file())
-
-
-def begin(work: Work, folder: Path) -> None:
-    """Put the description into the folder of the parts, or hold this one against what is there.
-
-    Raises:
-        UsageError: another work was begun there.
-        OnnxmintError: it cannot be written.
-    """
-    make_folder(folder)
-    clear(folder)
-    place = folder / NAME
-    if write_once(place, (WORK.write(work) + "\n").encode()):
-        return
-    require_same_work(read_work(folder), work, folder)
-
-
-def read_work(folder: Path) -> Work:
-    """Return what a folder of parts was begun for.
-
-    Raises:
-        OnnxmintError: there is none, or it is damaged.
-    """
-    place = folder / NAME
-    try:
-        return WORK.read(place.read_bytes(), str(place))
-    except (FileNotFoundError, NotADirectoryError):
-        raise OnnxmintError(
-            f"{folder} holds no parts: make them with onnxmint audit MODEL IMAGES --auditor FILE --part 1/N -o RUN"
-        ) from None
-    except OSError as problem:
-        raise OnnxmintError(f"cannot read {place}: {problem.strerror or problem}") from None
-
-
-def require_same_work(before: Work, now: Work, folder: Path) -> None:
-    """Refuse to go on with other inputs or settings than the parts were begun with.
-
-    Raises:
-        UsageError: naming what differs.
-    """
-    if before.identity != now.identity:
-        found = "; ".join(differences(before, now)) or "its description was edited"
-        raise UsageError(
-            f"{folder} was begun for another audit: {found}. Go on with what it was begun with, or choose another "
-            "folder with -o"
-        )
-
-
 def make_parts(
     ready: Ready, work: Work, folder: Path, share: Share, *, settings: AuditSettings, stage: Stage = quiet
-) -> Progress:
+) -> PartProgress:
     """Make the units of a share that are not there yet, in this process.
 
     Args:
@@ -232,7 +160,8 @@ def make_parts(
         for unit in todo:
             make_unit(ready, work, recorder, folder, replace(made, unit=unit))
             advance(work.units[unit].images)
-    return Progress(units=len(mine), before=len(mine) - len(todo), missing=len(missing_units(folder, work)))
+    missing = len(missing_units(folder, work))
+    return PartProgress(units=len(mine), before=len(mine) - len(todo), every=len(work.units), missing=missing)
 
 
 def recorder_for(ready: Ready, work: Work, settings: AuditSettings, *, workers: int, threads: int) -> Recorder:
@@ -240,7 +169,13 @@ def recorder_for(ready: Ready, work: Work, settings: AuditSettings, *, workers: 
     wanted = None
     if settings.sample is not None and settings.group is None:
         wanted = partial(likely, count=settings.sample, of=work.images, seed=settings.seed)
-    return Recorder(scoring(ready, settings), workers=workers, threads=threads, wanted=wanted)
+    entries, described = ready.source.entries(), frozenset[int]()
+    if settings.sample is None or settings.sample >= len(entries):  # as `judge` draws them before anything else
+        index = np.array([entry.index for entry in entries], np.int64)
+        described = to_describe(index, np.random.default_rng(settings.seed))
+    return Recorder(
+        scoring(ready, settings), workers=workers, threads=threads, wanted=wanted, described=described
+    )  # fmt: skip
 
 
 def make_unit(ready: Ready, work: Work, recorder: Recorder, folder: Path, made: Made) -> None:

@@ -252,7 +252,6 @@ def _missing_weights(folder: Path) -> Path:
         (["expose-layer", MODEL, "--layer", "logits", "--pool", "2x2", "-o", "x.onnx"], 2, "--pool needs a map"),
         (["expose-layer", MODEL, "-o", MODEL], 2, "would overwrite the model"),
         (["expose-layer", MODEL, "-o", "no/such/folder/x.onnx"], 1, "cannot write no/such/folder/x.onnx"),
-        (["train", MODEL, *EVIDENCE, "--no-labels"], 2, "say how target.onnx's images are prepared, with --preprocess"),
         (["train", MODEL, *EVIDENCE, "--preprocess", "imagnet"], 2, "is neither a preset"),
         (["train", MODEL, *EVIDENCE, "--preprocess", "imagenet"], 2, "mean and std of 3 channels"),
         (

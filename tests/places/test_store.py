@@ -2,10 +2,13 @@
 
 import json
 import random
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from onnxmint.cli.main import run
@@ -13,6 +16,9 @@ from onnxmint.errors import ImagesError
 from onnxmint.images.sources import open_source
 from onnxmint.mint.auditor import Auditor
 from onnxmint.places import calls
+from onnxmint.places.keeping import put
+from onnxmint.places.remote import RemotePath
+from onnxmint.places.words import Address
 from tests.conftest import DEMO
 from tests.images.places import folder, message, parquet, png, shard
 from tests.places.s3 import BUCKET, SECRET, Store, serving
@@ -177,3 +183,48 @@ def _go_on(store: Store, capfd: pytest.CaptureFixture[str]) -> None:
     assert f"Error: s3://{BUCKET}/case/none.onnx does not exist" in capfd.readouterr().err
     assert run(["layers", uri(store, "case/questioned.parquet")]) == 1
     assert f"Error: s3://{BUCKET}/case/questioned.parquet is not an ONNX file" in capfd.readouterr().err
+
+
+def test_a_run_here_of_what_is_there_is_checked_by_the_credentials_of_the_machine(
+    store: Store, phi: Auditor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    _case(store, phi, tmp_path / "auditor.onnx")
+    monkeypatch.chdir(tmp_path)
+    words = ["audit", uri(store, "case/target.onnx"), uri(store, "case/questioned.parquet", "&rows=0:25"), "-o", "run"]
+    assert run([*words, "--auditor", uri(store, "case/auditor.onnx"), "--paths", *SETTINGS]) == 0
+    made = [path for path in (tmp_path / "run").rglob("*") if path.is_file()]
+    assert not any(SECRET.encode() in path.read_bytes() for path in made)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "tester")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    capfd.readouterr()
+    assert run(["verify", "run", "--step", "integrity", "--sample", "25", "-q"]) == 0
+    assert "25 of 25 images" in " ".join(capfd.readouterr().out.split())
+    store.put("case/target.onnx", (DEMO / "questioned.parquet").read_bytes())
+    assert run(["verify", "run", "--step", "inputs", "-q"]) == 5
+    assert f"the model: s3://{BUCKET}/case/target.onnx is not an ONNX file" in " ".join(capfd.readouterr().out.split())
+
+
+READ = """
+import resource, sys
+from onnxmint.images.sources import open_source
+size = 0
+for place in sys.argv[1:]:
+    size += sum(len(image.data or b"") for image in open_source(place).read())
+    print(size, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def test_shards_are_read_with_little_in_memory_and_large_files_are_written_whole(store: Store, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name, count in (("small.tar", 2), ("large.tar", 20)):
+        members = {f"{k}.png": png(k) + rng.bytes(3 << 20) for k in range(count)}
+        store.put(name, shard(tmp_path / name, members).read_bytes())
+    command = [sys.executable, "-c", READ, uri(store, "small.tar"), uri(store, "large.tar")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    (few, before), (many, after) = (map(int, line.split()) for line in done.stdout.splitlines())
+    assert many - few > 9 * few
+    assert after - before < 16 << 10  # kB, of 60 MB
+    content = rng.bytes(12 << 20)
+    place = RemotePath(address=Address.of(uri(store, "written/large.bin")))
+    put(place, content)
+    assert place.read_bytes() == content

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from onnxmint.cli.main import run
 from onnxmint.cli.outputs import words_of
+from onnxmint.errors import UsageError
 from onnxmint.images.selection import parse_location
 from onnxmint.places.names import as_given, renamed, standing_for
 from onnxmint.places.remote import RemotePath
@@ -17,6 +18,7 @@ from onnxmint.report.shared import last_part
 from onnxmint.results.facts import Skipped
 from onnxmint.workflows.exposing import layers
 from tests.conftest import DEMO
+from tests.images.places import message
 
 SECRET = "Zq9vS3cr3t"
 
@@ -123,6 +125,10 @@ def test_where_a_path_here_is_wanted_a_uri_is_refused_and_no_folder_made_of_it(
     assert "takes a path on this machine; bring it here first" in said
     assert SECRET not in said
     assert not list(tmp_path.iterdir())
+
+
+def test_a_place_that_is_given_twice_is_named_without_its_secrets() -> None:
+    assert message(UsageError, [f"s3://u:{SECRET}@b/a"] * 2) == "s3://b/a is given twice; name each place once"
 
 
 def test_a_model_by_a_file_uri_is_that_file() -> None:

@@ -69,6 +69,13 @@ def test_labels_come_first_where_there_are_none_and_what_failed_before_them() ->
     assert "(pixels)" in next_steps(stopped)[1].text
 
 
+def test_a_number_that_nobody_would_bring_comes_last() -> None:
+    tight = next_steps(_standing(0.51, low=0.49, strength=expected(0.51, 600, 600)))
+    assert [step.kind for step in tight] == ["references", "known"]
+    assert (tight[-1].needed or 0) > 10 * 600
+    assert [step.kind for step in next_steps(_standing(low=0.49))] == ["known", "references"]
+
+
 def test_without_any_difference_more_known_images_are_no_remedy() -> None:
     found = next_steps(_standing(0.48, low=0.4, strength=replace(expected(0.55, 600, 600), effect=-0.02)))
     (known,) = [step for step in found if step.kind == "known"]

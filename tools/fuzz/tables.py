@@ -126,10 +126,25 @@ def _details(found: dict[str, Any]) -> str:
     return "\n".join(lines) + f"\n\n{machine['system']}, Python {machine['python']}, {packages}.\n"
 
 
+def _parts(found: dict[str, Any]) -> str:
+    """Return what became of processes that share an audit."""
+    kills, bad = found["kills"], ("rows_lost", "rows_doubled", "parts_touched", "parts_broken", "left_over")
+    counts = ", ".join(f"{found[name]:,} {name.replace('_', ' ')}" for name in bad)
+    return f"""## Audits in parts
+
+`python tools/fuzz/kill_parts.py AUDITOR` (seed {found["seed"]}): {sum(kills.values()):,} processes ended by `kill -9`
+in {found["rounds"]:,} audits, {kills["part"]:,} that make a part and {kills["merge"]:,} that merge, of all
+{found["inside_a_write"]:,} just before they change a file. At the end of each audit two processes at once make what is
+missing. {counts}, {found["results_that_differ"]:,} results that differ from that of one process.
+"""
+
+
 def main() -> None:
     files = [HERE / "results" / f"{kind}.json" for kind in _KINDS]
     every = [json.loads(file.read_text()) for file in files if file.exists()]
+    killed = HERE / "results" / "kill_parts.json"
     parts = [_HEAD.replace("{batch}", "100"), _table(every), *map(_details, every)]
+    parts += [_parts(json.loads(killed.read_text()))] if killed.exists() else []
     (HERE / "README.md").write_text("\n".join(parts))
 
 

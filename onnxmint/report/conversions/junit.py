@@ -86,7 +86,7 @@ def _control(case: ET.Element, control: Control) -> None:
 
 def _coverage(case: ET.Element, result: AuditResult) -> None:
     """No image may be left out unseen; who made the audit has chosen to go on without these."""
-    skipped = result.questioned.skipped
+    skipped = result.questioned.left_out
     if skipped:
-        text = f"{len(skipped):,} questioned images were not judged, {result.questioned.images:,} were"
+        text = f"{skipped:,} questioned images were not judged, {result.questioned.images:,} were"
         ET.SubElement(case, "system-out").text = text

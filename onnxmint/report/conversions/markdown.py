@@ -47,7 +47,7 @@ def _numbers(result: AuditResult) -> list[tuple[str, str]]:
     verdict, asked, share = result.verdict, result.questioned, result.verdict.share_of_members
     return [
         ("model", f"{result.target.path}, SHA-256 {result.target.sha256}"),
-        ("questioned images", f"{asked.images:,} judged, {len(asked.skipped):,} skipped"),
+        ("questioned images", f"{asked.images:,} judged, {asked.left_out:,} skipped"),
         (
             "share of members",
             "not estimated" if share is None else f"{share.value:.0%} ({share.low:.0%} to {share.high:.0%})",

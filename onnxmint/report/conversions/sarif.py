@@ -64,7 +64,7 @@ def sarif(result: AuditResult, _: GateRule) -> str:
 
 def _found(result: AuditResult) -> list[tuple[str, str]]:
     """Return what there is to say, by rule."""
-    verdict, skipped, found = result.verdict, len(result.questioned.skipped), []
+    verdict, skipped, found = result.verdict, result.questioned.left_out, []
     if verdict.kind != "no-evidence":
         found.append(("OM001" if verdict.kind == "members-found" else "OM003", verdict.text))
     found.extend(

@@ -9,6 +9,7 @@ import { UNIFORM } from "./strata.ts";
 const CHANCE = 0.5;
 const MOST_VIEWS = 26;
 const MORE = 2;
+const FAR = 10; // times the images that are there, beyond which a number is the last thing to advise
 const LEVEL = 0.025;
 const LABELS = "Sort the known and the questioned images into one folder a class: labels usually help most.";
 const REFERENCES = "Give other classifiers of the same task that were not trained on these images, with --reference: "
@@ -32,15 +33,21 @@ export function nextSteps(found: Standing): NextStep[] {
   if (verdict.kind !== "inconclusive" && seen !== null && seen <= rule.relevant_share) return [];
   const significant = verdict.p_value !== null && verdict.p_value <= rule.alpha;
   const doubted = verdict.opinions.some((opinion) => !opinion.finds) && significant;
-  const references = [step("references", REFERENCES)];
+  const references = [step("references", REFERENCES)], counted = numbers(found);
   return [
     ...toMend(found),
     ...(found.labels || !found.views ? [] : [step("labels", LABELS)]),
     ...(doubted ? references : []),
-    ...numbers(found),
+    ...counted.filter((one) => !far(one)),
     ...views(found),
     ...(doubted ? [] : references),
+    ...counted.filter(far),
   ];
+}
+
+/** Whether a step asks for so many times the images that are there that others come first. */
+function far(one: NextStep): boolean {
+  return (one.needed ?? 0) > FAR * Math.max(one.there ?? 1, 1);
 }
 
 function step(kind: string, text: string, needed: number | null = null, there: number | null = null): NextStep {

@@ -70,6 +70,7 @@ export function finished(facts: PageFacts, measure: Measure, seen: Seen, created
       alpha: rule.alpha,
       prior: judged.prior,
       skipped: [...seen.skipped, ...seen.known],
+      unnamed: {},
       listed: listFacts(seen.files),
       drawn_from: seen.sample?.drawnFrom ?? null,
       looks: [],

@@ -1,0 +1,146 @@
+"""A step of an audit in parts: the work is described, so that all processes know that they share the same one."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from pathlib import Path
+
+from onnxmint import __version__
+from onnxmint.engine.units import SIZE, cut
+from onnxmint.errors import OnnxmintError, UsageError
+from onnxmint.images.entries import ImageEntry
+from onnxmint.images.sources import Place, parse_location
+from onnxmint.methods.references import file_digest
+from onnxmint.places.remote import AnyPath, RemotePath, files_in
+from onnxmint.places.words import stored
+from onnxmint.results.manifest import as_json
+from onnxmint.results.work import NAME, WORK, Asked, Shard, Unit, Work, differences
+from onnxmint.settings import AuditSettings
+from onnxmint.workflows.opening import Ready
+from onnxmint.writing.files import make_folder, write_once
+from onnxmint.writing.leftovers import clear
+
+_ENDS = 1 << 16  # bytes
+_HOLDING = (".parquet", ".tar")
+_ELSEWHERE = ("device", "batch_size", "reference")  # settings that no part depends on, or by content
+
+
+def asked_of(model: str | Path, images: Place | Sequence[Place], auditor: str | Path, settings: AuditSettings) -> Asked:
+    """Return where things are, as a work keeps it: without secrets."""
+    places = [images] if isinstance(images, (str, Path)) else images
+    return Asked(
+        folder=str(Path.cwd()),
+        model=stored(model),
+        auditor=stored(auditor),
+        images=tuple(map(stored, places)),
+        reference=tuple(map(stored, settings.reference)),
+    )
+
+
+def plan_work(ready: Ready, settings: AuditSettings, *, asked: Asked, unit: int = SIZE) -> Work:
+    """Describe the work of an audit.
+
+    Args:
+        ready: the auditor and the questioned images.
+        settings: of the audit.
+        asked: where these are.
+        unit: images of a unit at most.
+
+    Raises:
+        ImagesError: a shard cannot be read.
+    """
+    entries = ready.source.entries()
+    kept = {one.name: getattr(settings, one.name) for one in fields(settings) if one.name not in _ELSEWHERE}
+    kept["reference"] = sorted(file_digest(Path(path)) for path in settings.reference)
+    return Work(
+        version=__version__,
+        target_sha256=ready.auditor.target_sha256,
+        auditor_sha256=hashlib.sha256(ready.auditor.model).hexdigest(),
+        settings=as_json(kept),
+        shards=tuple(_shards(asked.images)),
+        unit=unit,
+        units=tuple(
+            Unit(first=span.start, images=len(span), listed=_listed(entries[span.start : span.stop]))
+            for span in cut(ready.source.origins(), unit)
+        ),
+        asked=asked,
+    )
+
+
+def _listed(entries: Sequence[ImageEntry]) -> str:
+    """Return the SHA-256 of what is known of images before they are read."""
+    found = hashlib.sha256()
+    for one in entries:
+        found.update(repr((one.path, one.label, one.group)).encode("utf-8", "backslashreplace") + b"\n")
+    return found.hexdigest()
+
+
+def _shards(places: Sequence[str]) -> Iterator[Shard]:
+    """Yield the files that hold many images, in the order of the places."""
+    for place in places:
+        path = parse_location(place).path
+        for file in _holding(path):
+            try:
+                size = file.size() if isinstance(file, RemotePath) else file.stat().st_size
+                with file.open("rb") as handle:
+                    ends = hashlib.sha256(handle.read(_ENDS))
+                    handle.seek(max(0, size - _ENDS))
+                    ends.update(handle.read(_ENDS))
+            except OSError as problem:
+                raise OnnxmintError(f"cannot read {file}: {problem.strerror or problem}") from None
+            yield Shard(name=file.name, bytes=size, ends=ends.hexdigest())
+
+
+def _holding(path: AnyPath) -> Iterator[AnyPath]:
+    """Yield a file, or the files of a folder that hold many images."""
+    if not path.is_dir():
+        yield from [path] if path.is_file() else []
+        return
+    for suffix in _HOLDING:
+        yield from (file for file in files_in(path, suffix) if file.is_file())
+
+
+def begin(work: Work, folder: Path) -> None:
+    """Put the description into the folder of the parts, or hold this one against what is there.
+
+    Raises:
+        UsageError: another work was begun there.
+        OnnxmintError: it cannot be written.
+    """
+    make_folder(folder)
+    clear(folder)
+    place = folder / NAME
+    if write_once(place, (WORK.write(work) + "\n").encode()):
+        return
+    require_same_work(read_work(folder), work, folder)
+
+
+def read_work(folder: Path) -> Work:
+    """Return what a folder of parts was begun for.
+
+    Raises:
+        OnnxmintError: there is none, or it is damaged.
+    """
+    place = folder / NAME
+    try:
+        return WORK.read(place.read_bytes(), str(place))
+    except (FileNotFoundError, NotADirectoryError):
+        raise OnnxmintError(
+            f"{folder} holds no parts: make them with onnxmint audit MODEL IMAGES --auditor FILE --part 1/N -o RUN"
+        ) from None
+    except OSError as problem:
+        raise OnnxmintError(f"cannot read {place}: {problem.strerror or problem}") from None
+
+
+def require_same_work(before: Work, now: Work, folder: Path) -> None:
+    """Refuse to go on with other inputs or settings than the parts were begun with.
+
+    Raises:
+        UsageError: naming what differs.
+    """
+    if before.identity != now.identity:
+        found = "; ".join(differences(before, now)) or "its description was edited"
+        raise UsageError(
+            f"{folder} was begun for another audit: {found}. Go on with what it was begun with, or choose another "
+            "folder with -o"
+        )
