@@ -21,6 +21,7 @@ from onnxmint.stats import conformal, likelihood, set_test, share
 from onnxmint.verdict.gating import gate_and_yardstick
 from onnxmint.verdict.judging import rule_of
 from onnxmint.verdict.scores import NOBODY, calibration_of
+from onnxmint.verdict.yardstick import Traces
 from onnxmint.workflows.questioning import class_names
 
 SCHEMA = "onnxmint.page/1"
@@ -40,11 +41,7 @@ def page_facts(auditor: Auditor, *, outputs: int, tensors: tuple[str, str | None
         tensors: names of the graph's inputs for pixels and labels; None where none are told.
         language: that the page begins with, where the browser's is none of ours.
     """
-    gate, yardstick = gate_and_yardstick(auditor.gate, auditor.yardstick)
-    measured = None if auditor.performance is None else auditor.performance.auc
-    auc = gate.auc if gate is not None else measured
-    final = final_size(auditor.preprocess) or (1, 1)
-    traces, full = auditor.traces, auditor.yardstick
+    final, full = final_size(auditor.preprocess) or (1, 1), auditor.yardstick
     return {
         "schema": SCHEMA,
         "language": language,
@@ -57,30 +54,37 @@ def page_facts(auditor: Auditor, *, outputs: int, tensors: tuple[str, str | None
         "outputs": auditor.columns,
         "classes": None if auditor.classes is None else plain(auditor.classes),
         "answers": outputs,
-        "measure": {
-            **{
-                name: _packed(getattr(yardstick, name))
-                for name in ("score", "is_member", "fold", "group", "free", "level", "free_level")
-            },
-            "digest": _packed(traces.digest[yardstick.number]),
-            "auc": None if auc is None else plain(auc),
-        },
+        "measure": _measure(auditor),
         "test_scores": {
             "member": _packed(full.test_scores(member=True)),
             "nonmember": _packed(full.test_scores(member=False)),
         },
         "agreement": _agreement(auditor),
-        "known": {
-            "digest": _packed(traces.digest),
-            "is_member": _packed(traces.is_member),
-            "phash": _packed(traces.phash),
-            "thumb": _packed(traces.thumb.reshape(-1)),
-        },
+        "known": _known(auditor.traces),
         "patience": PATIENCE,
         "takes_views": module_kind(auditor.method.name).views,
         "result": _result(auditor, outputs),
         "spoken": spoken(),
     }
+
+
+def _measure(auditor: Auditor) -> Facts:
+    """Return what questioned images are measured by, without what serves the gate only."""
+    gate, yardstick = gate_and_yardstick(auditor.gate, auditor.yardstick)
+    measured = None if auditor.performance is None else auditor.performance.auc
+    auc = gate.auc if gate is not None else measured
+    columns = ("score", "is_member", "fold", "group", "free", "level", "free_level")
+    return {
+        **{name: _packed(getattr(yardstick, name)) for name in columns},
+        "digest": _packed(auditor.traces.digest[yardstick.number]),
+        "auc": None if auc is None else plain(auc),
+    }
+
+
+def _known(traces: Traces) -> Facts:
+    """Return what tells that a questioned image is a known one, and nothing of the known images' features."""
+    columns = {name: getattr(traces, name) for name in ("digest", "is_member", "phash")}
+    return {name: _packed(column) for name, column in (columns | {"thumb": traces.thumb.reshape(-1)}).items()}
 
 
 def _packed(values: Any) -> object:

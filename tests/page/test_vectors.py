@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "tools" / "page"
 sys.path.insert(0, str(SOURCES))
 
+import drawn  # noqa: E402
 import pixel_cases  # noqa: E402 - tools are no package
 import statistics_cases  # noqa: E402
 import word_cases  # noqa: E402
@@ -45,7 +46,7 @@ def statistics() -> list[dict[str, Any]]:
 
 def require_answers(kept: list[dict[str, Any]]) -> None:
     for one in kept:
-        case = statistics_cases.Case(**one["case"])
+        case = drawn.Case(**one["case"])
         require_same(json.loads(json.dumps(statistics_cases.answer(case))), one["answer"], f"case {case.seed}")
 
 
@@ -60,7 +61,7 @@ def require_images(kept: list[dict[str, Any]]) -> None:
         assert refused or [found[key] for key in _LOOKS] == [one["answer"][key] for key in _LOOKS], one["name"]
 
 
-_LOOKS = ("digest", "phash", "thumb")
+_LOOKS = ("turned", "digest", "phash", "thumb")
 
 
 def images() -> list[dict[str, Any]]:

@@ -177,6 +177,7 @@ def answer(data: bytes) -> Facts:
     if facts.unreadable:
         return {"refused": facts.unreadable[0].reason, "made": made}
     return {
+        "turned": facts.turned,
         "digest": f"{int(facts.digest[0]):016x}",
         "phash": f"{int(facts.phash[0]):016x}",
         "thumb": facts.thumb[0].tobytes().hex(),

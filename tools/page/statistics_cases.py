@@ -5,118 +5,22 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 import numpy as np
+from drawn import Case, Draws, Images, images, yardstick_of
 
 from onnxmint.controls.labels import Labelled, compare_labels, labels_control
+from onnxmint.results.audit import ScoreTable
 from onnxmint.results.facts import Control, DifficultyFacts, EvidenceFacts, MethodFacts
 from onnxmint.results.json import Facts, plain
 from onnxmint.settings import AuditSettings
 from onnxmint.stats.gate import gate_of
-from onnxmint.verdict.judging import Measure, Sighting, judge_set
+from onnxmint.verdict.judging import Judgement, Measure, Sighting, judge_set
 from onnxmint.verdict.next_steps import Standing, next_steps
 from onnxmint.verdict.opinions import strength_of
 from onnxmint.verdict.scores import Named, QuestionedScores
 from onnxmint.verdict.units import as_units
 from onnxmint.verdict.yardstick import Yardstick
 
-_WORD = 1 << 32
-_CLASSES = 10
 _SHOWN = 6  # images of which every number is kept; of all there are sums
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """How a case is made; every draw comes from one row of pseudo-random numbers."""
-
-    seed: int
-    members: int
-    nonmembers: int
-    folds: int
-    known_group: int  # images of a group of known ones; 0 without groups
-    asked: int
-    asked_group: int  # near copies that come together; 0 when all images stand for themselves
-    share: float  # of members among the questioned
-    shift: float  # of members' scores
-    ease: float  # of the questioned images' confidence
-    step: float  # to which scores are rounded, so that there are ties; 0 without
-    labels: str  # "none", "true", "own", "wrong"
-    levels: bool
-    alpha: float
-    relevant_share: float
-    guarantee: str
-    controls: str  # "usual", "failed", "none", "learned", "implausible"
-
-
-class Draws:
-    """A row of pseudo-random numbers that every language can make: a linear congruence of 32 bits."""
-
-    def __init__(self, seed: int) -> None:
-        self._state = seed
-
-    def word(self) -> int:
-        """Return the next 32 bits."""
-        self._state = (self._state * 1664525 + 1013904223) % _WORD
-        return self._state
-
-    def uniform(self) -> float:
-        """Return a number below 1."""
-        return self.word() / _WORD
-
-    def bell(self) -> float:
-        """Return a number around 0."""
-        return self.uniform() + self.uniform() + self.uniform() + self.uniform() - 2
-
-    def below(self, count: int) -> int:
-        """Return a whole number below another."""
-        return int(self.uniform() * count)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Images:
-    """Columns of some images."""
-
-    score: np.ndarray  # (n, K)
-    free: np.ndarray  # (n, K)
-    level: np.ndarray  # (n,)
-    free_level: np.ndarray  # (n,)
-    label: np.ndarray  # (n,)
-    predicted: np.ndarray  # (n,)
-    digest: np.ndarray  # (n,) uint64
-
-
-def images(case: Case, draws: Draws, member: list[bool], *, networks: int, asked: bool) -> Images:
-    """Draw images; those that are asked about may be easier, and have other labels."""
-    scores, frees, levels, free_levels, labels, tops, digests = [], [], [], [], [], [], []
-    for inside in member:
-        level = draws.bell() + (case.ease if asked else 0)
-        base = draws.bell() + level / 4 + (case.shift if inside else 0)
-        right = draws.uniform() < (0.95 if inside else 0.75)
-        label = draws.below(_CLASSES)
-        top = label if right else (label + 1) % _CLASSES
-        told = top if asked and case.labels == "own" else (label + 3) % _CLASSES
-        label = told if asked and case.labels in ("own", "wrong") else label
-        raised = 0.5 if asked and case.labels == "own" else -0.5 if asked and case.labels == "wrong" else 0
-        noise = draws.bell() / 4
-        row = [base + raised + draws.bell() / 8 for _ in range(networks)]
-        scores.append([_rounded(one, case.step) for one in row])
-        frees.append([_rounded(one - raised + noise, case.step) for one in row])
-        levels.append(level + raised)
-        free_levels.append(level)
-        labels.append(label)
-        tops.append(top)
-        digests.append(draws.word() * _WORD + draws.word())
-    return Images(
-        score=np.array(scores, np.float64).reshape(len(member), networks),
-        free=np.array(frees, np.float64).reshape(len(member), networks),
-        level=np.array(levels),
-        free_level=np.array(free_levels),
-        label=np.array(labels, np.int64),
-        predicted=np.array(tops, np.int64),
-        digest=np.array(digests, np.uint64),
-    )
-
-
-def _rounded(value: float, step: float) -> float:
-    return value if step == 0 else int(value / step) * step
 
 
 def controls_of(kind: str) -> list[Control]:
@@ -134,39 +38,22 @@ def controls_of(kind: str) -> list[Control]:
     ]
 
 
-def yardstick_of(case: Case, draws: Draws) -> tuple[Yardstick, np.ndarray]:
-    """Return held-out known images and their digests."""
-    member = [place < case.members for place in range(case.members + case.nonmembers)]
-    found = images(case, draws, member, networks=1, asked=False)
-    count, side = len(member), np.array(member, np.bool_)
-    told, group = case.labels != "none", max(case.known_group, 1)
-    yardstick = Yardstick(
-        score=found.score[:, 0].astype(np.float32),
-        is_member=side,
-        is_test=np.arange(count) // 4 % 2 == 0,
-        fold=(np.arange(count) // group % case.folds).astype(np.int8),
-        category=found.label.astype(np.int32),
-        group=(np.arange(count) // group).astype(np.int32) if case.known_group else None,
-        number=np.arange(count, dtype=np.int32),
-        free=found.free[:, 0].astype(np.float32) if told else None,
-        level=found.level.astype(np.float32) if case.levels else None,
-        free_level=found.free_level.astype(np.float32) if told and case.levels else None,
-        right=found.label == found.predicted,
-    )
-    return yardstick, found.digest
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A case as an audit sees it."""
+
+    sighting: Sighting
+    measure: Measure
+    controls: list[Control]
 
 
-def answer(case: Case) -> Facts:
-    """Return what onnxmint says of a case."""
+def asked_of(case: Case) -> Asked:
+    """Draw the known and the questioned images of a case."""
     draws = Draws(case.seed)
     yardstick, known_digest = yardstick_of(case, draws)
     member = [draws.uniform() < case.share for _ in range(case.asked)]
-    found = images(case, draws, member, networks=case.folds, asked=True)
-    told = case.labels != "none"
+    found, told = images(case, draws, member, networks=case.folds, asked=True), case.labels != "none"
     groups = np.array([draws.below(case.asked) // case.asked_group for _ in member]) if case.asked_group else None
-    gate = gate_of(yardstick.groups()) if case.members else None
-    settings = AuditSettings(alpha=case.alpha, relevant_share=case.relevant_share, guarantee=case.guarantee)
-    measure = Measure(yardstick=yardstick, gate=gate, performance=None, folds=case.folds, labels=told)
     scored = QuestionedScores(
         row=np.arange(case.asked),
         score=found.score,
@@ -179,12 +66,37 @@ def answer(case: Case) -> Facts:
     units = as_units(found.score, scored.row, groups, yardstick, digest=found.digest, known_digest=known_digest)
     controls = [*controls_of(case.controls), _labels_control(case, found, groups, yardstick)]
     named = Named(path=tuple(map(str, range(case.asked))), label=found.label if told else None)
-    sighting = Sighting.of(scored, units, named, subjects=None, controls=controls)
-    judged = judge_set(sighting, measure, settings)
-    known = units.known.groups()
-    steps = Standing(
-        verdict=judged.verdict,
+    gate = gate_of(yardstick.groups()) if case.members else None
+    return Asked(
+        sighting=Sighting.of(scored, units, named, subjects=None, controls=controls),
+        measure=Measure(yardstick=yardstick, gate=gate, performance=None, folds=case.folds, labels=told),
         controls=controls,
+    )
+
+
+def answer(case: Case) -> Facts:
+    """Return what onnxmint says of a case."""
+    asked = asked_of(case)
+    settings = AuditSettings(alpha=case.alpha, relevant_share=case.relevant_share, guarantee=case.guarantee)
+    judged, units, gate = judge_set(asked.sighting, asked.measure, settings), asked.sighting.units, asked.measure.gate
+    return {
+        "auc": None if gate is None else plain(gate.auc),
+        "verdict": plain(judged.verdict),
+        "units": len(units.score),
+        "prior": judged.prior,
+        "prior_words": judged.statistics.prior,
+        "labels": plain(asked.controls[-1]),
+        "next_steps": [plain(step) for step in next_steps(_standing(case, asked, judged, settings))],
+        "columns": _columns(judged.scores),
+    }
+
+
+def _standing(case: Case, asked: Asked, judged: Judgement, settings: AuditSettings) -> Standing:
+    units = asked.sighting.units
+    known = units.known.groups()
+    return Standing(
+        verdict=judged.verdict,
+        controls=asked.controls,
         evidence=evidence_of(case),
         method=method_of(case),
         strength=strength_of(units.known) if min(len(known.member), len(known.nonmember)) > 1 else None,
@@ -192,7 +104,9 @@ def answer(case: Case) -> Facts:
         questioned=len(units.score),
         settings=settings,
     )
-    table = judged.scores
+
+
+def _columns(table: ScoreTable) -> Facts:
     columns = {
         "score": table.score,
         "p_value": table.p_value,
@@ -201,16 +115,7 @@ def answer(case: Case) -> Facts:
         "likelihood_ratio": table.likelihood_ratio,
         "probability": table.probability,
     }
-    return {
-        "auc": None if gate is None else plain(gate.auc),
-        "verdict": plain(judged.verdict),
-        "units": len(units.score),
-        "prior": judged.prior,
-        "prior_words": judged.statistics.prior,
-        "labels": plain(controls[-1]),
-        "next_steps": [plain(step) for step in next_steps(steps)],
-        "columns": {name: None if one is None else _summary(one) for name, one in columns.items()},
-    }
+    return {name: None if one is None else _summary(one) for name, one in columns.items()}
 
 
 def _labels_control(case: Case, found: Images, groups: np.ndarray | None, known: Yardstick) -> Control:

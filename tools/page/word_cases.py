@@ -4,7 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from statistics_cases import Case, controls_of, evidence_of, method_of
+from drawn import Case
+from statistics_cases import controls_of, evidence_of, method_of
 
 from onnxmint.page.words import spoken
 from onnxmint.preprocess.spec import PreprocessSpec

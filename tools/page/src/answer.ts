@@ -158,7 +158,7 @@ function opinionWords(opinion: OpinionFacts, found: Answered, words: Language): 
 export function shareWords(found: Answered, words: Language): string {
   const share = found.verdict.share_of_members, reason = reasonOf(found);
   const useless = share === null || share.high - share.low >= EVERYTHING
-    || reason === "stopped" || reason === "doubted" || reason === "hidden" || reason === "blind";
+    || ["stopped", "doubted", "hidden", "blind"].includes(reason);
   if (share === null || useless) {
     return words.say("unknown: anything from {none} to {all}", { none: words.share(0), all: words.share(1) });
   }

@@ -22,8 +22,11 @@ export interface Decoders {
   webp: WebAssembly.Module;
 }
 
+let warned = ""; // what the decoder of JPEG said of damage that it decodes nevertheless, each build in its own way
+
 export async function openDecoders(decoders: Decoders): Promise<void> {
-  await initJpeg(decoders.jpeg);
+  const init = initJpeg as (module: WebAssembly.Module, options: object) => Promise<void>;
+  await init(decoders.jpeg, { printErr: (text: string) => { warned ||= text; } });
   await initPng(decoders.png);
   await initWebp(decoders.webp);
 }
@@ -120,7 +123,10 @@ async function ofJpeg(data: Uint8Array, view: DataView): Promise<Pixels> {
   if (facts.bits !== 8) throw new Refused("has more than 8 bits a channel; convert it to 8 bits as the model saw it");
   if (!facts.ends) throw new Refused("is broken: image file is truncated");
   if (facts.components !== 1 && facts.components !== 3) return ofBrowser(data, view, true, facts);
-  return withoutAlpha(await attempted(() => jpeg(data.slice().buffer as ArrayBuffer)));
+  warned = "";
+  const found = await attempted(() => jpeg(data.slice().buffer as ArrayBuffer));
+  if (warned) throw new Refused(`is broken: ${warned.slice(0, 160)}`);
+  return withoutAlpha(found);
 }
 
 async function ofPng(data: Uint8Array, view: DataView): Promise<Pixels> {
@@ -131,10 +137,27 @@ async function ofPng(data: Uint8Array, view: DataView): Promise<Pixels> {
   return withoutAlpha(await attempted(() => png(data.slice().buffer as ArrayBuffer)));
 }
 
-/** Refuse a PNG whose chunks end early. */
+const REMAINDERS = Int32Array.from({ length: 256 }, (_, byte) => {
+  let found = byte;
+  for (let bit = 0; bit < 8; bit++) found = found & 1 ? (found >>> 1) ^ 0xedb88320 : found >>> 1;
+  return found;
+});
+
+function crc32(data: Uint8Array): number {
+  let found = -1;
+  for (let at = 0; at < data.length; at++) found = REMAINDERS[(found ^ data[at]) & 255] ^ (found >>> 8);
+  return ~found >>> 0;
+}
+
+/** Refuse a PNG whose chunks end early, or are not what their checksums say: the decoder does not look. */
 function requireWholePng(data: Uint8Array, view: DataView): void {
   for (let at = 8; at + 12 <= data.length;) {
-    const size = view.getUint32(at), name = String.fromCharCode(...data.subarray(at + 4, at + 8));
+    const size = view.getUint32(at), end = at + 8 + size;
+    if (end + 4 > data.length) break;
+    const name = String.fromCharCode(...data.subarray(at + 4, at + 8));
+    if (crc32(data.subarray(at + 4, end)) !== view.getUint32(end)) {
+      throw new Refused(`is broken: a checksum is wrong (${/^[A-Za-z]{4}$/.test(name) ? name : "a chunk without a name"})`);
+    }
     if (name === "IEND") return;
     at += 12 + size;
   }
@@ -142,7 +165,9 @@ function requireWholePng(data: Uint8Array, view: DataView): void {
 }
 
 async function ofWebp(data: Uint8Array, view: DataView): Promise<Pixels> {
-  if (data.length < 30 || view.getUint32(4, true) + 8 > data.length) throw new Refused("is broken: it ends too early");
+  if (data.length < 30) throw new Refused("is broken: it ends too early");
+  const size = view.getUint32(4, true) + 8;
+  if (size !== data.length && size + size % 2 !== data.length) throw new Refused("is broken: it has not the size it says");
   const form = String.fromCharCode(...data.subarray(12, 16));
   if (form === "VP8X") {
     if (data[20] & 2) throw new Refused("is an animation, which this page does not read: convert it to PNG");

@@ -4,5 +4,6 @@ export * from "./decode.ts";
 export * from "./geometry.ts";
 export * from "./hashes.ts";
 export * from "./looks.ts";
+export * from "./orientation.ts";
 export * from "./pixels.ts";
 export * from "./refused.ts";

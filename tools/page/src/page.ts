@@ -20,6 +20,7 @@ let answer: Answer | null = null;
 let files = new Map<string, File>();
 let status: Said = ["Getting ready ...", {}];
 let busy = true;
+let ended = 0;
 let licences: string | null = null;
 let offer: Extract<ToPage, { kind: "offer" }> | null = null;
 
@@ -131,6 +132,7 @@ function setBusy(now: boolean): void {
   if (!now) {
     offer = null;
     showOffer();
+    document.documentElement.dataset.ended = String(ended++); // of getting ready, then of each time images were chosen
   }
 }
 

@@ -65,6 +65,7 @@ export function finished(facts: PageFacts, measure: Measure, seen: Seen, created
     },
     identity: { ...facts.result.identity, questioned: identityOf(seen.everyDigest) },
     questioned: {
+      ...facts.result.questioned as object,
       images: seen.paths.length,
       flagged,
       alpha: rule.alpha,

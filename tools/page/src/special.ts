@@ -67,9 +67,18 @@ export function normalAbove(x: number): number {
   return ndtr(-x);
 }
 
-/** The x with P(normal <= x) = p: by Newton's steps on the logarithm, from the middle outwards. */
+const quantiles = new Map<number, number>(); // plans ask for the same levels thousands of times
+
+/** The x with P(normal <= x) = p. */
 export function ndtri(p: number): number {
-  if (p > 0.5) return -ndtri(1 - p);
+  const found = quantiles.get(p) ?? quantileOf(p);
+  quantiles.set(p, found);
+  return found;
+}
+
+/** By Newton's steps on the logarithm, from the middle outwards. */
+function quantileOf(p: number): number {
+  if (p > 0.5) return -quantileOf(1 - p);
   if (p <= 0) return -Infinity;
   if (p === 0.5) return 0;
   let x = -Math.sqrt(-2 * Math.log(p)) + 0.5;

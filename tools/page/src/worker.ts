@@ -3,10 +3,12 @@
 import * as ort from "onnxruntime-web/wasm";
 import { decoded, openDecoders } from "./decode.ts";
 import { Given, listed } from "./folders.ts";
+import { count } from "./format.ts";
 import { prepared } from "./geometry.ts";
 import { sha256 } from "./hashes.ts";
 import { copies, digestOf, knownAlready, Looks, perceptualHash, thumbnail } from "./looks.ts";
 import { Measure } from "./measure.ts";
+import { orientationOf } from "./orientation.ts";
 import { knownLooks, measureOf, PageFacts } from "./page_facts.ts";
 import { ToPage, ToWorker } from "./protocol.ts";
 import { Refused, Told } from "./refused.ts";
@@ -28,6 +30,7 @@ interface Looked {
   digest: bigint;
   phash: bigint;
   thumb: Uint8Array;
+  turned: boolean; // says that it is to be shown turned or mirrored
   pixels: Uint8Array | null;
 }
 
@@ -87,7 +90,7 @@ async function judge(given: Given[]): Promise<void> {
       : "None of the images could be read.");
   }
   const contents = inOrderOfSample(fresh), scored = await score(fresh, contents, skipped);
-  const notes = notesOf(list.passedOver, list.unlabelled);
+  const notes = [...notesOf(list.passedOver, list.unlabelled), ...turnedNote(looked)];
   const seen = seenOf(scored, { skipped, known, files, notes, looked: list.images.length, every: looked });
   if (most !== null && most < contents.length) seen.sample = { asked: most, drawnFrom: contents.length };
   const created = `${new Date().toISOString().slice(0, 19)}+00:00`;
@@ -107,6 +110,7 @@ async function look(
     const rgb = await decoded(data);
     return {
       given, label, digest: digestOf(rgb), phash: perceptualHash(rgb), thumb: thumbnail(rgb),
+      turned: orientationOf(data) > 1,
       pixels: keep ? levels(prepared(rgb, opened!.facts.spec).level) : null,
     };
   } catch (problem) {
@@ -215,6 +219,15 @@ function notesOf(passedOver: number, unlabelled: string[]): string[] {
       + `(${unlabelled.slice(0, 3).join(", ")}).`);
   }
   return found;
+}
+
+/** What to know where images say that they are to be shown turned. */
+function turnedNote(looked: Looked[]): string[] {
+  const turned = looked.filter((one) => one.turned).length;
+  if (!turned) return [];
+  return [`${count(turned)} of ${count(looked.length)} images of the folder carry an EXIF orientation and were read as `
+    + "they are stored, as torchvision does; Hugging Face's datasets turn them: if the model was trained so, say "
+    + 'orientation = "apply" in a TOML file (onnxmint check tries both).'];
 }
 
 interface Beside {

@@ -38,6 +38,7 @@ for (const { name, data, page_alone: alone, answer } of files) {
     if (refused?.startsWith("needs a browser")) return context.skip("only a browser decodes it: tests/browser.test.mjs");
     if (alone || answer.refused) return assert.ok(refused, "taken, though Python or the page's rule refuses it");
     assert.equal(refused, undefined);
+    assert.equal(Number(images.orientationOf(bytes) > 1), answer.turned);
     assert.equal(images.digestOf(pixels).toString(16).padStart(16, "0"), answer.digest);
     assert.equal(images.perceptualHash(pixels).toString(16).padStart(16, "0"), answer.phash);
     assert.equal(Buffer.from(images.thumbnail(pixels)).toString("hex"), answer.thumb);

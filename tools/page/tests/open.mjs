@@ -21,13 +21,6 @@ page.on("request", (request) => {
 page.on("pageerror", (problem) => said.problems.push(String(problem)));
 page.on("console", (message) => { if (message.type() === "error") said.problems.push(message.text()); });
 
-async function status(pattern, timeout = 120_000) {
-  await page.waitForFunction(
-    (source) => new RegExp(source).test(document.getElementById("status").textContent), pattern, { timeout },
-  );
-  return page.textContent("#status");
-}
-
 async function shot(name) {
   if (asked.shots) await page.screenshot({ path: `${asked.shots}/${name}.png`, fullPage: true });
 }
@@ -50,13 +43,12 @@ try {
   await shot("ready");
   const started = performance.now();
   await page.setInputFiles("#folder", asked.images);
-  await page.waitForFunction(() => document.getElementById("folder").disabled);
   if (asked.sample) {
     await page.waitForSelector("#offer:not([hidden])", { timeout: 120_000 });
     await page.click("#sample");
   }
   if (asked.stop) await page.click("#stop");
-  await page.waitForFunction(() => !document.getElementById("folder").disabled, null, { timeout: 280_000 });
+  await page.waitForFunction(() => document.documentElement.dataset.ended === "1", null, { timeout: 280_000 });
   said.status = await page.textContent("#status");
   said.seconds = (performance.now() - started) / 1000;
   if (await page.isVisible("#saves")) {

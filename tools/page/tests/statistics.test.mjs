@@ -10,7 +10,7 @@ const vectors = JSON.parse(readFileSync(new URL("../vectors/statistics.json", im
 const CLASSES = 10;
 const RELATIVE = 1e-9;
 
-/** The draws of statistics_cases.py. */
+/** The draws of drawn.py. */
 class Draws {
   constructor(seed) { this.state = seed; }
   word() { return this.state = (Math.imul(this.state, 1664525) + 1013904223) >>> 0; }
