@@ -82,4 +82,28 @@ def test_committed_audits_of_innocent_sets_keep_the_level_in_every_row() -> None
         assert len(kinds["innocent, plain"]) >= 300
         for row, found in kinds.items():
             wrong = "members-found" if row.startswith("innocent") else "no-evidence"
-            assert found.count(wrong) <= 0.05 * len(found) + 1e-9, row
+            # Of 30 rows at 5% one shows more by chance: none may show significantly more, and all together far less.
+            assert binomtest(found.count(wrong), len(found), 0.05, alternative="greater").pvalue >= 0.05, row
+        innocent = [kind for row, found in kinds.items() if row.startswith("innocent") for kind in found]
+        assert innocent.count("members-found") <= 0.02 * len(innocent)
+        guilty = [kind for row, found in kinds.items() if row.startswith("guilty") for kind in found]
+        assert guilty.count("no-evidence") <= 0.01 * len(guilty)
+
+
+def test_committed_shares_cover_what_they_promise() -> None:
+    """Of targets that leak, one by one; of the weak one an open gate chooses lucky auditors, and the page says so."""
+    for name in ("shares_2views", "shares_26views"):
+        lines = [json.loads(line) for line in (STUDY / "results" / f"{name}.jsonl").read_text().splitlines()]
+        told = [one for line in lines if line["target"] != "cifar10-resnet20" for one in line["sets"] if one["share"]]
+        covered = [one["share"][1] <= one["truth"] <= one["share"][2] for one in told]
+        assert sum(covered) >= 0.93 * len(covered)
+        made = [line["promised"] for line in lines if line["promised"]]
+        assert binomtest(sum(one["p"] <= 0.05 for one in made), len(made), 0.95, alternative="less").pvalue >= 0.05
+
+
+def test_committed_audits_of_weak_models_are_right_where_the_gate_opened() -> None:
+    lines = [json.loads(line) for line in (STUDY / "results" / "scarce.jsonl").read_text().splitlines()]
+    sets = [one for line in lines for auditor in line["auditors"] for one in auditor["sets"]]
+    answered = [one["kind"] for one in sets if one["set"] == "innocent" and one["open"]]
+    assert len(answered) > 100
+    assert answered.count("members-found") <= 0.05 * len(answered)

@@ -207,8 +207,8 @@ _MODULE = (
         TrainSettings,
         "folds",
         metavar="K",
-        help="Cross-fit in K folds: every known image is fitted on and tested by the others. For scarce evidence; auto "
-        "then means views.",
+        help="Cross-fit in K folds: every known image is fitted on and tested by the others. For modules that need "
+        "many images; auto then means views.",
     ),
     setting(
         TrainSettings,

@@ -29,6 +29,17 @@ class Change:
     colour: float = 0.0
     mirror: bool = False
 
+    @property
+    def words(self) -> str:
+        """Return how variants differ."""
+        words = [
+            f"noise of {self.noise:g} levels on {self.cells} cells" if self.noise else "",
+            f"cut by {self.crop:.3g} of the sides" if self.crop else "",
+            f"colours changed by up to {self.colour:g}" if self.colour else "",
+            "every other one mirrored" if self.mirror else "",
+        ]
+        return ", ".join(word for word in words if word)
+
     def __post_init__(self) -> None:
         """Refuse what changes nothing, or too much to be a variant."""
         parts = (("noise", self.noise, 128), ("crop", self.crop, 0.5), ("colour", self.colour, 0.5))

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -15,9 +14,6 @@ from onnxmint.report.terminal import WIDEST, print_files, print_warnings
 from onnxmint.results.seal import Sealing
 from onnxmint.results.sealed import SEALED, SealedAudit, SealedKind
 
-if TYPE_CHECKING:
-    from onnxmint.images.variants import Change
-
 _COLOURS: dict[SealedKind, str] = {"members-found": "red", "inconclusive": "magenta"}
 _SHOWN = 5  # pictures that were left out and are named
 
@@ -27,7 +23,7 @@ def sealing_words(found: Sealing) -> str:
     close = "" if found.psnr is None else f", {found.psnr:.1f} dB from the pictures (PSNR, median)"
     many = f"{found.pictures:,} picture{'' if found.pictures == 1 else 's'}"
     lines = [
-        f"{many} sealed, {found.variants} variants of each ({change_words(found.change)}{close})",
+        f"{many} sealed, {found.variants} variants of each ({found.change.words}{close})",
         f"publish   {found.public}: nothing else, and never the pictures themselves or other variants",
         f"keep      {found.private}: secret, and with a copy; without it nothing can be shown",
         "commitment, to be given now to somebody who will remember when it came (the other side, a notary, a time "
@@ -38,17 +34,6 @@ def sealing_words(found: Sealing) -> str:
         *(f"note      {note}" for note in found.notes),
     ]
     return "\n".join(visible(line) for line in lines)
-
-
-def change_words(change: "Change") -> str:
-    """Return how variants differ."""
-    words = [
-        f"noise of {change.noise:g} levels on {change.cells} cells" if change.noise else "",
-        f"cut by {change.crop:.3g} of the sides" if change.crop else "",
-        f"colours changed by up to {change.colour:g}" if change.colour else "",
-        "every other one mirrored" if change.mirror else "",
-    ]
-    return ", ".join(word for word in words if word)
 
 
 def print_sealed(found: SealedAudit, console: Console, *, files: Sequence[AnyPath] = ()) -> None:
@@ -80,7 +65,7 @@ def facts(found: SealedAudit) -> list[tuple[str, str]]:
         ("seal", f"{seal.created}, by the clock of who made it; {seal.pictures:,} pictures"),
         ("commitment", f"{seal.commitment}, {held}"),
         ("compared", compared),
-        ("variants", f"{test.variants} of each picture: {change_words(seal.change)}"),
+        ("variants", f"{test.variants} of each picture: {seal.change.words}"),
         ("judged", f"{test.pictures:,} pictures by log-odds of {score}{_left_out(found)}"),
         ("by rank", f"{', '.join(f'{count:,}' for count in found.ranks)} pictures, lowest to highest; "
                     f"{test.pictures / test.variants:,.1f} each by chance"),

@@ -8,7 +8,7 @@ import numpy as np
 from onnxmint.preprocess.spec import PreprocessSpec
 from onnxmint.results.facts import Control, EvidenceFacts, TargetFacts
 from onnxmint.results.frames import frame_of, storable
-from onnxmint.results.json import Document
+from onnxmint.results.json import Document, Facts
 from onnxmint.results.leak import LimitFacts
 from onnxmint.results.notebook import in_notebook
 from onnxmint.stats.estimates import FloatArray, Rate
@@ -204,8 +204,8 @@ COMPARISON = Document(
 """comparison.json."""
 
 
-def _numbers(change: Change) -> dict[str, Any]:
-    row: dict[str, Any] = {"measure": change.measure, "no_interval": change.difference.no_interval}
+def _numbers(change: Change) -> Facts:
+    row: Facts = {"measure": change.measure, "no_interval": change.difference.no_interval}
     for part in _PARTS:
         one: Rate = getattr(change, part)
         row |= {part: one.value, f"{part}_low": one.low, f"{part}_high": one.high}

@@ -7,7 +7,11 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "onnxmint"
 TYPED = [*PACKAGE.glob("results/*.py"), *PACKAGE.glob("verdict/*.py"), PACKAGE / "mint" / "auditor.py"]
-READS = ("onnxmint.results.", "onnxmint.stats.estimates", "onnxmint.writing", "onnxmint.errors", "onnxmint.report.")
+READS = (
+    "onnxmint.results.", "onnxmint.stats.estimates", "onnxmint.stats.paired",
+    "onnxmint.writing", "onnxmint.places.", "onnxmint.errors",
+    "onnxmint.report.",
+)  # fmt: skip
 
 
 def name(path: Path) -> str:
