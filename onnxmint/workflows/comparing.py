@@ -113,20 +113,24 @@ def compare(
         created=now(),
         before=shown[0].model,
         after=shown[1].model,
-        settings=ComparisonFacts(
-            signal=signal.name,
-            title=signal.description,
-            source=signal.source,
-            views=_views(signal, settings),
-            seed=settings.seed,
-            intervals=paired.INTERVAL_METHOD,
-        ),
+        settings=_facts(signal, settings),
         evidence=facts,
         controls=controls,
         verdict=judge_change(sets, controls, limits),
         sets=sets,
         scores=compared_scores(evidence, shown, rows),
         warnings=(*known.notes, *_warnings(targets, shown)),
+    )
+
+
+def _facts(signal: Signal, settings: CompareSettings) -> ComparisonFacts:
+    return ComparisonFacts(
+        signal=signal.name,
+        title=signal.description,
+        source=signal.source,
+        views=_views(signal, settings),
+        seed=settings.seed,
+        intervals=paired.INTERVAL_METHOD,
     )
 
 
