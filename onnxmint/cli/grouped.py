@@ -11,7 +11,7 @@ GROUPS = (
             "sealed", "commitment",
         ),
     ),
-    ("The model", ("preprocess", "preprocess_after", "answer", "signal")),
+    ("The model", ("preprocess", "preprocess_after", "answer", "signal", "augmentation")),
     ("Time", ("time", "sample", "sequential", "part", "unit", "views", "device", "batch_size")),
     (
         "Results",

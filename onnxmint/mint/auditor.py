@@ -15,8 +15,9 @@ import numpy as np
 from onnxmint.engine.probe import ANSWER as ANSWER_COLUMN
 from onnxmint.engine.probe import FREE as FREE_ODDS
 from onnxmint.engine.probe import ODDS
-from onnxmint.errors import ModelError
+from onnxmint.errors import ModelError, UsageError
 from onnxmint.graph.auditor_outputs import ANSWER, FREE, FREE_LEVEL, LEVEL, SCORE, SCORES
+from onnxmint.graph.augmentations import Augmentation
 from onnxmint.graph.views import VIEW_SETS
 from onnxmint.images.classes import Numbering
 from onnxmint.preprocess.decoding import final_size
@@ -200,6 +201,11 @@ def _impossible(found: Auditor, outputs: Set[str]) -> Iterator[str]:
     if not wanted <= outputs:
         yield f"its graph does not give {', '.join(sorted(wanted - outputs))}"
     known = method.views in (0, *VIEW_SETS) if method.augmentation is None else method.views > 0
+    if method.augmentation is not None:
+        try:
+            Augmentation.of(method.augmentation)
+        except UsageError as problem:
+            yield str(problem)
     if not known or method.seed < 0:
         yield f"there are no {method.views} views with seed {method.seed}"
 

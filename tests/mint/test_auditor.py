@@ -50,7 +50,7 @@ def made(**changes: Any) -> Auditor:
         difficulty=np.zeros(0, np.float32),
         judged=np.zeros(0, np.int32),
     )
-    method = replace(found.method, name="views", views=26, folds=1, seed=0, references=())
+    method = replace(found.method, name="views", views=26, folds=1, seed=0, references=(), augmentation=None)
     spec = PreprocessSpec(name="p", size=(8, 8))
     fits = {"preprocess": spec, "method": method, "yardstick": yardstick, "traces": traces, "performance": measured(1)}
     return replace(found, **fits | changes)
@@ -104,6 +104,7 @@ SPEC = {"size": None, "crop": None}
         (lambda facts: facts["method"].update(name="luck"), r"no module 'luck'; there are views"),
         (lambda facts: facts["method"].update(views="26"), r"expected `int`, got `str` at \$.method.views"),
         (lambda facts: facts["method"].update(views=3), "there are no 3 views"),
+        (lambda facts: facts["method"].update(augmentation="luck"), "no augmentation 'luck'; there are crop"),
         (lambda facts: facts["method"].update(seed=-1), "with seed -1"),
         (lambda facts: facts["method"].update(folds=2), "does not give scores"),
         (lambda facts: facts["method"].pop("answer"), r"required field `answer` at \$.method"),
