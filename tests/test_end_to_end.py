@@ -196,6 +196,7 @@ def test_maps_are_read_by_the_cnn_module(module: str, layer: str) -> None:
     assert any("Only 60 known images" in warning for warning in made.warnings)
 
 
+@pytest.mark.slow
 def test_several_layers_are_read_as_one_and_audited() -> None:
     """Maps beside the vector before the logits: averaged, side by side, in one file."""
     made = train(MODEL, *KNOWN, settings=replace(SMALL, layers=("relu", "penultimate", "logits")))
@@ -222,6 +223,7 @@ def test_views_tell_members_apart(views: Auditor, result: AuditResult) -> None:
         audit(MODEL, QUESTIONED, views, settings=AuditSettings(labels=False))
 
 
+@pytest.mark.slow
 def test_views_tell_members_apart_without_labels() -> None:
     settings = replace(SETTINGS, module="views", views=2, labels=False, limit=400, controls=False)
     made = train(MODEL, *KNOWN, settings=settings)
@@ -246,6 +248,7 @@ def test_more_views_are_an_option_and_recorded() -> None:
     assert made.method.title == "views on 14 views"
 
 
+@pytest.mark.slow
 def test_phi_is_taken_where_views_add_nothing(tmp_path: Path) -> None:
     """Two halves of the same non-members: nothing to find, so the simple module is taken; views say how sure it is."""
     members, others = (f"{KNOWN[1]}?rows={rows}" for rows in ("0:500", "500:1000"))

@@ -119,6 +119,7 @@ def test_an_auditor_is_trained_and_used(name: str, trial: Callable[[str], Trial]
     tried.compare(auditor, audited)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, entry in ENTRIES.items() if mixes(entry)])
 def test_a_model_that_mixes_images_is_not_shown_views(name: str, trial: Callable[[str], Trial]) -> None:
     tried = trial(name)

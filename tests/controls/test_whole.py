@@ -80,6 +80,7 @@ def test_members_in_png_and_non_members_in_jpeg_are_no_evidence(tmp_path: Path) 
     assert {"files", "pixels"} <= set(verdict.stopped_by)
 
 
+@pytest.mark.slow
 def test_questioned_images_of_another_kind_are_not_judged(phi: Auditor, tmp_path: Path) -> None:
     asked = [saved(row, "PNG", brighter=0.6) for row in images("questioned")]
     found = audit(MODEL, write(asked, tmp_path / "asked.parquet"), phi)
@@ -155,6 +156,7 @@ def test_a_given_reference_sees_known_and_questioned_images(reference: Path) -> 
         audit(MODEL, QUESTIONED, made, settings=AuditSettings(reference=(MODEL,)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "declared",
     [

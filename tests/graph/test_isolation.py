@@ -217,6 +217,7 @@ def _lives(pid: int) -> bool:
     return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
+@pytest.mark.slow
 def test_a_session_of_ours_is_stopped_when_it_does_not_answer(tmp_path: Path) -> None:
     """On one image only, which no trial could know."""
     body = f"s = ReduceMax <keepdims=0> (image)  go = Equal (s, one) {LOOP.replace('yes', 'go')}"

@@ -193,6 +193,7 @@ print(lost)
 """
 
 
+@pytest.mark.slow
 def test_no_byte_of_a_footer_ends_the_process_or_loses_an_image(tmp_path: Path) -> None:
     """pyarrow does end it (std::terminate) where it is asked for a column whose statistics contradict themselves."""
     images = [{"bytes": png(k), "path": f"{k}.png"} for k in range(4)]

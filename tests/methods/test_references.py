@@ -75,6 +75,7 @@ def test_references_that_know_nothing_leave_the_signal(folder: Path) -> None:
     assert _method(found, "phi").difference is not None or _method(found, "phi").chosen
 
 
+@pytest.mark.slow
 def test_a_reference_that_knows_the_members_is_doubted_unless_it_says_so(folder: Path) -> None:
     """The target is trained on every member; a twin of shuffled weights is on none."""
     _twins(folder, 1)

@@ -73,6 +73,7 @@ def test_every_stage_of_a_training_is_foreseen() -> None:
     assert [step.name for step in told[0]] == called
 
 
+@pytest.mark.slow
 def test_every_stage_of_an_evaluation_is_foreseen_for_each_division() -> None:
     called, stage = _listening()
     told = list[tuple[Step, ...]]()

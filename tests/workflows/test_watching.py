@@ -90,6 +90,7 @@ def test_given_references_are_asked_instead(target: Target, few: Evidence, fitte
     np.testing.assert_array_equal(found.ease, ease[outside].astype(np.float32))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("folds", "labels"),
     [(None, True), (None, False), *(pytest.param(2, labels, marks=pytest.mark.slow) for labels in (True, False))],
