@@ -52,22 +52,23 @@ def train_command(model: Path, output: Path, overwrite: bool, **options: Any) ->
           --preprocess imagenet -o auditor.onnx
     """
     require_known(model, (options["members"], options["nonmembers"]))
+    from onnxmint.cli.outputs import inputs_of
+    from onnxmint.writing.inputs import require_free
+
+    require_free(output, inputs=inputs_of(model, options), overwrite=overwrite)
     say_what_is_read(model, (options["members"], options["nonmembers"]), quiet=options["quiet"])
     from rich.console import Console
 
     from onnxmint.cli.ahead import telling_steps
-    from onnxmint.cli.outputs import inputs_of
     from onnxmint.cli.progress import stage_on_stderr
     from onnxmint.report.terminal import print_auditor
     from onnxmint.results.auditor import AUDITOR_FACTS
     from onnxmint.workflows.training import train
     from onnxmint.writing.files import atomic_write, make_folder
-    from onnxmint.writing.inputs import require_free
 
     as_json, members, nonmembers = options.pop("as_json"), options["members"], options["nonmembers"]
     silent = options.pop("quiet")
     stage = stage_on_stderr(silent=silent)
-    require_free(output, inputs=inputs_of(model, options), overwrite=overwrite)
     before = None if silent else telling_steps(stage)
     settings = settings_of(TrainSettings, options)
     auditor = train(model, members, nonmembers, settings=settings, stage=stage, before=before)
