@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from onnxmint.stats.estimates import Rate
-from onnxmint.stats.limits import Decision
+from onnxmint.stats.limits import Decision, require_once
 from onnxmint.stats.paired import AUC, RATES, SHARE
 
 _SETTLED_Z, _END_Z = 1.6449, 1.96  # normal quantiles of 95%, and of an end of a 95% interval
@@ -51,8 +51,7 @@ def change_limits_of(words: Sequence[str]) -> list[ChangeLimit]:
         ValueError: one of them limits nothing that is compared here, or one measure has two.
     """
     found = [_limit_of(one) for one in words]
-    if len({limit.measure for limit in found}) < len(found):
-        raise ValueError(f"{', '.join(words)} limits one measure twice: give each one limit")
+    require_once([limit.measure for limit in found], words)
     return found
 
 

@@ -101,9 +101,18 @@ def limits_of(words: Sequence[str]) -> list[Limit]:
         ValueError: one of them limits nothing that is measured here, or one measure has two.
     """
     found = [limit_of(one) for one in words]
-    if len({limit.measure for limit in found}) < len(found):
-        raise ValueError(f"{', '.join(words)!s} limits one measure twice: give each one limit")
+    require_once([limit.measure for limit in found], words)
     return found
+
+
+def require_once(measures: Sequence[str], words: Sequence[str]) -> None:
+    """Refuse two limits on one measure.
+
+    Raises:
+        ValueError: naming what was written.
+    """
+    if len(set(measures)) < len(measures):
+        raise ValueError(f"{', '.join(words)} limits one measure twice: give each one limit")
 
 
 def together(decisions: Sequence[Decision]) -> Decision:
