@@ -59,5 +59,6 @@ def test_a_file_beside_a_model_that_cannot_be_read_is_named(tmp_path: Path, text
     place = folder(tmp_path / "images", {"cat/1.png": 1, "dog/1.png": 2})
     found = open_together([place], declared=declared_names(tmp_path / "m.onnx", {}), outputs=2)
     (note,) = found.notes
-    assert note.startswith(f"{tmp_path / 'config.json'} may name the target's classes, and was not used: no readable JSON")
+    said = "may name the target's classes, and was not used: no readable JSON"
+    assert note.startswith(f"{tmp_path / 'config.json'} {said}")
     assert reason in note
