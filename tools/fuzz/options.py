@@ -76,7 +76,7 @@ _FITTED = (
     (0.25, _of("--limit", 1, 20, 90, 400)),
     (0.5, _of("--module", "auto", "views", "phi", "gap", "cnn", "vanilla")),
     (0.15, _of("--layer", "auto", "1", "logits", "1,2", "nowhere")),
-    (0.2, _of("--folds", 2, 3, 20)),
+    (0.2, _of("--folds", 2, 3, 21)),
     (0.6, _of("--no-controls")),
     (0.1, _of("--augmentation", "crop4", "mirror", "crop8%+mirror")),
     (0.1, lambda _: ["--reference", _TARGET]),
