@@ -78,9 +78,9 @@ on what comes of it. Facts laid out otherwise must give the same scores.
 """,
     "options": """### options
 
-`audit`, `train`, `evaluate`, `compare` and `observe` on 150 + 150 known and 48 questioned images of the bundled data, each
-with a random set of options, some of which do not fit the images or each other. What a command wrote must pass `verify`,
-and `report` must render it.
+`audit`, `train`, `evaluate`, `compare` and `observe` on 150 + 150 known and 48 questioned images of the bundled data,
+each with a random set of options, some of which do not fit the images or each other. What a command wrote must pass
+`verify`, and `report` must render it.
 """,
     "runs": """### run folders
 
