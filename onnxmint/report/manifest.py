@@ -1,12 +1,14 @@
 """The manifest of a run, made of its files and its result; written last."""
 
 import contextlib
+import os
 import platform
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from onnxmint.errors import OnnxmintError
 from onnxmint.results.audit import AuditResult
 from onnxmint.results.comparison import Comparison
 from onnxmint.results.evaluation import Evaluation
@@ -14,6 +16,7 @@ from onnxmint.results.facts import Skipped, TargetFacts
 from onnxmint.results.json import plain
 from onnxmint.results.manifest import MANIFEST, NAME, FileFacts, Manifest, SoftwareFacts, as_json, canonical, file_facts
 from onnxmint.writing.files import atomic_write
+from onnxmint.writing.regular import regular_bytes
 
 _PACKAGES = ("numpy", "onnx", "onnx-ir", "onnxruntime", "onnxruntime-gpu", "torch", "pillow", "pyarrow", "scipy")
 _CPU = Path("/proc/cpuinfo")
@@ -124,9 +127,12 @@ def renew(folder: Path, changed: Mapping[str, bytes]) -> None:
         OnnxmintError: it is damaged, or cannot be written.
     """
     path = folder / NAME
-    if not path.is_file():
+    if not os.path.lexists(path):
         return
-    found = MANIFEST.read(path.read_bytes(), str(path))
+    try:
+        found = MANIFEST.read(regular_bytes(path), str(path))
+    except (OSError, ValueError) as problem:
+        raise OnnxmintError(f"{folder} holds a damaged run: {problem}; {MANIFEST.mend}") from None
     files = found.files | _facts(changed)
     if files != found.files:
         atomic_write(path, canonical(replace(found, files=files)))

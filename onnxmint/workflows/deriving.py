@@ -18,7 +18,7 @@ from onnxmint.verdict.gating import gate_and_yardstick
 from onnxmint.verdict.judging import Judgement, Sighting, judge_set
 from onnxmint.verdict.scores import Named, QuestionedScores
 from onnxmint.verdict.units import units_again
-from onnxmint.workflows.integrity import bytes_of
+from onnxmint.writing.regular import regular_bytes
 
 CLOSE = 1e-9  # relative, where the last bits depend on the processor or on versions
 _WORDS = ("text", "statistics")  # fields whose sentences another version may word otherwise
@@ -46,8 +46,8 @@ def derive(run: Path, rendered: Rendered | None = None) -> Step:
     if not (run / "auditor.onnx").exists():
         return _not_done("the run has no auditor.onnx, whose known images questioned ones are measured by")
     try:
-        scores, basis = read_scores(bytes_of(run / "scores.parquet"))
-        text = bytes_of(run / "report.json")
+        scores, basis = read_scores(regular_bytes(run / "scores.parquet"))
+        text = regular_bytes(run / "report.json")
         result = AUDIT.read(text, "report.json", scores=scores, basis=basis)
         if result.rule is None or basis is None:
             return _not_done("the run does not hold what its verdict follows from (it was not written by an audit)")
@@ -136,7 +136,7 @@ def _sighting(result: AuditResult, basis: Basis, content: AuditorContent) -> Sig
 def _holds(path: Path, content: bytes) -> bool:
     """Return whether a file is there and holds something."""
     try:
-        return bytes_of(path) == content
+        return regular_bytes(path) == content
     except (OSError, ValueError):
         return False
 

@@ -25,10 +25,10 @@ from onnxmint.results.verification import Step
 from onnxmint.settings import AuditSettings, DeviceChoice
 from onnxmint.stats.estimates import FloatArray
 from onnxmint.verdict.opinions import SECOND
-from onnxmint.workflows.integrity import bytes_of
 from onnxmint.workflows.opening import Ready, open_with_auditor
 from onnxmint.workflows.questioning import scoring
 from onnxmint.workflows.rehashing import Places, may_be_there
+from onnxmint.writing.regular import regular_bytes
 
 SAME = 1e-5
 """Largest difference of a score on another processor; 1 at least where scores are larger than 1."""
@@ -79,7 +79,7 @@ def score_again(run: Path, manifest: Manifest, places: Places, draw: Draw, stage
     if not images:
         return _not_done("the run does not say where the questioned images are (--images)")
     try:
-        scores, basis = read_scores(bytes_of(run / "scores.parquet"))
+        scores, basis = read_scores(regular_bytes(run / "scores.parquet"))
         if basis is None:
             return _not_done("the run does not hold scores by network")
         auditor = load_auditor(run / "auditor.onnx")

@@ -25,11 +25,12 @@ from onnxmint.results.registration import canonical as canonical_registration
 from onnxmint.results.verification import Step, StepName, Verification
 from onnxmint.settings import DeviceChoice
 from onnxmint.workflows.deriving import Rendered, derive
-from onnxmint.workflows.integrity import bytes_of, check_files
+from onnxmint.workflows.integrity import check_files
 from onnxmint.workflows.recomputing import Draw, score_again
 from onnxmint.workflows.rehashing import Places, look_again
 from onnxmint.workflows.signing import check_signature
 from onnxmint.workflows.times import Stamps, late, stamps_of
+from onnxmint.writing.regular import regular_bytes
 
 STEPS: tuple[StepName, ...] = ("integrity", "authenticity", "order", "derivation", "inputs")
 """Asked for where nothing else is said; recomputation only with a number of images."""
@@ -117,8 +118,8 @@ def _order(run: Path, manifest: Manifest | None, asked: Checking) -> Step:
         text = "not registered: settings could have been chosen after scores were seen; the time is the own clock's"
         return Step(name="order", outcome="not done", text="; ".join([text, *stamps.told]))
     try:
-        before = REGISTRATION.read(bytes_of(run / REGISTERED), REGISTERED)
-        own = None if asked.registration is None else bytes_of(asked.registration.resolve())
+        before = REGISTRATION.read(regular_bytes(run / REGISTERED), REGISTERED)
+        own = None if asked.registration is None else regular_bytes(asked.registration.resolve())
     except (OSError, ValueError, OnnxmintError) as problem:
         return _disordered([str(problem).splitlines()[0]])
     told = manifest.registration
