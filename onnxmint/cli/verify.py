@@ -41,6 +41,10 @@ NOT_VERIFIED = 5
     "--retrain", is_flag=True,
     help="Train the auditor again from the known images, and hold it against that of the run.",
 )  # fmt: skip
+@click.option(
+    "--redaction-key", type=Here(exists=True), metavar="FILE",
+    help="The key to the names of a redacted run, which scoring and training again need.",
+)  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of that draw.  [default: a fresh one, which is printed]")
 @device_option
 @quiet_option

@@ -51,6 +51,16 @@ def readable_files(result: AuditResult, folder: Path) -> dict[str, bytes]:
     return page_files(result, shown) | {"scores.csv": scores_csv(result)}
 
 
+def presented_as(folder: Path) -> Presentation:
+    """Return how a run was shown, but for its pictures.
+
+    Raises:
+        OnnxmintError: run.toml is damaged.
+    """
+    facts = _facts(folder)
+    return _shown(folder, facts | {HASHES: {}}, {})
+
+
 def _facts(folder: Path) -> dict[str, Any]:
     return tomllib.loads(read_file(folder / "run.toml").decode("utf-8"))
 

@@ -19,6 +19,7 @@ from onnxmint.results.frames import storable
 from onnxmint.results.json import plain
 from onnxmint.results.manifest import NAME
 from onnxmint.results.pictures import PICTURES
+from onnxmint.results.redaction import RedactionFacts
 from onnxmint.results.score_file import read_scores, write_scores
 from onnxmint.writing.folders import RUN_FILES, new_folder
 from onnxmint.writing.regular import regular_bytes, require_regular
@@ -42,6 +43,7 @@ def run_files(
     shown: Presentation | None = None,
     paths: bool = False,
     registration: bytes | None = None,
+    redaction: RedactionFacts | None = None,
 ) -> dict[str, bytes]:
     """Return the files of a run by name, the page first, then what it shows, run.toml and the hashes of all of these.
 
@@ -52,6 +54,7 @@ def run_files(
         shown: language, title and pictures of what people read.
         paths: whether files are named with the folders above them, which tell about who ran the audit.
         registration: the file that the audit was to keep to.
+        redaction: that names of images were taken out of all this.
     """
     shown = shown or Presentation()
     if not paths:
@@ -69,7 +72,7 @@ def run_files(
         files["registration.json"] = registration
     facts = _run_facts(result, run_settings) | {SHOWN: shown.words(), HASHES: hashes_of(files)}
     files["run.toml"] = run_toml(facts)
-    return files | {NAME: audit_manifest(result, files, run_settings)}
+    return files | {NAME: audit_manifest(result, files, run_settings, redaction)}
 
 
 def page_files(result: AuditResult, shown: Presentation) -> dict[str, bytes]:

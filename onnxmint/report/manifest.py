@@ -15,6 +15,7 @@ from onnxmint.results.evaluation import Evaluation
 from onnxmint.results.facts import Skipped, TargetFacts
 from onnxmint.results.json import plain
 from onnxmint.results.manifest import MANIFEST, NAME, FileFacts, Manifest, SoftwareFacts, as_json, canonical, file_facts
+from onnxmint.results.redaction import RedactionFacts
 from onnxmint.writing.files import atomic_write
 from onnxmint.writing.regular import regular_bytes
 
@@ -38,13 +39,19 @@ def platform_words() -> str:
     return f"{platform.system()} {platform.release()} {platform.machine()}"
 
 
-def audit_manifest(result: AuditResult, files: Mapping[str, bytes], command: Mapping[str, object]) -> bytes:
+def audit_manifest(
+    result: AuditResult,
+    files: Mapping[str, bytes],
+    command: Mapping[str, object],
+    redaction: RedactionFacts | None = None,
+) -> bytes:
     """Return manifest.json of an audit.
 
     Args:
         result: the audit.
         files: of the run, by name.
         command: its words.
+        redaction: that names of images were taken out.
     """
     method, rule = result.method, {} if result.rule is None else plain(result.rule)
     chosen = {"module": method.name, "layers": method.tensors, "views": method.views, "folds": method.folds}
@@ -66,6 +73,7 @@ def audit_manifest(result: AuditResult, files: Mapping[str, bytes], command: Map
             settings=as_json({**rule, **chosen, "auditor_seed": method.seed, "preprocess": plain(result.preprocess)}),
             command=as_json(command),
             software=_software(result.version, result.target),
+            redaction=redaction,
         )
     )
 

@@ -11,6 +11,7 @@ from onnxmint.errors import OnnxmintError
 from onnxmint.mint.auditor import AuditorContent, load_content
 from onnxmint.results.audit import AUDIT, AuditResult, LookFacts, QuestionedFacts, ScoreTable
 from onnxmint.results.basis import Basis
+from onnxmint.results.redaction import RedactionFacts, RedactionKey
 from onnxmint.results.score_file import read_scores
 from onnxmint.results.verification import Step
 from onnxmint.settings import AuditSettings
@@ -18,6 +19,7 @@ from onnxmint.verdict.gating import gate_and_yardstick
 from onnxmint.verdict.judging import Judgement, Sighting, judge_set
 from onnxmint.verdict.scores import Named, QuestionedScores
 from onnxmint.verdict.units import units_again
+from onnxmint.workflows.veiling import told_numbers
 from onnxmint.writing.regular import regular_bytes
 
 CLOSE = 1e-9  # relative, where the last bits depend on the processor or on versions
@@ -32,12 +34,20 @@ Rendered = Callable[[AuditResult, Path], Mapping[str, bytes]]
 """Gives what files of a run must hold, for an audit and its folder."""
 
 
-def derive(run: Path, rendered: Rendered | None = None) -> Step:
+def derive(
+    run: Path,
+    rendered: Rendered | None = None,
+    *,
+    redaction: RedactionFacts | None = None,
+    key: RedactionKey | None = None,
+) -> Step:
     """Judge the kept scores again, by the auditor's known images, and compare with what the run says.
 
     Args:
         run: folder of an audit.
         rendered: gives what other files must hold then; None leaves them out.
+        redaction: of a run that tells no names.
+        key: of its names, where the checker has it.
     """
     if not (run / "report.json").exists():
         for kind in ("evaluation", "comparison"):
@@ -52,14 +62,31 @@ def derive(run: Path, rendered: Rendered | None = None) -> Step:
         if result.rule is None or basis is None:
             return _not_done("the run does not hold what its verdict follows from (it was not written by an audit)")
         content = load_content(run / "auditor.onnx")
-        expected = _again(result, basis, content)
+        told = result
+        if redaction is not None and result.rule.per_class:
+            if key is None:
+                return _not_done("p-values go by class, and classes are redacted (--redaction-key)")
+            told = _with_classes(result, key)
+        expected = judged_again(told, basis, content)
     except (OSError, ValueError, OnnxmintError) as problem:
         first = (str(problem).strip() or type(problem).__name__).splitlines()[0]
         return Step(name="derivation", outcome="failed", text="the results cannot be read", differences=(first,))
-    return _compared(run, result, expected, rendered)
+    kept = replace(expected.scores, label=result.scores.label, predicted=result.scores.predicted)
+    return _compared(run, result, replace(expected, scores=kept), rendered)
 
 
-def _again(result: AuditResult, basis: Basis, content: AuditorContent) -> AuditResult:
+def _with_classes(result: AuditResult, key: RedactionKey) -> AuditResult:
+    """Return an audit with the classes of its images.
+
+    Raises:
+        ValueError: one is none that the key gives.
+    """
+    scores = result.scores
+    label = None if scores.label is None else told_numbers(key, scores.label)
+    return replace(result, scores=replace(scores, label=label, predicted=told_numbers(key, scores.predicted)))
+
+
+def judged_again(result: AuditResult, basis: Basis, content: AuditorContent) -> AuditResult:
     """Return the audit as it follows from its scores; what cannot be derived stays."""
     settings = AuditSettings(**{one.name: getattr(result.rule, one.name) for one in fields(result.rule)})  # type: ignore[arg-type]
     judged = judge_set(_sighting(result, basis, content), content.measure, settings)

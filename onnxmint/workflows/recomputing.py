@@ -1,7 +1,8 @@
 """A step of a check: images that the checker drew are scored again."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,15 @@ from onnxmint.evidence.table import labels_of, rows_at
 from onnxmint.graph.auditor_outputs import SCORE
 from onnxmint.graph.bringing import brought
 from onnxmint.images.chosen import Images, Part
-from onnxmint.images.entries import ImageSource
+from onnxmint.images.entries import EncodedImage, ImageSource
+from onnxmint.images.sources import open_source
 from onnxmint.mint.auditor import load_auditor
 from onnxmint.progress import Stage
 from onnxmint.results.audit import ScoreTable
 from onnxmint.results.basis import Basis
+from onnxmint.results.frames import storable
 from onnxmint.results.manifest import Manifest
+from onnxmint.results.redaction import RedactionKey
 from onnxmint.results.score_file import read_scores
 from onnxmint.results.verification import Step
 from onnxmint.settings import AuditSettings, DeviceChoice
@@ -28,6 +32,7 @@ from onnxmint.verdict.opinions import SECOND
 from onnxmint.workflows.opening import Ready, open_with_auditor
 from onnxmint.workflows.questioning import scoring
 from onnxmint.workflows.rehashing import Places, may_be_there
+from onnxmint.workflows.veiling import told_classes
 from onnxmint.writing.regular import regular_bytes
 
 SAME = 1e-5
@@ -54,11 +59,13 @@ class Draw:
         sample: number of images, all if there are no more.
         seed: of the draw.
         device: where the model runs.
+        key: of names that the run does not tell; None where it tells them.
     """
 
     sample: int
     seed: int
     device: DeviceChoice
+    key: RedactionKey | None = None
 
 
 def score_again(run: Path, manifest: Manifest, places: Places, draw: Draw, stage: Stage) -> Step:
@@ -72,17 +79,17 @@ def score_again(run: Path, manifest: Manifest, places: Places, draw: Draw, stage
         stage: told of the progress.
     """
     model, images = places.of("model", manifest), places.of("images", manifest)
-    if manifest.kind != "audit":
-        return _not_done("only an audit is scored again; make this run again from the same images")
-    if not model or not may_be_there(model[0]):
-        return _not_done("the model is not there (--model)")
-    if not images:
-        return _not_done("the run does not say where the questioned images are (--images)")
+    why = _why_not(manifest, model, images, draw)
+    if why is not None:
+        return _not_done(why)
     try:
         scores, basis = read_scores(regular_bytes(run / "scores.parquet"))
         if basis is None:
             return _not_done("the run does not hold scores by network")
         auditor = load_auditor(run / "auditor.onnx")
+        if draw.key is not None:
+            named = open_source(images).numbering
+            auditor = replace(auditor, classes=told_classes(draw.key, auditor.classes, named.names if named else ()))
         settings = AuditSettings(device=draw.device, labels=auditor.method.labels, controls=False)
         with brought(model[0]) as path:
             ready = open_with_auditor(path, images, auditor, settings)
@@ -91,9 +98,20 @@ def score_again(run: Path, manifest: Manifest, places: Places, draw: Draw, stage
         return _not_done(str(problem).splitlines()[0])
 
 
+def _why_not(manifest: Manifest, model: Sequence[str], images: Sequence[str], draw: Draw) -> str | None:
+    """Return why images cannot be scored again, None when they can."""
+    if manifest.kind != "audit":
+        return "only an audit is scored again; make this run again from the same images"
+    if manifest.redaction is not None and draw.key is None:
+        return "the names of the images are redacted (--redaction-key)"
+    if not model or not may_be_there(model[0]):
+        return "the model is not there (--model)"
+    return None if images else "the run does not say where the questioned images are (--images)"
+
+
 def _again(ready: Ready, settings: AuditSettings, scores: ScoreTable, basis: Basis, draw: Draw, stage: Stage) -> Step:
     chosen = np.sort(np.random.default_rng(draw.seed).permutation(len(basis.sha256))[: draw.sample])
-    drawn, wrong = _found(ready.source, scores, basis, chosen)
+    drawn, wrong = _found(ready.source, scores, basis, chosen, draw.key)
     entries = ready.source.entries()
     labels = labels_of(entries)
     part = Part(
@@ -126,18 +144,25 @@ def _apart(basis: Basis, row: Rows, seen: Observations) -> FloatArray:
     return found
 
 
-def _found(source: ImageSource, scores: ScoreTable, basis: Basis, chosen: Rows) -> tuple[_Drawn, list[str]]:
+def _found(
+    source: ImageSource, scores: ScoreTable, basis: Basis, chosen: Rows, key: RedactionKey | None
+) -> tuple[_Drawn, list[str]]:
     """Return where the drawn images are, by name and, where that fails, by content; and which are others now."""
-    index_of = {entry.path: entry.index for entry in source.entries()}
+    named = str if key is None else key.name
+    index_of = {named(storable(entry.path)): entry.index for entry in source.entries()}
     wanted = {index_of[scores.path[row]]: row for row in chosen.tolist() if scores.path[row] in index_of}
     place: dict[int, int] = {}
+
+    def digest(image: EncodedImage) -> str:
+        return named(hashlib.sha256(image.data or b"").hexdigest())
+
     for image in source.read(set(wanted)):
-        if image.data and hashlib.sha256(image.data).hexdigest() == basis.sha256[wanted[image.index]]:
+        if image.data and digest(image) == basis.sha256[wanted[image.index]]:
             place[wanted[image.index]] = image.index
     left = {basis.sha256[row]: row for row in chosen.tolist() if row not in place}
     if left:
         for image in source.read({entry.index for entry in source.entries()}):
-            row = left.pop(hashlib.sha256(image.data or b"").hexdigest(), None)
+            row = left.pop(digest(image), None)
             if row is not None:
                 place[row] = image.index
     wrong = [f"{scores.path[row]} is not among the images, or is another file" for row in chosen.tolist()
