@@ -14,7 +14,7 @@ from onnxmint.results.frames import storable
 from onnxmint.results.redaction import RedactionKey
 
 _SHORTEST = 3  # letters of a name, or figures and one more: shorter ones are in every sentence
-_MOST_CLASSES = 1 << 17  # numbers that are tried for one that is asked for
+_MOST_CLASSES = 1 << 15  # numbers that are tried for one that is asked for
 _EDGE = re.compile(r"(?<!\w)|(?!\w)")  # where a name can begin or end: not within a word
 _EXAMPLE = re.compile(r"(?<=for example )\S.*?(?=[);]|\.?$)")  # of what was passed over, which no table names
 _ORDINARY = frozenset(

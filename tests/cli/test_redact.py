@@ -1,7 +1,6 @@
 """A run that tells no names of images: every byte of every file is searched, and the owner of the key looks them up."""
 
 import base64
-import hashlib
 import hmac
 import io
 import json
@@ -12,14 +11,15 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from PIL import Image
 
-from onnxmint.cli.main import COMMANDS
+from onnxmint.cli.redacted import key_beside
+from onnxmint.errors import UsageError
 from onnxmint.report.conversions.table import CONVERSIONS
 from tests.cli.conftest import Run
 from tests.conftest import DEMO
 
-CLASSES = tuple(f"Befund-{word}-xq" for word in "Aorta Bauch Carotis Darm Ellbogen Femur Galle Herz Iris Kiefer".split())
+PARTS = ("Aorta", "Bauch", "Carotis", "Darm", "Ellbogen", "Femur", "Galle", "Herz", "Iris", "Kiefer")
+CLASSES = tuple(f"Befund-{part}-xq" for part in PARTS)
 PERSONS = ("Quintana_Vesely", "Odalys Rautio", "Ümit-Żuraw")
 WARD = "Station_Wintergrün"
 MODEL = DEMO / "target.onnx"
@@ -39,10 +39,10 @@ def _pictures(folder: Path, table: str, first: int, count: int, *, persons: bool
 def ward(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Known and questioned pictures in class folders of telling names, some twice, some known, one broken."""
     folder = tmp_path_factory.mktemp("redacted") / WARD
-    _pictures(folder / "train", "members", 0, 160, persons=False)
-    _pictures(folder / "val", "nonmembers", 0, 160, persons=False)
+    _pictures(folder / "train", "members", 0, 120, persons=False)
+    _pictures(folder / "val", "nonmembers", 0, 120, persons=False)
     asked = folder / "Akten_Müller"
-    _pictures(asked, "questioned", 0, 120, persons=True)
+    _pictures(asked, "questioned", 0, 80, persons=True)
     place = asked / CLASSES[0] / PERSONS[0]
     place.mkdir(parents=True, exist_ok=True)
     (place / "Zerstört_Röntgen.png").write_bytes(b"no image")
@@ -74,7 +74,10 @@ def _contents(folder: Path) -> Iterator[tuple[str, bytes]]:
             yield f"columns of {path.name}", repr((table.to_pylist(), table.schema.metadata)).encode()
         text = content.decode("utf-8", "replace")
         if "\\u" in text:
-            yield f"escapes in {path.name}", re.sub(r"\\u([0-9a-f]{4})", lambda one: chr(int(one[1], 16)), text).encode()
+            yield (
+                f"escapes in {path.name}",
+                re.sub(r"\\u([0-9a-f]{4})", lambda one: chr(int(one[1], 16)), text).encode(),
+            )
 
 
 def _hits(folder: Path, ward: Path) -> list[tuple[str, str]]:
@@ -90,6 +93,37 @@ def _hits(folder: Path, ward: Path) -> list[tuple[str, str]]:
     )
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--thumbnails"], "--thumbnails shows the images themselves, and --redact is there to tell nothing of them"),
+        (["--paths"], "--paths names the folders above them, and --redact is there to tell nothing of them"),
+        (["-o", "s3://bucket/run"], "s3://bucket/run is in a store, where no key is put: choose a folder here with -o"),
+        (["--part", "1/2", "-o", "r", "--auditor", "a.onnx"], "--redact belongs to onnxmint merge, which makes the"),
+        (["--sealed", "."], "--redact means nothing with --sealed"),
+    ],
+)
+def test_what_tells_of_images_all_the_same_is_refused(call: Run, words: list[str], message: str) -> None:
+    code, out, err = call("audit", MODEL, DEMO / "questioned.parquet", "--redact", *words)
+    assert (code, out) == (2, "")
+    assert message in " ".join(err.split())
+
+
+def test_a_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
+    key = key_beside(tmp_path / "run")
+    assert key_beside(tmp_path / "run") == key
+    (tmp_path / "run.redaction-key").chmod(0o644)
+    with pytest.raises(UsageError, match=r"others may read the redaction key .*: chmod 600 it, or remove it"):
+        key_beside(tmp_path / "run")
+
+
+def test_a_look_up_that_cannot_be_is_refused(call: Run, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    assert "give names of images, or --images SRC to look all of them up" in call("lookup", "run")[2]
+    assert "is no finished run" in call("lookup", "run", "a.png")[2]
+    assert "is no finished run" in call("redact", "run", "-o", "new")[2]
+
+
 def _words(ward: Path) -> list[object]:
     return [
         "audit", MODEL, ward / "Akten_Müller", "--members", ward / "train", "--nonmembers", ward / "val",
@@ -103,6 +137,10 @@ def test_no_byte_of_a_redacted_run_tells_a_name_and_its_owner_looks_them_up(call
     assert call(*_words(ward))[0] == 0
     told = {secret for _, secret in _hits(Path("run"), ward)}
     assert {WARD, *CLASSES[:3], *PERSONS} - told <= {WARD}  # the search finds what is there
+    assert call("redact", "run", "-o", "hidden")[0] == 0
+    assert _hits(Path("hidden"), ward) == []
+    assert call("verify", "hidden", "--step", "integrity", "--step", "derivation")[0] == 0
+    assert "hidden is redacted already; copy it" in call("redact", "hidden", "-o", "new")[2]
     code, out, err = call(*_words(ward), "--redact", "--overwrite")
     assert (code, err) == (0, "")
     for form in CONVERSIONS:
@@ -131,7 +169,7 @@ def _looked_up(call: Run, ward: Path, key: Path) -> None:
     code, out, _ = call("lookup", "run", pseudonym, "--images", ward / "Akten_Müller", "--json")
     assert (code, json.loads(out)["rows"][0]["name"]) == (0, name)
     code, out, _ = call("lookup", "run", "--images", ward / "Akten_Müller")
-    assert (code, len(out.splitlines())) == (0, 122)
+    assert (code, len(out.splitlines())) == (0, 82)
     assert "Schonmal-gesehen.png  not judged: is a known member of the evidence: nothing to test" in out
 
 
