@@ -40,12 +40,19 @@ def comparison_files(found: Comparison, command: Mapping[str, object] | None = N
         command: its words, for the manifest.
     """
     files = {
-        "comparison.html": render_comparison(found).encode(),
-        "comparison.csv": _comma_separated(found).encode(),
+        **readable_comparison(found),
         "comparison.parquet": _parquet(found),
         "comparison.json": (COMPARISON.write(found) + "\n").encode(),
     }
     return files | {NAME: comparison_manifest(found, files, command or {})}
+
+
+def readable_comparison(found: Comparison) -> dict[str, bytes]:
+    """Return what people read of a comparison."""
+    return {
+        "comparison.html": render_comparison(found).encode(),
+        "comparison.csv": _comma_separated(found).encode(),
+    }
 
 
 def write_comparison(found: Comparison, folder: Path, *, overwrite: bool = False) -> list[Path]:

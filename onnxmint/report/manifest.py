@@ -16,6 +16,7 @@ from onnxmint.results.facts import Skipped, TargetFacts
 from onnxmint.results.json import plain
 from onnxmint.results.manifest import MANIFEST, NAME, FileFacts, Manifest, SoftwareFacts, as_json, canonical, file_facts
 from onnxmint.results.redaction import RedactionFacts
+from onnxmint.results.sealed import SealedAudit
 from onnxmint.writing.files import atomic_write
 from onnxmint.writing.regular import regular_bytes
 
@@ -124,6 +125,30 @@ def comparison_manifest(found: Comparison, files: Mapping[str, bytes], command: 
             ),
             command=as_json(command),
             software=_software(found.version, found.before.target),
+        )
+    )
+
+
+def sealed_manifest(found: SealedAudit, files: Mapping[str, bytes], command: Mapping[str, object]) -> bytes:
+    """Return manifest.json of an audit of sealed pictures, see `audit_manifest`; the seal is told by its commitment."""
+    seal = found.seal
+    chosen = {"commitment": seal.commitment, "change": plain(seal.change), "variants": found.test.variants}
+    return canonical(
+        Manifest(
+            kind="sealed",
+            created=found.created,
+            files=_facts(files),
+            target_sha256=found.target.sha256,
+            auditor_sha256=None,
+            references=(),
+            members=None,
+            nonmembers=None,
+            questioned=None,
+            skipped=_reasons(found.skipped),
+            registration=None,
+            settings=as_json({**chosen, "alpha": found.alpha, "preprocess": plain(found.preprocessing)}),
+            command=as_json(command),
+            software=_software(found.version, found.target),
         )
     )
 

@@ -81,11 +81,11 @@ def score_again(run: Path, manifest: Manifest, places: Places, draw: Draw, stage
     model, images = places.of("model", manifest), places.of("images", manifest)
     why = _why_not(manifest, model, images, draw)
     if why is not None:
-        return _not_done(why)
+        return not_scored(why)
     try:
         scores, basis = read_scores(regular_bytes(run / "scores.parquet"))
         if basis is None:
-            return _not_done("the run does not hold scores by network")
+            return not_scored("the run does not hold scores by network")
         auditor = load_auditor(run / "auditor.onnx")
         if draw.key is not None:
             named = open_source(images).numbering
@@ -95,7 +95,7 @@ def score_again(run: Path, manifest: Manifest, places: Places, draw: Draw, stage
             ready = open_with_auditor(path, images, auditor, settings)
             return _again(ready, settings, scores, basis, draw, stage)
     except (OSError, ValueError, OnnxmintError) as problem:
-        return _not_done(str(problem).splitlines()[0])
+        return not_scored(str(problem).splitlines()[0])
 
 
 def _why_not(manifest: Manifest, model: Sequence[str], images: Sequence[str], draw: Draw) -> str | None:
@@ -125,11 +125,8 @@ def _again(ready: Ready, settings: AuditSettings, scores: ScoreTable, basis: Bas
     seen = Local(stage).observe(scoring(ready, settings), images, name="scored again")
     wrong += [f"{skipped.path}: {skipped.reason}" for skipped in seen.skipped]
     row = drawn.row[seen.row]
-    apart = _apart(basis, row, seen)
-    for place in np.argsort(-apart, kind="stable").tolist():
-        if not apart[place] <= SAME:
-            wrong.append(f"{scores.path[row[place]]}: scores differ by {apart[place]:.3g}")
-    return _step(wrong, len(chosen), len(basis.sha256), draw.seed, float(apart.max(initial=0)))
+    apart, names = _apart(basis, row, seen), [scores.path[one] for one in row.tolist()]
+    return scored_step(apart, names, number=len(basis.sha256), seed=draw.seed, sample=len(chosen), wrong=wrong)
 
 
 def _apart(basis: Basis, row: Rows, seen: Observations) -> FloatArray:
@@ -177,8 +174,32 @@ def noticed_share(sample: int) -> float:
     return float(1 - (1 - _SURE) ** (1 / sample))
 
 
-def _step(wrong: list[str], sample: int, number: int, seed: int, largest: float) -> Step:
-    drawn = f"{sample:,} of {number:,} images, drawn with seed {seed},"
+def scored_step(
+    apart: FloatArray,
+    names: Sequence[str],
+    *,
+    number: int,
+    seed: int,
+    sample: int | None = None,
+    wrong: Sequence[str] = (),
+    words: str = "images",
+) -> Step:
+    """Return the step recomputation.
+
+    Args:
+        apart: (m,) how far scores are from those of the run, as a share of these where they are larger than 1.
+        names: of what was scored.
+        number: of all that the run holds.
+        seed: of the draw.
+        sample: how many were drawn; None for all of `names`.
+        wrong: what could not be scored.
+        words: what is scored.
+    """
+    sample, wrong = len(names) if sample is None else sample, list(wrong)
+    for place in np.argsort(-apart, kind="stable").tolist():
+        if not apart[place] <= SAME:
+            wrong.append(f"{names[place]}: scores differ by {apart[place]:.3g}")
+    drawn = f"{sample:,} of {number:,} {words}, drawn with seed {seed},"
     if wrong:
         more = [f"and {len(wrong) - _SHOWN:,} more"] if len(wrong) > _SHOWN else []
         return Step(
@@ -188,15 +209,17 @@ def _step(wrong: list[str], sample: int, number: int, seed: int, largest: float)
             differences=(*wrong[:_SHOWN], *more),
         )
     if not sample:
-        return _not_done("no image was scored")
+        return not_scored("no image was scored")
     rest = (
         "these are all"
         if sample == number
         else f"an edit of {noticed_share(sample):.2%} of the rows would have been noticed with 95%"
     )
+    largest = float(apart.max(initial=0))
     text = f"{drawn} give the scores of the run (largest difference {largest:.2g}, at most {SAME:g}); {rest}"
     return Step(name="recomputation", outcome="passed", text=text)
 
 
-def _not_done(why: str) -> Step:
+def not_scored(why: str) -> Step:
+    """Return the step recomputation that could not be done."""
     return Step(name="recomputation", outcome="not done", text=f"cannot check: {why}")

@@ -25,7 +25,9 @@ from onnxmint.results.registration import (
 from onnxmint.results.registration import canonical as canonical_registration
 from onnxmint.results.verification import Step, StepName, Verification
 from onnxmint.settings import DeviceChoice
-from onnxmint.workflows.deriving import Rendered, derive
+from onnxmint.workflows.checking_sealed import derive_sealed, look_again_sealed, score_sealed_again
+from onnxmint.workflows.deriving import derive
+from onnxmint.workflows.differing import Rendered
 from onnxmint.workflows.integrity import check_files
 from onnxmint.workflows.recomputing import Draw, score_again
 from onnxmint.workflows.redacting import fitting_key
@@ -94,9 +96,9 @@ def verify(
         elif name == "order":
             found[name] = _order(run, manifest, asked)
         elif name == "derivation":
-            found[name] = derive(run, rendered, redaction=redaction, key=key)
+            found[name] = _derived(run, manifest, rendered, key)
         elif name == "inputs":
-            found[name] = _unknown(name) if manifest is None else look_again(manifest, asked.places, stage)
+            found[name] = _inputs(run, manifest, asked, stage)
     if asked.sample is not None:
         found["recomputation"] = _recomputed(run, manifest, asked, key, stage)
     if asked.retrain:
@@ -178,12 +180,27 @@ def _disordered(wrong: Sequence[str]) -> Step:
     return Step(name="order", outcome="failed", text="not as registered", differences=tuple(wrong))
 
 
+def _derived(run: Path, manifest: Manifest | None, rendered: Rendered | None, key: RedactionKey | None) -> Step:
+    if (run / "sealed.json").exists():
+        return derive_sealed(run, rendered)
+    return derive(run, rendered, redaction=None if manifest is None else manifest.redaction, key=key)
+
+
+def _inputs(run: Path, manifest: Manifest | None, asked: Checking, stage: Stage) -> Step:
+    if manifest is None:
+        return _unknown("inputs")
+    if manifest.kind == "sealed":
+        return look_again_sealed(run, manifest, asked.places)
+    return look_again(manifest, asked.places, stage)
+
+
 def _recomputed(run: Path, manifest: Manifest | None, asked: Checking, key: RedactionKey | None, stage: Stage) -> Step:
     if manifest is None or asked.sample is None:
         return _unknown("recomputation")
     seed = secrets.randbelow(1 << 32) if asked.seed is None else asked.seed
     draw = Draw(sample=asked.sample, seed=seed, device=asked.device, key=key)
-    return score_again(run, manifest, asked.places, draw, stage)
+    score = score_sealed_again if manifest.kind == "sealed" else score_again
+    return score(run, manifest, asked.places, draw, stage)
 
 
 def _retrained(run: Path, manifest: Manifest | None, asked: Checking, key: RedactionKey | None, stage: Stage) -> Step:
