@@ -41,6 +41,8 @@ NOT_VERIFIED = 5
     "--retrain", is_flag=True,
     help="Train the auditor again from the known images, and hold it against that of the run.",
 )  # fmt: skip
+@click.option("--after", type=Here(), metavar="MODEL", help="Where the second model of a comparison is now.")
+@click.option("--forget", metavar="SRC", help="Where the images to be forgotten of a comparison are now.")
 @click.option(
     "--sealed", type=Here(exists=True, file_okay=False), metavar="DIR",
     help="Where the folder that onnxmint seal wrote with --keep is now, of an audit of sealed pictures.",
@@ -89,7 +91,12 @@ def verify_command(ctx: click.Context, /, run: Path, **options: Any) -> None:
     from onnxmint.workflows.verifying import Checking, verify
 
     as_json, stage = options.pop("as_json"), stage_on_stderr(silent=options.pop("quiet"))
-    places = Places(**{name: options.pop(name) for name in ("model", "images", "members", "nonmembers", "sealed")})
+    places = Places(
+        **{
+            name: options.pop(name)
+            for name in ("model", "images", "members", "nonmembers", "sealed", "after", "forget")
+        }
+    )
     checking = Checking(places=places, **options | {"steps": tuple(dict.fromkeys(options["steps"]))})
     found = verify(run, checking=checking, rendered=readable_files, stage=stage)
     if as_json:

@@ -4,7 +4,6 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -17,6 +16,8 @@ from onnxmint.report.manifest import comparison_manifest
 from onnxmint.report.names import visible
 from onnxmint.report.terminal import WIDEST, print_controls, print_files, print_text, print_warnings
 from onnxmint.results.comparison import COMPARISON, ChangeVerdict, ComparedSet, Comparison, SetName
+from onnxmint.results.comparison_file import NAME as SCORES
+from onnxmint.results.comparison_file import write_compared
 from onnxmint.results.manifest import NAME
 from onnxmint.stats.estimates import Rate
 from onnxmint.stats.paired import ACCURACY, AUC, GAP, RATES, SHARE, Change
@@ -41,7 +42,7 @@ def comparison_files(found: Comparison, command: Mapping[str, object] | None = N
     """
     files = {
         **readable_comparison(found),
-        "comparison.parquet": _parquet(found),
+        SCORES: write_compared(found),
         "comparison.json": (COMPARISON.write(found) + "\n").encode(),
     }
     return files | {NAME: comparison_manifest(found, files, command or {})}
@@ -161,17 +162,3 @@ def _comma_separated(found: Comparison) -> str:
     writer.writerow(table.column_names)
     writer.writerows(row.values() for row in table.to_pylist())
     return text.getvalue()
-
-
-def _parquet(found: Comparison) -> bytes:
-    """Return one row an image."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    facts = {"schema": COMPARISON.schema, "created": found.created}
-    of_models = {"before_sha256": found.before.target.sha256, "after_sha256": found.after.target.sha256}
-    sink: Any = pa.BufferOutputStream()
-    table = found.scores.table().replace_schema_metadata(facts | of_models)
-    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
-    content: bytes = sink.getvalue().to_pybytes()
-    return content

@@ -1,9 +1,10 @@
 """What a comparison of two models says: the same images in both, what changes and how surely."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from onnxmint.preprocess.spec import PreprocessSpec
 from onnxmint.results.facts import Control, EvidenceFacts, TargetFacts
@@ -88,6 +89,7 @@ class ComparisonFacts:
     views: int  # of each image, 0 where only the image itself was shown
     seed: int
     intervals: str  # how they were made
+    limit: int | None = None  # images of each set that were drawn at most; None where all were taken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +101,11 @@ class ComparedScores:
         set: which each is of.
         before, after: (n,) its score in each model; higher means more like a member.
         above_before, above_after: (n,) share of the held-out images that score lower in that model, ties counting half.
+        group: (n,) int64 which images belong together and are drawn whole; None where each stands for itself.
+        right_before, right_after: (n,) whether that model's top class is the label; None without labels.
     """
+
+    SOMETIMES: ClassVar[tuple[str, ...]] = ("group", "right_before", "right_after")
 
     path: tuple[str, ...]
     set: tuple[SetName, ...]
@@ -107,6 +113,15 @@ class ComparedScores:
     after: FloatArray
     above_before: FloatArray
     above_after: FloatArray
+    group: NDArray[np.int64] | None = None
+    right_before: NDArray[np.bool_] | None = None
+    right_after: NDArray[np.bool_] | None = None
+
+    @classmethod
+    def none(cls) -> "ComparedScores":
+        """Return the scores of no image."""
+        empty = np.empty(0, np.float64)
+        return cls(path=(), set=(), before=empty, after=empty, above_before=empty, above_after=empty)
 
     def table(self) -> Any:
         """Return one row an image."""
@@ -118,7 +133,11 @@ class ComparedScores:
         }
         numbers = {name: getattr(self, name) for name in ("before", "after", "above_before", "above_after")}
         numbers["change"] = np.asarray(self.above_after) - np.asarray(self.above_before)
-        return pa.table(columns | {name: pa.array(values, pa.float64()) for name, values in numbers.items()})
+        columns |= {name: pa.array(values, pa.float64()) for name, values in numbers.items()}
+        for name, kind in zip(self.SOMETIMES, (pa.int64(), pa.bool_(), pa.bool_()), strict=True):
+            values = getattr(self, name)
+            columns[name] = pa.nulls(len(self.path), kind) if values is None else pa.array(values, kind)
+        return pa.table(columns)
 
     def to_frame(self) -> Any:
         """Return a pandas DataFrame with a row for each image.
@@ -197,7 +216,7 @@ _PARTS = ("before", "after", "difference")
 
 COMPARISON = Document(
     kind=Comparison,
-    schema="onnxmint.comparison/1",
+    schema="onnxmint.comparison/2",
     elsewhere=("scores",),  # a table of its own, comparison.parquet
     mend="run onnxmint compare again",
 )

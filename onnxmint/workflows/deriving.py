@@ -43,10 +43,8 @@ def derive(
         redaction: of a run that tells no names.
         key: of its names, where the checker has it.
     """
-    if not (run / "report.json").exists():
-        for kind in ("evaluation", "comparison"):
-            if (run / f"{kind}.json").exists():
-                return _not_done(f"{kind}s are not derived again: make it again from the same images")
+    if not (run / "report.json").exists() and (run / "evaluation.json").exists():
+        return _not_done("evaluations are not derived again: make it again from the same images")
     if not (run / "auditor.onnx").exists():
         return _not_done("the run has no auditor.onnx, whose known images questioned ones are measured by")
     try:

@@ -30,6 +30,8 @@ class Places:
     members: str | None = None
     nonmembers: str | None = None
     sealed: Path | None = None
+    after: Path | None = None
+    forget: str | None = None
 
     def of(self, name: str, manifest: Manifest) -> tuple[str, ...]:
         """Return the places of an input, none where nobody says where it is."""
@@ -62,7 +64,7 @@ class Part:
 
 def look_again(manifest: Manifest, places: Places, stage: Stage) -> Step:
     """Hash the model and all images again and compare with what the run names."""
-    parts = [model_again(manifest, places), *_lists(manifest, places, stage)]
+    parts = [model_again(manifest, places), *_second(manifest, places), *_lists(manifest, places, stage)]
     wrong = tuple(part.text for part in parts if part.wrong)
     missing = [part.text for part in parts if not part.done]
     if wrong:
@@ -75,17 +77,27 @@ def look_again(manifest: Manifest, places: Places, stage: Stage) -> Step:
 
 def model_again(manifest: Manifest, places: Places) -> Part:
     """Say whether the model is the one that the run names."""
-    found = places.of("model", manifest)
+    return _same_model(places.of("model", manifest), manifest, "the model", "--model", manifest.target_sha256)
+
+
+def _second(manifest: Manifest, places: Places) -> Iterator[Part]:
+    """Yield what became of the second model of a comparison."""
+    if manifest.kind == "comparison":
+        for sha256 in manifest.references:
+            yield _same_model(places.of("after", manifest), manifest, "the second model", "--after", sha256)
+
+
+def _same_model(found: Sequence[str], manifest: Manifest, words: str, option: str, sha256: str) -> Part:
     if not found or not may_be_there(found[0]):
-        return Part(text="the model is not there (--model)", done=False)
+        return Part(text=f"{words} is not there ({option})", done=False)
     try:
         with brought(found[0]) as path:
             digest = load_target(path, answer=word_of(manifest, "answer")).sha256
     except OnnxmintError as problem:
-        return Part(text=f"the model: {problem}", wrong=True)
-    if digest != manifest.target_sha256:
-        return Part(text=f"the model {found[0]} has SHA-256 {digest}, not {manifest.target_sha256}", wrong=True)
-    return Part(text="the model is the same")
+        return Part(text=f"{words}: {problem}", wrong=True)
+    if digest != sha256:
+        return Part(text=f"{words} {found[0]} has SHA-256 {digest}, not {sha256}", wrong=True)
+    return Part(text=f"{words} is the same")
 
 
 def word_of(manifest: Manifest, name: str) -> str | None:
@@ -96,13 +108,16 @@ def word_of(manifest: Manifest, name: str) -> str | None:
 
 def _lists(manifest: Manifest, places: Places, stage: Stage) -> Iterator[Part]:
     """Yield what became of each set of images that the run read."""
-    drawn = manifest.kind == "evaluation" and not {"limit", "time"}.isdisjoint(manifest.command)
+    some = manifest.kind in ("evaluation", "comparison")
+    drawn = some and not {"limit", "time"}.isdisjoint(manifest.command)
     for name, words, listed in (
         ("images", "questioned images", manifest.questioned),
         ("members", "known members", manifest.members),
         ("nonmembers", "known non-members", manifest.nonmembers),
     ):
         found = places.of(name, manifest)
+        if name == "members" and manifest.kind == "comparison":
+            found = (*places.of("forget", manifest), *found)  # both were trained on
         if listed is None:
             if found:
                 yield Part(text=f"the run does not list the {words}", done=False)

@@ -25,6 +25,7 @@ from onnxmint.results.registration import (
 from onnxmint.results.registration import canonical as canonical_registration
 from onnxmint.results.verification import Step, StepName, Verification
 from onnxmint.settings import DeviceChoice
+from onnxmint.workflows.checking_change import derive_change
 from onnxmint.workflows.checking_sealed import derive_sealed, look_again_sealed, score_sealed_again
 from onnxmint.workflows.deriving import derive
 from onnxmint.workflows.differing import Rendered
@@ -183,6 +184,8 @@ def _disordered(wrong: Sequence[str]) -> Step:
 def _derived(run: Path, manifest: Manifest | None, rendered: Rendered | None, key: RedactionKey | None) -> Step:
     if (run / "sealed.json").exists():
         return derive_sealed(run, rendered)
+    if (run / "comparison.json").exists():
+        return derive_change(run, rendered)
     return derive(run, rendered, redaction=None if manifest is None else manifest.redaction, key=key)
 
 
