@@ -1,7 +1,7 @@
 """What a comparison of two models says: the same images in both, what changes and how surely."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ from onnxmint.results.notebook import in_notebook
 from onnxmint.stats.estimates import FloatArray, Rate
 from onnxmint.stats.paired import Change
 
+SOMETIMES = ("group", "right_before", "right_after")
+"""Columns of scores that may be empty throughout."""
 SetName = Literal["forget", "members", "non-members"]
 ChangeKind = Literal["more", "less", "no-change-seen", "below", "above", "unsettled"]
 
@@ -105,8 +107,6 @@ class ComparedScores:
         right_before, right_after: (n,) whether that model's top class is the label; None without labels.
     """
 
-    SOMETIMES: ClassVar[tuple[str, ...]] = ("group", "right_before", "right_after")
-
     path: tuple[str, ...]
     set: tuple[SetName, ...]
     before: FloatArray
@@ -134,7 +134,7 @@ class ComparedScores:
         numbers = {name: getattr(self, name) for name in ("before", "after", "above_before", "above_after")}
         numbers["change"] = np.asarray(self.above_after) - np.asarray(self.above_before)
         columns |= {name: pa.array(values, pa.float64()) for name, values in numbers.items()}
-        for name, kind in zip(self.SOMETIMES, (pa.int64(), pa.bool_(), pa.bool_()), strict=True):
+        for name, kind in zip(SOMETIMES, (pa.int64(), pa.bool_(), pa.bool_()), strict=True):
             values = getattr(self, name)
             columns[name] = pa.nulls(len(self.path), kind) if values is None else pa.array(values, kind)
         return pa.table(columns)

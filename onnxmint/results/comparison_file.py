@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from onnxmint.results.comparison import COMPARISON, ComparedScores, Comparison
+from onnxmint.results.comparison import COMPARISON, SOMETIMES, ComparedScores, Comparison
 
 NAME = "comparison.parquet"
 _SETS = ("forget", "members", "non-members")
@@ -39,16 +39,16 @@ def read_compared(content: bytes) -> ComparedScores:
         raise ValueError(f"{NAME} has the columns {', '.join(table.schema.names)[:200]}, or other types")
     held = {name: table[name].combine_chunks() for name in table.schema.names}
     for name, column in held.items():
-        if column.null_count and (name not in ComparedScores.SOMETIMES or column.null_count < len(table)):
+        if column.null_count and (name not in SOMETIMES or column.null_count < len(table)):
             raise ValueError(f"{NAME} has no {name} in {column.null_count:,} rows")
-    arrays: dict[str, Any] = {
+    numbers = {name: held[name].to_numpy(zero_copy_only=False) for name in _NUMBERS}
+    sometimes = {
         name: None if held[name].null_count or not len(table) else held[name].to_numpy(zero_copy_only=False)
-        for name in ComparedScores.SOMETIMES
+        for name in SOMETIMES
     }
-    arrays |= {name: held[name].to_numpy(zero_copy_only=False) for name in _NUMBERS}
-    if not all(np.isfinite(arrays[name]).all() for name in _NUMBERS):
+    if not all(np.isfinite(column).all() for column in numbers.values()):
         raise ValueError(f"{NAME} holds NaN or infinity")
     sets = tuple(held["set"].to_pylist())
     if not set(sets) <= set(_SETS):
         raise ValueError(f"{NAME} holds a set that is none of {', '.join(_SETS)}")
-    return ComparedScores(path=tuple(held["path"].to_pylist()), set=sets, **arrays)
+    return ComparedScores(path=tuple(held["path"].to_pylist()), set=sets, **numbers, **sometimes)

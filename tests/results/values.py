@@ -14,6 +14,7 @@ from onnxmint.preprocess.spec import PreprocessSpec
 from onnxmint.results.audit import Histogram, ScoreTable
 from onnxmint.results.basis import Basis
 from onnxmint.results.methods import MethodScores
+from onnxmint.results.sealed import SealedScores
 from onnxmint.stats.estimates import FPRS, Performance, Rate
 from onnxmint.verdict.yardstick import Traces, Yardstick
 
@@ -175,6 +176,13 @@ def _basis(kind: type) -> Strategy:
     return st.builds(kind, **table)
 
 
+def _sealed(kind: type) -> Strategy:
+    """Return scores of pictures that ascend."""
+    table = {name: columns(hint, FEW) for name, hint in get_type_hints(kind).items() if name in ("drawn", "score")}
+    score = columns(get_type_hints(kind)["score"], FEW, 2)
+    return st.builds(kind, **table | {"score": score}, picture=st.just(np.arange(FEW)), label=st.none())
+
+
 def _change(kind: type) -> Strategy:
     noise, part = st.floats(0.1, 128), st.floats(0, 0.5)
     return st.builds(kind, noise=noise, cells=st.integers(1, 999), crop=part, colour=part, mirror=st.booleans())
@@ -190,6 +198,7 @@ _OF: dict[type, Callable[[type], Strategy]] = {
     Rate: _rate,
     Numbering: _numbering,
     ScoreTable: _scores,
+    SealedScores: _sealed,
     Traces: _traces,
     Yardstick: _table,
 }
