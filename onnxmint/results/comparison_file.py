@@ -42,13 +42,15 @@ def read_compared(content: bytes) -> ComparedScores:
         if column.null_count and (name not in SOMETIMES or column.null_count < len(table)):
             raise ValueError(f"{NAME} has no {name} in {column.null_count:,} rows")
     numbers = {name: held[name].to_numpy(zero_copy_only=False) for name in _NUMBERS}
-    sometimes = {
-        name: None if held[name].null_count or not len(table) else held[name].to_numpy(zero_copy_only=False)
-        for name in SOMETIMES
-    }
+    sometimes = {name: _unless_empty(held[name]) for name in SOMETIMES}
     if not all(np.isfinite(column).all() for column in numbers.values()):
         raise ValueError(f"{NAME} holds NaN or infinity")
     sets = tuple(held["set"].to_pylist())
     if not set(sets) <= set(_SETS):
         raise ValueError(f"{NAME} holds a set that is none of {', '.join(_SETS)}")
     return ComparedScores(path=tuple(held["path"].to_pylist()), set=sets, **numbers, **sometimes)
+
+
+def _unless_empty(column: Any) -> Any:
+    """Return a column that may have no value at all, None where it has none."""
+    return None if column.null_count or not len(column) else column.to_numpy(zero_copy_only=False)
