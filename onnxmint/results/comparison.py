@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from onnxmint.preprocess.spec import PreprocessSpec
 from onnxmint.results.facts import Control, EvidenceFacts, TargetFacts
-from onnxmint.results.frames import frame_of, storable
+from onnxmint.results.frames import Tabular, storable
 from onnxmint.results.json import Document, Facts
 from onnxmint.results.leak import LimitFacts
 from onnxmint.results.notebook import in_notebook
@@ -95,7 +95,7 @@ class ComparisonFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ComparedScores:
+class ComparedScores(Tabular):
     """Every image that both models gave a number for.
 
     Attributes:
@@ -139,21 +139,9 @@ class ComparedScores:
             columns[name] = pa.nulls(len(self.path), kind) if values is None else pa.array(values, kind)
         return pa.table(columns)
 
-    def to_frame(self) -> Any:
-        """Return a pandas DataFrame with a row for each image.
-
-        Raises:
-            OnnxmintError: pandas is not installed.
-        """
-        return frame_of(self.table())
-
-    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        """Give the same table to whatever reads Arrow."""
-        return self.table().__arrow_c_stream__(requested_schema)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class Comparison(Tabular):
     """The same images in two models, and all that is needed to repeat it."""
 
     version: str
@@ -183,18 +171,6 @@ class Comparison:
         of_numbers = [f"{part}{end}" for part in _PARTS for end in ("", "_low", "_high")]
         kinds = [("set", text), ("images", pa.int64()), ("measure", text), *((name, number) for name in of_numbers)]
         return pa.Table.from_pylist(rows, schema=pa.schema([*kinds, ("no_interval", text)]))
-
-    def to_frame(self) -> Any:
-        """Return a pandas DataFrame with a row for each measure of each set; `scores` has one for each image.
-
-        Raises:
-            OnnxmintError: pandas is not installed.
-        """
-        return frame_of(self.table())
-
-    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        """Give the same table to whatever reads Arrow."""
-        return self.table().__arrow_c_stream__(requested_schema)
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows."""
