@@ -12,6 +12,7 @@ from onnxmint.results.facts import Skipped, TargetFacts
 from onnxmint.results.json import Document
 from onnxmint.stats.coin import CoinTest
 from onnxmint.stats.estimates import FloatArray
+from onnxmint.stats.ranges import Count, Share
 
 SealedKind = Literal["members-found", "inconclusive"]
 
@@ -33,8 +34,8 @@ class SealFacts:
     committed: str | None
     created: str
     change: Change
-    pictures: int
-    compared: int
+    pictures: Count
+    compared: Count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,9 +95,9 @@ class SealedAudit:
     preprocessing: PreprocessSpec
     seal: SealFacts
     labels: bool
-    alpha: float
+    alpha: Share
     test: CoinTest
-    ranks: tuple[int, ...]
+    ranks: tuple[Count, ...]
     kind: SealedKind
     headline: str
     text: str
