@@ -19,7 +19,7 @@ from onnxmint.results.comparison import COMPARISON, ChangeVerdict, ComparedSet, 
 from onnxmint.results.comparison_file import NAME as SCORES
 from onnxmint.results.comparison_file import write_compared
 from onnxmint.results.manifest import NAME
-from onnxmint.stats.estimates import Rate
+from onnxmint.stats.estimates import Measured
 from onnxmint.stats.paired import ACCURACY, AUC, GAP, RATES, SHARE, Change
 from onnxmint.writing.folders import new_folder
 
@@ -99,7 +99,7 @@ def measure_words(measure: str) -> str:
     return f"TPR at {100 * RATES[measure]:g}% FPR" if measure in RATES else _MEASURES[measure]
 
 
-def number_words(measure: str, found: Rate, *, signed: bool = False) -> tuple[str, str]:
+def number_words(measure: str, found: Measured, *, signed: bool = False) -> tuple[str, str]:
     """Return a number and its interval; shares in percent."""
     if measure in (AUC, GAP):
         sign = "+" if signed else ""

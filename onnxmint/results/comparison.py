@@ -12,9 +12,9 @@ from onnxmint.results.frames import Tabular, storable
 from onnxmint.results.json import Document, Facts
 from onnxmint.results.leak import LimitFacts
 from onnxmint.results.notebook import in_notebook
-from onnxmint.stats.estimates import FloatArray, Rate
+from onnxmint.stats.estimates import FloatArray, Measured
 from onnxmint.stats.paired import Change
-from onnxmint.stats.ranges import Count, Few, Share
+from onnxmint.stats.ranges import Count, Few, Share, Signed
 
 SOMETIMES = ("group", "right_before", "right_after")
 """Columns of scores that may be empty throughout."""
@@ -53,7 +53,7 @@ class ComparedSet:
     name: SetName
     images: Count
     changes: tuple[Change, ...]
-    alike: Share | None
+    alike: Signed | None
 
     def change(self, measure: str) -> Change | None:
         """Return one of the changes, None where it was not measured."""
@@ -203,11 +203,11 @@ COMPARISON = Document(
 def _numbers(change: Change) -> Facts:
     row: Facts = {"measure": change.measure, "no_interval": change.difference.no_interval}
     for part in _PARTS:
-        one: Rate = getattr(change, part)
+        one: Measured = getattr(change, part)
         row |= {part: one.value, f"{part}_low": one.low, f"{part}_high": one.high}
     return row
 
 
-def _shown(one: Rate) -> str:
+def _shown(one: Measured) -> str:
     interval = "" if one.low is None or one.high is None else f" ({one.low:.3f} to {one.high:.3f})"
     return f"{one.value:.3f}{interval}"

@@ -15,7 +15,7 @@ from onnxmint.results.audit import Histogram, ScoreTable
 from onnxmint.results.basis import Basis
 from onnxmint.results.methods import MethodScores
 from onnxmint.results.sealed import SealedScores
-from onnxmint.stats.estimates import FPRS, Performance, Rate
+from onnxmint.stats.estimates import FPRS, Measured, Performance, Rate
 from onnxmint.stats.ranges import Share
 from onnxmint.verdict.yardstick import Traces, Yardstick
 
@@ -113,7 +113,7 @@ def _histogram(kind: type) -> Strategy:
 
 
 def _rate(kind: type) -> Strategy:
-    share = values(Share)
+    share = values(Share if kind is Rate else float)
     ends, reason = {"low": share, "high": share}, {"no_interval": st.text()}
     return st.one_of(*(st.builds(kind, value=share, thin=st.booleans(), **more) for more in (ends, reason)))
 
@@ -205,6 +205,7 @@ _OF: dict[type, Callable[[type], Strategy]] = {
     MethodScores: _method_scores,
     Performance: _performance,
     PreprocessSpec: _spec,
+    Measured: _rate,
     Rate: _rate,
     Numbering: _numbering,
     ScoreTable: _scores,
