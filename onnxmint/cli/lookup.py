@@ -40,7 +40,7 @@ def lookup_command(
     from onnxmint.results.redaction import SUFFIX
     from onnxmint.workflows.integrity import check_files
     from onnxmint.workflows.looking_up import look_up
-    from onnxmint.workflows.redacting import fitting_key
+    from onnxmint.workflows.redaction_keys import fitting_key
 
     if not names and not images:
         raise UsageError("give names of images, or --images SRC to look all of them up")

@@ -107,7 +107,7 @@ def key_beside(place: "AnyPath") -> "RedactionKey":
     """
     from onnxmint import __version__
     from onnxmint.results.redaction import REDACTION_KEY, SUFFIX, RedactionKey
-    from onnxmint.workflows.redacting import read_key
+    from onnxmint.workflows.redaction_keys import read_key
     from onnxmint.writing.files import write_secret
 
     if isinstance(place, RemotePath):

@@ -8,24 +8,27 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from onnxmint import __version__
 from onnxmint.errors import OnnxmintError, UsageError
 from onnxmint.mint.auditor import METADATA_KEY, Auditor, AuditorContent
-from onnxmint.results.audit import AuditResult
+from onnxmint.results.audit import AuditResult, ScoreTable
 from onnxmint.results.basis import Basis, RuleFacts
 from onnxmint.results.facts import Skipped
-from onnxmint.results.redaction import REDACTION_KEY, RedactionFacts, RedactionKey
-from onnxmint.results.registration import Registration
+from onnxmint.results.redaction import RedactionFacts, RedactionKey
+from onnxmint.results.registration import Registration, RegistrationFacts
 from onnxmint.workflows.deriving import judged_again
 from onnxmint.workflows.veiling import Veil, hidden_numbers
-from onnxmint.writing.regular import regular_bytes
 
 TOLD = (
     "Names, folders and classes of images are redacted: what stands for them are pseudonyms (HMAC-SHA256), which only "
     "the owner of the key can look up."
 )
-_LARGEST = 1 << 12  # bytes of a key's file
+Table = TypeVar("Table", ScoreTable, Basis)
 _PLACES = ("images", "members", "nonmembers", "forget")  # words of a command that name images
 _OF_NAMES = ("subject", "group")  # columns and patterns, which may hold parts of names
 _BY_FOLDER = "folder"
@@ -102,36 +105,6 @@ def without_names(auditor: Auditor, key: RedactionKey) -> Auditor:
     return Auditor.of(content, with_content(auditor.model, content), auditor.seconds)
 
 
-def read_key(path: Path) -> RedactionKey:
-    """Return the key in a file.
-
-    Raises:
-        OnnxmintError: it cannot be read, or is none.
-    """
-    try:
-        key = REDACTION_KEY.read(regular_bytes(path, most=_LARGEST, links=True), str(path))
-        key.sha256  # noqa: B018 - refuses what is no key
-    except (OSError, ValueError) as problem:
-        why = getattr(problem, "strerror", None) or problem
-        raise OnnxmintError(f"cannot read the redaction key {path}: {why}; {REDACTION_KEY.mend}") from None
-    return key
-
-
-def fitting_key(path: Path, redaction: RedactionFacts | None) -> RedactionKey:
-    """Return the key in a file, which must be that of a run.
-
-    Raises:
-        UsageError: it is not, or the run tells all names.
-        OnnxmintError: it cannot be read.
-    """
-    if redaction is None:
-        raise UsageError("a redaction key belongs to a redacted run, and this one tells its names: leave it out")
-    key = read_key(path)
-    if key.sha256 != redaction.key_sha256:
-        raise UsageError(f"{path} is the key of another run; give the one that was written beside this one")
-    return key
-
-
 def with_content(model: bytes, content: AuditorContent) -> bytes:
     """Return the file of an auditor with other words beside its graph."""
     import onnx
@@ -157,35 +130,61 @@ def _content(auditor: Auditor, veil: Veil) -> AuditorContent:
 
 
 def _without_names(result: AuditResult, basis: Basis, content: AuditorContent, veil: Veil) -> tuple[AuditResult, Basis]:
-    """Return an audit without names, whose words about subjects are still those of the names, and its basis."""
-    asked = result.questioned
-    basis = replace(
+    """Return an audit without names, and what it is judged by again.
+
+    Images stand in the order of their pseudonyms: in that of their names, a list of these would tell which is which.
+    """
+    asked, paths = result.questioned, veil.paths(result.scores.path)
+    order = np.argsort(np.array(paths, np.str_), kind="stable")
+    scores = _in_order(replace(result.scores, path=paths), order)
+    hidden = replace(
         basis,
         sha256=veil.paths(basis.sha256),
         subject=None if basis.subject is None else veil.named(basis.subject),
     )
-    registered = result.registration
-    if registered is not None:
-        reason = registered.reason
-        registered = replace(
-            registered,
-            deviations=veil.sentences(registered.deviations),
-            reason=None if reason is None else veil.sentence(reason),
-        )
+    hidden = _in_order(hidden, order)
+    hidden = replace(hidden, unit=_by_appearance(hidden.unit))
     return replace(
         result,
         target=replace(result.target, path=veil.sentence(result.target.path)),
         evidence=replace(content.evidence, skipped=veil.skipped(result.evidence.skipped)),
         questioned=replace(asked, skipped=veil.skipped(asked.skipped), unnamed=_counted(asked.unnamed, veil)),
         controls=veil.controls(result.controls),
-        scores=replace(result.scores, path=veil.paths(result.scores.path)),
+        scores=scores,
         rule=None if result.rule is None else _rule(result.rule, veil),
-        registration=registered,
+        registration=None if result.registration is None else _registered(result.registration, veil),
         warnings=(*veil.sentences(result.warnings), TOLD),
         next_steps=tuple(replace(one, text=veil.sentence(one.text)) for one in result.next_steps),
         class_names=(),
-        basis=basis,
-    ), basis  # fmt: skip
+        basis=hidden,
+    ), hidden  # fmt: skip
+
+
+def _in_order(table: Table, order: NDArray[np.int64]) -> Table:
+    """Return a table of columns with its rows in an order."""
+    columns = {one.name: getattr(table, one.name) for one in fields(table)}
+    return replace(table, **{name: _taken(column, order) for name, column in columns.items() if column is not None})
+
+
+def _taken(column: Any, order: NDArray[np.int64]) -> Any:
+    return tuple(column[row] for row in order.tolist()) if isinstance(column, tuple) else column[order]
+
+
+def _by_appearance(unit: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return units numbered by where they first appear, as their numbers tell the order of names too."""
+    _, first, place = np.unique(unit, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), np.int64)
+    rank[np.argsort(first)] = np.arange(len(first))
+    found: NDArray[np.int64] = rank[place]
+    return found
+
+
+def _registered(found: RegistrationFacts, veil: Veil) -> RegistrationFacts:
+    return replace(
+        found,
+        deviations=veil.sentences(found.deviations),
+        reason=None if found.reason is None else veil.sentence(found.reason),
+    )
 
 
 def _counted(unnamed: Mapping[str, int], veil: Veil) -> dict[str, int]:

@@ -82,8 +82,9 @@ class Veil:
         return tuple(map(self.key.name, names))
 
     def skipped(self, found: Iterable[Skipped]) -> tuple[Skipped, ...]:
-        """Return images that were left out, without their names."""
-        return tuple(Skipped(path=self.key.name(one.path), reason=self.sentence(one.reason)) for one in found)
+        """Return images that were left out, without their names, nor in the order of these."""
+        hidden = (Skipped(path=self.key.name(one.path), reason=self.sentence(one.reason)) for one in found)
+        return tuple(sorted(hidden, key=lambda one: one.path))
 
     def controls(self, found: Iterable[Control]) -> tuple[Control, ...]:
         """Return controls whose sentences and lists hold no names."""
@@ -92,7 +93,7 @@ class Veil:
     def _control(self, one: Control) -> Control:
         copies = one.copies
         if copies is not None:
-            copies = replace(copies, left_out_images=self.paths(copies.left_out_images))
+            copies = replace(copies, left_out_images=tuple(sorted(self.paths(copies.left_out_images))))
         return replace(one, text=self.sentence(one.text), copies=copies)
 
     def evidence(self, found: EvidenceFacts) -> EvidenceFacts:

@@ -31,7 +31,7 @@ from onnxmint.workflows.deriving import derive
 from onnxmint.workflows.differing import Rendered
 from onnxmint.workflows.integrity import check_files
 from onnxmint.workflows.recomputing import Draw, score_again
-from onnxmint.workflows.redacting import fitting_key
+from onnxmint.workflows.redaction_keys import fitting_key
 from onnxmint.workflows.rehashing import Places, look_again
 from onnxmint.workflows.signing import check_signature
 from onnxmint.workflows.times import Stamps, late, stamps_of
