@@ -1,6 +1,7 @@
 """Names of images and classes taken out of what an audit says: of tables one by one, of sentences by search."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import PurePath
@@ -16,7 +17,8 @@ from onnxmint.results.redaction import RedactionKey
 _SHORTEST = 3  # letters of a name, or figures and one more: shorter ones are in every sentence
 _MOST_CLASSES = 1 << 15  # numbers that are tried for one that is asked for
 _EDGE = re.compile(r"(?<!\w)|(?!\w)")  # where a name can begin or end: not within a word
-_EXAMPLE = re.compile(r"(?<=for example )\S.*?(?=[);]|\.?$)")  # of what was passed over, which no table names
+_EXAMPLES = "(for example ", "for example "  # of what was passed over, which no table names: in brackets, or at the end
+_COUNTED = re.compile(r"[\d,]+ ")  # how a reason begins
 _ORDINARY = frozenset(
     {
         "and", "auditor", "class", "classes", "data", "dataset", "folder", "folders", "for", "heldout",
@@ -50,13 +52,14 @@ class Veil:
         """Return the veil of names, of their folders and of every part of them; of places these and their last part."""
         every = {part for name in names for part in _parts(name)}
         every |= {part for place in places for part in (place, place.rstrip("/"), last_part(place))}
+        every |= {unicodedata.normalize(form, part) for part in every for form in ("NFC", "NFD") if not part.isascii()}
         every = {part for part in every if _tells(part)}
         every |= {storable(name) for name in every}
         return cls(key=key, names=frozenset(every), longest=max(map(len, every), default=0))
 
     def sentence(self, text: str) -> str:
         """Return a sentence in which pseudonyms stand for names, the longest name at every place."""
-        text = _EXAMPLE.sub(lambda found: self.key.name(found[0]), text)
+        text = self._without_examples(text)
         edges = [found.start() for found in _EDGE.finditer(text)]
         made, start = list[str](), 0
         for place, edge in enumerate(edges):
@@ -68,6 +71,25 @@ class Veil:
                 made += [text[start:edge], self.key.name(text[edge:end])]
                 start = end
         return "".join([*made, text[start:]])
+
+    def _without_examples(self, text: str) -> str:
+        """Return a sentence without what it gives for an example; where that may hold brackets all behind it goes."""
+        bracket, bare = _EXAMPLES
+        before, found, rest = text.partition(bracket)
+        if not found:
+            before, found, rest = text.partition(bare)
+            return f"{before}{found}{self.key.name(rest.removesuffix('.'))}." if found else text
+        parts = f"{found}{rest}".split("); ")
+        whole = all(part.count(bracket) == 1 and part.count(")") <= (part is parts[-1]) for part in parts)
+        whole = whole and all(_COUNTED.match(part) for part in parts[1:])
+        if not whole:
+            return f"{before}{found}{self.key.name(rest)})"
+        made = list[str]()
+        for part in parts:
+            words, _, name = part.partition(bracket)
+            name, end, tail = name.partition(")")
+            made.append(f"{words}{bracket}{self.key.name(name)}{end}{tail}")
+        return before + "); ".join(made)
 
     def sentences(self, texts: Iterable[str]) -> tuple[str, ...]:
         """Return sentences without names."""

@@ -146,12 +146,33 @@ def test_no_sentence_keeps_a_name_that_stands_by_itself(names: list[str], before
 
 
 def test_words_of_every_sentence_and_short_numbers_stay() -> None:
-    veil = Veil.of(KEY, ["members/17/4711/anna.png", "cat"], ["/home/ward 7/questioned", "Klinik"])
-    told = veil.sentence("17 members of cat (4711): anna.png in Klinik, concatenated; questioned, passed over: 1 file "
-                         "(for example secret (1).txt); 2 others (for example b.txt).")  # fmt: skip
+    veil = Veil.of(KEY, ["members/17/4711/anna.png", "cat", "Z\u00fcrich"], ["/home/ward 7/questioned", "Klinik"])
+    told = veil.sentence("17 members of cat (4711): anna.png in Klinik, concatenated; questioned, Zu\u0308rich")
     assert told.startswith(f"17 members of {KEY.name('cat')} ({KEY.name('4711')}): {KEY.name('anna.png')} in ")
     assert "concatenated; questioned" in told
-    assert not any(name in told for name in ("secret", "b.txt", "Klinik"))
+    assert not any(name in told for name in ("Klinik", "rich"))
+
+
+@pytest.mark.parametrize(
+    ("examples", "told"),
+    [
+        (["(for example a b.txt)"], [f"(for example {KEY.name('a b.txt')})"]),
+        (
+            ["(for example anna.txt)", "2 others (for example b.txt)"],
+            [f"(for example {KEY.name('anna.txt')})", f"2 others (for example {KEY.name('b.txt')})"],
+        ),
+        (["(for example a (b) anna.txt)", "2 others (for example anna (1).txt)"], None),
+        (["(for example a); anna (for example x.txt)"], None),
+        (["(for example a\nanna.txt)"], [f"(for example {KEY.name('a' + chr(10) + 'anna.txt')})"]),
+    ],
+)
+def test_what_a_sentence_gives_for_an_example_goes(examples: list[str], told: list[str] | None) -> None:
+    sentence = Veil.of(KEY, []).sentence(f"Of photos, these were passed over: 1 file {'; '.join(examples)}.")
+    assert "anna" not in sentence
+    if told is not None:
+        assert sentence == f"Of photos, these were passed over: 1 file {'; '.join(told)}."
+    bare = Veil.of(KEY, []).sentence("3 of 40 images in photos have no label, for example anna; b/1.png.")
+    assert bare == f"3 of 40 images in photos have no label, for example {KEY.name('anna; b/1.png')}."
 
 
 def test_classes_come_back_with_the_key() -> None:
