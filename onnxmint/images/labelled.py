@@ -1,45 +1,24 @@
 """Labels that are lacking: a few images without one are left out and named, and do not cost all others theirs."""
 
-from collections.abc import Hashable, Iterator, Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import replace
+from collections.abc import Sequence
 
-from onnxmint.images.entries import EncodedImage, ImageEntry, ImageSource
+from onnxmint.images.entries import ImageEntry, ImageSource
 from onnxmint.images.labels import FAULTY
-from onnxmint.images.passed import Tally, note_of
+from onnxmint.images.passed import Tally
+from onnxmint.images.subset import SubsetSource
 
 
-class LabelledSource:
+class LabelledSource(SubsetSource):
     """The images of a source that have a label."""
 
     def __init__(self, source: ImageSource) -> None:
         """Leave out and count those that have none."""
         tally = Tally()
-        self._source = source
-        self._place = [place for place, entry in enumerate(source.entries()) if entry.label is not None]
-        self._entries = tuple(replace(source.entries()[place], index=index) for index, place in enumerate(self._place))
         for entry in source.entries():
             if entry.label is None:
                 tally.add("images without a label among labelled ones", entry.path)
-        self.location, self.numbering, self.classes = source.location, source.numbering, source.classes
-        self.passed_over = (*source.passed_over, *tally.found())
-        self.notes = (*source.notes, *note_of(source.location, tally.found()))
-
-    def entries(self) -> tuple[ImageEntry, ...]:
-        """List the images."""
-        return self._entries
-
-    def origins(self) -> tuple[Hashable, ...]:
-        """Return where the bytes of each image lie."""
-        origins = self._source.origins()
-        return tuple(origins[place] for place in self._place)
-
-    def read(self, wanted: AbstractSet[int] | None = None) -> Iterator[EncodedImage]:
-        """Yield the wanted images (all for None) in index order."""
-        at = {self._source.entries()[place].index: index for index, place in enumerate(self._place)}
-        chosen = {place for place, index in at.items() if wanted is None or index in wanted}
-        for image in self._source.read(chosen):
-            yield replace(image, index=at[image.index])
+        place = [place for place, entry in enumerate(source.entries()) if entry.label is not None]
+        super().__init__(source, place, tally.found())
 
 
 def only_labelled(sources: Sequence[ImageSource]) -> tuple[ImageSource, ...]:

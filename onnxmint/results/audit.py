@@ -22,7 +22,7 @@ from onnxmint.results.facts import (
     TargetFacts,
     Units,
 )
-from onnxmint.results.frames import frame_of, storable
+from onnxmint.results.frames import Tabular, storable
 from onnxmint.results.json import Document
 from onnxmint.results.listed import ListFacts
 from onnxmint.results.next_steps import NextStep
@@ -211,7 +211,7 @@ class Histogram:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AuditResult:
+class AuditResult(Tabular):
     """Everything an audit found, and all that is needed to repeat it."""
 
     version: str
@@ -240,17 +240,9 @@ class AuditResult:
     tries: TriesFacts | None = None  # None where earlier audits were not looked up
     next_steps: tuple[NextStep, ...] = ()  # what would help, most first; none where the audit sees what matters
 
-    def to_frame(self) -> Any:
-        """Return a pandas DataFrame with a row for each questioned image.
-
-        Raises:
-            OnnxmintError: pandas is not installed.
-        """
-        return frame_of(self.scores.table())
-
-    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        """Give the same table to whatever reads Arrow: pyarrow.table(result), polars.DataFrame(result), DuckDB."""
-        return self.scores.table().__arrow_c_stream__(requested_schema)
+    def table(self) -> Any:
+        """Return an Arrow table with a row for each questioned image."""
+        return self.scores.table()
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows."""
