@@ -222,6 +222,7 @@ class Request:
         units: to be made.
         device: as asked for.
         memory: bytes of a process.
+        patience: seconds without a unit that begins, after which it is said what is waited for.
     """
 
     cluster: Cluster
@@ -229,6 +230,7 @@ class Request:
     units: tuple[int, ...]
     device: DeviceChoice
     memory: int
+    patience: float = 20.0
 
 
 EventKind = Literal["joined", "made", "again", "failed", "notice", "refused", "ended"]

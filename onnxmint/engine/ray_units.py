@@ -17,7 +17,6 @@ TRIES = 3
 _LOST = 20  # times that a unit may be lost with its node, or before it began
 _AHEAD = 2  # units that are handed out for each process
 _LOOK = 1.0  # seconds
-_PATIENCE = 20.0  # seconds in which something begins or ends
 _COUNT = 10.0  # seconds between two looks at the nodes
 
 Tell = Callable[[Event], None]
@@ -48,6 +47,7 @@ class Units:
             nodes: returns those that are there.
         """
         self._task, self._seat, self._barred, self._tell, self._nodes = request.task, seat, barred, tell, nodes
+        self._patience = request.patience
         self._given = {"device": seat.device, "cores": seat.cores, "reason": seat.reason}
         self._left = deque(request.units)
         self._running: dict[Any, _Running] = {}
@@ -172,7 +172,7 @@ class Units:
         """Say what a cluster is waited for in which nothing has begun for a while; once, until something has."""
         if moves:
             self._moved = time.monotonic()
-        if any(run.node for run in self._running.values()) or time.monotonic() - self._moved < _PATIENCE:
+        if any(run.node for run in self._running.values()) or time.monotonic() - self._moved < self._patience:
             return
         self._moved = float("inf")
         self._tell(Event(kind="notice", words=f"waiting for the cluster: {free(self._seat, self._there)}"))
