@@ -16,8 +16,16 @@ import os, sys
 from ray.cluster_utils import Cluster
 nodes = [dict(zip(("num_cpus", "num_gpus"), map(int, one.split("/")))) for one in sys.argv[1:]]
 room = {"object_store_memory": 80 << 20, "memory": 2 << 30}
-cluster = Cluster(initialize_head=True, head_node_args=room | nodes[0])
-more = [cluster.add_node(**room, **one) for one in nodes[1:]]
+def patient(start):
+    for left in (2, 1, 0):  # a busy machine does not start a node in the half minute that Ray gives it
+        try:
+            return start()
+        except Exception:
+            if not left:
+                raise
+cluster = Cluster()
+patient(lambda: cluster.add_node(**room, **nodes[0]))
+more = [patient(lambda: cluster.add_node(**room, **one)) for one in nodes[1:]]
 print("address", cluster.address, flush=True)
 for line in sys.stdin:
     word = line.strip()
@@ -28,7 +36,7 @@ for line in sys.stdin:
             for one in kind:
                 one.process.kill()
     elif word == "add":
-        more.append(cluster.add_node(**room, **nodes[-1]))
+        more.append(patient(lambda: cluster.add_node(**room, **nodes[-1])))
     print("done", word, flush=True)
 cluster.shutdown()
 """
@@ -68,9 +76,8 @@ def cluster(variables: Mapping[str, str], *nodes: str) -> Iterator[Running]:
     """
     words = [sys.executable, "-c", _CLUSTER, *nodes]
     with subprocess.Popen(
-        words, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-        start_new_session=True,
-    ) as process:  # fmt: skip
+        words, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         said = iter(process.stdout.readline, "")

@@ -149,7 +149,7 @@ def _look_at(nodes: list[Node], request: Request, seat: Seat, tell: Tell) -> fro
     }
     done, late = ray.wait(list(asked), num_returns=len(asked), timeout=_PATIENCE)
     why = {asked[one]: f"gives no answer in {_PATIENCE:.0f} s" for one in late}
-    niceness = 0
+    niceness = os.nice(0)
     for one in done:
         try:
             found = ray.get(one)
@@ -166,7 +166,7 @@ def _look_at(nodes: list[Node], request: Request, seat: Seat, tell: Tell) -> fro
     if len(why) == len(nodes):
         node, words = next(iter(why.items()))
         raise OnnxmintError(f"no node of the cluster can work: {node.host} {words}")
-    if niceness:
+    if niceness > os.nice(0):
         tell(Event(kind="notice", words=_of_niceness(niceness)))
     return frozenset(node.name for node in why)
 

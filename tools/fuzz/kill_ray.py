@@ -139,11 +139,11 @@ class Killing:
             self.running.do("node")
             self.running.do("add")
         else:
-            victims = (
-                [command.pid] if what in ("command", "merge") else _named("ray::" if what == "worker" else "ray_driver")
-            )
+            found = {"worker": _workers, "driver": lambda: _named("ray_driver")}
+            victims = found[what]() if what in found else [command.pid]
             for pid in victims:
-                _end(pid)
+                with suppress(psutil.NoSuchProcess):
+                    psutil.Process(pid).kill()
             if not victims or command.poll() not in (None, -9):
                 return False
         self.counts.kills[what] += 1
