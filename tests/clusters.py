@@ -12,7 +12,8 @@ from pathlib import Path
 from tests.conftest import ROOT
 
 _CLUSTER = """
-import os, sys
+import json, sys
+from ray._raylet import GcsClient
 from ray.cluster_utils import Cluster
 nodes = [dict(zip(("num_cpus", "num_gpus"), map(int, one.split("/")))) for one in sys.argv[1:]]
 room = {"object_store_memory": 80 << 20, "memory": 2 << 30}
@@ -26,6 +27,10 @@ def patient(start):
 cluster = Cluster()
 patient(lambda: cluster.add_node(**room, **nodes[0]))
 more = [patient(lambda: cluster.add_node(**room, **one)) for one in nodes[1:]]
+def claim(version):
+    gcs, key, space = GcsClient(address=cluster.address), b"CLUSTER_METADATA", b"cluster"
+    found = json.loads(gcs.internal_kv_get(key, namespace=space))
+    gcs.internal_kv_put(key, json.dumps(found | {"ray_version": version}).encode(), True, namespace=space)
 print("address", cluster.address, flush=True)
 for line in sys.stdin:
     word = line.strip()
@@ -37,6 +42,8 @@ for line in sys.stdin:
                 one.process.kill()
     elif word == "add":
         more.append(patient(lambda: cluster.add_node(**room, **nodes[-1])))
+    elif word:
+        claim(word)
     print("done", word, flush=True)
 cluster.shutdown()
 """
@@ -48,7 +55,7 @@ class Running:
 
     address: str
     variables: Mapping[str, str]
-    do: Callable[[str], None]  # "node", "head": kill it; "add" a node
+    do: Callable[[str], None]  # "node", "head": kill it; "add" a node; a version of Ray: claim to be that
 
 
 def variables_for(place: Path, *, token: bool = True) -> dict[str, str]:

@@ -26,7 +26,7 @@ from tests.clusters import Running, cluster, variables_for
 from tests.conftest import DEMO
 from tests.engine.tasks import Files
 
-pytest.importorskip("ray", reason="Ray is not installed: pip install ray to try audits on a cluster")
+ray = pytest.importorskip("ray", reason="Ray is not installed: pip install ray to try audits on a cluster")
 MODEL, IMAGES = DEMO / "target.onnx", f"{DEMO / 'questioned.parquet'}?rows=0:200"
 pytestmark = pytest.mark.slow
 
@@ -104,6 +104,16 @@ def test_another_token_is_refused(two: Running, phi_file: Path, tmp_path: Path) 
     done = _audit(two, phi_file, tmp_path, "-q", RAY_AUTH_TOKEN_PATH=str(token))
     assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
     assert "refuses the token that is here" in done.stderr
+
+
+def test_another_version_is_refused_with_both(two: Running, phi_file: Path, tmp_path: Path) -> None:
+    two.do("2.9.3")
+    done = _audit(two, phi_file, tmp_path, "-q")
+    two.do(ray.__version__)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+    assert "Error: Ray or Python is another one here than on the cluster: The cluster was started with: Ray: 2.9.3" in (
+        done.stderr
+    )
 
 
 def test_a_unit_that_always_ends_its_process_is_named_and_the_others_are_made(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from onnxmint.cli.parts import parts_of, require_to_divide
+from onnxmint.cli.parts import parts_of, require_to_divide, run_of
 from onnxmint.errors import UsageError
 from onnxmint.report.names import visible
 from onnxmint.settings import AuditSettings
@@ -74,7 +74,7 @@ def audit_on(cluster: "Cluster", model: Path, images: tuple[str, ...], options: 
 
     run, silent = options["output"], options["quiet"]
     inputs = inputs_of(model, options | {"images": images})
-    with results_folder(run, "onnxmint-run", overwrite=options["overwrite"], inputs=inputs):
+    with results_folder(run_of(run), "onnxmint-run", overwrite=options["overwrite"], inputs=inputs):
         pass  # what stands in the way is told before the long work, not after it
     order = Order(
         here=str(Path.cwd()),

@@ -96,10 +96,10 @@ def _join(request: Request) -> None:
             "there) into the file that RAY_AUTH_TOKEN_PATH names, and chmod 600 it"
         ) from None
     except (RuntimeError, ValueError, OSError, ray.exceptions.RayError) as problem:
-        raise OnnxmintError(_why_not_joined(address, str(problem))) from None
+        raise OnnxmintError(why_not_joined(address, str(problem))) from None
 
 
-def _why_not_joined(address: str, problem: str) -> str:
+def why_not_joined(address: str, problem: str) -> str:
     """Return in one line why a cluster was not joined."""
     said = " ".join(problem.split())
     if "Version mismatch" in said:

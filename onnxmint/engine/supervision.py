@@ -24,7 +24,7 @@ from onnxmint.errors import OnnxmintError, UsageError
 _DRIVER = "onnxmint.engine.ray_driver"
 _INSTALL = 'install it with: pip install "onnxmint[ray]"'
 _OLDEST = (2, 59)
-_LOOK = 1.0  # seconds
+_LOOK = 3.0  # seconds
 _REACHED = 5.0  # seconds in which a head answers
 _LOST = 20.0  # seconds without an answer after which it is gone
 _JOINED = 180.0  # seconds in which a cluster is joined, and each node has looked whether it can work

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from onnxmint.engine.cluster import Cluster, Event, Node, Request, memory_for, require_token, seat_for
+from onnxmint.engine.ray_driver import why_not_joined
 from onnxmint.engine.supervision import LostError, require_cluster, spread
 from onnxmint.errors import DeviceError, OnnxmintError, UsageError
 from onnxmint.settings import DeviceChoice
@@ -103,6 +104,27 @@ def test_a_cluster_without_room_is_refused_with_what_it_has_instead_of_a_wait_wi
 def test_memory_is_asked_for_by_the_size_of_the_models(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(b"0" * 1000)
     assert memory_for(tmp_path / "model.onnx", tmp_path / "missing") == (1 << 29) + 4000
+
+
+@pytest.mark.parametrize(
+    ("problem", "words"),
+    [
+        (
+            "Version mismatch: The cluster was started with:\n    Ray: 2.55.0\n    Python: 3.12.1\nThis process on "
+            "node 10.0.0.2 was started with:\n    Ray: 2.60.0\n    Python: 3.11.7\n",
+            "Ray or Python is another one here than on the cluster: The cluster was started with: Ray: 2.55.0 Python: "
+            "3.12.1 This process on node 10.0.0.2 was started with: Ray: 2.60.0 Python: 3.11.7. Install its versions",
+        ),
+        (
+            "Can't find a `node_ip_address.json` file from /tmp/ray",
+            "this machine is no node of the cluster at 10.0.0.1:6379, and only from one its work is directed: run on",
+        ),
+        ("something\nelse", "cannot join the cluster at 10.0.0.1:6379: something else"),
+    ],
+)
+def test_why_a_cluster_was_not_joined_is_one_line(problem: str, words: str) -> None:
+    assert why_not_joined("10.0.0.1:6379", problem).startswith(words)
+    assert "\n" not in why_not_joined("10.0.0.1:6379", problem)
 
 
 @pytest.mark.slow
