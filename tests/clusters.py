@@ -16,7 +16,7 @@ import json, sys
 from ray._raylet import GcsClient
 from ray.cluster_utils import Cluster
 nodes = [dict(zip(("num_cpus", "num_gpus"), map(int, one.split("/")))) for one in sys.argv[1:]]
-room = {"object_store_memory": 80 << 20, "memory": 2 << 30}
+room = {"object_store_memory": 80 << 20, "memory": 2 << 30, "include_dashboard": False}
 def patient(start):
     for left in (2, 1, 0):  # a busy machine does not start a node in the half minute that Ray gives it
         try:

@@ -103,9 +103,8 @@ def why_not_joined(address: str, problem: str) -> str:
     """Return in one line why a cluster was not joined."""
     said = " ".join(problem.split())
     if "Version mismatch" in said:
-        return (
-            f"this Python or Ray is not the cluster's: {said.partition(': ')[2]}. Install the cluster's versions here"
-        )
+        versions = said.partition("Version mismatch: ")[2][:300]
+        return f"Ray or Python is another one here than on the cluster: {versions}. Install its versions here"
     if any(word in said for word in ("node_ip_address", "raylet", "Can't find")):
         return (
             f"this machine is no node of the cluster at {address}, and only from one its work is directed: run on one, "
