@@ -90,11 +90,6 @@ def _join(request: Request) -> None:
     address = request.cluster.address
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL)
-    except ray.exceptions.AuthenticationError:
-        raise OnnxmintError(
-            f"the cluster at {address} refuses the token that is here: copy the one of its head (ray get-auth-token "
-            "there) into the file that RAY_AUTH_TOKEN_PATH names, and chmod 600 it"
-        ) from None
     except (RuntimeError, ValueError, OSError, ray.exceptions.RayError) as problem:
         raise OnnxmintError(why_not_joined(address, str(problem))) from None
 
@@ -109,6 +104,12 @@ def why_not_joined(address: str, problem: str) -> str:
         return (
             f"this machine is no node of the cluster at {address}, and only from one its work is directed: run on one, "
             f"or make it one with ray start --address={address} --num-cpus=0 ({said[:200]})"
+        )
+    if "Failed to connect" in said or "uthenticat" in said:
+        return (
+            f"the cluster at {address} refuses what is here: its token is another one (copy that of its head, which "
+            "ray get-auth-token prints there, into the file that RAY_AUTH_TOKEN_PATH names, and chmod 600 it), or this is "
+            "not the port of its head"
         )
     return f"cannot join the cluster at {address}: {said[:300]}"
 
