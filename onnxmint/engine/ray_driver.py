@@ -108,8 +108,8 @@ def why_not_joined(address: str, problem: str) -> str:
     if "Failed to connect" in said or "uthenticat" in said:
         return (
             f"the cluster at {address} refuses what is here: its token is another one (copy that of its head, which "
-            "ray get-auth-token prints there, into the file that RAY_AUTH_TOKEN_PATH names, and chmod 600 it), or this is "
-            "not the port of its head"
+            "ray get-auth-token prints there, into the file that RAY_AUTH_TOKEN_PATH names, and chmod 600 it), or this "
+            "is not the port of its head"
         )
     return f"cannot join the cluster at {address}: {said[:300]}"
 
