@@ -95,5 +95,5 @@ def audit_on(cluster: "Cluster", model: Path, images: tuple[str, ...], options: 
         f"{done.units:,} parts are in {parts_of(run)} ({done.before:,} from before, {done.again:,} tries were repeated)"
     )
     device = "auto" if options["device"] == "cuda" else options["device"]  # this machine may have none
-    names = [one.name for one in merge_command.params if one.name in options]
-    return report_of_parts(run, {name: options[name] for name in names} | {"device": device})
+    given = options | {"model": model, "images": images, "device": device}
+    return report_of_parts(run, {one.name: given[one.name] for one in merge_command.params if one.name in given})
