@@ -137,7 +137,11 @@ function setBusy(now: boolean): void {
 }
 
 function judge(given: Given[]): void {
-  if (busy || !given.length) return;
+  if (busy) return;
+  if (!given.length) {
+    tell("There is no image in what was chosen.");
+    return;
+  }
   for (const address of pictures.values()) URL.revokeObjectURL(address);
   pictures.clear();
   answer = null;
@@ -190,7 +194,11 @@ function listen(): void {
     event.preventDefault();
     drop.classList.remove("over");
     const items = (event as DragEvent).dataTransfer?.items;
-    if (items !== undefined) void ofDrop(items).then(judge);
+    if (items !== undefined && !busy) {
+      void ofDrop(items).then(judge, () => {
+        tell("What was dropped cannot be read here: choose the folder with the button.");
+      });
+    }
   });
   byId("stop").addEventListener("click", () => { ask({ kind: "stop" }); });
   byId("sample").addEventListener("click", () => {
