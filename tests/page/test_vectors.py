@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from onnxmint.preprocess.resampling import TORCH_FILTERS
+from onnxmint.preprocess.spec import CHOICES, FILTERS
+
 ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "tools" / "page"
 sys.path.insert(0, str(SOURCES))
@@ -20,6 +23,7 @@ import pixel_cases  # noqa: E402 - tools are no package
 import statistics_cases  # noqa: E402
 import word_cases  # noqa: E402
 
+_PILLOW_TALKS = pytest.mark.filterwarnings("ignore:Palette images with Transparency:UserWarning")
 MEND = "onnxmint says something else than the page: change both, then python tools/page/write_vectors.py"
 
 
@@ -73,6 +77,7 @@ def test_some_statistics_are_those_that_the_page_was_held_to() -> None:
     require_answers([one for one in statistics() if one["case"]["asked"] <= 30][::40])
 
 
+@_PILLOW_TALKS
 def test_some_images_become_the_pixels_that_the_page_was_held_to() -> None:
     require_images(images()[::16])
 
@@ -84,9 +89,19 @@ def test_all_statistics_are_those_that_the_page_was_held_to() -> None:
     require_answers(kept)
 
 
+@_PILLOW_TALKS
 @pytest.mark.slow
 def test_all_images_become_the_pixels_that_the_page_was_held_to() -> None:
     require_images(images())
+
+
+def test_every_choice_of_a_preparation_is_one_that_the_page_was_held_to() -> None:
+    held = pixel_cases.SPECS.values()
+    for field, choices in CHOICES.items():
+        if field in pixel_cases.FIELDS:
+            assert {getattr(spec, field) for spec in held} == set(choices), field
+    for whose, filters in (("pillow", FILTERS), ("torch", TORCH_FILTERS)):
+        assert {spec.filter for spec in held if spec.resampler == whose} == set(filters), whose
 
 
 def vars_of(case: Any) -> dict[str, Any]:

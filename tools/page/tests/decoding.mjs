@@ -15,10 +15,10 @@ async function decodeAll([codes, listed, made]) {
   await images.openDecoders({ jpeg, png, webp });
   for (const data of listed) {
     try {
-      const pixels = await images.decoded(bytes(data)), row = { digest: images.digestOf(pixels).toString(16) };
+      const picture = await images.decoded(bytes(data)), row = { digest: images.digestOf(picture.rgb).toString(16) };
       for (const [name, spec] of Object.entries(made)) {
         try {
-          row[name] = images.sha256(images.prepared(pixels, spec).level);
+          row[name] = images.sha256(images.prepared(picture, spec).level);
         } catch (problem) { row[name] = null; }
       }
       rows.push(row);
