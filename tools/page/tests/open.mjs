@@ -2,13 +2,15 @@
 //   node tests/open.mjs '{"page": "audit.html", "images": "folder", "out": "said.json", ...}'
 // Further words: "browser" ("firefox"), "model" (file to pick), "drop", "language", "shots" (folder of screenshots),
 // "width", "dark", "sample", "stop", "address" (of a page on a server), "leaks" (try all ways out), "files" (decode those
-// of the vectors), "spoken" (what a screen reader is told), "also" (the same of another page in the same browser).
+// of the vectors), "spoken" (what a screen reader is told), "graph" (run an auditor's own graph), "also" (the same of another page in
+// the same browser).
 
 import { writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { pathToFileURL } from "node:url";
 import { openBrowser } from "./browsers.mjs";
 import { decodedFiles } from "./decoding.mjs";
+import { graphOutputs } from "./graph.mjs";
 import { waysOut } from "./leaks.mjs";
 
 const wanted = JSON.parse(process.argv[2]), aside = dirname(wanted.out);
@@ -85,6 +87,7 @@ try {
   await browser.network(true);
   if (wanted.leaks) said.ways = await waysOut(browser, aside);
   if (wanted.files) said.files = await decodedFiles(browser, aside);
+  if (wanted.graph) said.graph = await graphOutputs(browser, aside, wanted.graph);
   await browser.heard(); // of tests, not of a page
   if (wanted.also) said.also = await judged({ ...wanted, ...wanted.also });
   writeFileSync(wanted.out, JSON.stringify(said));
