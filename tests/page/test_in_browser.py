@@ -156,7 +156,7 @@ def test_a_browser_answers_as_an_audit_does_and_lets_nothing_out(
     with served_page(file, tmp_path / "site") as address:
         said = opened(
             make_page(file).files[""], images, browser=browser, drop=True, width=390, language="de", leaks=True,
-            files=True, also={"address": address, "drop": False},
+            files=True, spoken=browser == "chromium", also={"address": address, "drop": False, "spoken": False},
         )  # fmt: skip
     result = audited(views, images)
     require_same_answer(said, result)
@@ -170,6 +170,28 @@ def test_a_browser_answers_as_an_audit_does_and_lets_nothing_out(
     assert said["ways"]["page"] == []
     assert len(said["ways"]["open"]) >= 9
     require_same_files(said["files"])
+    if browser == "chromium":  # whose tree of roles and names the tests can read
+        require_spoken(said)
+
+
+def require_spoken(said: dict[str, Any]) -> None:
+    """Hold what is read to who cannot see the page, and that keys alone reach all of it."""
+    before, after, verdict = said["first"], said["spoken"], said["shown"].splitlines()[0]
+    for words in (
+        'combobox "Sprache"', 'heading "Wurde dieses Modell mit diesen Bildern trainiert?" [level=1]',
+        'button "Ordner mit Bildern auswählen"', "status: Bereit. Wählen Sie einen Ordner mit Bildern.",
+    ):  # fmt: skip
+        assert words in before
+    for words in (
+        f'heading "{verdict}" [level=2]', 'table "Fragliche Bilder nach p-Wert"', 'columnheader "p-Wert"',
+        'rowheader "', 'button "report.json speichern"', 'button "scores.csv speichern"', "status: In ",
+    ):  # fmt: skip
+        assert words in after
+    assert said["keyed"]
+    assert said["tabs"][:2] == ["language", "folder"]
+    assert said["tabs"][-3:] == ["save-report", "save-scores", "save-licences"]
+    assert said["tabs"].count("SUMMARY") >= 4
+    assert len(said["heard"]) < len(said["progress"]) / 4  # what changes all the time is not read all the time
 
 
 def require_same_files(found: list[dict[str, Any]]) -> None:

@@ -19,6 +19,7 @@ SOURCES = ROOT / "tools" / "page"
 sys.path.insert(0, str(SOURCES))
 
 import drawn  # noqa: E402
+import folder_cases  # noqa: E402
 import pixel_cases  # noqa: E402 - tools are no package
 import statistics_cases  # noqa: E402
 import word_cases  # noqa: E402
@@ -95,6 +96,11 @@ def test_all_images_become_the_pixels_that_the_page_was_held_to() -> None:
     require_images(images())
 
 
+def test_folders_hold_the_images_and_classes_that_the_page_was_held_to() -> None:
+    kept = json.loads((SOURCES / "vectors" / "folders.json").read_text())
+    require_same(json.loads(json.dumps(folder_cases.written())), kept, "folders")
+
+
 def test_every_choice_of_a_preparation_is_one_that_the_page_was_held_to() -> None:
     held = pixel_cases.SPECS.values()
     for field, choices in CHOICES.items():
@@ -113,7 +119,9 @@ def test_the_page_gives_the_numbers_and_pixels_of_the_vectors() -> None:
     node = shutil.which("node")
     if node is None or not (SOURCES / "node_modules").is_dir():
         pytest.skip("needs Node and its packages: npm ci --prefix tools/page")
-    tests = [str(SOURCES / "tests" / f"{name}.test.mjs") for name in ("statistics", "images", "words")]
+    tests = [
+        str(SOURCES / "tests" / f"{name}.test.mjs") for name in ("statistics", "images", "words", "folders", "style")
+    ]
     ran = subprocess.run([node, "--test", *tests], capture_output=True, text=True, check=False, timeout=300)
     assert ran.returncode == 0, ran.stdout[-3000:]
 

@@ -79,6 +79,29 @@ class Chromium {
     return this.page.locator("body").ariaSnapshot();
   }
 
+  /** The elements that the key Tab comes to, one after the other. */
+  async tabs() {
+    await this.page.evaluate(() => {
+      document.body.tabIndex = -1; // the focus goes on from where it was, even where nothing has it
+      document.body.focus();
+    });
+    const found = [];
+    for (;;) {
+      await this.page.keyboard.press("Tab");
+      const name = await this.page.evaluate(() => document.activeElement.id || document.activeElement.tagName);
+      if (name === "BODY" || name === found[0]) return found;
+      found.push(name);
+    }
+  }
+
+  /** Whether a key on an element opens the browser's own choice of files. */
+  async keyed(selector, key) {
+    await this.page.focus(selector);
+    const opened = this.page.waitForEvent("filechooser", { timeout: 5000 }).then(() => true, () => false);
+    await this.page.keyboard.press(key);
+    return opened;
+  }
+
   async close() {
     await this.browser.close();
   }

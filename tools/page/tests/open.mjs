@@ -33,14 +33,16 @@ async function clickOnce(holder, button) {
   }, [holder, button]);
 }
 
-/** Keep what the page says of its progress. */
+/** Keep what the page shows of its progress, and what it reads out. */
 async function listen() {
   await browser.run(() => {
-    const status = document.getElementById("status"), heard = [];
-    new MutationObserver(() => {
-      heard.push(status.textContent);
-      document.documentElement.dataset.heard = JSON.stringify(heard);
-    }).observe(status, { childList: true, characterData: true, subtree: true });
+    for (const name of ["status", "heard"]) {
+      const place = document.getElementById(name), heard = [];
+      new MutationObserver(() => {
+        heard.push(place.textContent);
+        document.documentElement.dataset[name] = JSON.stringify(heard);
+      }).observe(place, { childList: true, characterData: true, subtree: true });
+    }
   });
 }
 
@@ -58,18 +60,27 @@ async function begin(asked) {
   await shot(asked.shots, "ready");
 }
 
+/** Keep what a page says of itself to who cannot see it, before anything is asked. */
+async function read(asked, said) {
+  if (!asked.spoken) return;
+  said.keyed = await browser.keyed("#folder", "Enter");
+  said.first = await browser.spoken();
+}
+
 /** What a page says of a folder. */
 async function judged(asked) {
   const begun = performance.now();
   await begin(asked);
   const started = performance.now(), said = { ready: (started - begun) / 1000 };
+  await read(asked, said);
   said.threads = await browser.run(() => document.documentElement.dataset.threads);
   if (asked.drop) await browser.drop(asked.images);
   else await browser.choose("#folder", asked.images);
   await browser.until(() => document.documentElement.dataset.ended === "1", 280_000);
   said.seconds = (performance.now() - started) / 1000;
   said.status = await browser.run(() => document.getElementById("status").textContent);
-  said.progress = JSON.parse(await browser.run(() => document.documentElement.dataset.heard ?? "[]"));
+  const { status, heard } = await browser.run(() => ({ ...document.documentElement.dataset }));
+  Object.assign(said, { progress: JSON.parse(status), heard: JSON.parse(heard) });
   if (await browser.run(() => !document.getElementById("saves").hidden)) {
     said.shown = await browser.run(() => document.getElementById("answer").innerText);
     said.focus = await browser.run(() => document.activeElement?.id);
@@ -77,7 +88,7 @@ async function judged(asked) {
     said.result = JSON.parse(await browser.saved("#save-report"));
     said.csv = await browser.saved("#save-scores");
     said.wide = await browser.run(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-    if (asked.spoken) said.spoken = await browser.spoken();
+    if (asked.spoken) Object.assign(said, { spoken: await browser.spoken(), tabs: await browser.tabs() });
   }
   return Object.assign(said, await browser.heard());
 }
