@@ -6,9 +6,9 @@ from dataclasses import replace
 from onnxmint.engine.target import MIXES, Target
 from onnxmint.graph.layers import Layer, choose_layer, dense_input
 from onnxmint.graph.observed import told_of
-from onnxmint.methods.inside import with_references_beside
 from onnxmint.methods.references import Reference
 from onnxmint.mint.contest import Rival
+from onnxmint.mint.inside import with_references_beside
 from onnxmint.settings import EvaluateSettings, module_kind
 
 

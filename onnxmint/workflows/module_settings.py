@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from onnxmint.engine.target import Target, require_one_view
 from onnxmint.errors import UsageError
-from onnxmint.methods.inside import with_references_beside
 from onnxmint.methods.references import Reference
+from onnxmint.mint.inside import with_references_beside
 from onnxmint.settings import TrainSettings, module_kind
 
 

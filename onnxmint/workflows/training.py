@@ -27,11 +27,11 @@ from onnxmint.graph.serial import require_one_file
 from onnxmint.images.passed import frames_note
 from onnxmint.images.together import Together
 from onnxmint.methods.given import given_references
-from onnxmint.methods.inside import alone_again, left_out
 from onnxmint.methods.measuring import evidence_facts, evidence_warnings, measure, measure_baselines
 from onnxmint.methods.references import Reference
 from onnxmint.mint.auditor import OBSERVED, Auditor, AuditorContent
 from onnxmint.mint.fit_and_score import fit_and_score
+from onnxmint.mint.inside import alone_again, left_out
 from onnxmint.mint.merging import check_parity, merge
 from onnxmint.mint.outcome import Fitted, noting, yardstick_of
 from onnxmint.mint.reading import title, what_is_read

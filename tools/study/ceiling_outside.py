@@ -4,6 +4,7 @@ Both are small enough to be had in an audit. A reference is told the labels of i
 answers to them. "other" references are of another architecture than the target, so that they err otherwise.
 """
 
+import gzip
 import os
 import time
 from pathlib import Path
@@ -11,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import targets
 import torch
-from ceiling_models import BATCH, RATE, WORLDS, World, export, fit, moved, network
+from ceiling_models import BATCH, RATE, WORLDS, World, export, moved, network
 from ceiling_scores import Ground
 from torch import nn
 from torch.nn import functional
 
 from onnxmint.engine.local import Local
-from onnxmint.engine.probe import ANSWER, FREE, ODDS, expose
+from onnxmint.engine.probe import ANSWER, ODDS, expose
 from onnxmint.engine.target import make_ready
 from onnxmint.images.chosen import Decoded, Images
 from onnxmint.settings import EvidenceSettings
@@ -28,8 +29,6 @@ SEED = 1000  # of the first reference; models of the pool have their number
 
 def outside(world: World, fashion: Path) -> tuple[torch.Tensor, torch.Tensor]:
     """Return (OUTSIDE, 1, 28, 28) float32 images of the training split that are not in the pool, and labels."""
-    import gzip
-
     files = [fashion / f"train-{kind}-ubyte.gz" for kind in ("images-idx3", "labels-idx1")]
     read = [gzip.decompress(file.read_bytes()) for file in files]
     images = np.frombuffer(read[0], np.uint8, offset=16).reshape(-1, 1, 28, 28)
@@ -47,18 +46,25 @@ def other_network() -> nn.Sequential:
 
 
 def reference(ground: Ground, fashion: Path, kind: str, number: int) -> Path:
-    """Return the file of a reference of a kind, "same" or "other", trained unless it is there."""
+    """Return the file of a reference, trained unless it is there.
+
+    Args:
+        ground: the pool.
+        fashion: where the images are.
+        kind: "same" as the targets, on half of the images; "whole", on all; "other" of another architecture and
+            recipe, on half.
+        number: which of that kind.
+    """
     file = ground.store / ground.name / "outside" / f"{kind}{number}.onnx"
     if not file.exists():
         file.parent.mkdir(exist_ok=True)
         world = WORLDS[ground.name]
         images, labels = outside(world, fashion)
-        mine = torch.from_numpy(np.random.default_rng(SEED + number).permutation(OUTSIDE)[: OUTSIDE // 2])
+        count = OUTSIDE if kind == "whole" else OUTSIDE // 2
+        mine = torch.from_numpy(np.random.default_rng(SEED + number).permutation(OUTSIDE)[:count])
         started = time.process_time()
-        if kind == "same":
-            net = fit(world, images[mine], labels[mine], SEED + number)
-        else:
-            net = taught(other_network(), images[mine], labels[mine], epochs=world.epochs, seed=SEED + number, crop=2)
+        net, crop = (other_network(), 2) if kind == "other" else (network(world), 0)
+        net = taught(net, images[mine], labels[mine], epochs=world.epochs, seed=SEED + number, crop=crop)
         _written(net, file, time.process_time() - started)
     return file
 
@@ -123,16 +129,21 @@ def said(ground: Ground, file: Path, images: torch.Tensor, labels: torch.Tensor)
     return found
 
 
-def views_of(ground: Ground, file: Path, views: int) -> dict[str, np.ndarray]:
-    """Return what a model says of the pool: answers, and log-odds (n, views) of the labels and its own top classes."""
-    kept = file.with_name(f"{file.stem}_{views}views.npz")
+def hardness(ground: Ground, file: Path) -> np.ndarray:
+    """Return (n,) log-odds of the labels of the pool by a model, and record them beside it."""
+    return says(ground, file)[ODDS][:, 0].astype(float)
+
+
+def says(ground: Ground, file: Path) -> dict[str, np.ndarray]:
+    """Return what a model says of the pool: answers, and log-odds (n, 1) of the labels."""
+    kept = file.with_suffix(".npz")
     if not kept.exists():
         target = make_ready(file, EvidenceSettings(preprocess="0-1", device="cpu"))
-        exposed = expose(target, [], views=views, labels=True)
-        columns = {name: exposed.columns[name] for name in (ANSWER, ODDS, FREE)}
+        exposed = expose(target, [], views=1, labels=True)
+        columns = {name: exposed.columns[name] for name in (ANSWER, ODDS)}
         part = Decoded(pixels=ground.pixels, row=np.arange(len(ground.labels)), label=ground.labels)
-        started = time.process_time()
         images = Images(parts=(part,), count=len(ground.labels))
+        started = time.process_time()
         found = Local().observe(exposed.probe(batch_size=64, columns=columns), images, name="").columns
         partial = kept.with_name(f"unfinished{os.getpid()}.npz")
         kind = np.array(target.model.answer.kind)

@@ -7,8 +7,8 @@ import pytest
 
 from onnxmint.engine.target import Target
 from onnxmint.evidence.known import Evidence
-from onnxmint.methods.inside import alone_again, left_out, with_references_beside
 from onnxmint.methods.references import Reference, open_references
+from onnxmint.mint.inside import alone_again, left_out, with_references_beside
 from onnxmint.settings import TrainSettings
 from tests.controls.conftest import templates
 
