@@ -136,10 +136,15 @@ def hardness(ground: Ground, file: Path) -> np.ndarray:
 
 def says(ground: Ground, file: Path) -> dict[str, np.ndarray]:
     """Return what a model says of the pool: answers, and log-odds (n, 1) of the labels."""
-    kept = file.with_suffix(".npz")
+    return views_of(ground, file, 1)
+
+
+def views_of(ground: Ground, file: Path, views: int) -> dict[str, np.ndarray]:
+    """Return what a model says of the pool in several views: answers, and log-odds (n, views) of the labels."""
+    kept = file.with_name(f"{file.stem}_{views}views.npz")
     if not kept.exists():
         target = make_ready(file, EvidenceSettings(preprocess="0-1", device="cpu"))
-        exposed = expose(target, [], views=1, labels=True)
+        exposed = expose(target, [], views=views, labels=True)
         columns = {name: exposed.columns[name] for name in (ANSWER, ODDS)}
         part = Decoded(pixels=ground.pixels, row=np.arange(len(ground.labels)), label=ground.labels)
         images = Images(parts=(part,), count=len(ground.labels))
