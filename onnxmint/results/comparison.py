@@ -13,6 +13,7 @@ from onnxmint.results.leak import LimitFacts
 from onnxmint.results.notebook import in_notebook
 from onnxmint.stats.estimates import FloatArray, Rate
 from onnxmint.stats.paired import Change
+from onnxmint.stats.ranges import Count, Few, Share
 
 SetName = Literal["forget", "members", "non-members"]
 ChangeKind = Literal["more", "less", "no-change-seen", "below", "above", "unsettled"]
@@ -30,7 +31,7 @@ class ModelFacts:
 
     target: TargetFacts
     preprocess: PreprocessSpec
-    accuracy: float | None
+    accuracy: Share | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +48,9 @@ class ComparedSet:
     """
 
     name: SetName
-    images: int
+    images: Count
     changes: tuple[Change, ...]
-    alike: float | None
+    alike: Share | None
 
     def change(self, measure: str) -> Change | None:
         """Return one of the changes, None where it was not measured."""
@@ -85,7 +86,7 @@ class ComparisonFacts:
     signal: str  # what scores an image
     title: str  # what a reader calls it
     source: str
-    views: int  # of each image, 0 where only the image itself was shown
+    views: Few  # of each image, 0 where only the image itself was shown
     seed: int
     intervals: str  # how they were made
 

@@ -13,6 +13,7 @@ from onnxmint.results.methods import Method, MethodScores, Repeated, methods_tab
 from onnxmint.results.notebook import in_notebook
 from onnxmint.settings import ModuleName
 from onnxmint.stats.epsilon import PrivacyBound
+from onnxmint.stats.ranges import Few
 
 _SHOWN = 60  # methods in a notebook
 
@@ -32,7 +33,7 @@ class EvaluationFacts:
 
     modules: tuple[ModuleName, ...]
     layers: tuple[str, ...]  # as they were asked for
-    views: int
+    views: Few
     references: tuple[str, ...]  # names of their files
     seed: int
     intervals: str  # how they were made

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxmint.stats.ranges import Count
+
 HASH = 32  # bytes of a SHA-256
 
 
@@ -19,8 +21,8 @@ class ListFacts:
         sha256: of their SHA-256 in hexadecimal, sorted, one a line: `sha256sum * | cut -c1-64 | sort | sha256sum`.
     """
 
-    images: int
-    bytes: int
+    images: Count
+    bytes: Count
     sha256: str
 
 

@@ -12,6 +12,7 @@ from onnxmint.results.json import Facts
 from onnxmint.settings import ModuleName
 from onnxmint.stats.compare import Difference
 from onnxmint.stats.estimates import FPRS, Estimate, FloatArray, Performance, Rate
+from onnxmint.stats.ranges import Count, Share
 
 MethodKind = Literal["signal", "reference", "module"]
 Side = Literal["member", "non-member"]
@@ -45,8 +46,8 @@ class Method:
     source: str
     module: ModuleName | None = None
     layer: str | None = None
-    depth: float | None = None
-    fit_auc: float | None = None
+    depth: Share | None = None
+    fit_auc: Share | None = None
     chosen: bool = False
     performance: Performance | None = None
     difference: Difference | None = None
@@ -117,7 +118,7 @@ class Repeated:
     name: str
     auc: tuple[float | None, ...]
     tpr: tuple[float | None, ...]
-    judged: int
+    judged: Count
 
     def spread(self, values: tuple[float | None, ...]) -> tuple[float, float, float] | None:
         """Return mean, smallest and largest of the values that there are, None where there is none."""

@@ -8,6 +8,7 @@ from onnxmint.preprocess.spec import PreprocessSpec
 from onnxmint.results.facts import Skipped, TargetFacts
 from onnxmint.results.json import Document
 from onnxmint.stats.coin import CoinTest
+from onnxmint.stats.ranges import Count, Share
 
 SealedKind = Literal["members-found", "inconclusive"]
 
@@ -29,8 +30,8 @@ class SealFacts:
     committed: str | None
     created: str
     change: Change
-    pictures: int
-    compared: int
+    pictures: Count
+    compared: Count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,9 +61,9 @@ class SealedAudit:
     preprocessing: PreprocessSpec
     seal: SealFacts
     labels: bool
-    alpha: float
+    alpha: Share
     test: CoinTest
-    ranks: tuple[int, ...]
+    ranks: tuple[Count, ...]
     kind: SealedKind
     headline: str
     text: str

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxmint.stats.ranges import Count, Share
+
 FloatArray = NDArray[np.float64]
 
 FPRS = (0.1, 0.01, 0.001)
@@ -21,9 +23,9 @@ class Estimate:
         high: upper end of the 95% interval.
     """
 
-    value: float
-    low: float
-    high: float
+    value: Share
+    low: Share
+    high: Share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,9 +40,9 @@ class Rate:
             used as a headline.
     """
 
-    value: float
-    low: float | None = None
-    high: float | None = None
+    value: Share
+    low: Share | None = None
+    high: Share | None = None
     no_interval: str | None = None
     thin: bool = False
 
@@ -71,8 +73,8 @@ class Performance:
     threshold: float
     roc_fpr: FloatArray
     roc_tpr: FloatArray
-    members: int
-    nonmembers: int
+    members: Count
+    nonmembers: Count
 
     def __post_init__(self) -> None:
         """Refuse what no report can draw."""

@@ -10,7 +10,9 @@ from typing import Any
 from judging import LETTERS, MEGABYTES, SECONDS, VERDICTS
 
 HERE = Path(__file__).parent
-_KINDS = {"models": 10_000, "images": 25_000, "sources": 2_000, "auditors": 500, "runs": 500, "kills": 200}
+_KINDS = {
+    "models": 10_000, "images": 25_000, "sources": 2_000, "auditors": 500, "options": 300, "runs": 500, "kills": 200,
+}  # fmt: skip
 """In this order, with the number that is wanted of each."""
 
 _HEAD = f"""# Hostile inputs and kills
@@ -73,6 +75,12 @@ forms must have the same pixels and labels, the same declaration laid out otherw
 
 Auditors of the bundled target: a fact, a packed array, the graph or bytes changed; `audit` on 12 images, and `report`
 on what comes of it. Facts laid out otherwise must give the same scores.
+""",
+    "options": """### options
+
+`audit`, `train`, `evaluate`, `compare` and `observe` on 150 + 150 known and 48 questioned images of the bundled data,
+each with a random set of options, some of which do not fit the images or each other. What a command wrote must pass
+`verify`, and `report` must render it.
 """,
     "runs": """### run folders
 
