@@ -35,6 +35,9 @@ class Instrumented:
         free: the same of the target's own top class, whatever the label; None without a label input.
         label: name of the optional (N,) int64 input, None when the graph takes no labels.
         views: how many; 0 without log-odds.
+        relative: output name of the (N, views + 1) log-odds and, last, the references'; None without references.
+        relative_free: the same of the target's own top class; None without a label input.
+        hardness: output name of the (N,) log-odds by the references; None without any.
         seconds: what an image took in the trial run, on a few cores; see `patience`.
     """
 
@@ -48,6 +51,9 @@ class Instrumented:
     free: str | None = None
     label: str | None = None
     views: int = 0
+    relative: str | None = None
+    relative_free: str | None = None
+    hardness: str | None = None
     seconds: float = 0.0
 
 
