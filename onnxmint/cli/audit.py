@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from onnxmint.cli import places
+from onnxmint.cli.cluster import audit_on, cluster_of, cluster_options
 from onnxmint.cli.grouped import GroupedCommand
 from onnxmint.cli.options import (
     Duration,
@@ -111,6 +112,7 @@ GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
 )  # fmt: skip
 @sealed_options
 @part_options
+@cluster_options
 @module_options
 @device_option
 @batch_option
@@ -145,6 +147,9 @@ def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], *
     if wants_sealed(ctx, images, options):
         sealed = run_sealed(model, images, options)
         ctx.exit(GATE[sealed.kind] if options["gate"] else 0)
+    cluster = cluster_of(ctx, options)
+    if cluster is not None:
+        ctx.exit(audit_on(cluster, model, opened(ctx, model, images, options)[0], options))
     if options["part"] is not None:
         require_for_parts(ctx, options)
         make_part(model, opened(ctx, model, images, options)[0], options)

@@ -12,7 +12,13 @@ GROUPS = (
         ),
     ),
     ("The model", ("preprocess", "preprocess_after", "answer", "signal", "augmentation")),
-    ("Time", ("time", "sample", "sequential", "part", "unit", "views", "device", "batch_size")),
+    (
+        "Time",
+        (
+            "time", "sample", "sequential", "part", "unit", "engine", "address", "cpus_per_task", "insecure_cluster",
+            "views", "device", "batch_size",
+        ),
+    ),
     (
         "Results",
         (

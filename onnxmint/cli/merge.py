@@ -49,6 +49,11 @@ def merge_command(ctx: click.Context, /, run: Path, **options: Any) -> None:
     Exit status: 0 done, 1 failed (parts are missing), 2 wrong usage;
     with --gate also 3 members found, 4 inconclusive.
     """
+    ctx.exit(report_of_parts(run, options))
+
+
+def report_of_parts(run: Path, options: dict[str, Any]) -> int:
+    """Make the report of a run's parts, print it, and return the exit code."""
     from rich.console import Console
 
     from onnxmint.cli.audit import GATE
@@ -61,7 +66,7 @@ def merge_command(ctx: click.Context, /, run: Path, **options: Any) -> None:
         click.echo(AUDIT.write(result))
     else:
         print_summary(result, Console(), files=files, words=language)
-    ctx.exit(GATE[result.verdict.kind] if gate else 0)
+    return GATE[result.verdict.kind] if gate else 0
 
 
 def _run(output: Path, parts: Path, options: dict[str, Any]) -> tuple["AuditResult", Sequence["AnyPath"], "Language"]:

@@ -123,7 +123,9 @@ def measure(protocol: Protocol, shared: Path) -> dict[str, Any]:
             "target": aucs(evaluate(model, *sides, settings=settings)),
             "twin": aucs(evaluate(twin, *sides, settings=settings)),
         }
-        training = TrainSettings(preprocess="0-1", module="vanilla", layer="relu6", views=2, group=group, device="cpu")
+        training = TrainSettings(
+            preprocess="0-1", module="vanilla", layers=("relu6",), views=2, group=group, device="cpu"
+        )
         auditor = train(model, *sides, settings=training)
     controls = {one.name: one.text for one in auditor.controls if one.passed is False}
     return {"protocol": protocol.name, "accuracy": facts["accuracy"], **found, "controls": controls}

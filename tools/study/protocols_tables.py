@@ -61,4 +61,5 @@ def _cells(row: dict[str, Any]) -> list[str]:
 def _highest(found: dict[str, list[float]]) -> str:
     name = max(found, key=lambda one: found[one][0])
     value, low, high = found[name]
-    return f"{value:.3f} ({low:.3f} to {high:.3f}), {name}"
+    module, layer = name.partition(" ")[0].partition(":")[0], name.rpartition(" ")[2]
+    return f"{value:.3f} ({low:.3f} to {high:.3f}), {module} on {layer}"
