@@ -108,8 +108,8 @@ def why_not_joined(address: str, problem: str) -> str:
     if "Failed to connect" in said or "uthenticat" in said:
         return (
             f"the cluster at {address} lets nobody in, though something answers there: see that the token here is its "
-            "own (that which ray get-auth-token prints on its head, in the file that RAY_AUTH_TOKEN_PATH names), that this "
-            "is the port of its head, and that it is not too busy to answer"
+            "own (that which ray get-auth-token prints on its head, in the file that RAY_AUTH_TOKEN_PATH names), that "
+            "this is the port of its head, and that it is not too busy to answer"
         )
     return f"cannot join the cluster at {address}: {said[:300]}"
 
