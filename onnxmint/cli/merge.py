@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from onnxmint.cli.options import Here, batch_option, device_option, json_option, overwrite_option, quiet_option
+from onnxmint.cli.options import GATES, Here, batch_option, device_option, json_option, overwrite_option, quiet_option
 from onnxmint.cli.page import given_words, page_of, page_options
 from onnxmint.cli.parts import parts_of, run_of
 from onnxmint.cli.redacted import files_of, require_redactable
@@ -56,7 +56,6 @@ def report_of_parts(run: Path, options: dict[str, Any]) -> int:
     """Make the report of a run's parts, print it, and return the exit code."""
     from rich.console import Console
 
-    from onnxmint.cli.audit import GATE
     from onnxmint.report.terminal import print_summary
     from onnxmint.results.audit import AUDIT
 
@@ -66,7 +65,7 @@ def report_of_parts(run: Path, options: dict[str, Any]) -> int:
         click.echo(AUDIT.write(result))
     else:
         print_summary(result, Console(), files=files, words=language)
-    return GATE[result.verdict.kind] if gate else 0
+    return GATES[result.verdict.kind] if gate else 0
 
 
 def _run(output: Path, parts: Path, options: dict[str, Any]) -> tuple["AuditResult", Sequence["AnyPath"], "Language"]:
