@@ -1,6 +1,5 @@
 """part-NNNNN.parquet: what was found out about the images of a unit, a row each, whole or not there."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +13,14 @@ from onnxmint.images.facts import BY_IMAGE, HASH, PIXEL_FACTS, ImageFacts, Unrea
 from onnxmint.results.frames import storable
 from onnxmint.settings import DeviceKind
 from onnxmint.writing.files import atomic_write
+from onnxmint.writing.scratch import empty, release
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _PREFIX = "onnxmint."
 _COLUMNS = f"{_PREFIX}columns"  # key of the names and types that were written
+_HELD = 1 << 16  # rows that are read before memory is given back
 
 
 class PartError(ValueError):
@@ -232,33 +233,63 @@ def _values(column: "pa.ChunkedArray", rows: NDArray[np.bool_]) -> NDArray[Any]:
     return found
 
 
-def joined(parts: Iterable[Recorded]) -> Recorded:
-    """Return the images of some parts, in the order of the parts; each column is put together by itself."""
-    by_image, told, columns = defaultdict[str, Any](list), list[Any](), defaultdict[str, Any](list)
-    index, unreadable, skipped = list[Any](), list[Unreadable](), dict[int, str]()
-    statistics, start = [np.empty((0, len(PIXEL_FACTS)), np.float32)], 0
+def joined(parts: Iterable[Recorded], count: int) -> Recorded:
+    """Return the images of some parts, in the order of the parts; few parts are in memory at once.
+
+    Args:
+        parts: all of the same columns, but for those that scored nothing.
+        count: images of all parts.
+    """
+    room = _Room(count)
+    unreadable, skipped, statistics = list[Unreadable](), dict[int, str](), [np.empty((0, len(PIXEL_FACTS)), np.float32)]
+    start, held = 0, 0
     for part in parts:
-        index.append(part.index)
-        statistics.append(part.facts.statistics)
-        unreadable += part.facts.unreadable
-        skipped |= part.skipped
+        facts = part.facts
+        room.add("index", part.index)
         for name in BY_IMAGE:
-            values = getattr(part.facts, name)
-            by_image[name].append(np.where(values < 0, values, values + start) if name == "place" else values)
-        start += len(part.facts.statistics)
+            values = getattr(facts, name)
+            room.add(f"of.{name}", np.where(values < 0, values, values + start) if name == "place" else values)
+        room.add("row", part.row)
         for name, values in part.columns.items():
-            columns[name].append(values)
-        if part.columns:
-            told.append(part.row)
+            room.add(f"told.{name}", values)
+        statistics.append(facts.statistics)
+        start += len(facts.statistics)
+        unreadable += facts.unreadable
+        skipped |= part.skipped
+        held += len(part.index)
+        if held >= _HELD:
+            held = 0
+            release()
     facts = ImageFacts(
         statistics=np.concatenate(statistics),
         unreadable=tuple(unreadable),
-        **{name: np.concatenate(by_image.pop(name)) for name in BY_IMAGE},
+        **{name: room.column(f"of.{name}") for name in BY_IMAGE},
     )
-    return Recorded(
-        index=np.concatenate(index),
-        facts=facts,
-        row=np.concatenate([np.empty(0, np.int64), *told]),
-        columns={name: np.concatenate(columns.pop(name)) for name in list(columns)},
-        skipped=skipped,
-    )
+    told = room.named("told.")
+    return Recorded(index=room.column("index"), facts=facts, row=room.column("row"), columns=told, skipped=skipped)
+
+
+class _Room:
+    """Columns of at most so many rows, filled from the top."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._columns: dict[str, NDArray[Any]] = {}
+        self._filled: dict[str, int] = {}
+
+    def add(self, name: str, values: NDArray[Any]) -> None:
+        """Put rows under those of a column that are there."""
+        if name not in self._columns:
+            self._columns[name] = empty((self._count, *values.shape[1:]), values.dtype)
+            self._filled[name] = 0
+        start = self._filled[name]
+        self._filled[name] = start + len(values)
+        self._columns[name][start : self._filled[name]] = values
+
+    def column(self, name: str) -> NDArray[Any]:
+        """Return what is filled of a column."""
+        return self._columns[name][: self._filled[name]]
+
+    def named(self, prefix: str) -> dict[str, NDArray[Any]]:
+        """Return the columns of a prefix, without it."""
+        return {name.removeprefix(prefix): self.column(name) for name in self._columns if name.startswith(prefix)}

@@ -78,10 +78,14 @@ class ImageFacts:
         """Return how many images say that they are to be shown turned or mirrored (EXIF orientation 2 to 8)."""
         return int((self.file[:, FILE_FACTS.index(ORIENTATION)] > 1).sum())
 
+    def undecodable(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """Return (m, 32) SHA-256 and (m,) bytes of the files that were looked at and cannot be decoded."""
+        found = np.frombuffer(b"".join(one.encoded for one in self.unreadable), np.uint8).reshape(-1, HASH)
+        return found, np.array([one.size for one in self.unreadable], np.int64)
+
     def files(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """Return (m, 32) SHA-256 and (m,) bytes of all files that were looked at, those that cannot be decoded too."""
-        rest = np.frombuffer(b"".join(one.encoded for one in self.unreadable), np.uint8).reshape(-1, HASH)
-        sizes = np.array([one.size for one in self.unreadable], np.int64)
+        rest, sizes = self.undecodable()
         return np.concatenate([self.encoded, rest]), np.concatenate([self.size, sizes])
 
     @property

@@ -105,7 +105,7 @@ def audit_part(
     asked = asked_of(model, images, auditor, settings)
     with brought(model) as here:
         ready = open_parts(here, images, found, settings)
-        work = plan_work(ready, settings, asked=asked, unit=unit)
+        work = plan_work(ready, settings, asked=asked, unit=unit, images=images)
         return make_parts(ready, work, Path(folder), share, settings=settings, stage=stage)
 
 
@@ -171,8 +171,7 @@ def recorder_for(ready: Ready, work: Work, settings: AuditSettings, *, workers: 
         wanted = partial(likely, count=settings.sample, of=work.images, seed=settings.seed)
     entries, described = ready.source.entries(), frozenset[int]()
     if settings.sample is None or settings.sample >= len(entries):  # as `judge` draws them before anything else
-        index = np.array([entry.index for entry in entries], np.int64)
-        described = to_describe(index, np.random.default_rng(settings.seed))
+        described = to_describe(len(entries), np.random.default_rng(settings.seed))
     return Recorder(
         scoring(ready, settings), workers=workers, threads=threads, wanted=wanted, described=described
     )  # fmt: skip
