@@ -13,13 +13,14 @@ from onnxmint.images.facts import BY_IMAGE, HASH, PIXEL_FACTS, ImageFacts, Unrea
 from onnxmint.results.frames import storable
 from onnxmint.settings import DeviceKind
 from onnxmint.writing.files import atomic_write
-from onnxmint.writing.scratch import empty, release
+from onnxmint.writing.scratch import LARGE, Shelf, empty, release
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _PREFIX = "onnxmint."
 _COLUMNS = f"{_PREFIX}columns"  # key of the names and types that were written
+_THUMB = "of.thumb"
 _HELD = 1 << 16  # rows that are read before memory is given back
 
 
@@ -276,9 +277,14 @@ class _Room:
         self._count = count
         self._columns: dict[str, NDArray[Any]] = {}
         self._filled: dict[str, int] = {}
+        self._thumb: Shelf | None = None
 
     def add(self, name: str, values: NDArray[Any]) -> None:
         """Put rows under those of a column that are there."""
+        if name == _THUMB and self._count * values.shape[1] >= LARGE:
+            self._thumb = self._thumb or Shelf(self._count, values.shape[1])
+            self._thumb.add(values)
+            return
         if name not in self._columns:
             self._columns[name] = empty((self._count, *values.shape[1:]), values.dtype)
             self._filled[name] = 0
@@ -286,8 +292,10 @@ class _Room:
         self._filled[name] = start + len(values)
         self._columns[name][start : self._filled[name]] = values
 
-    def column(self, name: str) -> NDArray[Any]:
+    def column(self, name: str) -> Any:
         """Return what is filled of a column."""
+        if name == _THUMB and self._thumb is not None:
+            return self._thumb.done()
         return self._columns[name][: self._filled[name]]
 
     def named(self, prefix: str) -> dict[str, NDArray[Any]]:

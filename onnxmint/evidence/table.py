@@ -176,6 +176,13 @@ def index_at(entries: Sequence[ImageEntry], rows: NDArray[np.int64]) -> NDArray[
     return np.array([entries[row].index for row in rows.tolist()], np.int64)
 
 
+def paths_at(entries: Sequence[ImageEntry], rows: NDArray[np.int64]) -> Sequence[str]:
+    """Return (n,) the names of some rows."""
+    if isinstance(entries, Listing):
+        return entries.paths.take(rows)
+    return tuple(entries[row].path for row in rows.tolist())
+
+
 def labels_of(entries: Sequence[ImageEntry]) -> Rows | None:
     """Return (n,) labels, None when any image has none."""
     if isinstance(entries, Listing):

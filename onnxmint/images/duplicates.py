@@ -9,12 +9,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxmint.writing.scratch import Shelf
+
 NEAR_BITS = 4  # of the 64 of a perceptual hash; recompressing and resizing rarely turn more
 NEAR_LEVELS = 6  # of 255, mean difference of the thumbnails; the hash knows neither colour nor contrast
 _EDGES = tuple(64 * band // (NEAR_BITS + 1) for band in range(NEAR_BITS + 2))  # one band more than bits that differ
 _REACH = 512  # images of its bucket that one is compared with; only very many of one hash and brightness are more
 _PAIRS = 1 << 16  # thumbnails compared at once; bounds the memory
-_BLOCK = 1 << 18  # images handled at once
+_BLOCK = 1 << 17  # images handled at once
 _DENSE = 0.25  # share of the images that have a neighbour so far away, from which on all are compared, in order
 
 Numbers = NDArray[np.int64]
@@ -58,7 +60,7 @@ class Stacked:
         return found
 
 
-Thumbs = NDArray[np.uint8] | Chosen | Stacked
+Thumbs = NDArray[np.uint8] | Shelf | Chosen | Stacked
 """(n, 192) uint8 thumbnails, which may lie on disk."""
 
 
@@ -102,11 +104,11 @@ def _distinct(values: NDArray[Any]) -> tuple[Clusters, Clusters]:
 
 def _colours(thumb: Thumbs, rows: Clusters) -> NDArray[np.int16]:
     """Return (n, 3) sums of the thumbnails of some rows: if they are far apart, so are the thumbnails."""
-    found = np.empty((len(rows), 3), np.int16)
-    for start in range(0, len(rows), _BLOCK):
-        some = thumb[rows[start : start + _BLOCK]]
+    found = np.empty((len(thumb), 3), np.int16)
+    for start in range(0, len(thumb), _BLOCK):
+        some = thumb[np.arange(start, min(start + _BLOCK, len(thumb)))]
         found[start : start + _BLOCK] = some.reshape(len(some), -1, 3).sum(axis=1, dtype=np.int16)
-    return found
+    return found[rows]
 
 
 class _Looks(NamedTuple):

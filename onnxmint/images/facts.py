@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.errors import ImagesError
+from onnxmint.images.duplicates import Chosen, Thumbs
 from onnxmint.images.entries import EncodedImage, ImageSource, size_of
 from onnxmint.images.file_facts import FILE_FACTS, ORIENTATION, file_facts
 from onnxmint.images.flight import in_order
@@ -28,6 +29,7 @@ __all__ = ["FILE_FACTS", "PIXEL_FACTS", "ImageFacts", "Seen", "Unreadable", "gat
 _AHEAD = 8  # images for each thread
 _STRIP = 1 << 20  # pixels hashed at once
 HASH = 32  # bytes of a SHA-256
+_FEW = 1 << 14  # thumbnails that are fetched from the disk at once
 
 Floats = NDArray[np.float32]
 
@@ -54,7 +56,7 @@ class ImageFacts:
         place: (n,) int32, the row of `statistics` that belongs to an image, -1 for none.
         digest: (n,) uint64, hash of size and RGB pixels: equal for exact copies whatever the container.
         phash: (n,) uint64, perceptual hash: few bits differ between near copies.
-        thumb: (n, 192) uint8, 8 x 8 RGB thumbnail.
+        thumb: (n, 192) uint8, 8 x 8 RGB thumbnail; of very many images they lie on disk.
         encoded: (n, 32) uint8, SHA-256 of the file.
         size: (n,) int64, its bytes; 0 where it could not be read.
         more: (n,) bool, whether the file holds further frames or pages.
@@ -67,7 +69,7 @@ class ImageFacts:
     place: NDArray[np.int32]
     digest: NDArray[np.uint64]
     phash: NDArray[np.uint64]
-    thumb: NDArray[np.uint8]
+    thumb: Thumbs
     encoded: NDArray[np.uint8]
     size: NDArray[np.int64]
     more: NDArray[np.bool_]
@@ -102,7 +104,10 @@ class ImageFacts:
 
     def take(self, rows: NDArray[Any] | slice) -> "ImageFacts":
         """Return some of the images: row numbers, a mask or a slice."""
-        return replace(self, **{name: getattr(self, name)[rows] for name in BY_IMAGE})
+        found = {name: getattr(self, name)[rows] for name in BY_IMAGE if name != "thumb"}
+        many = not isinstance(self.thumb, np.ndarray) and len(found["digest"]) > _FEW
+        thumb = Chosen(self.thumb, np.arange(len(self.digest))[rows]) if many else self.thumb[rows]
+        return replace(self, thumb=thumb, **found)
 
     def outside(self, index: AbstractSet[int]) -> "ImageFacts":
         """Return the images that are at none of some positions."""
@@ -202,7 +207,7 @@ class Seen(NamedTuple):
     pixel: Floats | None
     digest: int
     phash: int
-    thumb: NDArray[np.uint8]
+    thumb: Thumbs
     encoded: NDArray[np.uint8]
     size: int
     more: bool

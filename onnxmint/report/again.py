@@ -13,6 +13,7 @@ from onnxmint.report.presentation import Presentation, presented
 from onnxmint.results.audit import AuditResult
 from onnxmint.results.pictures import PICTURES, Pictures
 from onnxmint.writing.files import atomic_write
+from onnxmint.writing.scratch import blocks
 
 _PICTURES = "thumbnails.json"
 
@@ -48,7 +49,7 @@ def readable_files(result: AuditResult, folder: Path) -> dict[str, bytes]:
         shown = _shown(folder, _facts(folder), {})
     except (OSError, ValueError, KeyError) as problem:
         raise OnnxmintError(f"{folder} holds a damaged run: {problem}; {PICTURES.mend}") from None
-    return page_files(result, shown) | {"scores.csv": scores_csv(result)}
+    return page_files(result, shown) | {"scores.csv": b"".join(blocks(scores_csv(result)))}
 
 
 def _facts(folder: Path) -> dict[str, Any]:

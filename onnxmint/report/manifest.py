@@ -14,6 +14,7 @@ from onnxmint.results.facts import Skipped, TargetFacts
 from onnxmint.results.json import plain
 from onnxmint.results.manifest import MANIFEST, NAME, FileFacts, Manifest, SoftwareFacts, as_json, canonical, file_facts
 from onnxmint.writing.files import atomic_write
+from onnxmint.writing.scratch import Content
 
 _PACKAGES = ("numpy", "onnx", "onnx-ir", "onnxruntime", "onnxruntime-gpu", "torch", "pillow", "pyarrow", "scipy")
 _CPU = Path("/proc/cpuinfo")
@@ -35,7 +36,7 @@ def platform_words() -> str:
     return f"{platform.system()} {platform.release()} {platform.machine()}"
 
 
-def audit_manifest(result: AuditResult, files: Mapping[str, bytes], command: Mapping[str, object]) -> bytes:
+def audit_manifest(result: AuditResult, files: Mapping[str, Content], command: Mapping[str, object]) -> bytes:
     """Return manifest.json of an audit.
 
     Args:
@@ -117,7 +118,7 @@ def comparison_manifest(found: Comparison, files: Mapping[str, bytes], command: 
     )
 
 
-def renew(folder: Path, changed: Mapping[str, bytes]) -> None:
+def renew(folder: Path, changed: Mapping[str, Content]) -> None:
     """Write the manifest of a run again after files were made anew; one that still holds stays, with its signatures.
 
     Raises:
@@ -132,7 +133,7 @@ def renew(folder: Path, changed: Mapping[str, bytes]) -> None:
         atomic_write(path, canonical(replace(found, files=files)))
 
 
-def _facts(files: Mapping[str, bytes]) -> dict[str, FileFacts]:
+def _facts(files: Mapping[str, Content]) -> dict[str, FileFacts]:
     return {name: file_facts(content) for name, content in files.items()}
 
 

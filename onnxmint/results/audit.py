@@ -42,7 +42,7 @@ VerdictKind = Literal["members-found", "no-evidence", "inconclusive"]
 class ScoreTable:
     """Per-image results of the questioned images, in the order of their source."""
 
-    path: tuple[str, ...]
+    path: Sequence[str]
     score: FloatArray  # (n,) higher means more like a member
     p_value: FloatArray  # (n,) conformal, small means unlike the non-members; of its group where groups are known
     q_value: FloatArray  # (n,) adjusted for the number of units

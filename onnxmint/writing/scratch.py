@@ -4,11 +4,13 @@ The files have no name, so that nothing is left of a killed process. An array he
 of the memory that its pages take until they are looked at again.
 """
 
+import hashlib
 import mmap
 import os
 import shutil
 import tempfile
 import weakref
+from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -85,6 +87,14 @@ class Spool:
         self._file.close()
         return found
 
+    def content(self) -> "Content":
+        """Return all bytes as the content of a file; nothing is added after that.
+
+        Raises:
+            OnnxmintError: the disk is full.
+        """
+        return b"".join(self._held) if self._file is None else OnDisk(self.array())
+
     def _to_disk(self) -> None:
         self._file = _file() if self._file is None else self._file
         try:
@@ -93,6 +103,91 @@ class Spool:
         except OSError as problem:
             raise _no_room(self._size, problem) from None
         self._held.clear()
+
+
+class OnDisk:
+    """The content of a file that is too large for memory."""
+
+    def __init__(self, data: NDArray[np.uint8]) -> None:
+        """Keep (n,) bytes."""
+        self._data = data
+
+    def __len__(self) -> int:
+        """Return how many bytes there are."""
+        return len(self._data)
+
+    def blocks(self) -> Iterator[bytes]:
+        """Yield them, few of them in memory at once."""
+        for start in range(0, len(self._data), LARGE):
+            yield self._data[start : start + LARGE].tobytes()
+            release()
+
+
+Content = bytes | OnDisk
+"""What a file holds, in memory or on disk."""
+
+
+def blocks(content: Content) -> Iterator[bytes]:
+    """Yield the bytes of a content."""
+    yield from [content] if isinstance(content, bytes) else content.blocks()
+
+
+def sha256(content: Content) -> str:
+    """Return the SHA-256 of a content, in hexadecimal."""
+    found = hashlib.sha256()
+    for block in blocks(content):
+        found.update(block)
+    return found.hexdigest()
+
+
+class Shelf:
+    """Rows of bytes on disk, (n, w) uint8, which are fetched when they are asked for: looked at through memory, a few
+    rows here and there would bring along many others.
+    """
+
+    def __init__(self, count: int, width: int) -> None:
+        """Make room for so many rows.
+
+        Raises:
+            OnnxmintError: the disk is full.
+        """
+        self.shape, self._file, self._filled = (count, width), _file(), 0
+        try:
+            _reserve(self._file, count * width)
+        except OSError as problem:
+            raise _no_room(count * width, problem) from None
+
+    def __len__(self) -> int:
+        """Return how many rows there are."""
+        return self.shape[0]
+
+    def add(self, rows: NDArray[np.uint8]) -> None:
+        """Put rows under those that are there."""
+        self._file.seek(self._filled * self.shape[1])
+        self._file.write(np.ascontiguousarray(rows).data)
+        self._filled += len(rows)
+
+    def done(self) -> "Shelf":
+        """Return this, with as many rows as were put there."""
+        self._file.flush()
+        self.shape = (self._filled, self.shape[1])
+        return self
+
+    def __getitem__(self, rows: Any) -> NDArray[np.uint8]:
+        """Return some rows: their numbers, a mask or a slice."""
+        chosen = np.arange(len(self))[rows]
+        width, count = self.shape[1], len(chosen)
+        found = np.empty((count, width), np.uint8)
+        if count and int(chosen[-1]) - int(chosen[0]) == count - 1 and bool((np.diff(chosen) == 1).all()):
+            self._read(int(chosen[0]) * width, found.reshape(-1))
+            return found
+        for place, row in enumerate(chosen.tolist()):
+            self._read(row * width, found[place])
+        return found
+
+    def _read(self, start: int, into: NDArray[np.uint8]) -> None:
+        self._file.seek(start)
+        self._file.readinto(into.data)
 
 
 def release() -> None:
