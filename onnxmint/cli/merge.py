@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from onnxmint.cli.options import Here, batch_option, device_option, json_option, overwrite_option, quiet_option
+from onnxmint.cli.options import (
+    Anywhere,
+    Here,
+    batch_option,
+    device_option,
+    json_option,
+    overwrite_option,
+    quiet_option,
+)
 from onnxmint.cli.page import given_words, page_of, page_options
 from onnxmint.cli.parts import parts_of, run_of
 from onnxmint.settings import AuditSettings
@@ -33,7 +41,7 @@ if TYPE_CHECKING:
 )
 @click.option("--auditor", "auditor_file", metavar="FILE", help="Where the auditor is now.")
 @click.option("--no-record", is_flag=True, help="As of onnxmint audit.")
-@click.option("--registration", type=Here(), metavar="FILE", help="As of onnxmint audit.")
+@click.option("--registration", type=Anywhere(), metavar="FILE", help="As of onnxmint audit.")
 @click.option("--deviate", metavar="REASON", help="As of onnxmint audit.")
 @click.option("--gate", is_flag=True, help="As of onnxmint audit: exit 3 with members, 4 when inconclusive.")
 @device_option

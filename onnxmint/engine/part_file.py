@@ -242,7 +242,11 @@ def joined(parts: Iterable[Recorded], count: int) -> Recorded:
         count: images of all parts.
     """
     room = _Room(count)
-    unreadable, skipped, statistics = list[Unreadable](), dict[int, str](), [np.empty((0, len(PIXEL_FACTS)), np.float32)]
+    unreadable, skipped, statistics = (
+        list[Unreadable](),
+        dict[int, str](),
+        [np.empty((0, len(PIXEL_FACTS)), np.float32)],
+    )
     start, held = 0, 0
     for part in parts:
         facts = part.facts

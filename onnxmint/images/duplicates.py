@@ -34,6 +34,11 @@ class Chosen:
         """Return how many there are."""
         return len(self._rows)
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Return their number and bytes."""
+        return len(self), self._thumb.shape[1]
+
     def __getitem__(self, rows: Any) -> NDArray[np.uint8]:
         """Return the thumbnails of some rows."""
         return self._thumb[self._rows[rows]]
@@ -50,13 +55,16 @@ class Stacked:
         """Return how many there are."""
         return len(self._first) + len(self._second)
 
-    def __getitem__(self, rows: NDArray[Any]) -> NDArray[np.uint8]:
-        """Return the thumbnails of some rows."""
-        count = len(self._first)
-        early = rows < count
-        one, two = self._first[rows[early]], self._second[rows[~early] - count]
-        found = np.empty((len(rows), (one if len(one) else two).shape[1]), np.uint8)
-        found[early], found[~early] = one, two
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Return their number and bytes."""
+        return len(self), self._first.shape[1]
+
+    def __getitem__(self, rows: Any) -> NDArray[np.uint8]:
+        """Return the thumbnails of some rows, which are numbers."""
+        early = rows < len(self._first)
+        found = np.empty((len(rows), self.shape[1]), np.uint8)
+        found[early], found[~early] = self._first[rows[early]], self._second[rows[~early] - len(self._first)]
         return found
 
 
@@ -69,9 +77,7 @@ def exact(digest: NDArray[np.uint64]) -> Numbers:
     return np.unique(digest, return_inverse=True)[1].astype(np.int64)
 
 
-def copies(
-    digest: NDArray[np.uint64], phash: NDArray[np.uint64], thumb: Thumbs, *, at_once: int = _PAIRS
-) -> Clusters:
+def copies(digest: NDArray[np.uint64], phash: NDArray[np.uint64], thumb: Thumbs, *, at_once: int = _PAIRS) -> Clusters:
     """Return (n,) numbers of clusters: images that are exact or near copies share a number, transitively.
 
     Two images are near copies when their hashes differ in at most NEAR_BITS bits and their thumbnails by at most
@@ -169,9 +175,7 @@ def _ordered(place: Numbers) -> tuple[Clusters, NDArray[np.int16]]:
     return order, reach
 
 
-def _sweep(
-    order: Clusters, reach: NDArray[np.int16], looks: _Looks, bits: range, numbers: Clusters
-) -> Clusters:
+def _sweep(order: Clusters, reach: NDArray[np.int16], looks: _Looks, bits: range, numbers: Clusters) -> Clusters:
     """Compare each image with the `reach` images that follow it in the order, and join the copies.
 
     Args:

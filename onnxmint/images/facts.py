@@ -169,7 +169,8 @@ def _counted(looked: "Iterable[Seen | Unreadable]", advance: Advance) -> "Iterat
 def gathered(looked: "Iterable[Seen | Unreadable]", count: int, with_pixels: int) -> ImageFacts:
     """Return what was seen of images in the source's order, `count` at most, with PIXEL_FACTS of some at most."""
     room, unreadable = _room(count, with_pixels), list[Unreadable]()
-    filled = described = 0
+    thumb = np.empty((count, room.thumb.shape[1]), np.uint8)
+    room, filled, described = replace(room, thumb=thumb), 0, 0
     for seen in looked:
         if isinstance(seen, Unreadable):
             unreadable.append(seen)
@@ -178,7 +179,7 @@ def gathered(looked: "Iterable[Seen | Unreadable]", count: int, with_pixels: int
             room.statistics[described], room.place[filled] = seen.pixel, described
             described += 1
         room.index[filled], room.file[filled] = seen.at, seen.file
-        room.digest[filled], room.phash[filled], room.thumb[filled] = seen.digest, seen.phash, seen.thumb
+        room.digest[filled], room.phash[filled], thumb[filled] = seen.digest, seen.phash, seen.thumb
         room.encoded[filled], room.size[filled], room.more[filled] = seen.encoded, seen.size, seen.more
         filled += 1
     return replace(room.take(slice(filled)), statistics=room.statistics[:described], unreadable=tuple(unreadable))
@@ -192,7 +193,7 @@ def _room(count: int, described: int) -> ImageFacts:
         place=np.full(count, -1, np.int32),
         digest=np.empty(count, np.uint64),
         phash=np.empty(count, np.uint64),
-        thumb=np.empty((count, THUMB * THUMB * 3), np.uint8),
+        thumb=np.empty((0, THUMB * THUMB * 3), np.uint8),
         encoded=np.empty((count, HASH), np.uint8),
         size=np.empty(count, np.int64),
         more=np.zeros(count, np.bool_),
@@ -207,7 +208,7 @@ class Seen(NamedTuple):
     pixel: Floats | None
     digest: int
     phash: int
-    thumb: Thumbs
+    thumb: NDArray[np.uint8]
     encoded: NDArray[np.uint8]
     size: int
     more: bool

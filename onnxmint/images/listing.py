@@ -1,5 +1,4 @@
-"""The images of a source as columns: millions of them take some tens of bytes each, and become objects when asked for.
-"""
+"""The images of a source as columns: of millions each takes some tens of bytes, and is an object when asked for."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.images.entries import ImageEntry
-from onnxmint.writing.scratch import Spool, kept
+from onnxmint.writing.scratch import Spool
 
 Rows = NDArray[np.int64]
 _BLOCK = 1 << 14  # texts handled at once
@@ -184,9 +183,7 @@ class Listing(Sequence[ImageEntry]):
         group = self.groups[chosen] if self.groups is not None else itertools.repeat("", len(places))
         names = zip(self.paths[chosen], label, group, self.grouped[chosen].tolist(), strict=True)
         for index, (path, (number, told), belongs, among) in zip(places, names, strict=True):
-            yield ImageEntry(
-                index=index, path=path, label=number if told else None, group=belongs if among else None
-            )
+            yield ImageEntry(index=index, path=path, label=number if told else None, group=belongs if among else None)
 
 
 def has_label(entries: Sequence[ImageEntry]) -> NDArray[np.bool_]:

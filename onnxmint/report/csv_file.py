@@ -37,8 +37,8 @@ def _rows(result: AuditResult, columns: Sequence[str], rows: NDArray[np.int64]) 
     scores, names = result.scores, dict(enumerate(result.class_names))
     cells = [_cells(getattr(scores, name), rows) for name in columns]
     predicted = [harmless(names.get(key, "")) for key in scores.predicted[rows].tolist()]
-    labels = [""] * len(rows) if scores.label is None else scores.label[rows].tolist()
-    told = [harmless(names.get(-1 if key == "" else key, "")) for key in labels]
+    labels = [-1] * len(rows) if scores.label is None else scores.label[rows].tolist()
+    told = [harmless(names.get(key, "")) for key in labels]
     return zip(*cells, told, predicted, strict=True)
 
 

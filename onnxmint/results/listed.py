@@ -33,8 +33,8 @@ class Hashes(Sequence[str]):
         """Return one, or some as a tuple."""
         if isinstance(place, slice):
             some = self._encoded[place if self._rows is None else self._rows[place]]
-            return tuple(one.tobytes().hex() for one in some)
-        return self._encoded[place if self._rows is None else int(self._rows[place])].tobytes().hex()
+            return tuple(bytes(one).hex() for one in some)
+        return bytes(self._encoded[place if self._rows is None else int(self._rows[place])]).hex()
 
     def __eq__(self, other: object) -> bool:
         """Return whether another sequence holds the same."""

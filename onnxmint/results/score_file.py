@@ -133,7 +133,8 @@ def _column(values: Any, rows: slice, kind: Any) -> Any:
     if some.ndim == 1:
         return pa.array(some, kind)
     width = some.shape[1]
-    return pa.ListArray.from_arrays(np.arange(0, (count + 1) * width, width, np.int32)[: count + 1], some.reshape(-1))
+    offsets = (np.arange(count + 1) * width).astype(np.int32)
+    return pa.ListArray.from_arrays(offsets, some.reshape(-1))
 
 
 def _values(table: Any, name: str) -> Any:

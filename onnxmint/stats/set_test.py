@@ -180,9 +180,7 @@ def _of_few(reached: FloatArray, cells: Cells, guarantee: Guarantee) -> dict[int
     return found
 
 
-def _few_of(
-    reached: FloatArray, cells: Cells, cell: Numbers, guarantee: Guarantee
-) -> tuple[FloatArray, FloatArray]:
+def _few_of(reached: FloatArray, cells: Cells, cell: Numbers, guarantee: Guarantee) -> tuple[FloatArray, FloatArray]:
     """Return of units in strata that know some: the p-value of each alone, and what it adds to that of two."""
     from scipy.special import betaincinv
 

@@ -12,7 +12,7 @@ from onnxmint.engine.part_file import Made, PartError, joined, part_name, read_p
 from onnxmint.engine.recorded import FromParts
 from onnxmint.engine.units import Recorded
 from onnxmint.errors import OnnxmintError
-from onnxmint.graph.bringing import brought
+from onnxmint.graph.bringing import brought, brought_settings
 from onnxmint.images.sources import Place, parse_location
 from onnxmint.mint.auditor import Auditor, load_auditor
 from onnxmint.places.names import renamed
@@ -78,9 +78,9 @@ def merge_parts(
     _require_there(now, work.asked, place)
     found = load_auditor(Path(now.auditor))
     settings = replace(settings_of_work(work), device=device, batch_size=batch_size)
-    with brought(now.model) as here:
-        ready = open_with_auditor(here, list(now.images), found, settings)
-        again = plan_work(ready, settings, asked=work.asked, unit=work.unit, images=now.images)
+    with brought(now.model) as here, brought_settings(settings) as settings_here:
+        ready = open_with_auditor(here, list(now.images), found, settings_here)
+        again = plan_work(ready, settings_here, asked=work.asked, unit=work.unit, images=now.images)
         require_same_work(work, again, place)
         made, recorded = _read(place, work, stage)
         engine = FromParts(recorded, scoring(ready, settings), Local(stage))

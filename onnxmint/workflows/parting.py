@@ -19,7 +19,7 @@ from onnxmint.engine.units import SIZE, Recorder
 from onnxmint.errors import UsageError
 from onnxmint.evidence.questioned import to_describe
 from onnxmint.evidence.table import labels_of
-from onnxmint.graph.bringing import brought
+from onnxmint.graph.bringing import brought, brought_settings
 from onnxmint.images.sources import Place
 from onnxmint.mint.auditor import Auditor, load_auditor
 from onnxmint.progress import Stage, quiet
@@ -103,10 +103,10 @@ def audit_part(
     share, settings = Share(number=part[0], of=part[1]), settings or AuditSettings()
     found = load_auditor(Path(auditor))
     asked = asked_of(model, images, auditor, settings)
-    with brought(model) as here:
-        ready = open_parts(here, images, found, settings)
-        work = plan_work(ready, settings, asked=asked, unit=unit, images=images)
-        return make_parts(ready, work, Path(folder), share, settings=settings, stage=stage)
+    with brought(model) as here, brought_settings(settings) as now:
+        ready = open_parts(here, images, found, now)
+        work = plan_work(ready, now, asked=asked, unit=unit, images=images)
+        return make_parts(ready, work, Path(folder), share, settings=now, stage=stage)
 
 
 def refuse_for_parts(settings: AuditSettings) -> None:

@@ -141,8 +141,9 @@ def sha256(content: Content) -> str:
 
 
 class Shelf:
-    """Rows of bytes on disk, (n, w) uint8, which are fetched when they are asked for: looked at through memory, a few
-    rows here and there would bring along many others.
+    """Rows of bytes on disk, (n, w) uint8, fetched when they are asked for.
+
+    Looked at through memory, a few rows here and there would bring along many others.
     """
 
     def __init__(self, count: int, width: int) -> None:
