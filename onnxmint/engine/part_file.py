@@ -12,8 +12,9 @@ from onnxmint.engine.units import Recorded
 from onnxmint.images.facts import BY_IMAGE, HASH, PIXEL_FACTS, ImageFacts, Unreadable
 from onnxmint.results.frames import storable
 from onnxmint.settings import DeviceKind
+from onnxmint.writing import scratch
 from onnxmint.writing.files import atomic_write
-from onnxmint.writing.scratch import LARGE, Shelf, empty, release
+from onnxmint.writing.scratch import Shelf, empty, release
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -285,7 +286,7 @@ class _Room:
 
     def add(self, name: str, values: NDArray[Any]) -> None:
         """Put rows under those of a column that are there."""
-        if name == _THUMB and self._count * values.shape[1] >= LARGE:
+        if name == _THUMB and self._count * values.shape[1] >= scratch.LARGE:
             self._thumb = self._thumb or Shelf(self._count, values.shape[1])
             self._thumb.add(values)
             return

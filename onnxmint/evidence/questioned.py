@@ -45,6 +45,7 @@ class Questioned:
         known_row: (k,) their rows.
         sample: what was drawn of them; None when all are to be judged.
         listed: which files were given.
+        grouped: some rows and their groups, where these are known already.
     """
 
     source: ImageSource
@@ -56,6 +57,7 @@ class Questioned:
     known_row: Rows
     sample: "Sample | None" = None
     listed: ListFacts | None = None
+    grouped: "tuple[Rows, Rows | None] | None" = None
 
     @property
     def to_judge(self) -> Rows:
@@ -81,9 +83,15 @@ class Questioned:
 
     def groups(self, rows: Rows) -> Rows | None:
         """Return groups of some rows, ascending, near copies joined; None when each image stands for itself."""
+        if self.grouped is not None and np.array_equal(self.grouped[0], rows):
+            return self.grouped[1]
         seen = self._seen(rows)
         looks = Looks(digest=self.facts.digest, phash=self.facts.phash, thumb=self.facts.thumb)
         return group_copies(looks if seen is None else looks.take(seen), groups_of(self.entries, rows))
+
+    def with_groups(self, rows: Rows) -> "Questioned":
+        """Return the same, with the groups of some rows at hand: of millions they take long to find."""
+        return replace(self, grouped=(rows, self.groups(rows)))
 
     def digest(self, rows: Rows) -> NDArray[np.uint64]:
         """Return (n,) digests of the pixels of some rows that can be decoded."""

@@ -57,26 +57,23 @@ class Texts(Sequence[str]):
     def __getitem__(self, place: int | slice) -> str | tuple[str, ...]:
         """Return one, or some as a tuple."""
         if isinstance(place, slice):
-            chosen = range(len(self))[place]
-            return tuple(self._some(chosen)) if len(chosen) else ()
-        return self._some(range(len(self))[place : place + 1 or None])[0]
+            return tuple(self.some(range(len(self))[place]))
+        return self.some(range(len(self))[place : place + 1 or None])[0]
 
     def __iter__(self) -> Iterator[str]:
         """Yield them."""
         for start in range(0, len(self), _BLOCK):
-            yield from self._some(range(start, min(start + _BLOCK, len(self))))
+            yield from self.some(range(start, min(start + _BLOCK, len(self))))
 
-    def at(self, rows: Rows) -> list[str]:
-        """Return those of some row numbers."""
-        chosen = rows if self.rows is None else self.rows[rows]
-        spans = zip(self.ends[chosen].tolist(), self.ends[chosen + 1].tolist(), strict=True)
-        return [self.data[start:end].tobytes().decode("utf-8", "surrogatepass") for start, end in spans]
-
-    def _some(self, places: range) -> list[str]:
+    def some(self, places: range) -> list[str]:
+        """Return those of some places."""
         if not len(places):
-            raise IndexError("no such text")
+            return []
         if self.rows is not None or places.step != 1:
-            return self.at(np.array(places, np.int64))
+            rows = np.array(places, np.int64)
+            chosen = rows if self.rows is None else self.rows[rows]
+            spans = zip(self.ends[chosen].tolist(), self.ends[chosen + 1].tolist(), strict=True)
+            return [self.data[start:end].tobytes().decode("utf-8", "surrogatepass") for start, end in spans]
         ends = self.ends[places.start : places.stop + 1].tolist()
         data = self.data[ends[0] : ends[-1]].tobytes()
         pairs = itertools.pairwise(end - ends[0] for end in ends)
@@ -178,10 +175,10 @@ class Listing(Sequence[ImageEntry]):
         return hash(tuple(self))
 
     def _entries(self, places: range) -> Iterator[ImageEntry]:
-        chosen = slice(places.start, places.stop, places.step) if len(places) else slice(0)
-        label = zip(self.label[chosen].tolist(), self.labelled[chosen].tolist(), strict=True)
-        group = self.groups[chosen] if self.groups is not None else itertools.repeat("", len(places))
-        names = zip(self.paths[chosen], label, group, self.grouped[chosen].tolist(), strict=True)
+        rows = np.array(places, np.int64)
+        label = zip(self.label[rows].tolist(), self.labelled[rows].tolist(), strict=True)
+        group = self.groups.some(places) if self.groups is not None else itertools.repeat("", len(places))
+        names = zip(self.paths.some(places), label, group, self.grouped[rows].tolist(), strict=True)
         for index, (path, (number, told), belongs, among) in zip(places, names, strict=True):
             yield ImageEntry(index=index, path=path, label=number if told else None, group=belongs if among else None)
 

@@ -14,6 +14,7 @@ from onnxmint.writing.scratch import Content, Spool, release
 _SOMETIMES = ("label", "likelihood_ratio", "probability", "free", "level", "free_level")  # may be empty throughout
 _SHARES = ("p_value", "q_value", "probability")  # columns between 0 and 1
 _ROW_GROUP = 1 << 20  # rows of a row group, as pyarrow has it
+_TEXTS = 1 << 16  # rows whose texts become objects at once
 _WIDE = ("networks", "free")  # columns with a number for each network
 _KINDS = {
     "path": "text", "score": "number", "p_value": "number", "q_value": "number", "flagged": "truth",
@@ -127,9 +128,13 @@ def _column(values: Any, rows: slice, kind: Any) -> Any:
     count = rows.stop - rows.start
     if values is None:
         return pa.nulls(count, kind)
+    if not isinstance(values, np.ndarray):
+        starts = range(rows.start, max(rows.stop, rows.start + 1), _TEXTS)
+        lots = (values[start : min(start + _TEXTS, rows.stop)] for start in starts)
+        return pa.concat_arrays(
+            [pa.array([None if text is None else storable(text) for text in some], kind) for some in lots]
+        )
     some = values[rows]
-    if not isinstance(some, np.ndarray):
-        return pa.array([None if text is None else storable(text) for text in some], kind)
     if some.ndim == 1:
         return pa.array(some, kind)
     width = some.shape[1]

@@ -120,6 +120,7 @@ def judge(ready: Ready, settings: AuditSettings, engine: Engine, look: Look = lo
         return case_of(sighting, auditor.measure, settings).verdict()
 
     scored, looks = score_in_lots(ready, asked, settings, engine, decided)
+    asked = asked.with_groups(scored.row)
     units = _units(ready, asked, scored)
     watched = what_was_seen(ready, asked, scored, units, settings, engine)
     with engine.stage(JUDGED, 0):

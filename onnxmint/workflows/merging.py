@@ -140,12 +140,13 @@ def _read(folder: Path, work: Work, stage: Stage) -> tuple[list[Made], Recorded]
 
 def _fit(folder: Path, work: Work, made: list[Made], unfit: dict[int, str], advance: Advance) -> Iterator[Recorded]:
     """Yield the parts that can be used until one cannot; say how all were made, and why some are unfit."""
+    identity = work.identity
     for unit, what in enumerate(work.units):
         why: str | None = ""
         try:
             how, part = read_part(folder / part_name(unit))
             made.append(how)
-            why = _unfit(how, part, work, unit)
+            why = _unfit(how, part, work, unit, identity)
         except FileNotFoundError:
             pass
         except PartError as problem:
@@ -157,10 +158,10 @@ def _fit(folder: Path, work: Work, made: list[Made], unfit: dict[int, str], adva
         advance(what.images)
 
 
-def _unfit(how: Made, part: Recorded, work: Work, unit: int) -> str | None:
+def _unfit(how: Made, part: Recorded, work: Work, unit: int, identity: str) -> str | None:
     """Return why a part cannot be used, None where it can."""
-    if how.work != work.identity:
-        return f"is of another audit (work {how.work[:12]}..., this one is {work.identity[:12]}...)"
+    if how.work != identity:
+        return f"is of another audit (work {how.work[:12]}..., this one is {identity[:12]}...)"
     if how.unit != unit or part.index.tolist() != list(work.units[unit].span):
         return f"holds other images than unit {unit}"
     return None

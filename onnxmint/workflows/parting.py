@@ -148,12 +148,13 @@ def make_parts(
     """
     begin(work, folder)
     mine = share.units(len(work.units))
-    todo = [unit for unit in mine if not is_whole(folder, work, unit)]
+    identity = work.identity  # of thousands of units it takes a while
+    todo = [unit for unit in mine if not _is_whole(folder, work, unit, identity)]
     device = ready.target.device
     workers, threads = share_cores(device)
     recorder = recorder_for(ready, work, settings, workers=workers, threads=threads)
     made = Made(
-        work=work.identity, unit=0, shares=share.of, host=processor(),
+        work=identity, unit=0, shares=share.of, host=processor(),
         device=device.kind, provider=device.provider, reason=device.reason,
     )  # fmt: skip
     with stage(f"part {share.number}/{share.of}", sum(work.units[unit].images for unit in todo)) as advance:
@@ -187,11 +188,15 @@ def make_unit(ready: Ready, work: Work, recorder: Recorder, folder: Path, made: 
 
 def is_whole(folder: Path, work: Work, unit: int) -> bool:
     """Return whether a unit's part is there, whole, and of this work."""
+    return _is_whole(folder, work, unit, work.identity)
+
+
+def _is_whole(folder: Path, work: Work, unit: int, identity: str) -> bool:
     try:
         made, found = read_part(folder / part_name(unit))
     except (FileNotFoundError, PartError):
         return False
-    same = made.work == work.identity and made.unit == unit
+    same = made.work == identity and made.unit == unit
     return same and np.array_equal(found.index, np.array(work.units[unit].span))
 
 

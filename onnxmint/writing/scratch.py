@@ -60,7 +60,7 @@ class Spool:
 
     def __init__(self) -> None:
         """Hold none."""
-        self._held, self._size = list[bytes](), 0
+        self._held, self._size, self._waiting = list[bytes](), 0, 0
         self._file: BinaryIO | None = None
 
     def add(self, part: bytes) -> None:
@@ -71,7 +71,8 @@ class Spool:
         """
         self._held.append(part)
         self._size += len(part)
-        if sum(map(len, self._held)) >= max(LARGE, 1):
+        self._waiting += len(part)
+        if self._waiting >= max(LARGE, 1):
             self._to_disk()
 
     def array(self) -> NDArray[np.uint8]:
@@ -96,13 +97,16 @@ class Spool:
         return b"".join(self._held) if self._file is None else OnDisk(self.array())
 
     def _to_disk(self) -> None:
-        self._file = _file() if self._file is None else self._file
+        if self._file is None:
+            self._file = _file()
+            weakref.finalize(self, self._file.close)
         try:
             self._file.writelines(self._held)
             self._file.flush()
         except OSError as problem:
             raise _no_room(self._size, problem) from None
         self._held.clear()
+        self._waiting = 0
 
 
 class OnDisk:
@@ -153,6 +157,7 @@ class Shelf:
             OnnxmintError: the disk is full.
         """
         self.shape, self._file, self._filled = (count, width), _file(), 0
+        weakref.finalize(self, self._file.close)
         try:
             _reserve(self._file, count * width)
         except OSError as problem:
