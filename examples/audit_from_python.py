@@ -12,7 +12,7 @@ with resources.as_file(resources.files("onnxmint.demo")) as data:
         data / "target.onnx",
         data / "members.parquet",
         data / "nonmembers.parquet",
-        settings=TrainSettings(preprocess="0-1"),
+        settings=TrainSettings(preprocess="0-1", limit=500),  # of each side; all of them without a limit
     )
     result = audit(data / "target.onnx", data / "questioned.parquet", auditor, settings=AuditSettings(alpha=0.05))
 

@@ -64,6 +64,10 @@ from onnxmint.settings import CompareSettings, SignalChoice
     CompareSettings, "preprocess_after", metavar="PRESET|FILE",
     help="How they are prepared for AFTER, where that is otherwise.",
 )  # fmt: skip
+@setting(
+    CompareSettings, "limit", metavar="N",
+    help="Use at most N images of each set (to be forgotten, members, non-members), drawn at random with --seed.",
+)  # fmt: skip
 @setting(CompareSettings, "views", help="How many views of each image a --signal that needs several is shown.")
 @setting(
     CompareSettings, "group", metavar="COLUMN|REGEX",

@@ -18,6 +18,7 @@ from onnxmint.cli.options import (
 )
 from onnxmint.cli.page import given_words, page_of, page_options
 from onnxmint.cli.parts import parts_of, run_of
+from onnxmint.cli.redacted import files_of, require_redactable
 from onnxmint.settings import AuditSettings
 
 if TYPE_CHECKING:
@@ -65,6 +66,11 @@ def merge_command(ctx: click.Context, /, run: Path, **options: Any) -> None:
     Exit status: 0 done, 1 failed (parts are missing), 2 wrong usage;
     with --gate also 3 members found, 4 inconclusive.
     """
+    ctx.exit(report_of_parts(run, options))
+
+
+def report_of_parts(run: Path, options: dict[str, Any]) -> int:
+    """Make the report of a run's parts, print it, and return the exit code."""
     from rich.console import Console
 
     from onnxmint.cli.audit import GATE
@@ -77,7 +83,7 @@ def merge_command(ctx: click.Context, /, run: Path, **options: Any) -> None:
         click.echo(AUDIT.write(result))
     else:
         print_summary(result, Console(), files=files, words=language)
-    ctx.exit(GATE[result.verdict.kind] if gate else 0)
+    return GATE[result.verdict.kind] if gate else 0
 
 
 def _run(output: Path, parts: Path, options: dict[str, Any]) -> tuple["AuditResult", Sequence["AnyPath"], "Language"]:
@@ -85,14 +91,15 @@ def _run(output: Path, parts: Path, options: dict[str, Any]) -> tuple["AuditResu
     from onnxmint.cli.outputs import inputs_of, results_folder, words_of
     from onnxmint.cli.progress import stage_on_stderr
     from onnxmint.cli.registered import kept_to
-    from onnxmint.report.files import run_files
     from onnxmint.workflows.dividing import read_work
     from onnxmint.workflows.merging import merge_parts
     from onnxmint.workflows.picturing import picture
     from onnxmint.workflows.remembering import remembered
     from onnxmint.writing.tries import tries_file
 
-    words, thumbnails, paths = given_words(options), options.pop("thumbnails"), options.pop("paths")
+    require_redactable(output, options)
+    words, thumbnails = given_words(options), options.pop("thumbnails")
+    told = {name: options.pop(name) for name in ("paths", "redact")}
     shown, asked = page_of(words), read_work(parts).asked
     tries = None if options.pop("no_record") else tries_file()
     stage = stage_on_stderr(silent=options.pop("quiet"))
@@ -115,12 +122,13 @@ def _run(output: Path, parts: Path, options: dict[str, Any]) -> tuple["AuditResu
         result = remembered(replace(merged.result, registration=registered), tries)
         if thumbnails:
             shown = page_of(words, picture(images, result.scores))
-        made = run_files(
+        result, made = files_of(
             result,
-            run_settings=words_of(model, said | {"output": folder.place}),
-            auditor=merged.auditor.model,
+            merged.auditor,
+            words_of(model, said | {"output": folder.place}),
+            place=folder.place,
             shown=shown,
-            paths=paths,
+            options=told,
             registration=registration,
         )
         return result, folder.finish(made), shown.language

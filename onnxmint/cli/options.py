@@ -213,7 +213,7 @@ _MODULE = (
         TrainSettings,
         "module",
         help=f"{'; '.join(f'{kind.name} {kind.words}' for kind in MODULES)}. auto takes views if it is surely better "
-        "than phi on the fit part.",
+        "than phi on the fit part, and relative if that is surely better still.",
     ),
     setting(
         TrainSettings,
@@ -241,7 +241,8 @@ _MODULE = (
         metavar="FILE",
         callback=lambda _, __, given: tuple(path for path in given if str(path) != "auto"),
         help="Another classifier (.onnx) of the same task, not trained on these images; can be repeated. Shows what is "
-        "difficulty and not membership. Without one (or with auto) small ones are learned from the known images.",
+        "difficulty and not membership, and the module relative compares with it. Without one (or with auto) small "
+        "ones are learned from the known images.",
     ),
     turned_off("controls", "--no-controls", "Skip the controls; a verdict is weaker without them."),
 )

@@ -195,7 +195,7 @@ def require_model(model: Path, images: Iterable[str]) -> None:
         inside = sorted(path.name for path in model.glob("*.onnx"))
         there = f"; in it: {', '.join(inside[:3])}" if inside else ""
         raise ModelError(f"{model} is a folder; expected an ONNX file, which comes before the images{there}")
-    if not os.path.exists(model):  # noqa: PTH110 - Path.exists raises on names that are too long
+    if not exists(model):
         raise ModelError(f"{model} does not exist; give the model's ONNX file first, then the images")
 
 

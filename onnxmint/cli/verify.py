@@ -43,13 +43,23 @@ NOT_VERIFIED = 5
     "--retrain", is_flag=True,
     help="Train the auditor again from the known images, and hold it against that of the run.",
 )  # fmt: skip
+@click.option("--after", type=Here(), metavar="MODEL", help="Where the second model of a comparison is now.")
+@click.option("--forget", metavar="SRC", help="Where the images to be forgotten of a comparison are now.")
+@click.option(
+    "--sealed", type=Here(exists=True, file_okay=False), metavar="DIR",
+    help="Where the folder that onnxmint seal wrote with --keep is now, of an audit of sealed pictures.",
+)  # fmt: skip
+@click.option(
+    "--redaction-key", type=Here(exists=True), metavar="FILE",
+    help="The key to the names of a redacted run, which scoring and training again need.",
+)  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of that draw.  [default: a fresh one, which is printed]")
 @device_option
 @quiet_option
 @json_option
 @click.pass_context
 def verify_command(ctx: click.Context, /, run: Path, **options: Any) -> None:
-    """Check the folder RUN of an audit or evaluation, as somebody who did not make it.
+    """Check the folder RUN of an audit, evaluation or comparison, as somebody who did not make it.
 
     \b
     integrity      every file is the one that manifest.json names, nothing was added
@@ -60,8 +70,8 @@ def verify_command(ctx: click.Context, /, run: Path, **options: Any) -> None:
     recomputation  images drawn now give the scores of the run (--sample)
     retraining     the known images give the auditor of the run (--retrain)
 
-    Inputs are looked for where the run's command named them, or where --model, --images, --members and --nonmembers
-    say. A step that could not be done says so and never counts as passed.
+    Inputs are looked for where the run's command named them, or where --model, --images, --members, --nonmembers and
+    --sealed say. A step that could not be done says so and never counts as passed.
 
     \b
     Examples:
@@ -85,7 +95,12 @@ def verify_command(ctx: click.Context, /, run: Path, **options: Any) -> None:
     from onnxmint.workflows.verifying import Checking, verify
 
     as_json, stage = options.pop("as_json"), stage_on_stderr(silent=options.pop("quiet"))
-    places = Places(**{name: options.pop(name) for name in ("model", "images", "members", "nonmembers")})
+    places = Places(
+        **{
+            name: options.pop(name)
+            for name in ("model", "images", "members", "nonmembers", "sealed", "after", "forget")
+        }
+    )
     checking = Checking(places=places, **options | {"steps": tuple(dict.fromkeys(options["steps"]))})
     with contextlib.ExitStack() as stack:
         here = stack.enter_context(brought_run(run))

@@ -14,6 +14,7 @@ from onnxmint.results.frames import storable
 from onnxmint.settings import DeviceKind
 from onnxmint.writing import scratch
 from onnxmint.writing.files import atomic_write
+from onnxmint.writing.regular import require_regular
 from onnxmint.writing.scratch import Shelf, empty, release
 
 if TYPE_CHECKING:
@@ -156,11 +157,12 @@ def read_part(path: Path) -> tuple[Made, Recorded]:
     import pyarrow.parquet as pq
 
     try:
+        require_regular(path, links=True)
         with path.open("rb") as file:
             table = pq.read_table(file, page_checksum_verification=True)
     except FileNotFoundError:
         raise
-    except (OSError, pa.ArrowException) as problem:
+    except (OSError, ValueError, pa.ArrowException) as problem:
         first = (str(problem).strip() or type(problem).__name__).splitlines()[0]
         raise PartError(f"is damaged: {first}") from None
     made = Made.of(table.schema.metadata)

@@ -39,6 +39,7 @@ class Columns:
         label: None where there is none, or none is wanted.
         group: the same.
         numbering: the class names that the file says, None if it says none.
+        unread: why what may name the classes cannot be read, None where it can.
         likely: columns that may hold labels where none is called so.
         further: columns that hold images too, as structures with bytes, and are not read.
     """
@@ -49,6 +50,7 @@ class Columns:
     label: str | None
     group: str | None
     numbering: Numbering | None
+    unread: str | None
     likely: tuple[str, ...]
     further: tuple[str, ...]
 
@@ -76,13 +78,15 @@ def find_columns(file: AnyPath, schema: Any, chosen: Selection, reading: Reading
     label = (chosen.labels or (_LABEL if _LABEL in names else None)) if reading.labels else None
     if label is not None:
         _require_labels(file, label, schema.field(label).type)
+    numbering, unread = (None, None) if label is None else _said(schema.metadata or {}, label)
     return Columns(
         image=image,
         data=f"{image}.bytes" if _is_struct(kind) else image,
         path=f"{image}.path" if _is_struct(kind) and _names(kind) else None,
         label=label,
         group=reading.group,
-        numbering=None if label is None else _said(schema.metadata or {}, label),
+        numbering=numbering,
+        unread=unread,
         likely=likely_columns(names) if reading.labels and label is None else (),
         further=tuple(
             field.name
@@ -156,17 +160,19 @@ def shown_name(value: Any) -> str | None:
     return text[:_LONGEST]
 
 
-def _said(metadata: Mapping[bytes, bytes], label: str) -> Numbering | None:
-    """Return class names from our own metadata (`classes`) or from Hugging Face's features; they are a comfort."""
+def _said(metadata: Mapping[bytes, bytes], label: str) -> tuple[Numbering | None, str | None]:
+    """Return class names from our own metadata (`classes`) or Hugging Face's features, and why they cannot be read."""
     try:
         if b"classes" in metadata and label == _LABEL:
-            return _ordered(parse_json(metadata[b"classes"]))
+            return _ordered(parse_json(metadata[b"classes"])), None
         if b"huggingface" in metadata:
             facts = parse_json(metadata[b"huggingface"])
-            return _ordered(facts["info"]["features"][label]["names"])
-    except (ForeignError, KeyError, TypeError):
-        return None
-    return None
+            return _ordered(facts["info"]["features"][label]["names"]), None
+    except ForeignError as problem:
+        return None, str(problem)
+    except (KeyError, TypeError):  # other facts than class names
+        return None, None
+    return None, None
 
 
 def _ordered(names: Any) -> Numbering | None:

@@ -1,55 +1,27 @@
 """Labels that are lacking: a few images without one are left out and named, and do not cost all others theirs."""
 
-from collections.abc import Hashable, Iterator, Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import replace
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxmint.images.entries import EncodedImage, ImageEntry, ImageSource
+from onnxmint.images.entries import ImageSource
 from onnxmint.images.labels import FAULTY
-from onnxmint.images.listing import Listed, Listing, has_label
-from onnxmint.images.passed import Tally, note_of
+from onnxmint.images.listing import has_label
+from onnxmint.images.passed import Tally
+from onnxmint.images.subset import SubsetSource
 
 
-class LabelledSource:
+class LabelledSource(SubsetSource):
     """The images of a source that have a label."""
 
     def __init__(self, source: ImageSource) -> None:
         """Leave out and count those that have none."""
         tally, every = Tally(), source.entries()
         told = has_label(every)
-        self._source = source
-        self._place = np.flatnonzero(told)
-        self._entries = Listing(Listed(one.path, one.label, one.group) for one in every if one.label is not None)
         for place in np.flatnonzero(~told).tolist():
             tally.add("images without a label among labelled ones", every[place].path)
-        self.location, self.numbering, self.classes = source.location, source.numbering, source.classes
-        self.passed_over = (*source.passed_over, *tally.found())
-        self.notes = (*source.notes, *note_of(source.location, tally.found()))
-
-    def entries(self) -> Sequence[ImageEntry]:
-        """List the images."""
-        return self._entries
-
-    def origins(self) -> Sequence[Hashable]:
-        """Return where the bytes of each image lie."""
-        origins = self._source.origins()
-        return tuple(origins[place] for place in self._place.tolist())
-
-    def read(self, wanted: AbstractSet[int] | None = None) -> Iterator[EncodedImage]:
-        """Yield the wanted images (all for None) in index order."""
-        every = range(len(self._place)) if wanted is None else sorted(index for index in wanted if index in self)
-        index = np.array(every, np.int64)
-        place = self._place[index]
-        at = dict(zip(place.tolist(), index.tolist(), strict=True))
-        for image in self._source.read(at.keys()):
-            yield replace(image, index=at[image.index])
-
-    def __contains__(self, index: int) -> bool:
-        """Return whether there is an image at a position."""
-        return 0 <= index < len(self._place)
+        super().__init__(source, np.flatnonzero(told), tally.found())
 
 
 def only_labelled(sources: Sequence[ImageSource]) -> tuple[ImageSource, ...]:

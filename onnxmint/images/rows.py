@@ -84,6 +84,8 @@ class RowLister:
         self.likely, self.label = columns.likely, columns.label
         for name in columns.further:
             self.tally.add("further columns of images", f"{name} of {file.name}")
+        if columns.unread is not None:
+            self.tally.add("metadata that may name classes", f"{file.name}: {columns.unread}")
         said = columns.numbering
         if columns.label is None:
             return

@@ -75,7 +75,11 @@ def _open_one(chosen: Selection, reading: Reading) -> ImageSource:
 
 def _open_form(chosen: Selection, reading: Reading) -> ImageSource:
     path, suffix = chosen.path, chosen.path.suffix.lower()
-    if not exists(path):
+    try:
+        there = exists(path)
+    except PermissionError as problem:
+        raise ImagesError(f"cannot look at {path}: {problem.strerror}; make the folder above it readable") from None
+    if not there:
         raise ImagesError(f"{path} does not exist; {missing(chosen.words)}")
     if suffix == ".csv":
         return open_csv(chosen, reading)

@@ -16,11 +16,13 @@ class Declared:
 
     Attributes:
         place: where, as a user would look for it.
-        numbering: what is said there.
+        numbering: what is said there, without a class where that cannot be read.
+        problem: why it cannot be read.
     """
 
     place: str
     numbering: Numbering
+    problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,9 +115,11 @@ def _found(
 
 
 def _against(numbering: Numbering, declared: Sequence[Declared]) -> tuple[str, ...]:
-    """Return a sentence for each declaration that gives a name another number."""
-    own, found = numbering.by_name(), []
+    """Return a sentence for each declaration that cannot be read, or gives a name another number."""
+    own, found = numbering.by_name(), list[str]()
     for said in declared:
+        if said.problem is not None:
+            found.append(f"{said.place} may name the target's classes, and was not used: {said.problem}.")
         for name, number in said.numbering.by_name().items():
             if own.get(name, number) != number:
                 mend = (

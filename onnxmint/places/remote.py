@@ -212,8 +212,17 @@ def exists(path: AnyPath) -> bool:
 
     Raises:
         OSError: a store cannot tell.
+        PermissionError: a folder above it lets nobody look, which is another thing than nothing there.
     """
-    return path.exists() if isinstance(path, RemotePath) else os.path.exists(path)  # noqa: PTH110 - Path.exists raises on names that are too long
+    if isinstance(path, RemotePath):
+        return path.exists()
+    try:
+        os.stat(path)  # noqa: PTH116 - as for the names of any length that os.path.exists takes
+    except (OSError, ValueError) as problem:
+        if isinstance(problem, PermissionError):
+            raise
+        return False
+    return True
 
 
 def forget_listings() -> None:

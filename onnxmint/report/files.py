@@ -1,7 +1,7 @@
 """The files of a run: made all at once, and run.toml says which belong together."""
 
 import hashlib
-import stat
+import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,12 +19,15 @@ from onnxmint.results.frames import storable
 from onnxmint.results.json import plain
 from onnxmint.results.manifest import NAME
 from onnxmint.results.pictures import PICTURES
+from onnxmint.results.redaction import RedactionFacts
 from onnxmint.results.score_file import read_scores, write_scores
-from onnxmint.writing.folders import new_folder
+from onnxmint.writing.folders import RUN_FILES, new_folder
+from onnxmint.writing.regular import regular_bytes, require_regular
 from onnxmint.writing.scratch import Content, sha256
 
 SHOWN, HASHES = "page", "sha256"
 """Tables of run.toml."""
+_AUDITOR = "auditor.onnx"
 _LARGEST = {
     "run.toml": 1 << 20,
     "report.json": 1 << 28,
@@ -41,6 +44,7 @@ def run_files(
     shown: Presentation | None = None,
     paths: bool = False,
     registration: bytes | None = None,
+    redaction: RedactionFacts | None = None,
 ) -> dict[str, Content]:
     """Return the files of a run by name, the page first, then what it shows, run.toml and the hashes of all of these.
 
@@ -51,6 +55,7 @@ def run_files(
         shown: language, title and pictures of what people read.
         paths: whether files are named with the folders above them, which tell about who ran the audit.
         registration: the file that the audit was to keep to.
+        redaction: that names of images were taken out of all this.
     """
     shown = shown or Presentation()
     if not paths:
@@ -69,7 +74,7 @@ def run_files(
         files["registration.json"] = registration
     facts = _run_facts(result, run_settings) | {SHOWN: shown.words(), HASHES: hashes_of(files)}
     files["run.toml"] = run_toml(facts)
-    return files | {NAME: audit_manifest(result, files, run_settings)}
+    return files | {NAME: audit_manifest(result, files, run_settings, redaction)}
 
 
 def page_files(result: AuditResult, shown: Presentation) -> dict[str, bytes]:
@@ -152,6 +157,7 @@ def load_run(folder: Path) -> AuditResult:
     import pyarrow as pa
 
     try:
+        _require_files(folder)
         hashes = tomllib.loads(read_file(folder / "run.toml").decode("utf-8"))["sha256"]
         content = {name: read_file(folder / name) for name in ("report.json", "scores.parquet")}
         require_same(folder, content, hashes)
@@ -183,13 +189,15 @@ def read_file(path: Path) -> bytes:
         ValueError: it is a link, which may lead to what is not of the run, or a pipe or device that never ends, or it
             is far too long.
     """
-    facts, most = path.lstat(), _LARGEST[path.name]
-    if not stat.S_ISREG(facts.st_mode):
-        raise ValueError(f"{path.name} is no regular file")
-    if facts.st_size > most:
-        raise ValueError(f"{path.name} has {facts.st_size >> 20:,} MiB (allowed {most >> 20:,})")
-    with path.open("rb") as file:
-        return file.read(most)
+    return regular_bytes(path, most=_LARGEST[path.name])
+
+
+def _require_files(folder: Path) -> None:
+    """Refuse pipes, devices and links among the files of a run, read or not; the auditor may have been moved."""
+    for name in sorted(RUN_FILES):
+        path = folder / name
+        if path.exists() if name == _AUDITOR else os.path.lexists(path):
+            require_regular(path, links=name == _AUDITOR)
 
 
 def require_same(folder: Path, content: Mapping[str, bytes], hashes: Mapping[str, str]) -> None:

@@ -23,7 +23,7 @@ from onnxmint.results.facts import (
     TargetFacts,
     Units,
 )
-from onnxmint.results.frames import frame_of, storable
+from onnxmint.results.frames import Tabular, storable
 from onnxmint.results.json import Document
 from onnxmint.results.listed import ListFacts
 from onnxmint.results.next_steps import NextStep
@@ -32,6 +32,7 @@ from onnxmint.results.registration import RegistrationFacts
 from onnxmint.stats.estimates import Estimate, FloatArray, Performance
 from onnxmint.stats.guarantee import Guarantee
 from onnxmint.stats.likelihood import Calibration
+from onnxmint.stats.ranges import Count, Share
 from onnxmint.stats.share import PowerCost
 
 _SHOWN = 12  # images in a notebook
@@ -97,23 +98,23 @@ def named_and_counted(skipped: Sequence[Skipped]) -> tuple[tuple[Skipped, ...], 
 class LookFacts:
     """One look at questioned images that were scored in lots."""
 
-    images: int  # scored by then
-    part: float  # of the level that it could spend
-    p_value: float | None  # divided by that part, so that it holds whenever an audit stops
+    images: Count  # scored by then
+    part: Share  # of the level that it could spend
+    p_value: Share | None  # divided by that part, so that it holds whenever an audit stops
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuestionedFacts:
     """The questioned images as a whole."""
 
-    images: int  # that were judged
-    flagged: int
-    alpha: float  # expected share of wrong ones among the flagged, and level of the test for the set
-    prior: float | None  # probability of membership before an image's score is seen; None where it is of no use
+    images: Count  # that were judged
+    flagged: Count
+    alpha: Share  # expected share of wrong ones among the flagged, and level of the test for the set
+    prior: Share | None  # probability of membership before an image's score is seen; None where it is of no use
     skipped: tuple[Skipped, ...] = ()  # the first ones, NAMED at most
-    unnamed: dict[str, int] = field(default_factory=dict)  # how many more were skipped, by reason
+    unnamed: dict[str, Count] = field(default_factory=dict)  # how many more were skipped, by reason
     listed: ListFacts | None = None  # the files that were given, judged or not
-    drawn_from: int | None = None  # different images or groups that a sample was drawn from; None when all were judged
+    drawn_from: Count | None = None  # different images or groups that a sample was drawn from; None when all were
     looks: tuple[LookFacts, ...] = ()  # of an audit in lots, which stopped after the last of them
 
     @property
@@ -128,14 +129,14 @@ class Verdict:
 
     kind: VerdictKind
     text: str
-    p_value: float | None = None  # one-sided Mann-Whitney; None when nothing was tested
+    p_value: Share | None = None  # one-sided Mann-Whitney; None when nothing was tested
     share_of_members: Estimate | None = None  # with its 95% interval
-    at_least: int | None = None  # so many units are members, with confidence 1 - alpha
-    detectable_share: float | None = None  # smallest share found with 95% probability; None when not even all would be
+    at_least: Count | None = None  # so many units are members, with confidence 1 - alpha
+    detectable_share: Share | None = None  # smallest share found with 95% probability; None when not even all would be
     units: Units = "images"  # what is counted
     stopped_by: tuple[ControlName, ...] = ()  # failed ones, for which the numbers must not be read as membership
     guarantee: Guarantee | None = None  # of which auditors the level of the test holds: "each" of 95%, or on "average"
-    average_p_value: float | None = None  # that holds on average over auditors; never larger
+    average_p_value: Share | None = None  # that holds on average over auditors; never larger
     opinions: tuple[OpinionFacts, ...] = ()
     preference: float | None = None  # so many times as likely must easy images have been chosen to explain the finding
     cost: PowerCost | None = None  # what the guarantee "each" costs in power, for the share that is relevant
@@ -146,12 +147,12 @@ class SubjectFacts:
     """The answer for the images of one subject."""
 
     name: str
-    images: int  # that count for this subject alone
-    units: int  # of which so many count, copies and groups once
+    images: Count  # that count for this subject alone
+    units: Count  # of which so many count, copies and groups once
     kind: VerdictKind
-    p_value: float | None  # the largest of the tests that must all find members; None when nothing was tested
-    q_value: float | None  # adjusted for the number of subjects
-    at_least: int | None  # so many units are members, with confidence 1 - alpha for this subject alone
+    p_value: Share | None  # the largest of the tests that must all find members; None when nothing was tested
+    q_value: Share | None  # adjusted for the number of subjects
+    at_least: Count | None  # so many units are members, with confidence 1 - alpha for this subject alone
     text: str
 
 
@@ -161,10 +162,10 @@ class SubjectsFacts:
 
     by: str  # how subjects were told apart: a column, a pattern, or "folder"
     rule: str  # by which q-values were made
-    alpha: float
-    found: int
-    shared: int  # units in which images of several subjects come together, which count for none
-    without: int  # images of no subject
+    alpha: Share
+    found: Count
+    shared: Count  # units in which images of several subjects come together, which count for none
+    without: Count  # images of no subject
     first: str | None  # the subject that was asked for
     rows: tuple[SubjectFacts, ...]  # that one first, then by rising p-value
 
@@ -184,7 +185,7 @@ class TryFacts:
     created: str  # ISO 8601, UTC
     how: str  # what it was made by
     kind: VerdictKind
-    p_value: float | None
+    p_value: Share | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,8 +193,8 @@ class TriesFacts:
     """What was tried before with the same evidence on this machine."""
 
     before: tuple[TryFacts, ...]  # of the same images, made otherwise
-    others: int  # sets of other images that this evidence was asked of
-    corrected: float | None  # the smallest p-value of all tries, this one included, times their number
+    others: Count  # sets of other images that this evidence was asked of
+    corrected: Share | None  # the smallest p-value of all tries, this one included, times their number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,7 +216,7 @@ class Histogram:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AuditResult:
+class AuditResult(Tabular):
     """Everything an audit found, and all that is needed to repeat it."""
 
     version: str
@@ -244,17 +245,9 @@ class AuditResult:
     tries: TriesFacts | None = None  # None where earlier audits were not looked up
     next_steps: tuple[NextStep, ...] = ()  # what would help, most first; none where the audit sees what matters
 
-    def to_frame(self) -> Any:
-        """Return a pandas DataFrame with a row for each questioned image.
-
-        Raises:
-            OnnxmintError: pandas is not installed.
-        """
-        return frame_of(self.scores.table())
-
-    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        """Give the same table to whatever reads Arrow: pyarrow.table(result), polars.DataFrame(result), DuckDB."""
-        return self.scores.table().__arrow_c_stream__(requested_schema)
+    def table(self) -> Any:
+        """Return an Arrow table with a row for each questioned image."""
+        return self.scores.table()
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows."""

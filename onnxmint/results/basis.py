@@ -8,19 +8,20 @@ from numpy.typing import NDArray
 
 from onnxmint.settings import FalseDiscovery, Guarantee, PValues
 from onnxmint.stats.estimates import FloatArray
+from onnxmint.stats.ranges import Share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleFacts:
     """How questioned images were judged: of the settings those that a verdict follows from, as `AuditSettings`."""
 
-    alpha: float
-    relevant_share: float
+    alpha: Share
+    relevant_share: Share
     guarantee: Guarantee
     false_discovery: FalseDiscovery
     p_values: PValues
     per_class: bool
-    prior: float | None  # as it was given
+    prior: Share | None  # as it was given
     seed: int
     controls: bool
     subject: str | None = None

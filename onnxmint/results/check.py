@@ -7,6 +7,7 @@ from onnxmint.images.classes import Numbering
 from onnxmint.preprocess.spec import PreprocessSpec
 from onnxmint.results.json import Document
 from onnxmint.stats.leads import Lead
+from onnxmint.stats.ranges import Count, Share
 from onnxmint.stats.renumbering import Renumbering
 
 RankedBy = Literal["accuracy", "best_permutation_accuracy", "score"]
@@ -36,13 +37,13 @@ class VariantResult:
     name: str
     spec: PreprocessSpec
     toml: str | None
-    images: int
-    accuracy: float | None = None
+    images: Count
+    accuracy: Share | None = None
     loss: float | None = None
-    confidence: float | None = None
+    confidence: Share | None = None
     entropy: float | None = None
     score: float | None = None
-    best_permutation_accuracy: float | None = None
+    best_permutation_accuracy: Share | None = None
     behind: Lead | None = None
     skipped: str | None = None
 
@@ -75,16 +76,16 @@ class CheckResult:
 
     model: str
     source: str
-    images: int
-    available: int
-    unreadable: int
-    classes: int
+    images: Count
+    available: Count
+    unreadable: Count
+    classes: Count
     ranked_by: RankedBy
     declared: str | None
     renumbering: Renumbering | None
     order: Numbering | None
     raw: bool
-    outside: int | None
+    outside: Count | None
     enough: bool
     fits: bool
     rivals: tuple[str, ...]

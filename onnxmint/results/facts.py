@@ -9,6 +9,7 @@ from onnxmint.results.listed import ListFacts
 from onnxmint.settings import DeviceKind, ModuleName
 from onnxmint.stats.compare import Difference
 from onnxmint.stats.estimates import Estimate, Performance
+from onnxmint.stats.ranges import Count, Few, Share
 
 ControlName = str  # one of controls.panel.PANEL: an open set, to which a file and a row add
 Units = Literal["images", "groups"]
@@ -46,17 +47,17 @@ class Skipped:
 class EvidenceFacts:
     """Known images that the audit rests on, and how they were divided (images, members and non-members together)."""
 
-    members: int
-    nonmembers: int
-    fit: int
-    calibrate: int
-    test: int
-    groups: int | None  # distinct groups kept whole, None when every image stood for itself
-    folds: int | None = None  # cross-fitted in so many folds: every image was fitted on, and tested by the others
-    accuracy_members: float | None  # accuracy of the target on them, None without labels
-    accuracy_nonmembers: float | None
-    confidence_members: float | None = None  # mean largest probability of the target on them
-    confidence_nonmembers: float | None = None
+    members: Count
+    nonmembers: Count
+    fit: Count
+    calibrate: Count
+    test: Count
+    groups: Count | None  # distinct groups kept whole, None when every image stood for itself
+    folds: Few | None = None  # cross-fitted in so many folds: every image was fitted on, and tested by the others
+    accuracy_members: Share | None  # accuracy of the target on them, None without labels
+    accuracy_nonmembers: Share | None
+    confidence_members: Share | None = None  # mean largest probability of the target on them
+    confidence_nonmembers: Share | None = None
     skipped: tuple[Skipped, ...] = ()
     listed_members: ListFacts | None = None  # the files that were given; None where none were
     listed_nonmembers: ListFacts | None = None
@@ -112,13 +113,13 @@ class MethodFacts:
     layer: str
     tensors: tuple[str, ...]
     answer: str
-    activation_shape: tuple[int, ...]
-    views: int
+    activation_shape: tuple[Count, ...]
+    views: Few
     labels: bool
-    folds: int
+    folds: Few
     seed: int
-    networks: int
-    best_epochs: tuple[int, ...]
+    networks: Few
+    best_epochs: tuple[Count, ...]
     validation_loss: float | None
     source: str
     references: tuple[ReferenceFacts, ...]
@@ -166,10 +167,10 @@ class DifficultyFacts:
 class CopyFacts:
     """What the control `duplicates` found and did; numbers of images."""
 
-    on_both_sides: int
-    near_copies_of_members: int
-    left_out: int
-    grouped: int
+    on_both_sides: Count
+    near_copies_of_members: Count
+    left_out: Count
+    grouped: Count
     left_out_images: tuple[str, ...] = ()  # the first ones
 
 
@@ -177,8 +178,8 @@ class CopyFacts:
 class Agreement:
     """On how many of so many images the target's top class is the label."""
 
-    right: int
-    images: int
+    right: Count
+    images: Count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,9 +198,9 @@ class LabelFacts:
     questioned: Agreement
     members: Agreement
     nonmembers: Agreement
-    more: float
-    less: float
-    wrong_seen_from: float | None
+    more: Share
+    less: Share
+    wrong_seen_from: Share | None
     own_seen: bool
 
 
@@ -219,7 +220,7 @@ class OpinionFacts:
     """
 
     name: OpinionName
-    p_value: float
+    p_value: Share
     finds: bool
 
 
@@ -250,5 +251,5 @@ class Control:
     difficulty: DifficultyFacts | None = None
     target_minus_placebo: Difference | None = None
     copies: CopyFacts | None = None
-    alike: int | None = None
+    alike: Count | None = None
     labels: LabelFacts | None = None

@@ -6,6 +6,7 @@ from typing import Literal
 from onnxmint.results.facts import ControlName
 from onnxmint.stats.estimates import Estimate
 from onnxmint.stats.limits import Decision
+from onnxmint.stats.ranges import Count
 
 LeakKind = Literal["leak", "no-leak-seen", "below", "above", "unsettled"]
 
@@ -31,8 +32,8 @@ class LimitFacts:
     value: float
     low: float | None
     high: float | None
-    members: int | None = None
-    nonmembers: int | None = None
+    members: Count | None = None
+    nonmembers: Count | None = None
     text: str
 
 

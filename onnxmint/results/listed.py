@@ -8,6 +8,8 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxmint.stats.ranges import Count
+
 HASH = 32  # bytes of a SHA-256
 _BUCKETS, _FEW = 256, 1 << 16  # by the first byte; so few hashes are sorted at once
 
@@ -57,8 +59,8 @@ class ListFacts:
         sha256: of their SHA-256 in hexadecimal, sorted, one a line: `sha256sum * | cut -c1-64 | sort | sha256sum`.
     """
 
-    images: int
-    bytes: int
+    images: Count
+    bytes: Count
     sha256: str
 
 

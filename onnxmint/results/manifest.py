@@ -7,6 +7,7 @@ from typing import Literal
 
 from onnxmint.results.json import Document
 from onnxmint.results.listed import ListFacts
+from onnxmint.results.redaction import RedactionFacts
 from onnxmint.results.registration import RegistrationFacts
 from onnxmint.writing.scratch import Content, sha256
 
@@ -53,9 +54,10 @@ class Manifest:
         settings: what was chosen, each as JSON.
         command: its words, each as JSON; how the run was called.
         software: what it was made with.
+        redaction: that it tells no names of images; None where it does.
     """
 
-    kind: Literal["audit", "evaluation", "comparison"]
+    kind: Literal["audit", "evaluation", "comparison", "sealed"]
     created: str
     files: dict[str, FileFacts]
     target_sha256: str
@@ -69,9 +71,10 @@ class Manifest:
     settings: dict[str, str]
     command: dict[str, str]
     software: SoftwareFacts
+    redaction: RedactionFacts | None = None
 
 
-MANIFEST = Document(kind=Manifest, schema="onnxmint.manifest/1", mend="make the run again")
+MANIFEST = Document(kind=Manifest, schema="onnxmint.manifest/2", mend="make the run again")
 """manifest.json, in one canonical writing: see `canonical`."""
 
 

@@ -7,11 +7,12 @@ from typing import Any, Literal
 import numpy as np
 
 from onnxmint.results.audit import Histogram
-from onnxmint.results.frames import frame_of, storable
+from onnxmint.results.frames import Tabular, storable
 from onnxmint.results.json import Facts
 from onnxmint.settings import ModuleName
 from onnxmint.stats.compare import Difference
 from onnxmint.stats.estimates import FPRS, Estimate, FloatArray, Performance, Rate
+from onnxmint.stats.ranges import Count, Share
 
 MethodKind = Literal["signal", "reference", "module"]
 Side = Literal["member", "non-member"]
@@ -45,8 +46,8 @@ class Method:
     source: str
     module: ModuleName | None = None
     layer: str | None = None
-    depth: float | None = None
-    fit_auc: float | None = None
+    depth: Share | None = None
+    fit_auc: Share | None = None
     chosen: bool = False
     performance: Performance | None = None
     difference: Difference | None = None
@@ -55,7 +56,7 @@ class Method:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MethodScores:
+class MethodScores(Tabular):
     """What every method says of every known image that could be read, members first.
 
     Attributes:
@@ -90,18 +91,6 @@ class MethodScores:
             columns[storable(name)] = pa.array(score, pa.float64(), mask=np.isnan(score))
         return pa.table(columns)
 
-    def to_frame(self) -> Any:
-        """Return a pandas DataFrame with a row for each image and a column for each method.
-
-        Raises:
-            OnnxmintError: pandas is not installed.
-        """
-        return frame_of(self.table())
-
-    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        """Give the same table to whatever reads Arrow."""
-        return self.table().__arrow_c_stream__(requested_schema)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repeated:
@@ -117,7 +106,7 @@ class Repeated:
     name: str
     auc: tuple[float | None, ...]
     tpr: tuple[float | None, ...]
-    judged: int
+    judged: Count
 
     def spread(self, values: tuple[float | None, ...]) -> tuple[float, float, float] | None:
         """Return mean, smallest and largest of the values that there are, None where there is none."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from onnxmint.results.facts import Skipped, TargetFacts
 from onnxmint.results.json import Document
+from onnxmint.stats.ranges import Count, Few
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,10 +28,10 @@ class ObservedFacts:
     version: str
     created: str
     target: TargetFacts
-    images: int
+    images: Count
     skipped: tuple[Skipped, ...]
     labelled: bool
-    views: int
+    views: Few
     layers: tuple[str, ...]
     seed: int | None
     numbers: int

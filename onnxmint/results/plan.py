@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from onnxmint.results.json import Document
+from onnxmint.stats.ranges import Share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,10 +23,10 @@ class Plan:
             or that show that the auditor tells members apart at all, whichever is more; None when no number does.
     """
 
-    auc: float
-    share: float
-    alpha: float
-    probability: float
+    auc: Share
+    share: Share
+    alpha: Share
+    probability: Share
     evidence: tuple[int, ...]
     questioned: tuple[int, ...]
     detectable_share: tuple[tuple[float | None, ...], ...]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from onnxmint.images.variants import Change
 from onnxmint.results.facts import Skipped
 from onnxmint.results.json import Document
+from onnxmint.stats.ranges import Count, Few
 
 NAME = "seal.json"
 COMMITMENT = "commitment.txt"
@@ -50,7 +51,7 @@ class Seal:
     created: str
     nonce: str
     change: Change
-    variants: int
+    variants: Few
     pictures: tuple[SealedPicture, ...]
 
 
@@ -111,8 +112,8 @@ class Sealing:
     commitment: str
     public: str
     private: str
-    pictures: int
-    variants: int
+    pictures: Count
+    variants: Few
     change: Change
     psnr: float | None
     skipped: tuple[Skipped, ...]

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxmint.stats.ranges import Count, Few, Share
+
 Scores = NDArray[np.float64]
 Ranks = NDArray[np.int64]
 _STEPS = 80  # of a bisection: more than the digits of a float
@@ -28,9 +30,9 @@ class CoinTest:
         effect: by how many standard deviations of one rank the mean rank is above chance.
     """
 
-    pictures: int
-    variants: int
-    p_value: float
+    pictures: Count
+    variants: Few
+    p_value: Share
     log10_p_value: float
     mean_rank: float
     effect: float

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from onnxmint.stats.estimates import FloatArray
 from onnxmint.stats.metrics import auc
+from onnxmint.stats.ranges import Share, Signed
 
 _LEVEL = 0.95
 _RESAMPLES = 1000
@@ -25,10 +26,10 @@ class Difference:
         test: "DeLong" or "paired bootstrap of groups".
     """
 
-    value: float
-    low: float
-    high: float
-    p_value: float
+    value: Signed
+    low: Signed
+    high: Signed
+    p_value: Share
     test: str
 
 

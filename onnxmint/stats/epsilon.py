@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from onnxmint.stats.estimates import FloatArray
+from onnxmint.stats.ranges import Count, Share
 
 CONDITION = (
     "It holds if every known image became a member by a fair coin of its own, thrown before training, and nothing else "
@@ -36,11 +37,11 @@ class PrivacyBound:
     """
 
     epsilon: float
-    delta: float
-    confidence: float
-    canaries: int
-    guesses: int
-    right: int
+    delta: Share
+    confidence: Share
+    canaries: Count
+    guesses: Count
+    right: Count
 
 
 def audit_privacy(

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxmint.stats.ranges import Count, Share
+
 FloatArray = NDArray[np.float64]
 
 FPRS = (0.1, 0.01, 0.001)
@@ -21,14 +23,14 @@ class Estimate:
         high: upper end of the 95% interval.
     """
 
-    value: float
-    low: float
-    high: float
+    value: Share
+    low: Share
+    high: Share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rate:
-    """A true-positive rate at a low false-positive rate.
+class Measured:
+    """A number of any size, a difference say, that may have no interval.
 
     Attributes:
         value: point estimate.
@@ -48,6 +50,15 @@ class Rate:
         """Refuse an interval that is missing without a reason, or half there."""
         if (self.low is None) != (self.high is None) or (self.low is None) != (self.no_interval is not None):
             raise ValueError("need both ends of the interval, or the reason why there is none")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate(Measured):
+    """A true-positive rate at a low false-positive rate."""
+
+    value: Share
+    low: Share | None = None
+    high: Share | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +82,8 @@ class Performance:
     threshold: float
     roc_fpr: FloatArray
     roc_tpr: FloatArray
-    members: int
-    nonmembers: int
+    members: Count
+    nonmembers: Count
 
     def __post_init__(self) -> None:
         """Refuse what no report can draw."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from onnxmint.stats.estimates import Estimate
 from onnxmint.stats.heldout import HeldOut
+from onnxmint.stats.ranges import Count
 
 CHANCE = 0.5
 LEVEL = 0.025
@@ -29,8 +30,8 @@ class Gate:
     """
 
     auc: Estimate
-    members: int
-    nonmembers: int
+    members: Count
+    nonmembers: Count
 
     @property
     def is_open(self) -> bool:

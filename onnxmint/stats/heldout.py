@@ -203,10 +203,10 @@ def group_means(scores: FloatArray, groups: Numbers) -> tuple[FloatArray, NDArra
         groups: (n,) numbers of groups.
 
     Returns:
-        (g,) or (g, K) means, and (n,) rows of them.
+        (g,) or (g, K) means, and (n,) rows of them; no row gives no group.
     """
     _, place = np.unique(groups, return_inverse=True)
-    columns = scores.reshape(len(scores), -1)
+    columns = scores[:, None] if scores.ndim == 1 else scores
     sums = np.stack([np.bincount(place, weights=columns[:, number]) for number in range(columns.shape[1])], axis=1)
     means: FloatArray = sums / np.bincount(place)[:, None]
     return (means[:, 0] if scores.ndim == 1 else means), place.astype(np.int64)

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from onnxmint.stats.estimates import Estimate, FloatArray
 from onnxmint.stats.heldout import HeldOut, in_blocks
+from onnxmint.stats.ranges import Count, Share
 
 METHOD = (
     "isotonic regression of membership on the score over held-out known images (pool adjacent violators, Ayer et al. "
@@ -69,9 +70,9 @@ class Calibration:
         images: of each group.
     """
 
-    said: tuple[float, ...]
+    said: tuple[Share, ...]
     seen: tuple[Estimate, ...]
-    images: tuple[int, ...]
+    images: tuple[Count, ...]
 
     @property
     def too_sure(self) -> bool:

@@ -13,6 +13,7 @@ import numpy as np
 from onnxmint.stats.estimates import Estimate, FloatArray
 from onnxmint.stats.guarantee import DEFAULT, Guarantee, Luck
 from onnxmint.stats.heldout import HeldOut, Numbers
+from onnxmint.stats.ranges import Count, Share
 from onnxmint.stats.strata import Cells
 from onnxmint.stats.strength import Strength
 
@@ -122,11 +123,11 @@ class PowerCost:
             None when no number does.
     """
 
-    each: float
-    average: float
+    each: Share
+    average: Share
     needed_each: float
     needed_average: float
-    nonmembers: int | None
+    nonmembers: Count | None
 
     @property
     def points(self) -> float:

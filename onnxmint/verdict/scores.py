@@ -37,6 +37,7 @@ class QuestionedScores:
         free: (n, K) label-free scores; None where the auditor is told no labels.
         level: (n,) mean log-odds over all views; None with fewer than two.
         free_level: (n,) those of the target's own top classes; None where no labels are told.
+        hardness: (n,) log-odds by references; None where the score does not compare with these.
     """
 
     row: Rows
@@ -46,6 +47,7 @@ class QuestionedScores:
     free: FloatArray | None = None
     level: FloatArray | None = None
     free_level: FloatArray | None = None
+    hardness: FloatArray | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

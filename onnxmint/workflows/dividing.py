@@ -19,6 +19,7 @@ from onnxmint.settings import AuditSettings
 from onnxmint.workflows.opening import Ready
 from onnxmint.writing.files import make_folder, write_once
 from onnxmint.writing.leftovers import clear
+from onnxmint.writing.regular import regular_bytes
 
 _ENDS = 1 << 16  # bytes
 _HOLDING = (".parquet", ".tar")
@@ -147,13 +148,13 @@ def read_work(folder: Path) -> Work:
     """
     place = folder / NAME
     try:
-        return WORK.read(place.read_bytes(), str(place))
+        return WORK.read(regular_bytes(place, links=True), str(place))
     except (FileNotFoundError, NotADirectoryError):
         raise OnnxmintError(
             f"{folder} holds no parts: make them with onnxmint audit MODEL IMAGES --auditor FILE --part 1/N -o RUN"
         ) from None
-    except OSError as problem:
-        raise OnnxmintError(f"cannot read {place}: {problem.strerror or problem}") from None
+    except (OSError, ValueError) as problem:
+        raise OnnxmintError(f"cannot read {place}: {getattr(problem, 'strerror', None) or problem}") from None
 
 
 def require_same_work(before: Work, now: Work, folder: Path) -> None:

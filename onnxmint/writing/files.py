@@ -95,6 +95,23 @@ def write_once(path: Path, content: bytes) -> bool:
     return True
 
 
+def write_secret(path: Path, content: bytes) -> None:
+    """Write a file that only its owner may read, never over another.
+
+    Raises:
+        OnnxmintError: it is there already, or cannot be written.
+    """
+    try:
+        with temporary_file(path.parent) as (temporary, file):
+            temporary.chmod(0o600)
+            write_whole(file, content)
+            let_rename(file)
+            _place(temporary, path)
+        sync_folder(path.parent)
+    except OSError as problem:
+        raise cannot_write(path, problem) from None
+
+
 def write_whole(file: BinaryIO, content: Content) -> None:
     """Write a file through to the disk."""
     file.writelines(blocks(content))

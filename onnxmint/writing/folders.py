@@ -25,8 +25,8 @@ RUN_FILES = frozenset(
         "report.html", "report.json", "answer.txt", "scores.parquet", "scores.csv", "thumbnails.json", "auditor.onnx",
         "run.toml", "registration.json", "manifest.json", "manifest.dsse.json", "evaluation.html", "evaluation.json",
         "evaluation.csv", "evaluation.parquet", "comparison.html", "comparison.json", "comparison.csv",
-        "comparison.parquet", "sealed.html", "sealed.json", "model.onnx", "images.parquet", "observed.json",
-        "manifest.tsr", "registration.tsr", "manifest.json.sig",
+        "comparison.parquet", "sealed.html", "sealed.json", "sealed.parquet", "model.onnx", "images.parquet",
+        "observed.json", "manifest.tsr", "registration.tsr", "manifest.json.sig",
     }
 )  # fmt: skip
 """All that a folder of results may hold; one that holds anything else is somebody's, and is left alone."""

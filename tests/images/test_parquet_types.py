@@ -86,7 +86,10 @@ def test_a_label_column_of_another_type_is_refused_when_it_is_opened(tmp_path: P
 def test_odd_metadata_name_no_classes_and_break_nothing(tmp_path: Path, text: str) -> None:
     table = pa.table({"image": BYTES, "label": [0, 1]})
     pq.write_table(table.replace_schema_metadata({"huggingface": text}), tmp_path / "t.parquet")
-    assert open_source(tmp_path / "t.parquet").classes is None
+    found = open_source(tmp_path / "t.parquet")
+    assert found.classes is None
+    deep = ["Of t.parquet, these were passed over: 1 metadata that may name classes"] * text.startswith("[[")
+    assert [note.split(" (")[0].replace(f"{tmp_path}/", "") for note in found.notes] == deep
     pq.write_table(table.replace_schema_metadata({"classes": text}), tmp_path / "t.parquet")
     assert open_source(tmp_path / "t.parquet").classes is None
 

@@ -161,3 +161,26 @@ def test_a_packed_array_that_is_not_what_was_declared_is_refused(change: dict[st
     facts["yardstick"]["score"] |= change
     with pytest.raises(ModelError, match=f"{message}.* at \\$.yardstick.*train it again"):
         AUDITOR.read(json.dumps(facts), "file")
+
+
+@pytest.mark.parametrize(
+    ("place", "number"),
+    [
+        ("method.folds", 10**15),
+        ("method.views", -1),
+        ("evidence.members", -1),
+        ("evidence.nonmembers", 10**18),
+        ("evidence.accuracy_members", 1e308),
+        ("evidence.confidence_nonmembers", -0.5),
+        ("gate.auc.value", 5.0),
+        ("gate.nonmembers", -3),
+    ],
+)
+def test_a_number_that_nothing_measured_can_have_is_refused_with_its_place(place: str, number: float) -> None:
+    facts = json.loads(AUDITOR_FACTS.write(example(AUDITOR_FACTS)))
+    facts["gate"] = {"auc": {"value": 0.5, "low": 0.4, "high": 0.6}, "members": 9, "nonmembers": 9}
+    AUDITOR_FACTS.read(json.dumps(facts), "file")
+    *above, last = place.split(".")
+    functools.reduce(lambda tree, key: tree[key], above, facts)[last] = number
+    with pytest.raises(ModelError, match=rf"^file: expected .* at \$\.{place}; train it again$"):
+        AUDITOR_FACTS.read(json.dumps(facts), "file")

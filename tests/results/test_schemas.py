@@ -21,7 +21,7 @@ every_document = pytest.mark.parametrize(("name", "document"), PUBLISHED.items()
 _TYPES: dict[str, Any] = {"object": dict, "array": list, "string": str, "boolean": bool, "null": type(None)}
 KNOWN = {
     "$schema", "$defs", "$ref", "title", "description", "type", "properties", "required", "additionalProperties",
-    "items", "prefixItems", "minItems", "maxItems", "anyOf", "enum", "const", "contentEncoding",
+    "items", "prefixItems", "minItems", "maxItems", "anyOf", "enum", "const", "contentEncoding", "minimum", "maximum",
 }  # fmt: skip
 
 
@@ -44,6 +44,8 @@ def wrong(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> bool:  # 
         return True
     kinds = schema.get("type", [])
     if kinds and not any(_is(value, kind) for kind in ([kinds] if isinstance(kinds, str) else kinds)):
+        return True
+    if isinstance(value, int | float) and not schema.get("minimum", value) <= value <= schema.get("maximum", value):
         return True
     if isinstance(value, dict):
         return _wrong_object(value, schema, root)

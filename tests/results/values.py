@@ -3,7 +3,7 @@
 import types
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 from hypothesis import strategies as st
@@ -14,7 +14,9 @@ from onnxmint.preprocess.spec import PreprocessSpec
 from onnxmint.results.audit import Histogram, ScoreTable
 from onnxmint.results.basis import Basis
 from onnxmint.results.methods import MethodScores
-from onnxmint.stats.estimates import FPRS, Performance, Rate
+from onnxmint.results.sealed import SealedScores
+from onnxmint.stats.estimates import FPRS, Measured, Performance, Rate
+from onnxmint.stats.ranges import Share
 from onnxmint.verdict.yardstick import Traces, Yardstick
 
 Strategy = st.SearchStrategy[Any]
@@ -46,11 +48,19 @@ def same(first: Any, second: Any) -> bool:
     return type(first) is type(second) and bool(first == second)
 
 
+def hints_of(kind: type) -> dict[str, Any]:
+    """Return the annotations of a dataclass, with the ranges of its numbers."""
+    return get_type_hints(kind, include_extras=True)
+
+
 def values(hint: Any) -> Strategy:  # noqa: PLR0911 - one for each form of annotation
     """Return any value of an annotation."""
     origin, inside = get_origin(hint), get_args(hint)
     if hint in _SCALARS:
         return _SCALARS[hint]
+    if origin is Annotated:
+        make: Callable[..., Strategy] = st.integers if inside[0] is int else st.floats
+        return make(inside[1].ge, inside[1].le)
     if origin is Literal:
         return st.sampled_from(inside)
     if origin in (Union, types.UnionType):
@@ -68,7 +78,7 @@ def values(hint: Any) -> Strategy:  # noqa: PLR0911 - one for each form of annot
 
 def plain(kind: type) -> Strategy:
     """Return any dataclass whose fields can be anything that their annotations allow."""
-    return st.builds(kind, **{name: values(hint) for name, hint in get_type_hints(kind).items()})
+    return st.builds(kind, **{name: values(hint) for name, hint in hints_of(kind).items()})
 
 
 def columns(hint: Any, *shape: int) -> Strategy:
@@ -89,7 +99,7 @@ def columns(hint: Any, *shape: int) -> Strategy:
 def _table(kind: type) -> Strategy:
     """Return columns of one length, optional ones there or not."""
     found = {}
-    for name, hint in get_type_hints(kind).items():
+    for name, hint in hints_of(kind).items():
         parts = [columns(part, FEW) for part in (get_args(hint) if get_origin(hint) is types.UnionType else [hint])
                  if get_origin(part) is np.ndarray]  # fmt: skip
         found[name] = st.one_of(*parts, *([st.none()] if len(parts) and get_origin(hint) is types.UnionType else []))
@@ -103,12 +113,13 @@ def _histogram(kind: type) -> Strategy:
 
 
 def _rate(kind: type) -> Strategy:
-    ends, reason = {"low": values(float), "high": values(float)}, {"no_interval": st.text()}
-    return st.one_of(*(st.builds(kind, value=values(float), thin=st.booleans(), **more) for more in (ends, reason)))
+    share = values(Share if kind is Rate else float)
+    ends, reason = {"low": share, "high": share}, {"no_interval": st.text()}
+    return st.one_of(*(st.builds(kind, value=share, thin=st.booleans(), **more) for more in (ends, reason)))
 
 
 def _performance(kind: type) -> Strategy:
-    hints = get_type_hints(kind)
+    hints = hints_of(kind)
     rates = st.fixed_dictionaries({str(fpr): _rate(Rate) for fpr in FPRS})
     return st.builds(kind, **{name: values(hint) for name, hint in hints.items()} | {"tpr_at_fpr": rates})
 
@@ -125,12 +136,12 @@ def _spec(kind: type) -> Strategy:
         "mean": st.tuples(FLOATS, FLOATS, FLOATS),
         "std": st.tuples(above),
     }
-    return st.builds(kind, **{name: limited.get(name, values(hint)) for name, hint in get_type_hints(kind).items()})
+    return st.builds(kind, **{name: limited.get(name, values(hint)) for name, hint in hints_of(kind).items()})
 
 
 def _scores(kind: type) -> Strategy:
     table = {}
-    for name, hint in get_type_hints(kind).items():
+    for name, hint in hints_of(kind).items():
         if name not in ("path", "label"):
             parts = [part for part in get_args(hint) if get_origin(part) is np.ndarray] or [hint]
             table[name] = columns(parts[0], FEW) if parts == [hint] else st.one_of(columns(parts[0], FEW), st.none())
@@ -138,7 +149,7 @@ def _scores(kind: type) -> Strategy:
 
 
 def _method_scores(kind: type) -> Strategy:
-    hints = get_type_hints(kind)
+    hints = hints_of(kind)
     columns_of = values(hints["scores"])
     texts = {name: st.tuples(*[values(get_args(hints[name])[0])] * FEW) for name in ("path", "side", "part")}
     return st.builds(kind, scores=columns_of, **texts)
@@ -148,7 +159,7 @@ _THUMBS = st.integers(0, 255).map(lambda level: np.full((FEW, 192), level, np.ui
 
 
 def _traces(kind: type) -> Strategy:
-    hints = get_type_hints(kind)
+    hints = hints_of(kind)
     table = {name: columns(hint, FEW) for name, hint in hints.items()}
     matrices = {"features": columns(hints["features"], FEW, 2), "thumb": _THUMBS}
     return st.builds(kind, **table | matrices)
@@ -156,7 +167,7 @@ def _traces(kind: type) -> Strategy:
 
 def _numbering(kind: type) -> Strategy:
     """Return names that are all different, with ascending numbers."""
-    order = values(get_type_hints(kind)["order"])
+    order = values(hints_of(kind)["order"])
     names = st.dictionaries(st.text(max_size=8), st.integers(0, 999), max_size=FEW)
     return st.builds(
         lambda found, by: Numbering(
@@ -169,10 +180,17 @@ def _numbering(kind: type) -> Strategy:
 
 def _basis(kind: type) -> Strategy:
     table = {}
-    for name, hint in get_type_hints(kind).items():
+    for name, hint in hints_of(kind).items():
         arrays = [part for part in (hint, *get_args(hint)) if get_origin(part) is np.ndarray]
         table[name] = columns(arrays[0], FEW) if arrays else st.tuples(*[values(str)] * FEW)
     return st.builds(kind, **table)
+
+
+def _sealed(kind: type) -> Strategy:
+    """Return scores of pictures that ascend."""
+    table = {name: columns(hint, FEW) for name, hint in get_type_hints(kind).items() if name in ("drawn", "score")}
+    score = columns(get_type_hints(kind)["score"], FEW, 2)
+    return st.builds(kind, **table | {"score": score}, picture=st.just(np.arange(FEW)), label=st.none())
 
 
 def _change(kind: type) -> Strategy:
@@ -187,9 +205,11 @@ _OF: dict[type, Callable[[type], Strategy]] = {
     MethodScores: _method_scores,
     Performance: _performance,
     PreprocessSpec: _spec,
+    Measured: _rate,
     Rate: _rate,
     Numbering: _numbering,
     ScoreTable: _scores,
+    SealedScores: _sealed,
     Traces: _traces,
     Yardstick: _table,
 }

@@ -174,6 +174,13 @@ def test_one_track_of_near_copies_proves_nothing() -> None:
     assert run(means, group_means(nonmember, groups)[0]).p_value > 0.05
 
 
+@pytest.mark.parametrize("shape", [(0,), (0, 3)])
+def test_no_row_makes_no_group(shape: tuple[int, ...]) -> None:
+    means, place = group_means(np.zeros(shape), np.zeros(0, np.int64))
+    assert means.shape == shape
+    assert place.shape == (0,)
+
+
 def test_cross_fitted_scores_of_noise_keep_the_level() -> None:
     """Networks that learned the same noise err alike; the inflation makes up for it."""
     rng, folds, false, naive = np.random.default_rng(4), 5, 0, 0

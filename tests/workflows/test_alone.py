@@ -67,6 +67,20 @@ def test_all_known_nonmembers_measure_the_questioned_images(result: AuditResult)
     assert result.scores.p_value.min() >= 1 / 201
 
 
+@pytest.mark.slow
+def test_groups_are_units_where_no_members_are_known_too(tmp_path: Path) -> None:
+    for name in ("nonmembers", "questioned"):
+        table = pq.read_table(DEMO / f"{name}.parquet").slice(0, 240)
+        pq.write_table(table.append_column("track", [[f"{name}{row // 3}" for row in range(240)]]), tmp_path / name)
+        (tmp_path / name).rename(tmp_path / f"{name}.parquet")
+    known = Known(
+        members=None, nonmembers=tmp_path / "nonmembers.parquet", training=replace(FEW, limit=None, group="track")
+    )
+    found = audit(MODEL, tmp_path / "questioned.parquet", known, settings=replace(CPU, group="track"))
+    assert found.verdict.units == "groups"
+    assert found.verdict.p_value < 0.05
+
+
 def test_controls_that_can_run_do_and_the_others_say_why_not(result: AuditResult) -> None:
     of = {control.name: control for control in result.controls}
     assert {name for name, one in of.items() if one.passed is None} == {

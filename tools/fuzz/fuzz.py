@@ -29,13 +29,14 @@ from journal import Journal, summary
 from judging import Outcome
 from kills import Kills
 from models import Models
+from options import Options
 from runs import Runs
 from sources import Sources
 from supervising import one_case, outcomes, settle_streams
 from trial import Kind
 from watching import Watch
 
-KINDS: tuple[Kind, ...] = (Models(), Images(), Sources(), Auditors(), Runs(), Kills())
+KINDS: tuple[Kind, ...] = (Models(), Images(), Sources(), Auditors(), Options(), Runs(), Kills())
 _WORK = Path(os.environ.get("ONNXMINT_FUZZ", Path(tempfile.gettempdir()) / "onnxmint-fuzzing"))
 _FOREVER, _MOST = 1e9, 100_000  # seconds, cases
 _OFTEN = 60  # seconds between two lines of progress

@@ -10,7 +10,9 @@ from typing import Any
 from judging import LETTERS, MEGABYTES, SECONDS, VERDICTS
 
 HERE = Path(__file__).parent
-_KINDS = {"models": 10_000, "images": 25_000, "sources": 2_000, "auditors": 500, "runs": 500, "kills": 200}
+_KINDS = {
+    "models": 10_000, "images": 25_000, "sources": 2_000, "auditors": 500, "options": 300, "runs": 500, "kills": 200,
+}  # fmt: skip
 """In this order, with the number that is wanted of each."""
 
 _HEAD = f"""# Hostile inputs and kills
@@ -73,6 +75,12 @@ forms must have the same pixels and labels, the same declaration laid out otherw
 
 Auditors of the bundled target: a fact, a packed array, the graph or bytes changed; `audit` on 12 images, and `report`
 on what comes of it. Facts laid out otherwise must give the same scores.
+""",
+    "options": """### options
+
+`audit`, `train`, `evaluate`, `compare` and `observe` on 150 + 150 known and 48 questioned images of the bundled data,
+each with a random set of options, some of which do not fit the images or each other. What a command wrote must pass
+`verify`, and `report` must render it.
 """,
     "runs": """### run folders
 
@@ -139,12 +147,30 @@ missing. {counts}, {found["results_that_differ"]:,} results that differ from tha
 """
 
 
+def _ray(found: dict[str, Any]) -> str:
+    """Return what became of audits on a Ray cluster."""
+    kills, bad = found["kills"], ("rows_lost", "rows_doubled", "parts_touched", "parts_broken", "left_over")
+    counts = ", ".join(f"{found[name]:,} {name.replace('_', ' ')}" for name in bad)
+    kinds = ", ".join(f"{count:,} {name}s" for name, count in kills.items())
+    return f"""## Audits on a Ray cluster
+
+`PYTHONPATH=. python tools/fuzz/kill_ray.py AUDITOR` (seed {found["seed"]}): {sum(kills.values()):,} times `kill -9` in
+{found["rounds"]:,} audits ({found["commands"]:,} commands) on three nodes of one machine: {kinds} (a driver is what
+joined the cluster, a merge the command while it merges); {found["inside_a_write"]:,} of the workers while a part was
+just being written. At the end of each audit the same command runs in peace. {counts},
+{found["results_that_differ"]:,} results that differ from that of one process, {found["without_a_line"]:,} commands that
+lost the cluster without saying how to go on.
+"""
+
+
 def main() -> None:
     files = [HERE / "results" / f"{kind}.json" for kind in _KINDS]
     every = [json.loads(file.read_text()) for file in files if file.exists()]
     killed = HERE / "results" / "kill_parts.json"
     parts = [_HEAD.replace("{batch}", "100"), _table(every), *map(_details, every)]
     parts += [_parts(json.loads(killed.read_text()))] if killed.exists() else []
+    on_ray = HERE / "results" / "kill_ray.json"
+    parts += [_ray(json.loads(on_ray.read_text()))] if on_ray.exists() else []
     (HERE / "README.md").write_text("\n".join(parts))
 
 

@@ -110,7 +110,7 @@ class Trial:
             except Exception as problem:  # noqa: BLE001 - whatever comes out here is what is looked for
                 self.found("defect", f"{type(problem).__name__} {place_of(problem)}", trace_of(problem))
                 return None
-        self.found("fine", f"{getattr(work, '__name__', work)}: done")
+        self.found("fine", f"{getattr(getattr(work, 'func', work), '__name__', work)}: done")
         return made
 
     def same(self, found: Any, wanted: Any, what: str) -> None:

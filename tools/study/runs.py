@@ -81,6 +81,7 @@ def runs() -> Iterator[Run]:
     yield from _reference()
     yield from _paper()
     yield from _factors()
+    yield from _full()
 
 
 def _power() -> Iterator[Run]:
@@ -127,3 +128,10 @@ def _factors() -> Iterator[Run]:
         yield Run(table="epochs", target=target, evidence=2000)
     for target in ("cifar10-small", "cifar10-small-nodropout", "cifar10-small-augment"):
         yield Run(table="training", target=target, evidence=2000)
+
+
+def _full() -> Iterator[Run]:
+    """The paper's study with every image as evidence: so many as its tables rest on."""
+    for target, evidence in (("cifar10-paper", 25_000), ("gtsrb-paper", 19_700), ("cifar100-paper", 25_000)):
+        for placebo in (False, True):
+            yield Run(table="full", target=target, evidence=evidence, placebo=placebo, layers=LAYERS, views=2)

@@ -44,6 +44,7 @@ RECIPES = {
     "cifar10-paper": Recipe(data="cifar10", epochs=30, snapshots=(5, 10, 20)),
     "cifar100-paper": Recipe(data="cifar100", epochs=30),
     "gtsrb-paper": Recipe(data="gtsrb", epochs=20),
+    "cifar10-few-nodropout": Recipe(data="cifar10", members=2_000, epochs=60, dropout=0),
     "cifar10-small": Recipe(data="cifar10", members=10_000, epochs=30),
     "cifar10-small-nodropout": Recipe(data="cifar10", members=10_000, epochs=30, dropout=0),
     "cifar10-small-augment": Recipe(data="cifar10", members=10_000, epochs=30, augment=True),

@@ -1,12 +1,12 @@
 """Where a preprocessing is declared: what --preprocess names, and what lies beside a model or inside its file."""
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from onnxmint.errors import UsageError
+from onnxmint.places.remote import exists
 from onnxmint.preprocess.declared.huggingface import read_preprocessor_config
 from onnxmint.preprocess.declared.keras import KERAS, keras_mode
 from onnxmint.preprocess.declared.metadata import read_metadata
@@ -58,14 +58,14 @@ def load_spec(text: str) -> PreprocessSpec:
     if source == "keras":
         return keras_mode(name)
     path = Path(text)
-    if os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises on names that are too long
-        return _read(path)
-    if os.path.isdir(path):  # noqa: PTH112 - the same
+    if not exists(path):
+        raise UsageError(
+            f"--preprocess {text!r} is neither a preset ({NAMES}) nor a file or folder that declares one (TOML, "
+            "preprocessor_config.json, timm's config.json, .onnx with metadata)"
+        )
+    if path.is_dir():
         return _only(_in_folder(path), path)
-    raise UsageError(
-        f"--preprocess {text!r} is neither a preset ({NAMES}) nor a file or folder that declares one (TOML, "
-        "preprocessor_config.json, timm's config.json, .onnx with metadata)"
-    )
+    return _read(path)
 
 
 def declared_beside(model: Path, metadata: Mapping[str, str]) -> tuple[Found, ...]:
