@@ -22,7 +22,7 @@ from onnxmint.images.perceptual import perceptual_hash
 from onnxmint.images.pillow import decoded, holds_more, in_mode, orientation_of
 from onnxmint.images.pixels import PIXEL_FACTS, THUMB, pixel_facts_of
 from onnxmint.images.resizing import resized
-from onnxmint.progress import Advance, Stage
+from onnxmint.progress import Stage
 
 __all__ = ["FILE_FACTS", "PIXEL_FACTS", "ImageFacts", "Seen", "Unreadable", "gathered", "look_at", "see"]
 
@@ -157,19 +157,13 @@ def look_at(
     at_once = partial(see, pixel_facts=pixel_facts)
     looked = in_order(source.read(wanted), at_once, workers=threads, ahead=_AHEAD, size=size_of, name="onnxmint-facts")
     with stage(name, len(wanted)) as advance, contextlib.closing(looked):
-        return gathered(_counted(looked, advance), len(wanted), described)
-
-
-def _counted(looked: "Iterable[Seen | Unreadable]", advance: Advance) -> "Iterator[Seen | Unreadable]":
-    for seen in looked:
-        advance(1)
-        yield seen
+        return gathered((seen for seen in looked if advance(1) is None), len(wanted), described)
 
 
 def gathered(looked: "Iterable[Seen | Unreadable]", count: int, with_pixels: int) -> ImageFacts:
     """Return what was seen of images in the source's order, `count` at most, with PIXEL_FACTS of some at most."""
     room, unreadable = _room(count, with_pixels), list[Unreadable]()
-    thumb = np.empty((count, room.thumb.shape[1]), np.uint8)
+    thumb = np.empty((count, THUMB * THUMB * 3), np.uint8)
     room, filled, described = replace(room, thumb=thumb), 0, 0
     for seen in looked:
         if isinstance(seen, Unreadable):
@@ -193,7 +187,7 @@ def _room(count: int, described: int) -> ImageFacts:
         place=np.full(count, -1, np.int32),
         digest=np.empty(count, np.uint64),
         phash=np.empty(count, np.uint64),
-        thumb=np.empty((0, THUMB * THUMB * 3), np.uint8),
+        thumb=np.empty((0, 0), np.uint8),
         encoded=np.empty((count, HASH), np.uint8),
         size=np.empty(count, np.int64),
         more=np.zeros(count, np.bool_),

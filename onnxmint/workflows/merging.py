@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
+from onnxmint.engine.joining import joined
 from onnxmint.engine.local import Local
-from onnxmint.engine.part_file import Made, PartError, joined, part_name, read_part
+from onnxmint.engine.part_file import Made, PartError, part_name, read_part
 from onnxmint.engine.recorded import FromParts
 from onnxmint.engine.units import Recorded
 from onnxmint.errors import OnnxmintError

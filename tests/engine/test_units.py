@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onnxmint.engine.part_file import Made, PartError, joined, part_name, read_part, write_part
+from onnxmint.engine.joining import joined
+from onnxmint.engine.part_file import Made, PartError, part_name, read_part, write_part
 from onnxmint.engine.session import choose_device
 from onnxmint.engine.units import Recorded, Recorder, cut
 from onnxmint.images.facts import look_at
