@@ -11,8 +11,8 @@ from onnxmint.settings import AuditSettings
 
 _OF_A_RUN = (
     "output", "overwrite", "gate", "as_json", "language", "title", "case", "note", "thumbnails", "paths", "redact",
-    "no_record", "registration", "deviate", "sealed", "commitment", "part", "unit", "engine", "address", "cpus_per_task",
-    "insecure_cluster",
+    "no_record", "registration", "deviate", "sealed", "commitment", "part", "unit", "engine", "address",
+    "cpus_per_task", "insecure_cluster",
 )  # fmt: skip
 """Options of audit that say nothing of what is asked."""
 
