@@ -146,6 +146,7 @@ def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], *
     if wants_sealed(ctx, images, options):
         sealed = run_sealed(model, images, options)
         ctx.exit(GATES[sealed.kind] if options["gate"] else 0)
+    require_redactable(options["output"], options)
     cluster = cluster_of(ctx, options)
     if cluster is not None:
         ctx.exit(audit_on(cluster, model, opened(ctx, model, images, options)[0], options))
@@ -153,7 +154,6 @@ def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], *
         require_for_parts(ctx, options)
         make_part(model, opened(ctx, model, images, options)[0], options)
         return
-    require_redactable(options["output"], options)
     images, known = opened(ctx, model, images, options)
     from rich.console import Console
 
