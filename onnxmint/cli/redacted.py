@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from onnxmint.report.presentation import Presentation
     from onnxmint.results.audit import AuditResult
     from onnxmint.results.redaction import RedactionKey
+    from onnxmint.writing.scratch import Content
 
 Command = Callable[..., Any]
 
@@ -57,7 +58,7 @@ def files_of(
     shown: "Presentation",
     options: Mapping[str, Any],
     registration: bytes | None,
-) -> tuple["AuditResult", dict[str, bytes]]:
+) -> tuple["AuditResult", dict[str, "Content"]]:
     """Return an audit as it may be shown, and the files of its run.
 
     Args:

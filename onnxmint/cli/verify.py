@@ -1,18 +1,20 @@
 """onnxmint verify: is a run whole, and does what it says follow from what it rests on?"""
 
+import contextlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from onnxmint.cli.options import Here, device_option, json_option, quiet_option
+from onnxmint.cli.options import Anywhere, Here, device_option, json_option, quiet_option
 
 _NAMES = ("integrity", "authenticity", "order", "derivation", "inputs")
 NOT_VERIFIED = 5
 
 
 @click.command("verify")
-@click.argument("run", type=Here(), metavar="RUN")
+@click.argument("run", type=Anywhere(), metavar="RUN")
 @click.option(
     "--step", "steps", multiple=True, type=click.Choice(_NAMES), default=_NAMES, show_default="all",
     help="Do only this step; can be repeated.",
@@ -24,7 +26,7 @@ NOT_VERIFIED = 5
 @click.option("--model", type=click.Path(path_type=Path), help="Where the model is now.")
 @click.option("--images", multiple=True, metavar="SRC", help="Where the questioned images are now; can be repeated.")
 @click.option(
-    "--registration", type=Here(exists=True), metavar="FILE",
+    "--registration", type=Anywhere(exists=True), metavar="FILE",
     help="The registration that you got before the run.",
 )  # fmt: skip
 @click.option(
@@ -84,6 +86,8 @@ def verify_command(ctx: click.Context, /, run: Path, **options: Any) -> None:
     from rich.console import Console
 
     from onnxmint.cli.progress import stage_on_stderr
+    from onnxmint.places.fetching import brought_file, brought_run
+    from onnxmint.places.names import renamed
     from onnxmint.report.again import readable_files
     from onnxmint.report.verification import print_verification
     from onnxmint.results.verification import VERIFICATION
@@ -98,7 +102,11 @@ def verify_command(ctx: click.Context, /, run: Path, **options: Any) -> None:
         }
     )
     checking = Checking(places=places, **options | {"steps": tuple(dict.fromkeys(options["steps"]))})
-    found = verify(run, checking=checking, rendered=readable_files, stage=stage)
+    with contextlib.ExitStack() as stack:
+        here = stack.enter_context(brought_run(run))
+        if checking.registration is not None:
+            checking = replace(checking, registration=stack.enter_context(brought_file(checking.registration)))
+        found = renamed(verify(here, checking=checking, rendered=readable_files, stage=stage))
     if as_json:
         click.echo(VERIFICATION.write(found))
     else:

@@ -17,6 +17,7 @@ from onnxmint.results.comparison import Comparison
 from onnxmint.results.pictures import PICTURES, Pictures
 from onnxmint.results.sealed import SealedAudit
 from onnxmint.writing.files import atomic_write
+from onnxmint.writing.scratch import blocks
 
 _PICTURES = "thumbnails.json"
 
@@ -56,7 +57,7 @@ def readable_files(result: AuditResult | SealedAudit | Comparison, folder: Path)
         shown = _shown(folder, _facts(folder), {})
     except (OSError, ValueError, KeyError) as problem:
         raise OnnxmintError(f"{folder} holds a damaged run: {problem}; {PICTURES.mend}") from None
-    return page_files(result, shown) | {"scores.csv": scores_csv(result)}
+    return page_files(result, shown) | {"scores.csv": b"".join(blocks(scores_csv(result)))}
 
 
 def presented_as(folder: Path) -> Presentation:

@@ -23,6 +23,7 @@ from onnxmint.results.redaction import RedactionFacts
 from onnxmint.results.score_file import read_scores, write_scores
 from onnxmint.writing.folders import RUN_FILES, new_folder
 from onnxmint.writing.regular import regular_bytes, require_regular
+from onnxmint.writing.scratch import Content, sha256
 
 SHOWN, HASHES = "page", "sha256"
 """Tables of run.toml."""
@@ -30,9 +31,9 @@ _AUDITOR = "auditor.onnx"
 _LARGEST = {
     "run.toml": 1 << 20,
     "report.json": 1 << 28,
-    "scores.parquet": 1 << 29,
+    "scores.parquet": 1 << 31,
     "thumbnails.json": 1 << 20,
-}  # bytes; millions of images take less
+}  # bytes; ten million images take less
 
 
 def run_files(
@@ -44,7 +45,7 @@ def run_files(
     paths: bool = False,
     registration: bytes | None = None,
     redaction: RedactionFacts | None = None,
-) -> dict[str, bytes]:
+) -> dict[str, Content]:
     """Return the files of a run by name, the page first, then what it shows, run.toml and the hashes of all of these.
 
     Args:
@@ -59,7 +60,8 @@ def run_files(
     shown = shown or Presentation()
     if not paths:
         result, run_settings = without_folders(result, run_settings)
-    files = page_files(result, shown) | {
+    files: dict[str, Content] = {
+        **page_files(result, shown),
         "report.json": (AUDIT.write(result) + "\n").encode(),
         "scores.parquet": write_scores(result),
         "scores.csv": scores_csv(result),
@@ -111,9 +113,9 @@ def run_toml(facts: Mapping[str, object]) -> bytes:
     return tomli_w.dumps(_holdable(facts)).encode()
 
 
-def hashes_of(files: Mapping[str, bytes]) -> dict[str, str]:
+def hashes_of(files: Mapping[str, Content]) -> dict[str, str]:
     """Return the SHA-256 of files, by name."""
-    return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    return {name: sha256(content) for name, content in files.items()}
 
 
 def _run_facts(result: AuditResult, run_settings: Mapping[str, object]) -> dict[str, object]:

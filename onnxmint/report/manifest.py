@@ -19,6 +19,7 @@ from onnxmint.results.redaction import RedactionFacts
 from onnxmint.results.sealed import SealedAudit
 from onnxmint.writing.files import atomic_write
 from onnxmint.writing.regular import regular_bytes
+from onnxmint.writing.scratch import Content
 
 _PACKAGES = ("numpy", "onnx", "onnx-ir", "onnxruntime", "onnxruntime-gpu", "torch", "pillow", "pyarrow", "scipy")
 _CPU = Path("/proc/cpuinfo")
@@ -42,7 +43,7 @@ def platform_words() -> str:
 
 def audit_manifest(
     result: AuditResult,
-    files: Mapping[str, bytes],
+    files: Mapping[str, Content],
     command: Mapping[str, object],
     redaction: RedactionFacts | None = None,
 ) -> bytes:
@@ -129,7 +130,7 @@ def comparison_manifest(found: Comparison, files: Mapping[str, bytes], command: 
     )
 
 
-def sealed_manifest(found: SealedAudit, files: Mapping[str, bytes], command: Mapping[str, object]) -> bytes:
+def sealed_manifest(found: SealedAudit, files: Mapping[str, Content], command: Mapping[str, object]) -> bytes:
     """Return manifest.json of an audit of sealed pictures, see `audit_manifest`; the seal is told by its commitment."""
     seal = found.seal
     chosen = {"commitment": seal.commitment, "change": plain(seal.change), "variants": found.test.variants}
@@ -153,7 +154,7 @@ def sealed_manifest(found: SealedAudit, files: Mapping[str, bytes], command: Map
     )
 
 
-def renew(folder: Path, changed: Mapping[str, bytes]) -> None:
+def renew(folder: Path, changed: Mapping[str, Content]) -> None:
     """Write the manifest of a run again after files were made anew; one that still holds stays, with its signatures.
 
     Raises:
@@ -171,7 +172,7 @@ def renew(folder: Path, changed: Mapping[str, bytes]) -> None:
         atomic_write(path, canonical(replace(found, files=files)))
 
 
-def _facts(files: Mapping[str, bytes]) -> dict[str, FileFacts]:
+def _facts(files: Mapping[str, Content]) -> dict[str, FileFacts]:
     return {name: file_facts(content) for name, content in files.items()}
 
 

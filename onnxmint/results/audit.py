@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxmint.images.listing import Texts
 from onnxmint.preprocess.spec import PreprocessSpec
 from onnxmint.results.basis import Basis, RuleFacts
 from onnxmint.results.facts import (
@@ -43,7 +44,7 @@ VerdictKind = Literal["members-found", "no-evidence", "inconclusive"]
 class ScoreTable:
     """Per-image results of the questioned images, in the order of their source."""
 
-    path: tuple[str, ...]
+    path: Sequence[str]
     score: FloatArray  # (n,) higher means more like a member
     p_value: FloatArray  # (n,) conformal, small means unlike the non-members; of its group where groups are known
     q_value: FloatArray  # (n,) adjusted for the number of units
@@ -59,6 +60,10 @@ class ScoreTable:
             values = getattr(self, column.name)
             if values is not None and len(values) != len(self.path):
                 raise ValueError(f"{column.name} has {len(values)} values for {len(self.path)} images")
+
+    def names(self, rows: NDArray[np.int64]) -> list[str]:
+        """Return the names of the images of some rows."""
+        return list(self.path.take(rows)) if isinstance(self.path, Texts) else [self.path[row] for row in rows.tolist()]
 
     def table(self) -> Any:
         """Return one row a questioned image, as scores.parquet holds them."""

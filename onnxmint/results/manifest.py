@@ -1,6 +1,5 @@
 """manifest.json: what a run consists of and rests on, in hashes: what another checks, and what is signed."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from onnxmint.results.json import Document
 from onnxmint.results.listed import ListFacts
 from onnxmint.results.redaction import RedactionFacts
 from onnxmint.results.registration import RegistrationFacts
+from onnxmint.writing.scratch import Content, sha256
 
 NAME = "manifest.json"
 
@@ -78,9 +78,9 @@ MANIFEST = Document(kind=Manifest, schema="onnxmint.manifest/2", mend="make the 
 """manifest.json, in one canonical writing: see `canonical`."""
 
 
-def file_facts(content: bytes) -> FileFacts:
+def file_facts(content: Content) -> FileFacts:
     """Return the facts of a file's content."""
-    return FileFacts(sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
+    return FileFacts(sha256=sha256(content), bytes=len(content))
 
 
 def canonical(found: Manifest) -> bytes:

@@ -16,6 +16,7 @@ from onnxmint.engine.target import Target, target_facts, target_warnings
 from onnxmint.errors import UsageError
 from onnxmint.evidence.gathering import gather, given_classes
 from onnxmint.evidence.known import Evidence
+from onnxmint.graph.bringing import with_models_here
 from onnxmint.graph.layers import Layer, dense_input
 from onnxmint.graph.load import TargetModel, load_target
 from onnxmint.images.together import Together, open_together
@@ -65,6 +66,7 @@ class _Given:
         return found
 
 
+@with_models_here
 def compare(
     before: str | Path,
     after: str | Path,

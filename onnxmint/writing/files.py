@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from onnxmint.errors import OnnxmintError
 from onnxmint.writing.leftovers import let_rename, temporary_file
+from onnxmint.writing.scratch import Content, blocks
 
 
 def require_writable(folder: Path) -> None:
@@ -45,7 +46,7 @@ def make_folder(folder: Path) -> None:
         raise cannot_write(folder, problem) from None
 
 
-def atomic_write(path: Path, content: bytes, *, overwrite: bool = True) -> None:
+def atomic_write(path: Path, content: Content, *, overwrite: bool = True) -> None:
     """Write a file so that a killed run leaves the old one or the new one, never half of it.
 
     Args:
@@ -111,9 +112,9 @@ def write_secret(path: Path, content: bytes) -> None:
         raise cannot_write(path, problem) from None
 
 
-def write_whole(file: BinaryIO, content: bytes) -> None:
+def write_whole(file: BinaryIO, content: Content) -> None:
     """Write a file through to the disk."""
-    file.write(content)
+    file.writelines(blocks(content))
     file.flush()
     os.fsync(file.fileno())
 

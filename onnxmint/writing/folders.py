@@ -18,6 +18,7 @@ from onnxmint.errors import OnnxmintError, UsageError
 from onnxmint.writing.files import atomic_write, cannot_write, free_name, make_folder, sync_folder, write_whole
 from onnxmint.writing.inputs import Inputs, refuse_inputs
 from onnxmint.writing.leftovers import clear, is_own, own_folder
+from onnxmint.writing.scratch import Content
 
 RUN_FILES = frozenset(
     {
@@ -66,7 +67,7 @@ class NewFolder:
         atomic_write(folder / name, content)
         self.kept.append(folder / name)
 
-    def finish(self, files: Mapping[str, bytes]) -> list[Path]:
+    def finish(self, files: Mapping[str, Content]) -> list[Path]:
         """Write all files and give the folder its name; an old one is gone then. Return where they stand.
 
         Raises:
