@@ -54,9 +54,11 @@ def opened(tmp_path: Path) -> Opens:
         )  # fmt: skip
         assert ran.returncode == 0, ran.stderr[-2000:]
         said: dict[str, Any] = json.loads(out.read_text())
-        for one, own in ((said, "none"), (said.get("also", said), str(asked.get("also")))):
+        own = str(asked.get("also"))  # addresses on this machine
+        for one in (said, *said["also"]):
             assert [wanted for wanted in one["requests"] if wanted.rpartition("/")[0] not in own] == []
             assert one["problems"] == []
+        assert said["requests"] == []
         return said
 
     return open_page
@@ -156,12 +158,13 @@ def test_a_browser_answers_as_an_audit_does_and_lets_nothing_out(
     with served_page(file, tmp_path / "site") as address:
         said = opened(
             make_page(file).files[""], images, browser=browser, drop=True, width=390, language="de", leaks=True,
-            files=True, spoken=browser == "chromium", also={"address": address, "drop": False, "spoken": False},
+            files=True, spoken=browser == "chromium", also=[{"address": address, "drop": False, "spoken": False}],
         )  # fmt: skip
     result = audited(views, images)
     require_same_answer(said, result)
-    require_same_answer(said["also"], result)
-    assert int(said["also"]["threads"]) == min(4, os.cpu_count() or 1)
+    (threaded,) = said["also"]
+    require_same_answer(threaded, result)
+    assert int(threaded["threads"]) == min(4, os.cpu_count() or 1)
     assert said["focus"] == "verdict"
     assert said["wide"] <= 0  # nothing to scroll sideways
     assert "Herkunft der fraglichen Bilder" in said["shown"]
@@ -211,12 +214,18 @@ def require_same_files(found: list[dict[str, Any]]) -> None:
 
 
 @pytest.mark.slow
-def test_labels_that_are_missing_are_said(views: "Auditor", opened: Opens, tmp_path: Path) -> None:
+def test_what_cannot_be_judged_is_said(views: "Auditor", opened: Opens, tmp_path: Path) -> None:
     file = tmp_path / "auditor.onnx"
     file.write_bytes(views.model)
     images = asked_folder(tmp_path / "asked", 3, labelled=False)
-    said = opened(make_page(file, embed=False).files[""], images, model=str(file))
+    (empty := tmp_path / "empty").mkdir()
+    also = [{"drop": True, "entries": True}, {"drop": True, "images": str(empty)}]
+    said = opened(make_page(file, embed=False).files[""], images, model=str(file), also=also)
     assert "6 of 6 lie in no class folder (0.png)" in said["status"]
+    assert [one["status"] for one in said["also"]] == [
+        "What was dropped cannot be read here: choose the folder with the button.",
+        "There is no image in what was chosen.",
+    ]
     assert "result" not in said
 
 
