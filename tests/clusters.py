@@ -13,15 +13,21 @@ from tests.conftest import ROOT
 
 _CLUSTER = """
 import json, sys
+import psutil
 from ray._raylet import GcsClient
 from ray.cluster_utils import Cluster
 nodes = [dict(zip(("num_cpus", "num_gpus"), map(int, one.split("/")))) for one in sys.argv[1:]]
 room = {"object_store_memory": 80 << 20, "memory": 2 << 30, "include_dashboard": False}
+def below():
+    return set(psutil.Process().children(recursive=True))
 def patient(start):
-    for left in (2, 1, 0):  # a busy machine does not start a node in the half minute that Ray gives it
+    before = below()
+    for left in range(7, -1, -1):  # a busy machine does not start a node in the half minute that Ray gives it
         try:
             return start()
         except Exception:
+            for one in below() - before:
+                one.kill()
             if not left:
                 raise
 cluster = Cluster()

@@ -10,6 +10,7 @@ from onnxmint.cli import places
 from onnxmint.cli.cluster import audit_on, cluster_of, cluster_options
 from onnxmint.cli.grouped import GroupedCommand
 from onnxmint.cli.options import (
+    GATES,
     Duration,
     batch_option,
     device_option,
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
     from onnxmint.report.language import Language
     from onnxmint.results.audit import AuditResult
     from onnxmint.workflows.auditing import Known
-
-GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
 
 
 @click.command("audit", cls=GroupedCommand)
@@ -146,7 +145,8 @@ def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], *
     """
     if wants_sealed(ctx, images, options):
         sealed = run_sealed(model, images, options)
-        ctx.exit(GATE[sealed.kind] if options["gate"] else 0)
+        ctx.exit(GATES[sealed.kind] if options["gate"] else 0)
+    require_redactable(options["output"], options)
     cluster = cluster_of(ctx, options)
     if cluster is not None:
         ctx.exit(audit_on(cluster, model, opened(ctx, model, images, options)[0], options))
@@ -154,7 +154,6 @@ def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], *
         require_for_parts(ctx, options)
         make_part(model, opened(ctx, model, images, options)[0], options)
         return
-    require_redactable(options["output"], options)
     images, known = opened(ctx, model, images, options)
     from rich.console import Console
 
@@ -167,7 +166,7 @@ def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], *
         click.echo(AUDIT.write(result))
     else:
         print_summary(result, Console(), files=files, words=language)
-    ctx.exit(GATE[result.verdict.kind] if gate else 0)
+    ctx.exit(GATES[result.verdict.kind] if gate else 0)
 
 
 def _run(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from onnxmint.cli.options import (
+    GATES,
     Anywhere,
     Here,
     batch_option,
@@ -73,7 +74,6 @@ def report_of_parts(run: Path, options: dict[str, Any]) -> int:
     """Make the report of a run's parts, print it, and return the exit code."""
     from rich.console import Console
 
-    from onnxmint.cli.audit import GATE
     from onnxmint.report.terminal import print_summary
     from onnxmint.results.audit import AUDIT
 
@@ -83,7 +83,7 @@ def report_of_parts(run: Path, options: dict[str, Any]) -> int:
         click.echo(AUDIT.write(result))
     else:
         print_summary(result, Console(), files=files, words=language)
-    return GATE[result.verdict.kind] if gate else 0
+    return GATES[result.verdict.kind] if gate else 0
 
 
 def _run(output: Path, parts: Path, options: dict[str, Any]) -> tuple["AuditResult", Sequence["AnyPath"], "Language"]:

@@ -24,6 +24,8 @@ Command = Callable[..., Any]
 _SECONDS = {"s": 1, "m": 60, "min": 60, "": 60, "h": 3600}
 Settings = TypeVar("Settings", bound=ImageSettings)
 
+GATES = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}  # exit codes of --gate
+
 
 def settings_of(kind: type[Settings], options: Mapping[str, Any]) -> Settings:
     """Return settings from the options that are named as their fields; the rest are the defaults."""

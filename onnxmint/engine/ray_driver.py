@@ -107,9 +107,9 @@ def why_not_joined(address: str, problem: str) -> str:
         )
     if "Failed to connect" in said or "uthenticat" in said:
         return (
-            f"the cluster at {address} refuses what is here: its token is another one (copy that of its head, which "
-            "ray get-auth-token prints there, into the file that RAY_AUTH_TOKEN_PATH names, and chmod 600 it), or this "
-            "is not the port of its head"
+            f"the cluster at {address} lets nobody in, though something answers there: see that the token here is its "
+            "own (that which ray get-auth-token prints on its head, in the file that RAY_AUTH_TOKEN_PATH names), that "
+            "this is the port of its head, and that it is not too busy to answer"
         )
     return f"cannot join the cluster at {address}: {said[:300]}"
 

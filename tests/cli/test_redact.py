@@ -15,8 +15,11 @@ import pytest
 from onnxmint.cli.redacted import key_beside
 from onnxmint.errors import UsageError
 from onnxmint.report.conversions.table import CONVERSIONS
+from onnxmint.report.files import run_files
+from onnxmint.results.audit import AuditResult
 from tests.cli.conftest import Run
 from tests.conftest import DEMO
+from tests.report.conftest import result  # noqa: F401 - a fixture
 
 PARTS = ("Aorta", "Bauch", "Carotis", "Darm", "Ellbogen", "Femur", "Galle", "Herz", "Iris", "Kiefer")
 CLASSES = tuple(f"Befund-{part}-xq" for part in PARTS)
@@ -122,6 +125,30 @@ def test_a_look_up_that_cannot_be_is_refused(call: Run, tmp_path: Path) -> None:
     assert "give names of images, or --images SRC to look all of them up" in call("lookup", "run")[2]
     assert "is no finished run" in call("lookup", "run", "a.png")[2]
     assert "is no finished run" in call("redact", "run", "-o", "new")[2]
+
+
+@pytest.mark.parametrize(
+    ("files", "change", "message"),
+    [
+        ({"auditor": b"onnx"}, ("report.html", b"x"), "is not redacted: report.html has SHA-256"),
+        ({}, None, "has no auditor.onnx, by which it could be judged again; run onnxmint audit again"),
+    ],
+)
+def test_a_run_that_cannot_be_redacted_says_why(
+    call: Run,
+    result: AuditResult,  # noqa: F811 - a fixture
+    files: dict[str, bytes],
+    change: tuple[str, bytes] | None,
+    message: str,
+) -> None:
+    Path("run").mkdir()
+    written = run_files(result, run_settings={}, **files) | dict([change] if change else [])  # type: ignore[arg-type]
+    for name, content in written.items():
+        Path("run", name).write_bytes(content)
+    code, out, err = call("redact", "run", "-o", "new")
+    assert (code, out) == (1, "")
+    assert message in " ".join(err.split())
+    assert not Path("new").exists()
 
 
 def _words(ward: Path) -> list[object]:

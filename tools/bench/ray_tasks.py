@@ -3,9 +3,9 @@
 PYTHONPATH=. python tools/bench/ray_tasks.py AUDITOR    (an auditor of the bundled target; needs Ray)
 
 Photographs of 3200x2400 pixels cost about a tenth of a CPU-second each, nearly all of it decoding; controls are off.
-Time of the processor counts, of the command and of all processes of the cluster, which runs on this machine and is
-started for each size; it is read off the processes ten times a second, so that a busy machine disturbs little. Two
-sizes give what an image costs and what is fixed, and a line through them the ratio at 2,000 images.
+Time of the processor counts, of the command and of all processes of the cluster, which runs on this machine; it is read
+off the processes ten times a second, so that a busy machine disturbs little. Two sizes give what an image costs and
+what is fixed, and a line through them the ratio at 2,000 images.
 """
 
 import argparse
@@ -77,18 +77,21 @@ def images(count: int) -> Path:
     return place
 
 
-def measured(audit: list[object], nodes: int) -> dict[str, float]:
-    """Return the CPU-seconds of an audit on a cluster, without and with the start of its nodes."""
-    shutil.rmtree(WORK / "on-ray.parts", ignore_errors=True)
-    shutil.rmtree(WORK / "on-ray", ignore_errors=True)
+def measured(audits: list[list[object]], nodes: int) -> tuple[float, list[float]]:
+    """Return the CPU-seconds of the start of a cluster, and of audits on it."""
     with tempfile.TemporaryDirectory() as place, Meter() as meter:
         variables = variables_for(Path(place))
         with cluster(variables, *["1/0"] * nodes) as running:
-            started = meter.seconds
-            words = [*audit, "--engine", "ray", "--address", running.address, "--unit", UNIT, "-o", "on-ray"]
-            run(words, variables)
-            done = meter.seconds
-    return {"": done - started, ", its start too": done}
+            before, found = meter.seconds, list[float]()
+            start = before
+            for audit in audits:
+                for old in ("on-ray.parts", "on-ray"):
+                    shutil.rmtree(WORK / old, ignore_errors=True)
+                words = [*audit, "--engine", "ray", "--address", running.address, "--unit", UNIT, "-o", "on-ray"]
+                run(words, variables)
+                found.append(meter.seconds - before)
+                before = meter.seconds
+    return start, found
 
 
 def run(words: list[object], variables: dict[str, str] | None = None) -> None:
@@ -101,20 +104,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("auditor", type=Path)
     parser.add_argument("--sizes", type=int, nargs=2, default=(100, 600))
+    parser.add_argument("--nodes", type=int, default=3)
     given = parser.parse_args()
     WORK.mkdir(exist_ok=True)
-    about, seconds = machine(), dict[str, list[float]]()
+    about, seconds, audits = machine(), dict[str, list[float]](), list[list[object]]()
     for count in given.sizes:
         words: list[object] = ["audit", DEMO / "target.onnx", images(count), "--auditor", given.auditor.resolve()]
-        words += ["--device", "cpu", "-q", "--no-controls", "--no-record"]
+        audits.append([*words, "--device", "cpu", "-q", "--no-controls", "--no-record"])
         shutil.rmtree(WORK / "alone", ignore_errors=True)
         with Meter() as meter:
-            run([*words, "-o", "alone"])
+            run([*audits[-1], "-o", "alone"])
         seconds.setdefault("one process", []).append(meter.seconds)
-        for nodes in (1, 3):
-            for what, found in measured(words, nodes).items():
-                seconds.setdefault(f"{nodes} node{'s' * (nodes > 1)} of one CPU{what}", []).append(found)
-        print(count, {name: round(found[-1], 1) for name, found in seconds.items()}, flush=True)
+        print(count, round(meter.seconds, 1), flush=True)
+    start, found = measured(audits, given.nodes)
+    seconds[f"a cluster of {given.nodes} nodes that stands"] = found
+    seconds["its start too"] = [start + one for one in found]
+    print({name: [round(one, 1) for one in values] for name, values in seconds.items()}, flush=True)
     save("ray_tasks", rows_of(seconds, given.sizes), about)
 
 

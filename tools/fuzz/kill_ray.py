@@ -34,13 +34,16 @@ from onnxmint.workflows.auditing import audit
 from tests.clusters import Running, cluster, variables_for
 
 DEMO = Path(__file__).parents[2] / "onnxmint" / "demo"
-MODEL, IMAGES = DEMO / "target.onnx", f"{DEMO / 'questioned.parquet'}?rows=0:240"
+MODEL, IMAGES = DEMO / "target.onnx", f"{DEMO / 'questioned.parquet'}?rows=0:360"
 SETTINGS = AuditSettings(device="cpu", controls=False)
 RESULT = Path(__file__).parent / "results" / "kill_ray.json"
-ROWS, UNIT = 240, 10
-_SHARES = {"worker": 12, "node": 5, "driver": 4, "command": 3, "merge": 2}
-_OF_COMMANDS = ("driver", "command", "merge")  # these end the command
-_ROUND = 8  # kills before the rest is made in peace
+ROWS, UNIT = 360, 5
+_UNITS = ROWS // UNIT
+_FIRST = {"worker": 3, "node": 1}  # shares of kills that a command outlives
+_LAST = {"driver": 4, "command": 3, "merge": 2}  # and of those that end it
+_OUTLIVED = (3, 8)  # of the first before one of the last
+_ROUND = 12  # kills before the rest is made in peace
+_TRIES = 3  # a machine that is too busy to join a cluster is no finding
 
 
 @dataclass(slots=True)
@@ -106,42 +109,48 @@ class Killing:
         )
 
     def _in_peace(self) -> None:
-        with self._begun() as command:
-            said = command.communicate()[1]
-        if command.returncode:
-            raise SystemExit(f"a command that nobody killed failed: {said}")
+        said = ""
+        for _ in range(_TRIES):
+            with self._begun() as command:
+                said = command.communicate()[1]
+            if not command.returncode:
+                return
+        raise SystemExit(f"a command that nobody killed failed: {said}")
 
     def _command(self, until: int) -> None:
         """Begin the command and kill something of it until it has ended or enough was killed."""
-        if len(list(self.parts.glob("part-*"))) * UNIT >= ROWS:
+        if len(_stamps(self.parts)) == _UNITS:
             shutil.rmtree(self.parts)
-        what = ""
+        what, outlived = "", self.rng.randint(*_OUTLIVED)
         with self._begun() as command:
-            while command.poll() is None and sum(self.counts.kills.values()) < until and what not in _OF_COMMANDS:
-                what = self.rng.choices(list(_SHARES), weights=list(_SHARES.values()))[0]
+            while command.poll() is None and sum(self.counts.kills.values()) < until and what not in _LAST:
+                shares = _FIRST if outlived > 0 and len(_stamps(self.parts)) < 0.8 * _UNITS else _LAST
+                what, outlived = self.rng.choices(list(shares), weights=list(shares.values()))[0], outlived - 1
                 before = _stamps(self.parts)
                 if not self._kill(what, command):
                     break
                 self._look(before)
             said = command.communicate()[1]
-        if command.returncode == 1 and "resume with: the same command" not in said:
+        if command.returncode == 1 and what == "driver" and "resume with: the same command" not in said:
             self.counts.without_a_line += 1
-            print(said, flush=True)
+        if said:
+            print(what, said.strip(), flush=True)
 
     def _kill(self, what: str, command: "subprocess.Popen[str]") -> bool:
         """Kill a process of a kind after a random time; return whether there was one."""
         within = what == "worker" and self.rng.random() < 0.5
-        enough = ROWS // UNIT if what == "merge" else self.rng.randint(0, ROWS // UNIT // 2) + len(_stamps(self.parts))
+        enough = _UNITS if what == "merge" else min(_UNITS - 2, len(_stamps(self.parts)) + self.rng.randint(1, 8))
         if not self._wait(command, enough, within=within):
             return False
-        time.sleep(0 if within else self.rng.uniform(0, 2 if what == "merge" else 0.5))
+        time.sleep(0 if within else self.rng.uniform(0, 8 if what == "merge" else 0.5))
         if what == "node":
             self.running.do("node")
             self.running.do("add")
         else:
             found = {"worker": _workers, "driver": lambda: _named("ray_driver")}
             victims = found[what]() if what in found else [command.pid]
-            for pid in victims:
+            self.rng.shuffle(victims)
+            for pid in victims[:1]:
                 with suppress(psutil.NoSuchProcess):
                     psutil.Process(pid).kill()
             if not victims or command.poll() not in (None, -9):
@@ -210,11 +219,11 @@ def main() -> None:
             killing = Killing(given.auditor.resolve(), Path(work), running, random.Random(given.seed))
             while (done := sum(killing.counts.kills.values())) < given.kills:
                 killing.round(given.kills - done)
-                print(killing.counts, flush=True)
-    counts = killing.counts
-    found = {name: getattr(counts, name) for name in Counts.__slots__}
-    found |= {"kills": dict(counts.kills), "seed": given.seed}
-    given.output.write_text(json.dumps(found, indent=1) + "\n")
+                counts = killing.counts
+                found = {name: getattr(counts, name) for name in Counts.__slots__}
+                found |= {"kills": dict(counts.kills), "seed": given.seed}
+                print(found, flush=True)
+                given.output.write_text(json.dumps(found, indent=1) + "\n")
     bad = (
         "without_a_line",
         "parts_touched",
