@@ -11,6 +11,14 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def limit_tables(cores: int) -> None:
+    """Let pyarrow take so many threads, where the cores that this process may use are not all its own."""
+    import pyarrow as pa
+
+    pa.set_cpu_count(cores)
+    pa.set_io_thread_count(cores)
+
+
 @functools.cache
 def processor() -> str:
     """Return what the processor calls itself, on which the last bit of a score may depend."""

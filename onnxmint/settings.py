@@ -215,6 +215,7 @@ class CompareSettings(ImageSettings):
     views: Views = 26  # how many views of each image signals that need several are shown
     signal: SignalChoice = "auto"  # what scores an image, fixed before any is shown
     fail_if_more: tuple[str, ...] = ()  # limits on the change, each such as "auc=0.02"
+    limit: Annotated[int, Within(low=1)] | None = None  # at most so many images of each set
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

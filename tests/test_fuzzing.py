@@ -108,7 +108,7 @@ def test_every_kind_of_failure_is_seen_and_the_next_case_is_run(tmp_path: Path) 
     ], done.stderr  # fmt: skip
 
 
-PARTS = FUZZ / "results" / "kill_parts.json"
+PARTS, ON_RAY = FUZZ / "results" / "kill_parts.json", FUZZ / "results" / "kill_ray.json"
 
 
 def test_committed_kills_of_parts_lost_nothing() -> None:
@@ -118,7 +118,17 @@ def test_committed_kills_of_parts_lost_nothing() -> None:
     assert found["results_that_differ"] == 0
 
 
-@pytest.mark.parametrize("file", sorted({*(FUZZ / "results").glob("*.json")} - {PARTS}), ids=lambda file: file.stem)
+def test_committed_kills_on_a_ray_cluster_lost_nothing() -> None:
+    found = json.loads(ON_RAY.read_text())
+    assert sum(found.pop("kills").values()) >= 40
+    good = {name: found.pop(name) for name in ("seed", "inside_a_write", "rounds", "commands")}
+    assert good["inside_a_write"] > 0
+    assert set(found.values()) == {0}
+
+
+@pytest.mark.parametrize(
+    "file", sorted({*(FUZZ / "results").glob("*.json")} - {PARTS, ON_RAY}), ids=lambda file: file.stem
+)
 def test_committed_counts_hold_no_failure(file: Path) -> None:
     found = json.loads(file.read_text())
     assert found["verdicts"].pop("fine") == found["cases"]

@@ -3,7 +3,8 @@
 python ray_data.py AUDITOR IMAGES SCORES    (RAY_ADDRESS joins a cluster; without it Ray starts one on this machine,
 which listens on all interfaces)
 
-Scores of single images, with their p-values; for a verdict on the set see ray_tasks.py. Needs pip install "ray[data]".
+Scores of single images, with their p-values; for a verdict on the set there is
+onnxmint audit --engine ray. Needs pip install "ray[data]".
 """
 
 import os

@@ -12,12 +12,18 @@ GROUPS = (
         ),
     ),
     ("The model", ("preprocess", "preprocess_after", "answer", "signal", "augmentation")),
-    ("Time", ("time", "sample", "sequential", "part", "unit", "views", "device", "batch_size")),
+    (
+        "Time",
+        (
+            "time", "sample", "sequential", "part", "unit", "engine", "address", "cpus_per_task", "insecure_cluster",
+            "views", "device", "batch_size",
+        ),
+    ),
     (
         "Results",
         (
             "output", "overwrite", "subject", "subject_first", "language", "title", "case", "note", "thumbnails",
-            "paths", "fail_above", "fail_if_more", "gate", "registration", "deviate", "written_as", "as_json",
+            "paths", "redact", "fail_above", "fail_if_more", "gate", "registration", "deviate", "written_as", "as_json",
             "no_record", "quiet", "help",
         ),
     ),

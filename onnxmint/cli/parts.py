@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from onnxmint.workflows.parting import PartProgress
 
 _OF_THE_REPORT = (
-    "language", "title", "case", "note", "thumbnails", "paths", "no_record", "registration", "deviate", "gate",
-    "as_json", "overwrite",
+    "language", "title", "case", "note", "thumbnails", "paths", "redact", "no_record", "registration", "deviate",
+    "gate", "as_json", "overwrite",
 )  # fmt: skip
 """Options that say what is made of the parts."""
 FOLDER = ".parts"
@@ -71,21 +71,34 @@ def require_for_parts(ctx: click.Context, options: Mapping[str, Any]) -> None:
     Raises:
         UsageError: saying what to do.
     """
+    require_to_divide(options, "--part")
+    for name in _OF_THE_REPORT:
+        if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            said = {"as_json": "json"}.get(name, name).replace("_", "-")
+            raise UsageError(f"--{said} belongs to onnxmint merge, which makes the report: leave it out here")
+
+
+def require_to_divide(options: Mapping[str, Any], word: str) -> None:
+    """Refuse what no work can be divided with.
+
+    Args:
+        options: of the command.
+        word: the option that divides it.
+
+    Raises:
+        UsageError: saying what to do.
+    """
     if options["auditor_file"] is None:
         raise UsageError(
-            "--part needs --auditor: train one first (onnxmint train), for each process would train another one"
+            f"{word} needs --auditor: train one first (onnxmint train), for each process would train another one"
         )
     if options["output"] is None:
-        raise UsageError("--part needs -o RUN, the same for all parts")
+        raise UsageError(f"{word} needs -o RUN, the same for all parts")
     if uri_of(options["output"]) is not None:
         raise UsageError(
             f"{shown(options['output'])}: parts are made in a folder that all processes see, not in a store; the run "
             "of onnxmint merge can be copied there"
         )
-    for name in _OF_THE_REPORT:
-        if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
-            said = {"as_json": "json"}.get(name, name).replace("_", "-")
-            raise UsageError(f"--{said} belongs to onnxmint merge, which makes the report: leave it out here")
 
 
 def make_part(model: Path, images: tuple[str, ...], options: dict[str, Any]) -> None:

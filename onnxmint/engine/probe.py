@@ -174,6 +174,7 @@ def expose(
     labels: bool,
     joined: bool = False,
     beside: Sequence[Layer] = (),
+    seconds: float | None = None,
 ) -> Exposed:
     """Build the graph that takes raw pixels and shows layers, answer and, with views, log-odds.
 
@@ -186,6 +187,7 @@ def expose(
         labels: whether every image comes with a label; matters only with views.
         joined: give out several layers as one.
         beside: what to expose too, under its own name.
+        seconds: see `instrument`.
 
     Raises:
         ModelError: a fixed batch size cannot be made free.
@@ -194,7 +196,9 @@ def expose(
     require_one_view(target, views)
     pixels = graph_preprocess(target.spec, target.model)
     shown = target.views(views)
-    graph = instrument(target.model, layers, pixels, pool=POOL, views=shown, joined=joined, beside=beside)
+    graph = instrument(
+        target.model, layers, pixels, pool=POOL, views=shown, joined=joined, beside=beside, seconds=seconds
+    )
     with_labels = labels and views > 0
     if views:
         graph = settle_label(graph, given=with_labels)

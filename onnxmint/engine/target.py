@@ -66,6 +66,10 @@ class Target:
         pixels = graph_preprocess(self.spec, self.model)
         return self.augmentation.views(count, (pixels.height, pixels.width))
 
+    def beside_of(self, references: tuple[ReferenceGraph, ...]) -> "Target":
+        """Return the target with these references beside it; itself, its layers listed, where it has them."""
+        return self if references == self.beside else replace(self, beside=references)
+
     @functools.cached_property
     def layers(self) -> tuple[Layer, ...]:
         """Return its layers from image to answer; they are listed once."""

@@ -66,6 +66,7 @@ def instrument(
     views: tuple[View, ...] = (),
     joined: bool = False,
     beside: Sequence[Layer] = (),
+    seconds: float | None = None,
 ) -> Instrumented:
     """Return the graph that audits run: raw pixels in, activations and the answer out, nothing else computed.
 
@@ -82,11 +83,12 @@ def instrument(
         joined: give out the layers as one, named after all: maps of one size by their channels, others averaged over
             their positions first.
         beside: what to expose too, under its own name.
+        seconds: what one image took where the same was tried at this size, only scaled otherwise; not tried again then.
 
     Raises:
         ModelError: a fixed batch size cannot be made free.
     """
-    model = with_dynamic_batch(target.model.clone(), target.input, target.path)
+    model = with_dynamic_batch(target.model.clone(), target.input, target.path, proven=seconds is not None)
     writer = Writer(model, taken=(values := ir.convenience.create_value_mapping(model.graph, include_subgraphs=False)))
     read = {layer.name: _as_read(writer, values, layer, pool, target) for layer in layers}
     if joined and len(read) > 1:
@@ -95,7 +97,9 @@ def instrument(
     read |= {layer.name: _as_read(writer, values, layer, pool, target) for layer in others}
     shown = _shown(writer, values, target, read, len(views))
     pixels = prepend_pixels(model, writer, target, preprocess, views)
-    found = replace(_extracted(model, pixels, shown, target.answer.classes), views=len(views))
+    found = replace(_extracted(model, pixels, shown, target.answer.classes), views=len(views), seconds=seconds or 0.0)
+    if seconds is not None:
+        return found
     return _check_shapes(found, (preprocess.height, preprocess.width, preprocess.channels), target)
 
 

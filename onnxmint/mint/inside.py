@@ -1,7 +1,6 @@
 """References in the target's own graph, for modules that compare with them."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from onnxmint.engine.beside import placed_beside
 from onnxmint.engine.target import Target
@@ -27,7 +26,7 @@ def with_references_beside(target: Target, references: Sequence[Reference]) -> t
     found = {reference.name: _placed(reference, target) for reference in references}
     placed = tuple(one for one in found.values() if isinstance(one, ReferenceGraph))
     reasons = [f"{name}: {one}" for name, one in found.items() if isinstance(one, str)]
-    return replace(target, beside=placed), tuple(reasons)
+    return target.beside_of(placed), tuple(reasons)
 
 
 def _placed(reference: Reference, target: Target) -> ReferenceGraph | str:
@@ -42,7 +41,7 @@ def _placed(reference: Reference, target: Target) -> ReferenceGraph | str:
 
 def alone_again(target: Target) -> Target:
     """Return a target without references beside it."""
-    return replace(target, beside=())
+    return target.beside_of(())
 
 
 def left_out(reasons: Sequence[str]) -> list[str]:

@@ -1,6 +1,6 @@
 """What a module reads of a target: the log-odds in all views, or one layer, or several read as one."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from onnxmint.engine.probe import (
     ACTIVATION,
@@ -120,7 +120,7 @@ def open_reading(
         relative: read the references beside the target too; otherwise these are left away.
     """
     if not relative:
-        target = replace(target, beside=())
+        target = target.beside_of(())
     if not layers:
         exposed = expose(target, [], views=views, labels=labels, beside=beside)
         column, width = (RELATIVE, exposed.views + 1) if relative else (ODDS, exposed.views)

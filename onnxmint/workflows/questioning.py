@@ -1,6 +1,7 @@
 """A step of an audit: questioned images are shown to the auditor, the twin and references; all that is seen of them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ from onnxmint.verdict.scores import QuestionedScores
 from onnxmint.verdict.units import Units
 from onnxmint.workflows.aligning import read_displaced
 from onnxmint.workflows.opening import Ready
+from onnxmint.writing.scratch import kept
 
 _OTHERS = (*SECOND, HARDNESS)  # columns beside the score, of which each is a field of `QuestionedScores`
 
@@ -51,7 +53,8 @@ def score(ready: Ready, asked: Questioned, settings: AuditSettings, engine: Engi
         )
     numbers = [column for name, column in seen.columns.items() if name in (SCORE, *_OTHERS)]
     finite = np.all([np.isfinite(column.reshape(len(column), -1)).all(axis=1) for column in numbers], axis=0)
-    odd = [asked.entries[row].path for row in seen.row[~finite].tolist()]
+    whole = bool(finite.all())
+    odd = [] if whole else [asked.entries[row].path for row in seen.row[~finite].tolist()]
     skipped = (
         *seen.skipped,
         *undrawn,
@@ -59,12 +62,16 @@ def score(ready: Ready, asked: Questioned, settings: AuditSettings, engine: Engi
     )
     if not finite.any():
         _refuse_nothing(asked, skipped, word="scored")
+
+    def of_finite(column: NDArray[Any]) -> NDArray[Any]:
+        return column if whole else kept(column[finite])
+
     return QuestionedScores(
-        row=seen.row[finite],
-        score=seen.columns[SCORE][finite],
-        predicted=seen.columns[PREDICTED][finite],
+        row=of_finite(seen.row),
+        score=of_finite(seen.columns[SCORE]),
+        predicted=of_finite(seen.columns[PREDICTED]),
         skipped=skipped,
-        **{name: column[finite] for name, column in seen.columns.items() if name in _OTHERS},
+        **{name: of_finite(column) for name, column in seen.columns.items() if name in _OTHERS},
     )
 
 

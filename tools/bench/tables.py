@@ -44,12 +44,24 @@ Time of the processor, of all processes together. Wanted: at most 1.10 times one
 2,000 images, fixed costs included. The merge shows no image again but the few that controls and the check for changes
 look at; controls are off here.
 """,
+    "ray_tasks": """## ray_tasks: a Ray cluster against one process
+
+Time of the processor, of the command and of all processes of a cluster on this machine. Wanted: at most 1.10 times one
+process at .1 CPU-seconds an image and 2,000 images, fixed costs included, and at most 25 CPU-seconds of these on three
+nodes. A cluster that stands already costs what a node's process takes to start (interpreter, imports, session) and what
+directs it; its own start is told apart.
+""",
     "merging": """## merging: what the process that merges parts holds
 
 Images of 8x8 pixels, controls off, so that nothing but what is kept of each image counts: 350 bytes of its part
 (digest, perceptual hash, thumbnail, hash and facts of the file), its place in the listing, its row of the result.
 Wanted: under 1,500 MB at ten million images, by a line through the two sizes. It is not reached: the listing and the
 result hold Python objects for each image.
+""",
+    "verifying": """## verifying: a check of a large run by somebody else
+
+`verify` without model and images: hashes of all files, and everything that the run says judged again from its scores,
+the page and tables included. Wanted: under 5 s at 100,000 images. Medians of the rounds.
 """,
     "startup": """## startup: from a cold process to the answer
 

@@ -147,12 +147,30 @@ missing. {counts}, {found["results_that_differ"]:,} results that differ from tha
 """
 
 
+def _ray(found: dict[str, Any]) -> str:
+    """Return what became of audits on a Ray cluster."""
+    kills, bad = found["kills"], ("rows_lost", "rows_doubled", "parts_touched", "parts_broken", "left_over")
+    counts = ", ".join(f"{found[name]:,} {name.replace('_', ' ')}" for name in bad)
+    kinds = ", ".join(f"{count:,} {name}s" for name, count in kills.items())
+    return f"""## Audits on a Ray cluster
+
+`PYTHONPATH=. python tools/fuzz/kill_ray.py AUDITOR` (seed {found["seed"]}): {sum(kills.values()):,} times `kill -9` in
+{found["rounds"]:,} audits ({found["commands"]:,} commands) on three nodes of one machine: {kinds} (a driver is what
+joined the cluster, a merge the command while it merges); {found["inside_a_write"]:,} of the workers while a part was
+just being written. At the end of each audit the same command runs in peace. {counts},
+{found["results_that_differ"]:,} results that differ from that of one process, {found["without_a_line"]:,} commands that
+lost the cluster without saying how to go on.
+"""
+
+
 def main() -> None:
     files = [HERE / "results" / f"{kind}.json" for kind in _KINDS]
     every = [json.loads(file.read_text()) for file in files if file.exists()]
     killed = HERE / "results" / "kill_parts.json"
     parts = [_HEAD.replace("{batch}", "100"), _table(every), *map(_details, every)]
     parts += [_parts(json.loads(killed.read_text()))] if killed.exists() else []
+    on_ray = HERE / "results" / "kill_ray.json"
+    parts += [_ray(json.loads(on_ray.read_text()))] if on_ray.exists() else []
     (HERE / "README.md").write_text("\n".join(parts))
 
 
