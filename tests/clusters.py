@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.conftest import ROOT
 
 _CLUSTER = """
-import json, sys, time
+import json, socket, sys, time
 from ray._private import services
 from ray._raylet import GcsClient
 from ray.cluster_utils import Cluster
@@ -29,9 +29,17 @@ def patient(*words):
                 raise
             time.sleep(0.5)
 services.get_node = patient
+def begun(node):
+    # Ports that Ray itself looks for have to be found in fifteen seconds, or the node ends.
+    held = [socket.create_server(("", 0)) for _ in AGENTS]
+    ports = dict(zip(AGENTS, [one.getsockname()[1] for one in held]))
+    for one in held:
+        one.close()
+    return cluster.add_node(**room, **node, **ports)
+AGENTS = ("metrics_agent_port", "metrics_export_port", "dashboard_agent_listen_port", "runtime_env_agent_port")
 cluster = Cluster()
-cluster.add_node(**room, **nodes[0])
-more = [cluster.add_node(**room, **one) for one in nodes[1:]]
+begun(nodes[0])
+more = [begun(one) for one in nodes[1:]]
 def claim(version):
     gcs, key, space = GcsClient(address=cluster.address), b"CLUSTER_METADATA", b"cluster"
     found = json.loads(gcs.internal_kv_get(key, namespace=space))
@@ -46,7 +54,7 @@ for line in sys.stdin:
             for one in kind:
                 one.process.kill()
     elif word == "add":
-        more.append(cluster.add_node(**room, **nodes[-1]))
+        more.append(begun(nodes[-1]))
     elif word:
         claim(word)
     print("done", word, flush=True)
