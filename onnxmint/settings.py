@@ -60,6 +60,7 @@ class ModuleKind:
         words: what it does, for --help.
         reads: the log-odds of the answer in all views, or one layer.
         views: whether it needs more than one view of an image.
+        references: whether it compares with what given references say.
         maps_only: whether a layer must be an activation map.
         fitted: how many networks are: none, one, or one stopped by each fold of the fit part.
     """
@@ -68,6 +69,7 @@ class ModuleKind:
     words: str
     reads: Literal["odds", "layer"]
     views: bool = False
+    references: bool = False
     maps_only: bool = False
     fitted: Literal["none", "one", "each fold"] = "one"
 
@@ -82,6 +84,14 @@ MODULES = (
         words="reads how the answer changes over shifted and mirrored views",
         reads="odds",
         views=True,
+        fitted="each fold",
+    ),
+    ModuleKind(
+        name="relative",
+        words="reads that and how hard the image is for each --reference",
+        reads="odds",
+        views=True,
+        references=True,
         fitted="each fold",
     ),
     ModuleKind(name="phi", words="is the log-odds of one view", reads="odds", fitted="none"),
@@ -205,6 +215,7 @@ class CompareSettings(ImageSettings):
     views: Views = 26  # how many views of each image signals that need several are shown
     signal: SignalChoice = "auto"  # what scores an image, fixed before any is shown
     fail_if_more: tuple[str, ...] = ()  # limits on the change, each such as "auc=0.02"
+    limit: Annotated[int, Within(low=1)] | None = None  # at most so many images of each set
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """The study of the ceiling: what makes its comparison fair, and its table from results of one small world."""
 
+import gzip
 import importlib
 import sys
 from dataclasses import replace
@@ -81,3 +82,44 @@ def test_differences_are_paired_by_target(study: ModuleType) -> None:
     lines = list(tables.paired(each))
     assert lines[3].endswith("|  |  |")  # against itself
     assert lines[4].endswith("| +0.010 (+0.010 to +0.010) | +0.000 (+0.000 to +0.000) |")
+
+
+def test_references_learn_from_images_that_are_in_no_pool(
+    study: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = importlib.import_module("ceiling_outside")
+    monkeypatch.setattr(made, "OUTSIDE", 12)
+    images = np.zeros((30, 28, 28), np.uint8)
+    images[:, 0, 0] = np.arange(30)
+    for kind, head, values in (("images-idx3", 16, images), ("labels-idx1", 8, np.arange(30, dtype=np.uint8) % 10)):
+        (tmp_path / f"train-{kind}-ubyte.gz").write_bytes(gzip.compress(bytes(head) + values.tobytes()))
+    world = replace(study.WORLDS["fashion"], pool=10)
+    inside, _ = study.pool(world, tmp_path, tmp_path)
+    outside, labels = made.outside(world, tmp_path)
+    numbers = (outside[:, 0, 0, 0] * 255).round().int().tolist()
+    assert len(set(numbers)) == 12
+    assert not set(numbers) & set(inside[:, 0, 0, 0].tolist())
+    assert labels.tolist() == [number % 10 for number in numbers]
+
+
+def test_shares_are_of_what_was_measured_on_every_target(study: ModuleType) -> None:
+    tables = importlib.import_module("ceiling_tables")
+    rows = {"views": [0.6, 0.1], "LiRA online": [0.7, 0.2], "relative, 4 references": [0.65, 0.15]}
+    each = [{"target": 0, **rows, "relative, 1 student": [0.9, 0.9]}, {"target": 1, **rows}]
+    views, relative = tables.shares(each)
+    assert views.startswith("- views: 50% (50% to 50%) of what LiRA online finds")
+    assert "relative, 4 references: 75% (75% to 75%)" in relative
+    assert "75% (75% to 75%) of its TPR" in relative
+
+
+def test_what_was_tried_has_intervals_where_targets_allow_one(study: ModuleType) -> None:
+    tables = importlib.import_module("ceiling_tables")
+    found = {
+        "views": {"targets": 4, "mean": [0.7, 0.1], "difference": [0.0, 0.0], "reach": [0.0, 0.0]},
+        "trees": {"targets": 4, "mean": [0.69, 0.1], "difference": [-0.01, 0.0], "reach": [0.005, 0.01]},
+        "student": {"targets": 2, "mean": [0.72, 0.1], "difference": [0.02, 0.0], "reach": None},
+    }
+    views, trees, student = list(tables.tried_table(found))[-4:-1]
+    assert views == "| views | 4 | 0.700 | 0.100 |  |  |"
+    assert trees.endswith("| -0.010 (-0.015 to -0.005) | +0.000 (-0.010 to +0.010) |")
+    assert student.endswith("| +0.020 | +0.000 |")

@@ -10,6 +10,7 @@ from onnxmint.cli import places
 from onnxmint.cli.cluster import audit_on, cluster_of, cluster_options
 from onnxmint.cli.grouped import GroupedCommand
 from onnxmint.cli.options import (
+    GATES,
     Duration,
     batch_option,
     device_option,
@@ -24,6 +25,7 @@ from onnxmint.cli.options import (
 )
 from onnxmint.cli.page import given_words, page_of, page_options
 from onnxmint.cli.parts import make_part, part_options, require_for_parts
+from onnxmint.cli.redacted import files_of, require_redactable
 from onnxmint.cli.sealed import run_sealed, sealed_options, wants_sealed
 from onnxmint.errors import UsageError
 from onnxmint.report.names import visible
@@ -37,8 +39,6 @@ if TYPE_CHECKING:
     from onnxmint.report.language import Language
     from onnxmint.results.audit import AuditResult
     from onnxmint.workflows.auditing import Known
-
-GATE = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}
 
 
 @click.command("audit", cls=GroupedCommand)
@@ -145,7 +145,8 @@ def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], *
     """
     if wants_sealed(ctx, images, options):
         sealed = run_sealed(model, images, options)
-        ctx.exit(GATE[sealed.kind] if options["gate"] else 0)
+        ctx.exit(GATES[sealed.kind] if options["gate"] else 0)
+    require_redactable(options["output"], options)
     cluster = cluster_of(ctx, options)
     if cluster is not None:
         ctx.exit(audit_on(cluster, model, opened(ctx, model, images, options)[0], options))
@@ -165,7 +166,7 @@ def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], *
         click.echo(AUDIT.write(result))
     else:
         print_summary(result, Console(), files=files, words=language)
-    ctx.exit(GATE[result.verdict.kind] if gate else 0)
+    ctx.exit(GATES[result.verdict.kind] if gate else 0)
 
 
 def _run(
@@ -176,14 +177,14 @@ def _run(
     from onnxmint.cli.outputs import inputs_of, results_folder
     from onnxmint.cli.progress import stage_on_stderr
     from onnxmint.cli.registered import kept_to
-    from onnxmint.report.files import run_files
     from onnxmint.workflows.auditing import Known, audit
     from onnxmint.workflows.picturing import picture
     from onnxmint.workflows.remembering import remembered
     from onnxmint.writing.tries import tries_file
 
     output, overwrite = options.pop("output"), options.pop("overwrite")
-    words, thumbnails, paths = given_words(options), options.pop("thumbnails"), options.pop("paths")
+    words, thumbnails = given_words(options), options.pop("thumbnails")
+    told = {name: options.pop(name) for name in ("paths", "redact")}
     shown = page_of(words)
     tries = None if options.pop("no_record") else tries_file()
     silent = options.pop("quiet")
@@ -204,8 +205,8 @@ def _run(
         if thumbnails:
             shown = page_of(words, picture(images, result.scores))
         said = _words(model, images, options | {"output": folder.place})
-        made = run_files(
-            result, run_settings=said, auditor=auditor.model, shown=shown, paths=paths, registration=registration
+        result, made = files_of(
+            result, auditor, said, place=folder.place, shown=shown, options=told, registration=registration
         )
         return result, folder.finish(made), shown.language
 

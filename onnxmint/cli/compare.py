@@ -9,7 +9,7 @@ from onnxmint.cli.evaluate import GATE
 from onnxmint.cli.grouped import GroupedCommand
 from onnxmint.cli.options import (
     PREPROCESS,
-    Here,
+    Anywhere,
     answer_option,
     batch_option,
     classes_option,
@@ -29,8 +29,8 @@ from onnxmint.settings import CompareSettings, SignalChoice
 
 
 @click.command("compare", cls=GroupedCommand)
-@click.argument("before", type=Here())
-@click.argument("after", type=Here())
+@click.argument("before", type=Anywhere())
+@click.argument("after", type=Anywhere())
 @click.option("--members", metavar="SRC", help="Images that both models were trained on.")
 @click.option("--nonmembers", required=True, metavar="SRC", help="Held-out images, that neither was trained on.")
 @click.option(
@@ -63,6 +63,10 @@ from onnxmint.settings import CompareSettings, SignalChoice
 @setting(
     CompareSettings, "preprocess_after", metavar="PRESET|FILE",
     help="How they are prepared for AFTER, where that is otherwise.",
+)  # fmt: skip
+@setting(
+    CompareSettings, "limit", metavar="N",
+    help="Use at most N images of each set (to be forgotten, members, non-members), drawn at random with --seed.",
 )  # fmt: skip
 @setting(CompareSettings, "views", help="How many views of each image a --signal that needs several is shown.")
 @setting(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from onnxmint.cli.options import Here, overwrite_option
+from onnxmint.cli.options import Anywhere, Here, overwrite_option
 
 # Those of report.conversions.CONVERSIONS, which are too much to import for --help.
 _FORMS = ("junit", "sarif", "markdown", "attestation", "cyclonedx", "ro-crate", "model-card")
@@ -12,7 +12,7 @@ _KINDS = ("members-found", "inconclusive", "no-evidence")
 
 
 @click.command("convert")
-@click.argument("run", type=Here(), metavar="RUN")
+@click.argument("run", type=Anywhere(), metavar="RUN")
 @click.option("--to", "form", type=click.Choice(_FORMS), required=True, help="The form.")
 @click.option(
     "-o", "--output", type=Here(dir_okay=False), metavar="FILE", show_default="stdout",
@@ -56,6 +56,7 @@ def convert_command(
     """
     from dataclasses import replace
 
+    from onnxmint.places.fetching import brought_run
     from onnxmint.report.conversions.table import CONVERSIONS
     from onnxmint.report.files import load_run
     from onnxmint.results.gate import GateRule
@@ -64,7 +65,8 @@ def convert_command(
 
     if output is not None:
         require_free(output, inputs=lambda: [Input(name="the run", path=run)], overwrite=overwrite)
-    result = load_run(run)
+    with brought_run(run) as here:
+        result = load_run(here)
     if model_path is not None:
         result = replace(result, target=replace(result.target, path=model_path))
     rule = GateRule(on=gate_on, share_upper=gate_share_upper)  # type: ignore[arg-type]  # as click.Choice checked

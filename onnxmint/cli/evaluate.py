@@ -51,8 +51,8 @@ def listed(_: click.Context, __: click.Parameter, words: str) -> tuple[str, ...]
 )  # fmt: skip
 @setting(
     EvaluateSettings, "reference", metavar="DIR",
-    help="Folder of other classifiers (.onnx) of the same task, for LiRA, RMIA and difficulty calibration. Beside "
-    "NAME.onnx may lie NAME.members.txt, the images it was trained on, and NAME.toml, its preprocessing.",
+    help="Folder of other classifiers (.onnx) of the same task, for LiRA, RMIA, difficulty calibration and relative. "
+    "Beside NAME.onnx may lie NAME.members.txt, the images it was trained on, and NAME.toml, its preprocessing.",
 )  # fmt: skip
 @click.option(
     "--epsilon", is_flag=True,

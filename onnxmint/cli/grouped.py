@@ -23,7 +23,7 @@ GROUPS = (
         "Results",
         (
             "output", "overwrite", "subject", "subject_first", "language", "title", "case", "note", "thumbnails",
-            "paths", "fail_above", "fail_if_more", "gate", "registration", "deviate", "written_as", "as_json",
+            "paths", "redact", "fail_above", "fail_if_more", "gate", "registration", "deviate", "written_as", "as_json",
             "no_record", "quiet", "help",
         ),
     ),

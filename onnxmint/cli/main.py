@@ -36,6 +36,8 @@ COMMANDS = {
     "register": ("onnxmint.cli.register", "register_command", "Fix an audit before anything is scored."),
     "verify": ("onnxmint.cli.verify", "verify_command", "Check a finished run, as somebody who did not make it."),
     "sign": ("onnxmint.cli.sign", "sign_command", "Sign a finished run."),
+    "redact": ("onnxmint.cli.redact", "redact_command", "Write a finished audit again without names of images."),
+    "lookup": ("onnxmint.cli.lookup", "lookup_command", "Say what a redacted audit found of an image."),
     "convert": ("onnxmint.cli.convert", "convert_command", "Write a finished audit as JUnit, SARIF, Markdown, ..."),
     "page": ("onnxmint.cli.browser", "page_command", "Make a page that judges images in a browser."),
     "report": ("onnxmint.cli.report", "report_command", "Render the report of a finished audit again."),

@@ -7,9 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from onnxmint.cli.options import Here, batch_option, device_option, json_option, overwrite_option, quiet_option
+from onnxmint.cli.options import (
+    GATES,
+    Anywhere,
+    Here,
+    batch_option,
+    device_option,
+    json_option,
+    overwrite_option,
+    quiet_option,
+)
 from onnxmint.cli.page import given_words, page_of, page_options
 from onnxmint.cli.parts import parts_of, run_of
+from onnxmint.cli.redacted import files_of, require_redactable
 from onnxmint.settings import AuditSettings
 
 if TYPE_CHECKING:
@@ -23,8 +33,17 @@ if TYPE_CHECKING:
 @click.argument("run", type=Here())
 @overwrite_option
 @page_options
+@click.option("--model", metavar="MODEL", help="Where the model is now, if not where the parts had it.")
+@click.option(
+    "--images",
+    multiple=True,
+    metavar="PLACE",
+    help="Where the images are now, in the order of the parts; can be repeated. Secrets in a URI are kept nowhere: a "
+    "place that needs them is given again.",
+)
+@click.option("--auditor", "auditor_file", metavar="FILE", help="Where the auditor is now.")
 @click.option("--no-record", is_flag=True, help="As of onnxmint audit.")
-@click.option("--registration", type=Here(), metavar="FILE", help="As of onnxmint audit.")
+@click.option("--registration", type=Anywhere(), metavar="FILE", help="As of onnxmint audit.")
 @click.option("--deviate", metavar="REASON", help="As of onnxmint audit.")
 @click.option("--gate", is_flag=True, help="As of onnxmint audit: exit 3 with members, 4 when inconclusive.")
 @device_option
@@ -55,7 +74,6 @@ def report_of_parts(run: Path, options: dict[str, Any]) -> int:
     """Make the report of a run's parts, print it, and return the exit code."""
     from rich.console import Console
 
-    from onnxmint.cli.audit import GATE
     from onnxmint.report.terminal import print_summary
     from onnxmint.results.audit import AUDIT
 
@@ -65,7 +83,7 @@ def report_of_parts(run: Path, options: dict[str, Any]) -> int:
         click.echo(AUDIT.write(result))
     else:
         print_summary(result, Console(), files=files, words=language)
-    return GATE[result.verdict.kind] if gate else 0
+    return GATES[result.verdict.kind] if gate else 0
 
 
 def _run(output: Path, parts: Path, options: dict[str, Any]) -> tuple["AuditResult", Sequence["AnyPath"], "Language"]:
@@ -73,32 +91,44 @@ def _run(output: Path, parts: Path, options: dict[str, Any]) -> tuple["AuditResu
     from onnxmint.cli.outputs import inputs_of, results_folder, words_of
     from onnxmint.cli.progress import stage_on_stderr
     from onnxmint.cli.registered import kept_to
-    from onnxmint.report.files import run_files
     from onnxmint.workflows.dividing import read_work
     from onnxmint.workflows.merging import merge_parts
     from onnxmint.workflows.picturing import picture
     from onnxmint.workflows.remembering import remembered
     from onnxmint.writing.tries import tries_file
 
-    words, thumbnails, paths = given_words(options), options.pop("thumbnails"), options.pop("paths")
+    require_redactable(output, options)
+    words, thumbnails = given_words(options), options.pop("thumbnails")
+    told = {name: options.pop(name) for name in ("paths", "redact")}
     shown, asked = page_of(words), read_work(parts).asked
     tries = None if options.pop("no_record") else tries_file()
     stage = stage_on_stderr(silent=options.pop("quiet"))
-    model, given = Path(asked.model), {"images": asked.images, "auditor_file": Path(asked.auditor)}
+    now = {name: options.pop(name) or None for name in ("model", "images", "auditor_file")}
+    model, images = Path(now["model"] or asked.model), now["images"] or asked.images
+    given = {"images": images, "auditor_file": Path(now["auditor_file"] or asked.auditor)}
     inputs = inputs_of(model, given | {"reference": asked.reference})
     with results_folder(output, "onnxmint-run", overwrite=options.pop("overwrite"), inputs=inputs) as folder:
-        merged = merge_parts(parts, device=options["device"], batch_size=options["batch_size"], stage=stage)
+        merged = merge_parts(
+            parts,
+            model=now["model"],
+            images=now["images"],
+            auditor=now["auditor_file"],
+            device=options["device"],
+            batch_size=options["batch_size"],
+            stage=stage,
+        )
         said = _options(merged) | given
-        registered, registration = kept_to(model, asked.images, merged.auditor, said | options, stage)
+        registered, registration = kept_to(model, images, merged.auditor, said | options, stage)
         result = remembered(replace(merged.result, registration=registered), tries)
         if thumbnails:
-            shown = page_of(words, picture(asked.images, result.scores))
-        made = run_files(
+            shown = page_of(words, picture(images, result.scores))
+        result, made = files_of(
             result,
-            run_settings=words_of(model, said | {"output": folder.place}),
-            auditor=merged.auditor.model,
+            merged.auditor,
+            words_of(model, said | {"output": folder.place}),
+            place=folder.place,
             shown=shown,
-            paths=paths,
+            options=told,
             registration=registration,
         )
         return result, folder.finish(made), shown.language

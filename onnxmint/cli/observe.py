@@ -36,6 +36,11 @@ from onnxmint.settings import ObserveSettings
 )  # fmt: skip
 @overwrite_option
 @click.option(
+    "--redact", is_flag=True,
+    help="Give no names of images, groups and classes: pseudonyms stand for them, and the key lies in "
+    "FOLDER.redaction-key. Copy it before the next folder is made, where groups go across folders.",
+)  # fmt: skip
+@click.option(
     "--layers", default="auto", show_default=True, metavar="A,B,...|none", callback=listed,
     help="Layers whose activations are given out: names or indices of onnxmint layers; auto is the one that modules "
     "read and what the last dense layer reads; none gives out answers only.",
@@ -62,7 +67,7 @@ from onnxmint.settings import ObserveSettings
 @seed_option
 @quiet_option
 @json_option
-def observe_command(model: Path, images: str, output: Path, overwrite: bool, **options: Any) -> None:
+def observe_command(model: Path, images: str, output: Path, overwrite: bool, redact: bool, **options: Any) -> None:
     """Show images to MODEL and write down what it says, for somebody who audits it and gets neither.
 
     Who has the model observes known and questioned images, a folder each. Who audits gives these folders in the place
@@ -81,6 +86,7 @@ def observe_command(model: Path, images: str, output: Path, overwrite: bool, **o
 
     from onnxmint.cli.outputs import inputs_of
     from onnxmint.cli.progress import stage_on_stderr
+    from onnxmint.cli.redacted import key_beside
     from onnxmint.report.observed import print_observed
     from onnxmint.results.observed import OBSERVED_FACTS
     from onnxmint.workflows.observing import observe
@@ -89,7 +95,8 @@ def observe_command(model: Path, images: str, output: Path, overwrite: bool, **o
     as_json, stage = options.pop("as_json"), stage_on_stderr(silent=options.pop("quiet"))
     settings, inputs = settings_of(ObserveSettings, options), inputs_of(model, {**options, "images": images})
     with new_folder(output, overwrite=overwrite, inputs=inputs) as folder:
-        found = observe(model, images, settings=settings, stage=stage)
+        key = key_beside(folder.place) if redact else None
+        found = observe(model, images, settings=settings, stage=stage, key=key)
         files = folder.finish(found.files)
     if as_json:
         click.echo(OBSERVED_FACTS.write(found.facts))

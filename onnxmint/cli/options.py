@@ -24,6 +24,8 @@ Command = Callable[..., Any]
 _SECONDS = {"s": 1, "m": 60, "min": 60, "": 60, "h": 3600}
 Settings = TypeVar("Settings", bound=ImageSettings)
 
+GATES = {"no-evidence": 0, "members-found": 3, "inconclusive": 4}  # exit codes of --gate
+
 
 def settings_of(kind: type[Settings], options: Mapping[str, Any]) -> Settings:
     """Return settings from the options that are named as their fields; the rest are the defaults."""
@@ -61,15 +63,16 @@ def _type(hint: Any) -> Any:
             return click.Choice(limit.names)
         range_of = click.IntRange if kind is int else click.FloatRange
         return range_of(limit.low, limit.high, min_open=limit.above, max_open=limit.below)
-    return Here() if hint is Path else None
+    return Anywhere() if hint is Path else None
 
 
 class Here(click.Path):
     """A path on this machine; a URI would be taken for a strange name and made as a folder."""
 
-    def __init__(self, **details: Any) -> None:
-        """Take what `click.Path` takes."""
+    def __init__(self, *, why: str = "", **details: Any) -> None:
+        """Take what `click.Path` takes, and why it has to be here where that is not plain."""
         super().__init__(path_type=Path, **details)
+        self._why = f" ({why})" if why else ""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path.
@@ -79,8 +82,30 @@ class Here(click.Path):
         """
         if uri_of(value) is not None:
             name = "this" if param is None else param.get_error_hint(ctx)
-            raise UsageError(f"{shown(value)}: {name} takes a path on this machine; bring it here first")
+            raise UsageError(
+                f"{shown(value)}: {name} takes a path on this machine{self._why}; copy what is there here, or what is "
+                f"made here there, with the store's own tool{_tool(value)}"
+            )
         return super().convert(local_path(str(value)), param, ctx)
+
+
+class Anywhere(click.Path):
+    """A path on this machine, or a URI, of which the store is asked later."""
+
+    def __init__(self, **details: Any) -> None:
+        """Take what `click.Path` takes."""
+        super().__init__(path_type=Path, **details)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path or URI."""
+        return Path(value) if uri_of(value) is not None else super().convert(local_path(str(value)), param, ctx)
+
+
+def _tool(place: Any) -> str:
+    """Return the command that copies to and from a store, where there is one that everybody has."""
+    tools = {"s3": "aws s3 cp --recursive", "gs": "gcloud storage cp -r", "hf": "hf download"}
+    tool = tools.get((uri_of(place) or "").partition(":")[0])
+    return f", such as {tool}" if tool else ""
 
 
 class _Numbers(click.Choice):  # type: ignore[type-arg]  # generic from click 8.2 on
@@ -190,7 +215,7 @@ _MODULE = (
         TrainSettings,
         "module",
         help=f"{'; '.join(f'{kind.name} {kind.words}' for kind in MODULES)}. auto takes views if it is surely better "
-        "than phi on the fit part.",
+        "than phi on the fit part, and relative if that is surely better still.",
     ),
     setting(
         TrainSettings,
@@ -218,7 +243,8 @@ _MODULE = (
         metavar="FILE",
         callback=lambda _, __, given: tuple(path for path in given if str(path) != "auto"),
         help="Another classifier (.onnx) of the same task, not trained on these images; can be repeated. Shows what is "
-        "difficulty and not membership. Without one (or with auto) small ones are learned from the known images.",
+        "difficulty and not membership, and the module relative compares with it. Without one (or with auto) small "
+        "ones are learned from the known images.",
     ),
     turned_off("controls", "--no-controls", "Skip the controls; a verdict is weaker without them."),
 )

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from onnxmint.cli.redacted import redact_option
+
 if TYPE_CHECKING:
     from onnxmint.report.presentation import Presentation
     from onnxmint.results.pictures import Pictures
@@ -41,7 +43,7 @@ def page_options(command: Command) -> Command:
         default=False,
         help="Show the most and least suspicious questioned images in the report, 96 pixels wide.  [default: no]",
     )
-    return word_options(_PATHS(thumbnails(command)))
+    return word_options(_PATHS(thumbnails(redact_option(command))))
 
 
 def given_words(options: dict[str, Any]) -> dict[str, str]:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from onnxmint.workflows.parting import PartProgress
 
 _OF_THE_REPORT = (
-    "language", "title", "case", "note", "thumbnails", "paths", "no_record", "registration", "deviate", "gate",
-    "as_json", "overwrite",
+    "language", "title", "case", "note", "thumbnails", "paths", "redact", "no_record", "registration", "deviate",
+    "gate", "as_json", "overwrite",
 )  # fmt: skip
 """Options that say what is made of the parts."""
 FOLDER = ".parts"

@@ -10,8 +10,9 @@ from onnxmint.cli.options import Here, overwrite_option, settings_of
 from onnxmint.settings import AuditSettings
 
 _OF_A_RUN = (
-    "output", "overwrite", "gate", "as_json", "language", "title", "case", "note", "thumbnails", "paths", "no_record",
-    "registration", "deviate", "sealed", "commitment", "part", "unit",
+    "output", "overwrite", "gate", "as_json", "language", "title", "case", "note", "thumbnails", "paths", "redact",
+    "no_record", "registration", "deviate", "sealed", "commitment", "part", "unit", "engine", "address",
+    "cpus_per_task", "insecure_cluster",
 )  # fmt: skip
 """Options of audit that say nothing of what is asked."""
 

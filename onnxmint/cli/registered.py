@@ -13,7 +13,7 @@ _LARGEST = 1 << 26  # bytes of a registration
 if TYPE_CHECKING:
     from onnxmint.mint.auditor import Auditor
     from onnxmint.progress import Stage
-    from onnxmint.results.registration import RegistrationFacts
+    from onnxmint.results.registration import Registration, RegistrationFacts
     from onnxmint.workflows.auditing import Known
 
 
@@ -25,7 +25,7 @@ def kept_to(
     Raises:
         UsageError: it is another audit, and --deviate does not say why.
     """
-    from onnxmint.results.registration import REGISTRATION, canonical
+    from onnxmint.results.registration import canonical
     from onnxmint.workflows.registering import keep_to, register
 
     path, deviate = options.pop("registration"), options.pop("deviate")
@@ -33,13 +33,26 @@ def kept_to(
         if deviate is not None:
             raise UsageError("--deviate says why the audit is not as registered: give --registration too")
         return None, None
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise OnnxmintError(
-                f"the registration {path} is no regular file; give the one that onnxmint register wrote"
-            )
-        before = REGISTRATION.read(path.read_bytes(), str(path))
-    except OSError as problem:
-        raise OnnxmintError(f"cannot read the registration {path}: {problem.strerror or problem}") from None
+    before = read_registration(path)
     asked = register(model, images, known, settings=settings_of(AuditSettings, options), stage=stage)
     return keep_to(before, asked, deviate=deviate), canonical(before)
+
+
+def read_registration(place: Path) -> "Registration":
+    """Read a registration, from a store too.
+
+    Raises:
+        OnnxmintError: it cannot be read, or is none.
+    """
+    from onnxmint.places.fetching import brought_file
+    from onnxmint.results.registration import REGISTRATION
+
+    with brought_file(place, most=_LARGEST) as path:
+        try:
+            if not stat.S_ISREG(path.stat().st_mode):
+                raise OnnxmintError(
+                    f"the registration {path} is no regular file; give the one that onnxmint register wrote"
+                )
+            return REGISTRATION.read(path.read_bytes(), str(path))
+        except OSError as problem:
+            raise OnnxmintError(f"cannot read the registration {path}: {problem.strerror or problem}") from None

@@ -8,9 +8,11 @@ import click
 from onnxmint.cli.options import Here, json_option
 from onnxmint.cli.page import given_words, word_options
 
+_WHY = "its files are made anew together, which no store does in one step: somebody might read half of them"
+
 
 @click.command("report")
-@click.argument("run", type=Here(), metavar="RUN")
+@click.argument("run", type=Here(why=_WHY), metavar="RUN")
 @word_options
 @json_option
 def report_command(run: Path, as_json: bool, **options: Any) -> None:

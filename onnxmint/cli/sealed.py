@@ -1,6 +1,7 @@
 """onnxmint audit --sealed: the options that mean something then, and the files of the answer."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +71,7 @@ def run_sealed(model: Path, images: tuple[str, ...], options: dict[str, Any]) ->
     from onnxmint.cli.outputs import inputs_of, results_folder
     from onnxmint.cli.progress import stage_on_stderr
     from onnxmint.report.sealed import print_sealed, sealed_files
+    from onnxmint.report.shared import last_part
     from onnxmint.results.sealed import SEALED
     from onnxmint.workflows.asking_sealed import audit_sealed
 
@@ -80,9 +82,24 @@ def run_sealed(model: Path, images: tuple[str, ...], options: dict[str, Any]) ->
             settings=settings_of(EvidenceSettings, options), alpha=options["alpha"],
             stage=stage_on_stderr(silent=options["quiet"]),
         )  # fmt: skip
-        files = folder.finish(sealed_files(found))
+        found = replace(found, target=replace(found.target, path=last_part(found.target.path)))
+        files = folder.finish(sealed_files(found, _words(model, images, options)))
     if options["as_json"]:
         click.echo(SEALED.write(found))
     else:
         print_sealed(found, Console(), files=files)
     return found
+
+
+def _words(model: Path, images: tuple[str, ...], options: dict[str, Any]) -> dict[str, object]:
+    """Return the words of the command, places by their last part."""
+    from onnxmint.cli.outputs import words_of
+    from onnxmint.report.shared import last_part
+
+    given = {name: options[name] for name in ("sealed", "preprocess", "answer", "classes", "labels", "alpha")}
+    words = words_of(model, {"images": images, **given})
+    del words["folder"]
+    shorter = {
+        name: last_part(str(words[name])) for name in ("model", "sealed", "preprocess", "classes") if name in words
+    }
+    return words | shorter | ({"images": [last_part(place) for place in images]} if images else {})

@@ -7,9 +7,11 @@ import click
 from onnxmint.cli.options import Here
 from onnxmint.errors import UsageError
 
+_WHY = "a run that is signed must not change meanwhile, and nobody can lock one in a store"
+
 
 @click.command("sign")
-@click.argument("run", type=Here(), metavar="RUN")
+@click.argument("run", type=Here(why=_WHY), metavar="RUN")
 @click.option(
     "--key", type=Here(), metavar="FILE",
     help="Private Ed25519 key without a passphrase, as OpenSSL (PEM) or ssh-keygen writes it.",

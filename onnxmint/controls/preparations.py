@@ -160,6 +160,7 @@ class _Trial:
         self._decoded: list[_Pixels] = []
         self._place: dict[PreprocessSpec, int] = {}
         self._tried: set[object] = set()
+        self._seconds: dict[tuple[int, ...], float] = {}  # of one image of this size, of which one variant was tried
 
     def run(self, variants: Iterable[Variant], name: str) -> list[Tried]:
         """Try the variants that no earlier one equals."""
@@ -242,7 +243,9 @@ class _Trial:
         """Show the target the sample under one variant."""
         spec = self._resolved(variant)
         decoded = self._decoded[self._geometry(spec)]
-        exposed = expose(target_with(self.target, spec, self.device), (), views=0, labels=False)
+        target, size = target_with(self.target, spec, self.device), decoded.pixels.shape[1:]
+        exposed = expose(target, (), views=0, labels=False, seconds=self._seconds.get(size))
+        self._seconds[size] = exposed.graph.seconds
         count = len(decoded.index)
         images = Images(parts=(Decoded(pixels=decoded.pixels, row=np.arange(count), label=None),), count=count)
         seen = self.engine.observe(exposed.probe(batch_size=self.batch_size), images, name=f"as {variant.name}")

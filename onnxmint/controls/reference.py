@@ -1,6 +1,6 @@
 """The reference: what a model not trained on these images finds about them is difficulty, not membership."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,10 +9,12 @@ from onnxmint.controls.seen import Difficulty, Missing, Seen, SeenQuestioned
 from onnxmint.controls.words import CHANCE, numbers
 from onnxmint.evidence.table import EvidenceTable
 from onnxmint.results.facts import Control, DifficultyFacts
-from onnxmint.stats.estimates import FloatArray
+from onnxmint.stats.estimates import Estimate, FloatArray
 from onnxmint.stats.heldout import HeldOut, cross_fitting_inflation, group_means
 from onnxmint.stats.two_sample import SHARED, auc_of
+from onnxmint.verdict.yardstick import HeldOutScores
 
+_HALVED = SHARED / 2  # of the test of evidence, where two estimates of difficulty make it
 LEARNED = "small classifiers learned from the known images"
 
 
@@ -23,28 +25,71 @@ def reference_control(seen: Seen, _: np.random.Generator) -> Control:
         return _not_possible(found.why if isinstance(found, Missing) else "no module was fitted")
     if target.table.alone:
         return _to_be_asked(found, labels=target.table.labels is not None)
-    table, score = target.table, target.score
-    easy = auc_of(_units(found.score, found.fold, table, np.isfinite(found.score)), SHARED)
-    both = np.isfinite(found.score) & np.isfinite(score)
-    before = auc_of(_units(score, table.fold, table, both, target.folds))
-    after = auc_of(_units(_less_difficulty(score, found, table, both), table.fold, table, both, target.folds))
-    passed = easy.low <= CHANCE
-    shown = numbers(easy, SHARED)
-    change = f"the audit's AUC is {before.value:.3f}, and {after.value:.3f} once difficulty is taken off"
+    apart = found.other if isinstance(found.other, Difficulty) else None  # a score's own input takes nothing off it
+    level = SHARED if apart is None else _HALVED
+    easy = auc_of(_units(found.score, found.fold, target.table, np.isfinite(found.score)), level)
+    taken = _Taken.off(target, apart or found)
+    passed, text = _said(found, easy, level, taken)
+    if found.other is not None:
+        passed, more = _compared(found.other, target.table, passed=passed)
+        text = f"{text} {more}"
+    difficulty = DifficultyFacts(
+        by=found.words,
+        learned=found.learned,
+        labels=target.table.labels is not None,
+        before=taken.before,
+        after=taken.after,
+    )
+    return Control(name="reference", passed=passed, text=text, auc=easy, difficulty=difficulty)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Taken:
+    """The AUC of the audit's score before and after a difficulty is taken off."""
+
+    before: Estimate
+    after: Estimate
+
+    @classmethod
+    def off(cls, target: HeldOutScores, found: Difficulty) -> "_Taken":
+        """Measure both on the images whose difficulty is known."""
+        table, score = target.table, target.score
+        both = np.isfinite(found.score) & np.isfinite(score)
+        before = auc_of(_units(score, table.fold, table, both, target.folds))
+        less = _less_difficulty(score, found, table, both)
+        return cls(before=before, after=auc_of(_units(less, table.fold, table, both, target.folds)))
+
+
+def _said(found: Difficulty, easy: Estimate, level: float, taken: _Taken) -> tuple[bool, str]:
+    passed, shown = easy.low <= CHANCE, numbers(easy, level)
+    of = "difficulty" if found.other is None else "what small classifiers find difficult"
+    change = (
+        f"the audit's AUC is {taken.before.value:.3f}, and {taken.after.value:.3f} once {of} is taken off"
+        if not isinstance(found.other, Missing)
+        else f"the audit's AUC is {taken.before.value:.3f}"
+    )
     if passed:
-        text = (
+        return True, (
             f"Members were not found easier than non-members for models not trained on them ({found.words}; {shown}); "
             f"{change}."
         )
-    else:
-        text = (
-            f"Members are easier than non-members also for models not trained on them ({found.words}; {shown}), so "
-            f"part of the difference is difficulty; {change}."
-        )
-    difficulty = DifficultyFacts(
-        by=found.words, learned=found.learned, labels=table.labels is not None, before=before, after=after
+    return False, (
+        f"Members are easier than non-members also for models not trained on them ({found.words}; {shown}), so "
+        f"part of the difference is difficulty; {change}."
     )
-    return Control(name="reference", passed=passed, text=text, auc=easy, difficulty=difficulty)
+
+
+def _compared(other: Difficulty | Missing, table: EvidenceTable, *, passed: bool) -> tuple[bool, str]:
+    """Return whether both estimates pass, and what the other one says of a score that reads the first."""
+    read = "The score compares with these models, so their answers alone must not tell members apart, and do not"
+    read = read if passed else "The score compares with these models, whose answers alone tell members apart"
+    if isinstance(other, Missing):
+        return passed, f"{read}; another estimate of difficulty was not made, for {other.why}."
+    easy = auc_of(_units(other.score, other.fold, table, np.isfinite(other.score)), _HALVED)
+    shown = numbers(easy, _HALVED)
+    if easy.low <= CHANCE:
+        return passed, f"{read}. Nor are members easier for {other.words} ({shown})."
+    return False, f"{read}. Members are easier for {other.words} ({shown}), so part of the difference is difficulty."
 
 
 def _not_possible(why: str) -> Control:

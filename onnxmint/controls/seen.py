@@ -40,12 +40,15 @@ class Difficulty:
         fold: (n,) which classifier gave it; 0 throughout for given models.
         words: what gave it.
         learned: whether it was learned from the known images themselves.
+        other: another estimate, where the audit's score compares with this one: a number cannot be both what a score
+            reads and what it is controlled by.
     """
 
     score: FloatArray
     fold: NDArray[np.int8]
     words: str
     learned: bool
+    other: "Difficulty | Missing | None" = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,6 @@
 """part-NNNNN.parquet: what was found out about the images of a unit, a row each, whole or not there."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.engine.units import Recorded
-from onnxmint.images.facts import BY_IMAGE, HASH, PIXEL_FACTS, ImageFacts, Unreadable
+from onnxmint.images.facts import HASH, ImageFacts, Unreadable
 from onnxmint.results.frames import storable
 from onnxmint.settings import DeviceKind
 from onnxmint.writing.files import atomic_write
+from onnxmint.writing.regular import require_regular
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -153,11 +153,12 @@ def read_part(path: Path) -> tuple[Made, Recorded]:
     import pyarrow.parquet as pq
 
     try:
+        require_regular(path, links=True)
         with path.open("rb") as file:
             table = pq.read_table(file, page_checksum_verification=True)
     except FileNotFoundError:
         raise
-    except (OSError, pa.ArrowException) as problem:
+    except (OSError, ValueError, pa.ArrowException) as problem:
         first = (str(problem).strip() or type(problem).__name__).splitlines()[0]
         raise PartError(f"is damaged: {first}") from None
     made = Made.of(table.schema.metadata)
@@ -230,35 +231,3 @@ def _values(column: "pa.ChunkedArray", rows: NDArray[np.bool_]) -> NDArray[Any]:
         return wide
     found: NDArray[Any] = whole.to_numpy(zero_copy_only=False)  # bits are unpacked
     return found
-
-
-def joined(parts: Iterable[Recorded]) -> Recorded:
-    """Return the images of some parts, in the order of the parts; each column is put together by itself."""
-    by_image, told, columns = defaultdict[str, Any](list), list[Any](), defaultdict[str, Any](list)
-    index, unreadable, skipped = list[Any](), list[Unreadable](), dict[int, str]()
-    statistics, start = [np.empty((0, len(PIXEL_FACTS)), np.float32)], 0
-    for part in parts:
-        index.append(part.index)
-        statistics.append(part.facts.statistics)
-        unreadable += part.facts.unreadable
-        skipped |= part.skipped
-        for name in BY_IMAGE:
-            values = getattr(part.facts, name)
-            by_image[name].append(np.where(values < 0, values, values + start) if name == "place" else values)
-        start += len(part.facts.statistics)
-        for name, values in part.columns.items():
-            columns[name].append(values)
-        if part.columns:
-            told.append(part.row)
-    facts = ImageFacts(
-        statistics=np.concatenate(statistics),
-        unreadable=tuple(unreadable),
-        **{name: np.concatenate(by_image.pop(name)) for name in BY_IMAGE},
-    )
-    return Recorded(
-        index=np.concatenate(index),
-        facts=facts,
-        row=np.concatenate([np.empty(0, np.int64), *told]),
-        columns={name: np.concatenate(columns.pop(name)) for name in list(columns)},
-        skipped=skipped,
-    )

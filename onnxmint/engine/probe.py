@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from onnxmint.engine.session import Device
 from onnxmint.engine.target import PLAIN, Target, graph_preprocess, require_one_view
+from onnxmint.graph.beside import with_references
 from onnxmint.graph.instrument import Instrumented, instrument, settle_label
 from onnxmint.graph.layers import Layer
 from onnxmint.graph.serial import session_source
@@ -27,6 +28,8 @@ On a CPU a small batch stays in the caches (tools/bench/scale.py); a GPU wants a
 
 ANSWER, ODDS, FREE, ACTIVATION = "answer", "odds", "free", "activation"
 """Columns of an exposed target: class scores, log-odds in every view, those without labels, layers read as one."""
+RELATIVE, RELATIVE_FREE, HARDNESS = "relative", "relative free", "hardness"
+"""With references beside the target: its log-odds and last theirs, the same without labels, theirs alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,8 +118,15 @@ class Exposed:
     def columns(self) -> dict[str, str]:
         """Return the outputs of the graph by column: the answer, each layer by its name, and with views the odds."""
         found = {**self.graph.activations, ANSWER: self.graph.answer}
-        free = {FREE: self.graph.free} if self.graph.free else {}
-        return found | ({ODDS: self.graph.odds, **free} if self.graph.odds else {})
+        graph = self.graph
+        others = {
+            ODDS: graph.odds,
+            FREE: graph.free,
+            RELATIVE: graph.relative,
+            RELATIVE_FREE: graph.relative_free,
+            HARDNESS: graph.hardness,
+        }
+        return found | {name: output for name, output in others.items() if output}
 
     def probe(
         self,
@@ -164,6 +174,7 @@ def expose(
     labels: bool,
     joined: bool = False,
     beside: Sequence[Layer] = (),
+    seconds: float | None = None,
 ) -> Exposed:
     """Build the graph that takes raw pixels and shows layers, answer and, with views, log-odds.
 
@@ -176,6 +187,7 @@ def expose(
         labels: whether every image comes with a label; matters only with views.
         joined: give out several layers as one.
         beside: what to expose too, under its own name.
+        seconds: see `instrument`.
 
     Raises:
         ModelError: a fixed batch size cannot be made free.
@@ -184,10 +196,14 @@ def expose(
     require_one_view(target, views)
     pixels = graph_preprocess(target.spec, target.model)
     shown = target.views(views)
-    graph = instrument(target.model, layers, pixels, pool=POOL, views=shown, joined=joined, beside=beside)
+    graph = instrument(
+        target.model, layers, pixels, pool=POOL, views=shown, joined=joined, beside=beside, seconds=seconds
+    )
     with_labels = labels and views > 0
     if views:
         graph = settle_label(graph, given=with_labels)
+    if views and target.beside:
+        graph = with_references(graph, target.beside)
     return Exposed(target=target, graph=graph, views=len(shown), with_labels=with_labels)
 
 

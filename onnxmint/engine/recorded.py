@@ -1,5 +1,6 @@
 """An engine that reads what parts recorded, and has the few images that nobody recorded shown by another engine."""
 
+from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Any
@@ -14,6 +15,7 @@ from onnxmint.errors import ImagesError
 from onnxmint.images.chosen import Images, Part, Rows
 from onnxmint.images.entries import ImageSource
 from onnxmint.images.facts import ImageFacts, look_at
+from onnxmint.images.listing import Span
 from onnxmint.progress import Stage
 from onnxmint.results.facts import Skipped
 
@@ -45,27 +47,32 @@ class FromParts:
         (part,) = images.parts if len(images.parts) == 1 else (None,)
         if not known or not isinstance(part, Part):
             return self._other.observe(probe, images, name=name)
-        there = np.isin(part.index, self._recorded.row)
-        reasons = {
-            place: why for place, at in enumerate(part.index.tolist()) if (why := self._recorded.skipped.get(at))
-        }
+        place, there = _places(self._recorded.row, part.index)
+        skipped = dict(self._skipped(part))
         rest = ~there
-        rest[list(reasons)] = False
-        entries = part.source.entries()
-        skipped = {
-            int(part.row[place]): Skipped(path=entries[int(part.index[place])].path, reason=why)
-            for place, why in reasons.items()
-        }
-        place = np.searchsorted(self._recorded.row, part.index[there])
+        rest[list(skipped)] = False
+        whole = there.all() and len(place) == len(self._recorded.row)
         mine = Observations(
             count=images.count,
-            row=part.row[there],
-            columns={column: values[place] for column, values in self._recorded.columns.items()},
+            row=part.row if whole else part.row[there],
+            columns={
+                column: values if whole else values[place[there]] for column, values in self._recorded.columns.items()
+            },
         )
+        left_out = tuple(skipped.values())
         if not rest.any():
-            return replace(mine, skipped=tuple(skipped.values()))
+            return replace(mine, skipped=left_out)
         others = self._other.observe(probe, Images(parts=(_some(part, rest),), count=images.count), name=name)
-        return _together(mine, others, tuple(skipped.values()))
+        return _together(mine, others, left_out)
+
+    def _skipped(self, part: Part) -> Iterator[tuple[int, Skipped]]:
+        """Yield the images of a part that were not scored: their places in it, and why."""
+        at = np.array(sorted(self._recorded.skipped), np.int64)
+        place, there = _places(part.index, at)
+        entries = part.source.entries()
+        for index, here in zip(at[there].tolist(), place[there].tolist(), strict=True):
+            if why := self._recorded.skipped[index]:
+                yield here, Skipped(path=entries[index].path, reason=why)
 
     def look(
         self,
@@ -85,24 +92,50 @@ class FromParts:
             ImagesError: one of these is no longer what it was when its part was made.
         """
         whole = self._recorded.facts
-        asked: NDArray[np.int64] = np.array(sorted(wanted), np.int64)
-        kept = np.isin(whole.index, asked)
-        facts = whole if kept.all() else whole.take(kept)  # of millions one copy is enough
+        all_of_them = isinstance(wanted, Span) and len(wanted) == len(source.entries())
+        facts = whole  # of millions one copy is enough
+        if not all_of_them:
+            kept = np.isin(whole.index, np.array(sorted(wanted), np.int64))
+            facts = whole if kept.all() else whole.take(kept)
         unreadable = tuple(one for one in whole.unreadable if one.index in wanted)
-        described = np.isin(facts.index, sorted(wanted if pixel_facts is None else wanted & pixel_facts))
-        known = described & (facts.place >= 0)
-        again = facts.index[described & ~known]
-        checked = facts.index[np.argsort(facts.digest, kind="stable")[:_CHECKED]]
+        asked = np.array(sorted(wanted if pixel_facts is None else wanted & pixel_facts), np.int64)
+        described, _ = _places(facts.index, asked, met=True)
+        again = described[facts.place[described] < 0]
+        checked = _smallest(facts.digest, _CHECKED)
         fresh = look_at(
-            source, wanted={*again.tolist(), *checked.tolist()}, stage=stage, name=name, threads=threads,
-            pixel_facts=set(again.tolist()),
+            source, wanted={*facts.index[again].tolist(), *facts.index[checked].tolist()}, stage=stage, name=name,
+            threads=threads, pixel_facts=set(facts.index[again].tolist()),
         )  # fmt: skip
-        _require_same(source, facts.take(np.isin(facts.index, np.union1d(again, checked))), fresh)
-        place = np.where(known, facts.place, -1).astype(np.int32)
-        place[np.isin(facts.index, again)] = len(facts.statistics) + fresh.place[np.isin(fresh.index, again)]
+        _require_same(source, facts.take(np.union1d(again, checked)), fresh)
+        place = np.full(len(facts.index), -1, np.int32)
+        place[described] = facts.place[described]
+        place[again] = len(facts.statistics) + fresh.place[np.isin(fresh.index, facts.index[again])]
         statistics = np.concatenate([facts.statistics, fresh.statistics])
-        facts = replace(facts, place=place, statistics=statistics)
-        return replace(facts, unreadable=unreadable)
+        return replace(facts, place=place, statistics=statistics, unreadable=unreadable)
+
+
+def _places(ordered: Rows, wanted: Rows, *, met: bool = False) -> tuple[Rows, NDArray[np.bool_]]:
+    """Return where each of some rising numbers is among others, and whether it is there at all.
+
+    Args:
+        ordered: (n,) rising.
+        wanted: (m,) rising.
+        met: give only the places of those that are there.
+    """
+    if len(ordered) == len(wanted) and np.array_equal(ordered, wanted):
+        return np.arange(len(ordered)), np.ones(len(ordered), np.bool_)
+    place = np.searchsorted(ordered, wanted)
+    there = place < len(ordered)
+    there[there] = ordered[place[there]] == wanted[there]
+    return (place[there] if met else place), there
+
+
+def _smallest(digest: NDArray[np.uint64], count: int) -> Rows:
+    """Return the rows of the smallest digests, of equal ones the first."""
+    few = np.arange(len(digest))
+    if len(digest) > count:
+        few = np.flatnonzero(digest <= np.partition(digest, count)[count])
+    return few[np.argsort(digest[few], kind="stable")[:count]]
 
 
 def _some(part: Part, kept: NDArray[np.bool_]) -> Part:

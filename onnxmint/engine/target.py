@@ -8,6 +8,7 @@ from pathlib import Path
 from onnxmint.engine.session import Device, choose_device
 from onnxmint.errors import UsageError
 from onnxmint.graph.augmentations import Augmentation
+from onnxmint.graph.beside import ReferenceGraph
 from onnxmint.graph.instrument import GraphPreprocess
 from onnxmint.graph.layers import Layer, list_layers
 from onnxmint.graph.load import TargetModel, at_size, load_target
@@ -38,6 +39,7 @@ class Target:
         notes: what a reader has to know of its file and its preprocessing.
         twin: seed by which its weights were shuffled; None where it is the model itself.
         augmentation: how its training images were moved and mirrored, None where nobody said.
+        beside: references that are shown the same images in the same graph, for modules that compare with them.
     """
 
     model: TargetModel
@@ -46,6 +48,7 @@ class Target:
     notes: tuple[str, ...] = ()
     twin: int | None = None
     augmentation: Augmentation | None = None
+    beside: tuple[ReferenceGraph, ...] = ()
 
     @property
     def subject(self) -> str:
@@ -62,6 +65,10 @@ class Target:
             return VIEW_SETS[count] if count else ()
         pixels = graph_preprocess(self.spec, self.model)
         return self.augmentation.views(count, (pixels.height, pixels.width))
+
+    def beside_of(self, references: tuple[ReferenceGraph, ...]) -> "Target":
+        """Return the target with these references beside it; itself, its layers listed, where it has them."""
+        return self if references == self.beside else replace(self, beside=references)
 
     @functools.cached_property
     def layers(self) -> tuple[Layer, ...]:

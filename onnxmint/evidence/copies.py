@@ -9,7 +9,7 @@ from onnxmint.errors import EvidenceError
 from onnxmint.evidence.known import Evidence
 from onnxmint.evidence.table import MINIMUM
 from onnxmint.images.duplicates import copies
-from onnxmint.images.facts import ImageFacts
+from onnxmint.images.known_copies import Looks
 
 _FEW = 0.05  # share of copies up to which they are left out; more of them are kept as groups
 _NAMED = 1000  # images left out as copies that are named, first ones first
@@ -51,7 +51,7 @@ def settle_copies(evidence: Evidence) -> tuple[Evidence, Copies]:
         EvidenceError: too few are left because members and non-members are the same images.
     """
     table, facts = evidence.table, evidence.facts
-    cluster = copies(facts.digest, facts.phash, facts.thumb)
+    cluster = copies(facts.digest, facts.phash, facts.thumb).astype(np.int64)
     both = _on_both_sides(facts.digest, table.is_member)
     near = _on_both_sides(cluster, table.is_member) & ~both & ~table.is_member
     kept = np.flatnonzero(~both & ~near)
@@ -80,17 +80,18 @@ def settle_copies(evidence: Evidence) -> tuple[Evidence, Copies]:
     )
 
 
-def group_copies(facts: ImageFacts, groups: Rows | None) -> Rows | None:
+def group_copies(looks: Looks, groups: Rows | None) -> Rows | None:
     """Return (n,) groups of questioned images, near copies joined; None when every image stands for itself.
 
     Args:
-        facts: of the images.
+        looks: of the images.
         groups: (n,) what is known to belong together.
     """
-    cluster = copies(facts.digest, facts.phash, facts.thumb)
-    if groups is None:
-        return cluster if _surplus(cluster).any() else None
-    return _united(groups, cluster)
+    cluster = copies(looks.digest, looks.phash, looks.thumb)
+    if groups is not None:
+        return _united(groups, cluster.astype(np.int64))
+    alone = int(cluster.max(initial=-1)) + 1 == len(cluster)
+    return None if alone else cluster.astype(np.int64)
 
 
 def _on_both_sides(number: NDArray[np.generic], is_member: NDArray[np.bool_]) -> NDArray[np.bool_]:

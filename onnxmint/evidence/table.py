@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from onnxmint.errors import EvidenceError, ImagesError
 from onnxmint.evidence.nobody import Nobody
 from onnxmint.images.entries import ImageEntry, ImageSource
+from onnxmint.images.listing import Listing
 from onnxmint.images.passed import why_fewer
 from onnxmint.stats.partition import divide
 
@@ -162,19 +163,45 @@ def _draw(entries: Sequence[ImageEntry], limit: int | None, rng: np.random.Gener
 
 def rows_at(entries: Sequence[ImageEntry], index: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return (n,) the rows among entries of some positions in the source."""
+    if isinstance(entries, Listing):
+        return index
     of = {entry.index: row for row, entry in enumerate(entries)}
     return np.array([of[number] for number in index.tolist()], np.int64)
 
 
+def index_at(entries: Sequence[ImageEntry], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return (n,) the positions in the source of some rows among entries."""
+    if isinstance(entries, Listing):
+        return rows
+    return np.array([entries[row].index for row in rows.tolist()], np.int64)
+
+
+def paths_at(entries: Sequence[ImageEntry], rows: NDArray[np.int64]) -> Sequence[str]:
+    """Return (n,) the names of some rows."""
+    if isinstance(entries, Listing):
+        return entries.paths.take(rows)
+    return tuple(entries[row].path for row in rows.tolist())
+
+
 def labels_of(entries: Sequence[ImageEntry]) -> Rows | None:
     """Return (n,) labels, None when any image has none."""
+    if isinstance(entries, Listing):
+        return entries.label if entries.labelled.all() else None
     found = [entry.label for entry in entries]
     return None if any(label is None for label in found) else np.array(found, np.int64)
 
 
-def groups_of(entries: Sequence[ImageEntry]) -> Rows | None:
-    """Return (n,) numbers of groups, None when no image has one; an image without is a group of its own."""
-    names = [entry.group for entry in entries]
+def groups_of(entries: Sequence[ImageEntry], rows: Rows | None = None) -> Rows | None:
+    """Return (n,) numbers of groups, None when no image has one; an image without is a group of its own.
+
+    Args:
+        entries: of a source.
+        rows: of those that are meant; None for all.
+    """
+    if isinstance(entries, Listing) and entries.groups is None:
+        return None
+    meant = entries if rows is None else [entries[row] for row in rows.tolist()]
+    names = [entry.group for entry in meant]
     if all(name is None for name in names):
         return None
     alone = [f"\0{row}" if name is None else name for row, name in enumerate(names)]

@@ -1,30 +1,33 @@
-"""Models of a store: brought into a temporary folder while a workflow lasts, under the name that the user gave."""
+"""Models of a store, and files that settings name: here while a workflow lasts, under the name that was given."""
 
+import contextlib
 import functools
-import shutil
-from collections.abc import Callable, Iterator
+import inspect
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import onnx
 from google.protobuf.message import DecodeError
 
 from onnxmint.errors import ModelError, OnnxmintError
 from onnxmint.graph.guard import tensors_of
+from onnxmint.places.fetching import brought_file, fetch
 from onnxmint.places.names import as_given, renamed, standing_for
 from onnxmint.places.remote import Facts, RemotePath, path_of
 from onnxmint.places.words import local_path, uri_of
-from onnxmint.writing.files import no_room_for
 from onnxmint.writing.leftovers import temporary_folder
 
-_BLOCK = 4 << 20
 _SMALL = 16 << 20  # bytes of what may declare a preprocessing
 _DECLARING = (".toml", ".json", ".txt")  # beside a model: preprocessing, class names, members of a reference
-_LARGEST = 64 << 30  # bytes of weights beside a model
+_FILES = ("classes", "preprocess", "preprocess_after")  # settings that name a file
 
 Asked = ParamSpec("Asked")
 Result = TypeVar("Result")
+Value = TypeVar("Value")
 
 
 @contextmanager
@@ -49,19 +52,106 @@ def brought(model: str | Path) -> Iterator[Path]:
 
 
 def with_model_here(workflow: Callable[Asked, Result]) -> Callable[Asked, Result]:
-    """Let a workflow take its model, its first argument, from anywhere; its result has the name that was given."""
+    """Let a workflow take its model, its first argument, from anywhere, and all files that its settings name.
+
+    Its result has the names that were given.
+    """
+    first = next(iter(inspect.signature(workflow).parameters))
+    return _bringing(workflow, (first,))
+
+
+def with_models_here(workflow: Callable[Asked, Result]) -> Callable[Asked, Result]:
+    """Do the same for a workflow whose first two arguments are models."""
+    return _bringing(workflow, tuple(inspect.signature(workflow).parameters)[:2])
+
+
+def _bringing(workflow: Callable[Asked, Result], models: tuple[str, ...]) -> Callable[Asked, Result]:
+    told = inspect.signature(workflow)
 
     @functools.wraps(workflow)
     def here(*args: Asked.args, **kwargs: Asked.kwargs) -> Result:
-        model = kwargs["model"] if "model" in kwargs else args[0] if args else None
-        if not isinstance(model, (str, Path)) or not _elsewhere(model):
+        try:
+            words = told.bind(*args, **kwargs).arguments
+        except TypeError:  # says itself what it lacks
             return workflow(*args, **kwargs)
-        with brought(model) as path:
-            words = {**kwargs, "model": path} if "model" in kwargs else kwargs
-            rest = args if "model" in kwargs else (path, *args[1:])
-            return renamed(workflow(*rest, **words))  # type: ignore[arg-type, no-any-return]
+        with contextlib.ExitStack() as stack:
+            now = {name: _here(name in models, value, stack) for name, value in words.items()}
+            if all(now[name] is words[name] for name in words):
+                return workflow(*args, **kwargs)
+            result: Result = renamed(_called(told, workflow, now))
+            return result
 
     return here
+
+
+def _called(told: inspect.Signature, workflow: Callable[..., Result], words: Mapping[str, Any]) -> Result:
+    """Call a function with other values for the words it was called with."""
+    bound = inspect.BoundArguments(told, OrderedDict(words))
+    return workflow(*bound.args, **bound.kwargs)
+
+
+def _here(is_model: bool, value: Any, stack: contextlib.ExitStack) -> Any:
+    """Return a model, or settings, with what they name of a store brought here; others as they are."""
+    if is_model:
+        named = isinstance(value, (str, Path)) and _elsewhere(value)
+        return stack.enter_context(brought(value)) if named else value
+    return stack.enter_context(brought_settings(value))
+
+
+@contextmanager
+def brought_settings(value: Value) -> Iterator[Value]:
+    """Bring the files of a store that settings name, or settings in a value: references, class names, preprocessing.
+
+    Raises:
+        OnnxmintError: one cannot be fetched.
+    """
+    if not is_dataclass(value) or isinstance(value, type):
+        yield value
+        return
+    held = {one.name: getattr(value, one.name) for one in fields(value) if one.init}
+    with contextlib.ExitStack() as stack:
+        found = {name: _brought_field(name, old, stack) for name, old in held.items()}
+        changed = {name: new for name, new in found.items() if new is not held[name]}
+        yield replace(value, **changed) if changed else value
+
+
+def _brought_field(name: str, value: Any, stack: contextlib.ExitStack) -> Any:
+    """Return what a field of settings names, brought here where it lies in a store."""
+    if name in ("training", "settings"):
+        return stack.enter_context(brought_settings(value))
+    if name == "reference" and isinstance(value, tuple):
+        found = tuple(stack.enter_context(brought(one)) if _elsewhere(one) else one for one in value)
+        return value if found == value else found
+    if isinstance(value, (str, Path)) and _elsewhere(value):
+        if name == "reference":
+            return stack.enter_context(_brought_models(value))
+        if name in _FILES:
+            return type(value)(stack.enter_context(brought_file(value, most=_SMALL)))
+    return value
+
+
+@contextmanager
+def _brought_models(place: str | Path) -> Iterator[Path]:
+    """Bring the models of a folder and what lies beside them.
+
+    Raises:
+        ModelError: they cannot be fetched.
+    """
+    source = path_of(place)
+    if isinstance(source, Path):
+        yield source
+        return
+    with temporary_folder() as folder, standing_for(folder, str(source)):
+        try:
+            for one in sorted(source.glob("*.onnx")):
+                if not (folder / one.name).exists():
+                    _fetch_model(one, folder)
+            yield folder
+        except OSError as problem:
+            raise ModelError(f"cannot read {source}: {problem.strerror or problem}") from None
+        except OnnxmintError as problem:
+            problem.args = (as_given(str(problem)),)
+            raise
 
 
 def _elsewhere(model: str | Path) -> bool:
@@ -115,10 +205,15 @@ def _weights_of(path: Path) -> list[str]:
 
 
 def _fetch(source: RemotePath, target: Path) -> None:
-    """Fetch a file block by block."""
-    with source.reader() as remote:
-        if remote.size > _LARGEST or (short := no_room_for(remote.size)) is not None:
-            short = f"allowed are {_LARGEST >> 30} GiB" if remote.size > _LARGEST else short
-            raise ModelError(f"{source} has {remote.size / 1e9:.1f} GB, and {short}; bring it here yourself")
-        with target.open("xb") as file:
-            shutil.copyfileobj(remote, file, _BLOCK)
+    """Fetch a file, unless it came with another model of its folder.
+
+    Raises:
+        ModelError: there is no room for it.
+    """
+    try:
+        if not target.exists():
+            fetch(source, target)
+    except ModelError:
+        raise
+    except OnnxmintError as problem:
+        raise ModelError(str(problem)) from None

@@ -20,7 +20,13 @@ _TOLERANCE = 1e-4
 
 
 def with_dynamic_batch(
-    model: ir.Model, image: ImageInput, path: Path, *, budget: Budget | None = None, ignored: Collection[str] = ()
+    model: ir.Model,
+    image: ImageInput,
+    path: Path,
+    *,
+    budget: Budget | None = None,
+    ignored: Collection[str] = (),
+    proven: bool = False,
 ) -> ir.Model:
     """Return the model with a free batch dimension "N"; one that takes one image, and mixes several, as it is.
 
@@ -33,12 +39,16 @@ def with_dynamic_batch(
         path: where it came from, for messages.
         budget: what the trial runs may take; None for one of their own.
         ignored: outputs that are not compared.
+        proven: another copy of this model was freed and tried before, so this one is not tried.
 
     Raises:
         ModelError: the graph does not allow it, and why.
     """
     old = image.batch
     if old is None or image.mixes:
+        return model
+    if proven:
+        _free(model, old, image.name)
         return model
     before = model.clone()
     names = [value.name or "" for value in model.graph.outputs if value.name not in ignored]

@@ -35,6 +35,9 @@ class Instrumented:
         free: the same of the target's own top class, whatever the label; None without a label input.
         label: name of the optional (N,) int64 input, None when the graph takes no labels.
         views: how many; 0 without log-odds.
+        relative: output name of the (N, views + 1) log-odds and, last, the references'; None without references.
+        relative_free: the same of the target's own top class; None without a label input.
+        hardness: output name of the (N,) log-odds by the references; None without any.
         seconds: what an image took in the trial run, on a few cores; see `patience`.
     """
 
@@ -48,6 +51,9 @@ class Instrumented:
     free: str | None = None
     label: str | None = None
     views: int = 0
+    relative: str | None = None
+    relative_free: str | None = None
+    hardness: str | None = None
     seconds: float = 0.0
 
 
@@ -60,6 +66,7 @@ def instrument(
     views: tuple[View, ...] = (),
     joined: bool = False,
     beside: Sequence[Layer] = (),
+    seconds: float | None = None,
 ) -> Instrumented:
     """Return the graph that audits run: raw pixels in, activations and the answer out, nothing else computed.
 
@@ -76,11 +83,12 @@ def instrument(
         joined: give out the layers as one, named after all: maps of one size by their channels, others averaged over
             their positions first.
         beside: what to expose too, under its own name.
+        seconds: what one image took where the same was tried at this size, only scaled otherwise; not tried again then.
 
     Raises:
         ModelError: a fixed batch size cannot be made free.
     """
-    model = with_dynamic_batch(target.model.clone(), target.input, target.path)
+    model = with_dynamic_batch(target.model.clone(), target.input, target.path, proven=seconds is not None)
     writer = Writer(model, taken=(values := ir.convenience.create_value_mapping(model.graph, include_subgraphs=False)))
     read = {layer.name: _as_read(writer, values, layer, pool, target) for layer in layers}
     if joined and len(read) > 1:
@@ -89,7 +97,9 @@ def instrument(
     read |= {layer.name: _as_read(writer, values, layer, pool, target) for layer in others}
     shown = _shown(writer, values, target, read, len(views))
     pixels = prepend_pixels(model, writer, target, preprocess, views)
-    found = replace(_extracted(model, pixels, shown, target.answer.classes), views=len(views))
+    found = replace(_extracted(model, pixels, shown, target.answer.classes), views=len(views), seconds=seconds or 0.0)
+    if seconds is not None:
+        return found
     return _check_shapes(found, (preprocess.height, preprocess.width, preprocess.channels), target)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from onnx_ir.passes import common as passes
 
 from onnxmint.errors import ModelError
-from onnxmint.graph.auditor_outputs import ANSWER, FREE, FREE_LEVEL, LEVEL, P_VALUE, SCORE, SCORES
+from onnxmint.graph.auditor_outputs import ANSWER, FREE, FREE_LEVEL, HARDNESS, LEVEL, P_VALUE, SCORE, SCORES
 from onnxmint.graph.instrument import Instrumented
 from onnxmint.graph.parts import Writer
 from onnxmint.graph.running import opened
@@ -20,8 +20,8 @@ from onnxmint.graph.standard import new_objection
 from onnxmint.graph.surgery import declare
 
 _PREFIX = "mint/"
-_AXES = {SCORE: 1, P_VALUE: 1, ANSWER: 2, SCORES: 2, LEVEL: 1, FREE: 2, FREE_LEVEL: 1}  # of the outputs
-_SOMETIMES = (SCORES, LEVEL, FREE, FREE_LEVEL)  # after cross-fitting; with several views; with labels
+_AXES = {SCORE: 1, P_VALUE: 1, ANSWER: 2, SCORES: 2, LEVEL: 1, FREE: 2, FREE_LEVEL: 1, HARDNESS: 1}  # of outputs
+_SOMETIMES = (SCORES, LEVEL, FREE, FREE_LEVEL, HARDNESS)  # cross-fitted; several views; labels; references
 
 
 def append_module(
@@ -36,7 +36,8 @@ def append_module(
 
     With more than one network (cross-fitting) "scores" (N, K) are given too, and "score" is their mean. Where the
     target sees several views, "level" (N,) is its mean log-odds over them; where labels are told, "free" (N, K) are the
-    scores that the model's own top class would have got, and "free_level" (N,) its mean log-odds.
+    scores that the model's own top class would have got, and "free_level" (N,) its mean log-odds. Where references are
+    beside the target, "hardness" (N,) is their mean log-odds.
 
     Args:
         instrumented: the prepared target.
@@ -53,16 +54,21 @@ def append_module(
     head = _read_module(module, model.graph.opset_imports.get(""))
     values = ir.convenience.create_value_mapping(model.graph, include_subgraphs=False)
     given = _adopt(model, head, values[activation], _PREFIX)
-    free = None
-    if instrumented.free is not None and activation == instrumented.odds:
+    free, unlabelled = None, _without_labels(instrumented, activation)
+    if unlabelled is not None:
         again = _read_module(module, model.graph.opset_imports.get(""))
-        free = _adopt(model, again, values[instrumented.free], f"{_PREFIX}free/")
+        free = _adopt(model, again, values[unlabelled], f"{_PREFIX}free/")
     model.graph.outputs.clear()
     for name, value in _outputs(model, instrumented, given, free, known).items():
         last = {ANSWER: (instrumented.classes,), SCORES: (len(known),), FREE: (len(known),)}.get(name, ())
         declare(value, ir.DataType.FLOAT, ("N", *last))
         model.graph.outputs.append(value)
     return _finished(model, instrumented.model, metadata)
+
+
+def _without_labels(instrumented: Instrumented, activation: str) -> str | None:
+    """Return what the module would read were no labels told, None where it reads none."""
+    return {instrumented.odds: instrumented.free, instrumented.relative: instrumented.relative_free}.get(activation)
 
 
 def _outputs(
@@ -85,6 +91,8 @@ def _outputs(
         outputs[LEVEL] = _level(writer, values[instrumented.odds], instrumented.views, LEVEL)
         if instrumented.free is not None:
             outputs[FREE_LEVEL] = _level(writer, values[instrumented.free], instrumented.views, FREE_LEVEL)
+    if instrumented.hardness is not None:
+        outputs[HARDNESS] = writer.op("Identity", [values[instrumented.hardness]], name=HARDNESS)
     if free is not None:
         flat = writer.constant(np.array([-1, len(known)]), "beside")
         outputs[FREE] = writer.op("Reshape", [free, flat], name=FREE)

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import stat
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Protocol
@@ -14,7 +14,7 @@ from onnxmint.images.passed import PassedOver
 from onnxmint.places.remote import AnyPath, RemotePath
 
 LARGEST_FILE = 256 << 20  # bytes; no image within opening.LARGEST pixels needs more, a sparse file can claim terabytes
-MOST_IMAGES = 2_000_000  # of a place; what is known of one takes some 200 bytes, and a few kB can claim billions
+MOST_IMAGES = 20_000_000  # of a place; what is known of one takes some 50 bytes, and a few kB can claim billions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,10 +107,10 @@ class ImageSource(Protocol):
     def notes(self) -> tuple[str, ...]:
         """Return sentences that a user has to read: what was passed over, and labels that may have been meant."""
 
-    def entries(self) -> tuple[ImageEntry, ...]:
-        """List the images without reading pixels."""
+    def entries(self) -> Sequence[ImageEntry]:
+        """List the images without reading pixels, each at its own position."""
 
-    def origins(self) -> tuple[Hashable, ...]:
+    def origins(self) -> Sequence[Hashable]:
         """Return for each entry where its bytes lie, equal for equal places, whatever path led there."""
 
     def read(self, wanted: AbstractSet[int] | None = None) -> Iterator[EncodedImage]:

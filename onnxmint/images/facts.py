@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.errors import ImagesError
+from onnxmint.images.duplicates import Chosen, Thumbs
 from onnxmint.images.entries import EncodedImage, ImageSource, size_of
 from onnxmint.images.file_facts import FILE_FACTS, ORIENTATION, file_facts
 from onnxmint.images.flight import in_order
@@ -21,13 +22,14 @@ from onnxmint.images.perceptual import perceptual_hash
 from onnxmint.images.pillow import decoded, holds_more, in_mode, orientation_of
 from onnxmint.images.pixels import PIXEL_FACTS, THUMB, pixel_facts_of
 from onnxmint.images.resizing import resized
-from onnxmint.progress import Advance, Stage
+from onnxmint.progress import Stage
 
 __all__ = ["FILE_FACTS", "PIXEL_FACTS", "ImageFacts", "Seen", "Unreadable", "gathered", "look_at", "see"]
 
 _AHEAD = 8  # images for each thread
 _STRIP = 1 << 20  # pixels hashed at once
 HASH = 32  # bytes of a SHA-256
+_FEW = 1 << 14  # thumbnails that are fetched from the disk at once
 
 Floats = NDArray[np.float32]
 
@@ -54,7 +56,7 @@ class ImageFacts:
         place: (n,) int32, the row of `statistics` that belongs to an image, -1 for none.
         digest: (n,) uint64, hash of size and RGB pixels: equal for exact copies whatever the container.
         phash: (n,) uint64, perceptual hash: few bits differ between near copies.
-        thumb: (n, 192) uint8, 8 x 8 RGB thumbnail.
+        thumb: (n, 192) uint8, 8 x 8 RGB thumbnail; of very many images they lie on disk.
         encoded: (n, 32) uint8, SHA-256 of the file.
         size: (n,) int64, its bytes; 0 where it could not be read.
         more: (n,) bool, whether the file holds further frames or pages.
@@ -67,7 +69,7 @@ class ImageFacts:
     place: NDArray[np.int32]
     digest: NDArray[np.uint64]
     phash: NDArray[np.uint64]
-    thumb: NDArray[np.uint8]
+    thumb: Thumbs
     encoded: NDArray[np.uint8]
     size: NDArray[np.int64]
     more: NDArray[np.bool_]
@@ -78,10 +80,14 @@ class ImageFacts:
         """Return how many images say that they are to be shown turned or mirrored (EXIF orientation 2 to 8)."""
         return int((self.file[:, FILE_FACTS.index(ORIENTATION)] > 1).sum())
 
+    def undecodable(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """Return (m, 32) SHA-256 and (m,) bytes of the files that were looked at and cannot be decoded."""
+        found = np.frombuffer(b"".join(one.encoded for one in self.unreadable), np.uint8).reshape(-1, HASH)
+        return found, np.array([one.size for one in self.unreadable], np.int64)
+
     def files(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """Return (m, 32) SHA-256 and (m,) bytes of all files that were looked at, those that cannot be decoded too."""
-        rest = np.frombuffer(b"".join(one.encoded for one in self.unreadable), np.uint8).reshape(-1, HASH)
-        sizes = np.array([one.size for one in self.unreadable], np.int64)
+        rest, sizes = self.undecodable()
         return np.concatenate([self.encoded, rest]), np.concatenate([self.size, sizes])
 
     @property
@@ -98,7 +104,10 @@ class ImageFacts:
 
     def take(self, rows: NDArray[Any] | slice) -> "ImageFacts":
         """Return some of the images: row numbers, a mask or a slice."""
-        return replace(self, **{name: getattr(self, name)[rows] for name in BY_IMAGE})
+        found = {name: getattr(self, name)[rows] for name in BY_IMAGE if name != "thumb"}
+        many = not isinstance(self.thumb, np.ndarray) and len(found["digest"]) > _FEW
+        thumb = Chosen(self.thumb, np.arange(len(self.digest))[rows]) if many else self.thumb[rows]
+        return replace(self, thumb=thumb, **found)
 
     def outside(self, index: AbstractSet[int]) -> "ImageFacts":
         """Return the images that are at none of some positions."""
@@ -148,19 +157,14 @@ def look_at(
     at_once = partial(see, pixel_facts=pixel_facts)
     looked = in_order(source.read(wanted), at_once, workers=threads, ahead=_AHEAD, size=size_of, name="onnxmint-facts")
     with stage(name, len(wanted)) as advance, contextlib.closing(looked):
-        return gathered(_counted(looked, advance), len(wanted), described)
-
-
-def _counted(looked: "Iterable[Seen | Unreadable]", advance: Advance) -> "Iterator[Seen | Unreadable]":
-    for seen in looked:
-        advance(1)
-        yield seen
+        return gathered((seen for seen in looked if advance(1) is None), len(wanted), described)
 
 
 def gathered(looked: "Iterable[Seen | Unreadable]", count: int, with_pixels: int) -> ImageFacts:
     """Return what was seen of images in the source's order, `count` at most, with PIXEL_FACTS of some at most."""
     room, unreadable = _room(count, with_pixels), list[Unreadable]()
-    filled = described = 0
+    thumb = np.empty((count, THUMB * THUMB * 3), np.uint8)
+    room, filled, described = replace(room, thumb=thumb), 0, 0
     for seen in looked:
         if isinstance(seen, Unreadable):
             unreadable.append(seen)
@@ -169,7 +173,7 @@ def gathered(looked: "Iterable[Seen | Unreadable]", count: int, with_pixels: int
             room.statistics[described], room.place[filled] = seen.pixel, described
             described += 1
         room.index[filled], room.file[filled] = seen.at, seen.file
-        room.digest[filled], room.phash[filled], room.thumb[filled] = seen.digest, seen.phash, seen.thumb
+        room.digest[filled], room.phash[filled], thumb[filled] = seen.digest, seen.phash, seen.thumb
         room.encoded[filled], room.size[filled], room.more[filled] = seen.encoded, seen.size, seen.more
         filled += 1
     return replace(room.take(slice(filled)), statistics=room.statistics[:described], unreadable=tuple(unreadable))
@@ -183,7 +187,7 @@ def _room(count: int, described: int) -> ImageFacts:
         place=np.full(count, -1, np.int32),
         digest=np.empty(count, np.uint64),
         phash=np.empty(count, np.uint64),
-        thumb=np.empty((count, THUMB * THUMB * 3), np.uint8),
+        thumb=np.empty((0, 0), np.uint8),
         encoded=np.empty((count, HASH), np.uint8),
         size=np.empty(count, np.int64),
         more=np.zeros(count, np.bool_),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxmint.images.duplicates import copies
+from onnxmint.images.duplicates import Chosen, Stacked, Thumbs, copies
 
 Rows = NDArray[np.int64]
 
@@ -22,10 +22,14 @@ class Looks:
 
     digest: NDArray[np.uint64]
     phash: NDArray[np.uint64]
-    thumb: NDArray[np.uint8]
+    thumb: Thumbs
+
+    def take(self, rows: Rows) -> "Looks":
+        """Return some of the images."""
+        return Looks(digest=self.digest[rows], phash=self.phash[rows], thumb=Chosen(self.thumb, rows))
 
 
-def known_already(asked: Looks, known: Looks) -> Rows:
+def known_already(asked: Looks, known: Looks) -> NDArray[np.int32]:
     """Return (q,) the row of a known image that each questioned one is an exact or near copy of, -1 where of none.
 
     The rule is that by which known non-members that are near copies of known members are left out, copies of copies
@@ -37,14 +41,14 @@ def known_already(asked: Looks, known: Looks) -> Rows:
         known: known images, of one side or of both.
     """
     count = len(asked.digest)
-    found = np.full(count, -1, np.int64)
     if not count or not len(known.digest):
-        return found
+        return np.full(count, -1, np.int32)
     cluster = copies(
         np.concatenate([asked.digest, known.digest]),
         np.concatenate([asked.phash, known.phash]),
-        np.concatenate([asked.thumb, known.thumb]),
+        Stacked(asked.thumb, known.thumb),
     )
     numbers, first = np.unique(cluster[count:], return_index=True)
-    place = np.minimum(np.searchsorted(numbers, cluster[:count]), len(numbers) - 1)
-    return np.where(numbers[place] == cluster[:count], first[place], found)
+    place = np.full(int(cluster.max()) + 1, -1, np.int32)  # of a cluster: its first known image
+    place[numbers] = first
+    return place[cluster[:count]]

@@ -1,45 +1,27 @@
 """Labels that are lacking: a few images without one are left out and named, and do not cost all others theirs."""
 
-from collections.abc import Hashable, Iterator, Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import replace
+from collections.abc import Sequence
 
-from onnxmint.images.entries import EncodedImage, ImageEntry, ImageSource
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxmint.images.entries import ImageSource
 from onnxmint.images.labels import FAULTY
-from onnxmint.images.passed import Tally, note_of
+from onnxmint.images.listing import has_label
+from onnxmint.images.passed import Tally
+from onnxmint.images.subset import SubsetSource
 
 
-class LabelledSource:
+class LabelledSource(SubsetSource):
     """The images of a source that have a label."""
 
     def __init__(self, source: ImageSource) -> None:
         """Leave out and count those that have none."""
-        tally = Tally()
-        self._source = source
-        self._place = [place for place, entry in enumerate(source.entries()) if entry.label is not None]
-        self._entries = tuple(replace(source.entries()[place], index=index) for index, place in enumerate(self._place))
-        for entry in source.entries():
-            if entry.label is None:
-                tally.add("images without a label among labelled ones", entry.path)
-        self.location, self.numbering, self.classes = source.location, source.numbering, source.classes
-        self.passed_over = (*source.passed_over, *tally.found())
-        self.notes = (*source.notes, *note_of(source.location, tally.found()))
-
-    def entries(self) -> tuple[ImageEntry, ...]:
-        """List the images."""
-        return self._entries
-
-    def origins(self) -> tuple[Hashable, ...]:
-        """Return where the bytes of each image lie."""
-        origins = self._source.origins()
-        return tuple(origins[place] for place in self._place)
-
-    def read(self, wanted: AbstractSet[int] | None = None) -> Iterator[EncodedImage]:
-        """Yield the wanted images (all for None) in index order."""
-        at = {self._source.entries()[place].index: index for index, place in enumerate(self._place)}
-        chosen = {place for place, index in at.items() if wanted is None or index in wanted}
-        for image in self._source.read(chosen):
-            yield replace(image, index=at[image.index])
+        tally, every = Tally(), source.entries()
+        told = has_label(every)
+        for place in np.flatnonzero(~told).tolist():
+            tally.add("images without a label among labelled ones", every[place].path)
+        super().__init__(source, np.flatnonzero(told), tally.found())
 
 
 def only_labelled(sources: Sequence[ImageSource]) -> tuple[ImageSource, ...]:
@@ -47,21 +29,26 @@ def only_labelled(sources: Sequence[ImageSource]) -> tuple[ImageSource, ...]:
 
     They are as they were where one of them has no labels at all, or lacks many: then none can be used.
     """
-    few = all(len(_without(one)) <= max(1, FAULTY * len(one.entries())) for one in sources)
-    some = all(len(_without(one)) < len(one.entries()) for one in sources if one.entries())
+    lacking = [len(_without(one)) for one in sources]
+    pairs = list(zip(sources, lacking, strict=True))
+    few = all(count <= max(1, FAULTY * len(one.entries())) for one, count in pairs)
+    some = all(count < len(one.entries()) for one, count in pairs if one.entries())
     if not (few and some):
         return tuple(sources)
-    return tuple(LabelledSource(one) if _without(one) else one for one in sources)
+    return tuple(LabelledSource(one) if count else one for one, count in pairs)
 
 
 def lacking_labels(source: ImageSource) -> str | None:
     """Return in words how many images have no label, None where all have one."""
     lacking, count = _without(source), len(source.entries())
-    if not lacking:
+    if not len(lacking):
         return None
     if len(lacking) == count:
         return f"no image in {source.location} has a label"
-    return f"{len(lacking):,} of {count:,} images in {source.location} have no label, for example {lacking[0].path}"
+    return (
+        f"{len(lacking):,} of {count:,} images in {source.location} have no label, for example "
+        f"{source.entries()[int(lacking[0])].path}"
+    )
 
 
 def labels_not_used(sources: Sequence[ImageSource]) -> tuple[str, ...]:
@@ -72,5 +59,6 @@ def labels_not_used(sources: Sequence[ImageSource]) -> tuple[str, ...]:
     return (f"Labels are not used: {'; '.join(told)}.",) if told else ()
 
 
-def _without(source: ImageSource) -> list[ImageEntry]:
-    return [entry for entry in source.entries() if entry.label is None]
+def _without(source: ImageSource) -> NDArray[np.int64]:
+    """Return the positions of images without a label."""
+    return np.flatnonzero(~has_label(source.entries()))

@@ -1,21 +1,23 @@
 """Images in Parquet files of the Hugging Face form: a column `image` of struct<bytes, path>, or of plain bytes."""
 
-from collections.abc import Hashable, Iterator
+import sys
+from array import array
+from bisect import bisect_right
+from collections.abc import Hashable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from itertools import groupby
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
-from numpy.typing import NDArray
 
 from onnxmint.errors import ImagesError
 from onnxmint.images.arrow import arrow_exception, bytes_of, first_line, opened
 from onnxmint.images.columns import find_columns
 from onnxmint.images.entries import EncodedImage, ImageEntry, identity
 from onnxmint.images.labels import empty_note, unlabelled_note
+from onnxmint.images.listing import Listed, Listing
 from onnxmint.images.passed import count_beside, note_of
-from onnxmint.images.rows import Row, RowLister
+from onnxmint.images.rows import RowLister
 from onnxmint.images.selection import Reading, Selection
 from onnxmint.places.remote import AnyPath, files_in
 
@@ -28,7 +30,31 @@ class _Part:
 
     file: AnyPath
     first: int  # index of its first image
-    rows: NDArray[np.int64]  # (n,) their rows, ascending
+    rows: Sequence[int]  # (n,) their rows, ascending
+
+
+class _Origins(Sequence[Hashable]):
+    """The file and the row of each image."""
+
+    def __init__(self, parts: Sequence[_Part]) -> None:
+        self._parts = [(identity(part.file), part) for part in parts]
+        self._first = [part.first for part in parts]
+
+    def __len__(self) -> int:
+        return sum(len(part.rows) for _, part in self._parts)
+
+    @overload
+    def __getitem__(self, place: int) -> Hashable: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Hashable]: ...
+    def __getitem__(self, place: int | slice) -> Hashable | Sequence[Hashable]:
+        if isinstance(place, slice):
+            return tuple(self[one] for one in range(len(self))[place])
+        file, part = self._parts[bisect_right(self._first, place) - 1]
+        return file, part.rows[place - part.first]
+
+    def __iter__(self) -> Iterator[Hashable]:
+        return ((file, row) for file, part in self._parts for row in part.rows)
 
 
 class ParquetSource:
@@ -43,34 +69,43 @@ class ParquetSource:
             UsageError: a filter, label or group column that the file lacks.
         """
         lister = RowLister(chosen, reading)
-        files = files_in(chosen.path, ".parquet")
-        listed = [(file, row) for file in files for row in lister.rows(file)][chosen.rows]
-        lister.settle(len(listed))
+        self._parts: list[_Part] = []
+        self._entries = Listing(self._listed(files_in(chosen.path, ".parquet"), lister, chosen.rows))
+        lister.settle(len(self._entries))
         if chosen.path.is_dir():
             count_beside(chosen.path, ".parquet", lister.tally)
         self.location = chosen.words
         self.numbering = lister.numbering
         self.classes = None if self.numbering is None else self.numbering.names
         self.passed_over = lister.tally.found()
-        self._parts = list(_parts(listed))
-        self._entries = tuple(
-            ImageEntry(index=index, path=row.name, label=row.label, group=row.group)
-            for index, (_, row) in enumerate(listed)
-        )
         self.notes = (
             *note_of(self.location, self.passed_over),
             *unlabelled_note(self.location, lister.likely),
             *empty_note(self.location, lister.label, self._entries),
         )
 
-    def entries(self) -> tuple[ImageEntry, ...]:
+    def _listed(self, files: Sequence[AnyPath], lister: RowLister, rows: slice) -> Iterator[Listed]:
+        """Yield what is known of each image that is meant, and remember where it is."""
+        start, stop = rows.start or 0, sys.maxsize if rows.stop is None else rows.stop
+        every = count = 0
+        for file in files:
+            numbers = array("q")
+            for row in lister.rows(file):
+                if start <= every < stop:
+                    numbers.append(row.number)
+                    yield Listed(row.name, row.label, row.group)
+                every += 1
+            if numbers:
+                self._parts.append(_Part(file=file, first=count, rows=_plain(numbers)))
+                count += len(numbers)
+
+    def entries(self) -> Sequence[ImageEntry]:
         """List the images."""
         return self._entries
 
-    def origins(self) -> tuple[Hashable, ...]:
+    def origins(self) -> Sequence[Hashable]:
         """Return the file and the row of each image."""
-        files = [(identity(part.file), part.rows) for part in self._parts]
-        return tuple((file, row) for file, rows in files for row in rows.tolist())
+        return _Origins(self._parts)
 
     def read(self, wanted: AbstractSet[int] | None = None) -> Iterator[EncodedImage]:
         """Yield the wanted images in order, reading only row groups that hold one of them.
@@ -78,7 +113,7 @@ class ParquetSource:
         The images of a damaged file or row group carry its reason; the others are read.
         """
         for part in self._parts:
-            numbered = enumerate(part.rows.tolist(), part.first)
+            numbered = enumerate(part.rows, part.first)
             rows = {row: index for index, row in numbered if wanted is None or index in wanted}
             if rows:
                 yield from self._read_file(part.file, rows)
@@ -134,10 +169,7 @@ class ParquetSource:
                 yield EncodedImage(index=entry.index, path=entry.path, data=None, error=reason)
 
 
-def _parts(listed: list[tuple[AnyPath, Row]]) -> Iterator[_Part]:
-    """Yield the images of each file in turn."""
-    first = 0
-    for file, pairs in groupby(listed, lambda pair: pair[0]):
-        rows = np.array([row.number for _, row in pairs], np.int64)
-        yield _Part(file=file, first=first, rows=rows)
-        first += len(rows)
+def _plain(numbers: "array[int]") -> Sequence[int]:
+    """Return rising numbers without gaps as a range, which takes no room."""
+    gapless = range(numbers[0], numbers[-1] + 1)
+    return gapless if len(gapless) == len(numbers) else numbers

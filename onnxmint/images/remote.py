@@ -1,6 +1,6 @@
 """Images of a store: the same sources, and what asking it again has cost is told with them."""
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 
 from onnxmint.images.classes import Numbering
@@ -45,11 +45,11 @@ class RemoteSource:
             return self._source.notes
         return (*self._source.notes, f"{often:,} calls to {self._place} failed, and were repeated until they did not.")
 
-    def entries(self) -> tuple[ImageEntry, ...]:
+    def entries(self) -> Sequence[ImageEntry]:
         """List the images."""
         return self._source.entries()
 
-    def origins(self) -> tuple[Hashable, ...]:
+    def origins(self) -> Sequence[Hashable]:
         """Return where the bytes of each image lie."""
         return self._source.origins()
 

@@ -16,7 +16,7 @@ from onnxmint.engine.probe import ANSWER as ANSWER_COLUMN
 from onnxmint.engine.probe import FREE as FREE_ODDS
 from onnxmint.engine.probe import ODDS
 from onnxmint.errors import ModelError, UsageError
-from onnxmint.graph.auditor_outputs import ANSWER, FREE, FREE_LEVEL, LEVEL, SCORE, SCORES
+from onnxmint.graph.auditor_outputs import ANSWER, FREE, FREE_LEVEL, HARDNESS, LEVEL, SCORE, SCORES
 from onnxmint.graph.augmentations import Augmentation
 from onnxmint.graph.views import VIEW_SETS
 from onnxmint.images.classes import Numbering
@@ -77,6 +77,11 @@ class AuditorContent(AuditorFacts):
         return (*TENSORS, *layer)
 
     @property
+    def compares(self) -> bool:
+        """Return whether its score compares with references, which are in its graph."""
+        return self.method.name in [kind.name for kind in MODULES if kind.references]
+
+    @property
     def observed(self) -> bool:
         """Return whether it was trained on observations: its file has none of the target's weights."""
         return OBSERVED in self.warnings
@@ -88,6 +93,7 @@ class AuditorContent(AuditorFacts):
             SCORE: SCORES if self.method.folds > 1 else SCORE,
             ANSWER: ANSWER,
             **{name: name for name in (FREE, LEVEL, FREE_LEVEL) if getattr(self.yardstick, name) is not None},
+            **({HARDNESS: HARDNESS} if self.compares else {}),
         }
 
 

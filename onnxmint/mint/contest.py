@@ -6,17 +6,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from onnxmint.engine.observations import Engine, Observations
-from onnxmint.engine.probe import ODDS, Exposed
+from onnxmint.engine.probe import ODDS, RELATIVE, Exposed
 from onnxmint.errors import EvidenceError
 from onnxmint.evidence.known import Evidence
 from onnxmint.evidence.table import CALIBRATE, FIT, TEST
 from onnxmint.graph.layers import Layer
 from onnxmint.methods.measuring import KnownScores, Signals
+from onnxmint.mint.choosing import why_withheld
 from onnxmint.mint.fit_and_score import require_readable_parts
 from onnxmint.mint.outcome import Keeping, Scoring
 from onnxmint.mint.trainer import FittedModule, fit_on
 from onnxmint.results.facts import Skipped
-from onnxmint.settings import ModuleName
+from onnxmint.settings import ModuleName, module_kind
 from onnxmint.stats import metrics
 from onnxmint.stats.estimates import FloatArray
 
@@ -45,11 +46,15 @@ class Rival:
     @property
     def column(self) -> str:
         """Return the column that it reads."""
-        return ODDS if self.layer is None else self.layer.name
+        if self.layer is not None:
+            return self.layer.name
+        return RELATIVE if module_kind(self.name).references else ODDS
 
     def shape(self, shown: Exposed) -> tuple[int, ...]:
         """Return what it reads of one image."""
-        return (shown.views,) if self.layer is None else shown.graph.activation_shapes[self.layer.name]
+        if self.layer is not None:
+            return shown.graph.activation_shapes[self.layer.name]
+        return (shown.views + module_kind(self.name).references,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,12 +75,14 @@ class Contest:
         scores: (n,) of each, NaN where not held out or not read.
         held: the signals of all parts.
         skipped: images that could not be read.
+        withheld: by key why a rival was not fitted although it could have been.
     """
 
     entries: dict[str, Entry]
     scores: dict[str, FloatArray]
     held: KnownScores
     skipped: tuple[Skipped, ...]
+    withheld: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +115,7 @@ def hold(ground: Ground, rivals: Sequence[Rival]) -> Contest:
         EvidenceError: too little could be read, or a score is no number.
     """
     able = [rival for rival in rivals if rival.skipped is None]
-    entries, fit_part = _fit(ground, able)
+    entries, fit_part, withheld = _fit(ground, able)
     keep = Scoring(
         signals=ground.signals,
         modules={key: (entry.rival.column, entry.module) for key, entry in entries.items()},
@@ -124,25 +131,30 @@ def hold(ground: Ground, rivals: Sequence[Rival]) -> Contest:
     held = KnownScores.of(ground.evidence.table, ground.signals, fit_part, seen)
     held.check_complete()
     ground.mark("showing the held-out part")
-    return Contest(entries=entries, scores=scores, held=held, skipped=(*fit_part.skipped, *seen.skipped))
+    skipped = (*fit_part.skipped, *seen.skipped)
+    return Contest(entries=entries, scores=scores, held=held, skipped=skipped, withheld=withheld)
 
 
-def _fit(ground: Ground, rivals: Sequence[Rival]) -> tuple[dict[str, Entry], Observations]:
-    """Observe the fit part once, then fit every module on what it reads."""
+def _fit(ground: Ground, rivals: Sequence[Rival]) -> tuple[dict[str, Entry], Observations, dict[str, str]]:
+    """Observe the fit part once, then fit every module on what it reads; also return why some are withheld."""
     shown, table = ground.shown, ground.evidence.table
     shapes = {rival.column: rival.shape(shown) for rival in rivals}
     keep = Keeping(signals=ground.signals, columns=tuple(shapes))
     probe = shown.probe(batch_size=ground.batch_size, reduce=keep, stored=shapes, leaves_out_odd=True)
-    entries = {}
+    entries: dict[str, Entry] = {}
+    without: dict[str, str] = {}
     with ground.engine.observe(probe, ground.evidence.images(*FIT), name="to fit on") as seen:
         require_readable_parts(table, seen, "to fit on")
         mine = table.take(seen.row)
         ground.mark("showing the fit part")
         for rival in rivals:
             values = seen.activations(rival.column)
+            if rival.column == RELATIVE and (why := why_withheld(values, mine)) is not None:
+                without[rival.key] = why
+                continue
             module = fit_on(rival.name, values, mine, mine.part, ground.seed, ground.engine.stage)
             unseen = np.isfinite(module.unseen)
             auc = metrics.auc(*(module.unseen[unseen & (mine.is_member == side)] for side in (True, False)))
             entries[rival.key] = Entry(rival=rival, module=module, fit_auc=auc)
             ground.mark(f"fitting {rival.name}")
-    return entries, seen
+    return entries, seen, without

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.engine.observations import Observations
+from onnxmint.engine.probe import HARDNESS
 from onnxmint.engine.store import choose
 from onnxmint.evidence.table import FIT, EvidenceTable
 from onnxmint.graph.auditor_outputs import FREE_LEVEL, LEVEL
@@ -52,6 +53,7 @@ def fit_in_folds(
         free=_by_folds(made, seen, reading.free, table) if reading.free else None,
         level=seen.full(LEVEL) if LEVEL in seen.columns else None,
         free_level=seen.full(FREE_LEVEL) if FREE_LEVEL in seen.columns else None,
+        hardness=seen.full(HARDNESS) if HARDNESS in seen.columns else None,
         gate=None,
         sample=sample_of(seen, reading, table, first),
         skipped=seen.skipped,

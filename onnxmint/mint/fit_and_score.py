@@ -1,13 +1,12 @@
 """Known images shown, a module fitted on some of them, the others scored: one way for a target and its placebo twin."""
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.engine.observations import Engine, Observations
-from onnxmint.engine.probe import ANSWER
+from onnxmint.engine.probe import ANSWER, HARDNESS, RELATIVE
 from onnxmint.engine.store import choose
 from onnxmint.engine.target import Target
 from onnxmint.errors import UsageError
@@ -17,6 +16,7 @@ from onnxmint.graph.auditor_outputs import FREE_LEVEL, LEVEL, SCORE
 from onnxmint.graph.instrument import joined_name
 from onnxmint.graph.layers import Layer
 from onnxmint.methods.measuring import KnownScores, check_left
+from onnxmint.mint.choosing import Chosen, better_of_views_and_phi, with_references
 from onnxmint.mint.crossing import fit_in_folds
 from onnxmint.mint.outcome import (
     LABEL_FREE,
@@ -33,11 +33,9 @@ from onnxmint.mint.trainer import FitSettings, FittedModule, fit_module, fit_on,
 from onnxmint.progress import Stage
 from onnxmint.results.facts import Skipped
 from onnxmint.settings import TrainSettings, module_kind
-from onnxmint.stats.compare import compare_auc
 from onnxmint.stats.gate import Gate
 
 FEWEST_VIEWS = 2  # an image and its mirror image: what is needed to tell how sure the target is of a picture
-_ERRORS_WIDE = 2 * 1.96  # standard errors in a 95% interval
 
 Rows = NDArray[np.int64]
 Folds = NDArray[np.int8]
@@ -59,7 +57,8 @@ def fit_and_score(
         EvidenceError: too little could be read, or a score is not finite.
     """
     labels = evidence.table.labels is not None and not layers
-    reading = open_reading(target, layers, views=_views(target, settings), labels=labels)
+    relative = _compares(target, layers, settings)
+    reading = open_reading(target, layers, views=_views(target, settings), labels=labels, relative=relative)
     _require_module(reading, settings)
     if settings.folds is not None and not _is_free(settings.module):
         name = _module(reading, settings)
@@ -70,9 +69,12 @@ def fit_and_score(
         with engine.observe(probe, evidence.images(TEST), name="in folds") as seen:
             return fit_in_folds(name, seen, reading, evidence.table, settings, engine.stage)
     learns = settings.folds is None and not evidence.table.alone
-    learnt = _fit(evidence, reading, settings, engine) if learns else _Learnt(module=_free(settings))
-    if reading.exposed.views > FEWEST_VIEWS and not module_kind(learnt.module.name).views:  # at a fraction of the cost
-        reading = open_reading(target, layers, views=FEWEST_VIEWS, labels=labels)
+    learnt = _fit(evidence, reading, settings, engine) if learns else _Learnt(chosen=Chosen(module=_free(settings)))
+    kind = module_kind(learnt.chosen.module.name)
+    fewer = reading.exposed.views > FEWEST_VIEWS and not kind.views  # at a fraction of the cost
+    if fewer or kind.references != relative:
+        views = FEWEST_VIEWS if fewer else reading.exposed.views
+        reading = open_reading(target, layers, views=views, labels=labels)
     table = replace(evidence.table, fold=np.zeros(len(evidence.table.index), np.int8))
     return _scored(replace(evidence, table=table), reading, learnt, settings, engine)
 
@@ -118,6 +120,7 @@ def fit_seen(
         free=None,
         level=None,
         free_level=None,
+        hardness=None,
         gate=None,
         sample=sample_of(seen, reading, table, found.score(values[: len(seen.sample)])),
         skipped=seen.skipped,
@@ -152,6 +155,13 @@ def _module(reading: Reading, settings: TrainSettings) -> str:
     return "views" if settings.module == "auto" else settings.module
 
 
+def _compares(target: Target, layers: tuple[Layer, ...], settings: TrainSettings) -> bool:
+    """Say whether the module may compare with references: when asked to, or if they turn out to be of use."""
+    if settings.module != "auto":
+        return module_kind(settings.module).references
+    return bool(target.beside) and not layers and settings.folds is None
+
+
 def _is_free(name: str) -> bool:
     """Say whether a module learns nothing, so that all evidence is held out."""
     return name != "auto" and module_kind(name).fitted == "none"
@@ -168,22 +178,25 @@ def _views(target: Target, settings: TrainSettings) -> int:
 class _Learnt:
     """A module, what tells whether it tells members at all, and the images that it could not be fitted on."""
 
-    module: FittedModule
+    chosen: Chosen
     gate: Gate | None = None
     skipped: tuple[Skipped, ...] = ()
 
 
 def _fit(evidence: Evidence, reading: Reading, settings: TrainSettings, engine: Engine) -> _Learnt:
-    """Observe the fit part and fit a module on it; "auto" takes the better of `views` and `phi`."""
+    """Observe the fit part and fit a module on it; "auto" takes the best of those that read log-odds."""
     probe = reading.probe(settings.batch_size, stored=True)
     with engine.observe(probe, evidence.images(*FIT), name="to fit on") as seen:
         require_readable_parts(evidence.table, seen, "to fit on")
         table, values = evidence.table.take(seen.row), seen.activations(reading.column)
-        if settings.module == "auto" and not reading.layers:
-            found = _better_of_views_and_phi(values, table, settings.seed, engine.stage)
+        if settings.module != "auto" or reading.layers:
+            name = _module(reading, settings)
+            found = Chosen(module=fit_on(name, values, table, table.part, settings.seed, engine.stage))
+        elif reading.column == RELATIVE:
+            found = with_references(values, table, settings.seed, engine.stage)
         else:
-            found = fit_on(_module(reading, settings), values, table, table.part, settings.seed, engine.stage)
-        return _Learnt(module=found, gate=gate_from(found, table), skipped=seen.skipped)
+            found = Chosen(module=better_of_views_and_phi(values, table, settings.seed, engine.stage))
+        return _Learnt(chosen=found, gate=gate_from(found.module, table), skipped=seen.skipped)
 
 
 def _free(settings: TrainSettings) -> FittedModule:
@@ -196,21 +209,6 @@ def _free(settings: TrainSettings) -> FittedModule:
     return fit_module(settings.module, nothing, none.astype(bool), none, settings=quietly, advance=lambda steps: None)
 
 
-def _better_of_views_and_phi(odds: Any, table: EvidenceTable, seed: int, stage: Stage) -> FittedModule:
-    """Return `views` when it tells the fit part's images apart better than the log-odds of one view, else `phi`.
-
-    Each image is scored by the network that did not learn from its fold, and folds keep groups whole. In doubt, within
-    one standard error, the simple and cheap one is taken.
-    """
-    found = [fit_on(name, odds, table, table.part, seed, stage) for name in ("views", "phi")]
-    is_member, groups = table.is_member, table.groups
-    views, phi = ((fitted.unseen[is_member], fitted.unseen[~is_member]) for fitted in found)
-    belongs = None if groups is None else (groups[is_member], groups[~is_member])
-    gain = compare_auc(views, phi, groups=belongs, rng=np.random.default_rng(seed))
-    standard_error = (gain.high - gain.low) / _ERRORS_WIDE
-    return found[0] if gain.value > standard_error else found[1]
-
-
 def _scored(
     evidence: Evidence,
     reading: Reading,
@@ -219,7 +217,7 @@ def _scored(
     engine: Engine,
 ) -> Fitted:
     """Observe the held-out parts as scores and signals."""
-    found = learnt.module
+    found = learnt.chosen.module
     table, signals = evidence.table, signals_of(reading, evidence.table)
     modules = {SCORE: (reading.column, found), **({LABEL_FREE: (reading.free, found)} if reading.free else {})}
     keep = Scoring(signals=signals, modules=modules, level=reading.has_level)
@@ -240,7 +238,9 @@ def _scored(
         free=seen.full(LABEL_FREE) if LABEL_FREE in seen.columns else None,
         level=seen.full(LEVEL) if LEVEL in seen.columns else None,
         free_level=seen.full(FREE_LEVEL) if FREE_LEVEL in seen.columns else None,
+        hardness=seen.full(HARDNESS) if HARDNESS in seen.columns else None,
         gate=learnt.gate,
+        notes=learnt.chosen.notes,
         sample=sample_of(seen, reading, table, score[seen.row]),
         skipped=(*learnt.skipped, *seen.skipped),
     )

@@ -1,14 +1,14 @@
 """A fitted module with what it gave on known images that it had not learnt from, and what is kept while it is made."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.engine.observations import Observations
-from onnxmint.engine.probe import FREE, ODDS, Shown
+from onnxmint.engine.probe import FREE, HARDNESS, ODDS, RELATIVE, Shown
 from onnxmint.engine.worker import to_numpy
 from onnxmint.errors import EvidenceError
 from onnxmint.evidence.table import TEST, EvidenceTable
@@ -61,9 +61,11 @@ class Fitted:
         free: (n,) the scores that the target's own top classes would have got; None where no labels are told.
         level: (n,) mean log-odds over the views; None with fewer than two.
         free_level: (n,) those of the target's own top classes; None where no labels are told.
+        hardness: (n,) log-odds by references, where the module reads these; None where it does not.
         gate: whether members can be told at all, by scores that no verdict rests on; None where all are held out.
         sample: to check an exported file against.
         skipped: images that could not be read.
+        notes: why this module was taken, where a reader may wonder.
     """
 
     name: ModuleName
@@ -77,9 +79,11 @@ class Fitted:
     free: NDArray[np.float64] | None
     level: NDArray[np.float64] | None
     free_level: NDArray[np.float64] | None
+    hardness: NDArray[np.float64] | None
     gate: Gate | None
     sample: Sample
     skipped: tuple[Skipped, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def table(self) -> EvidenceTable:
@@ -110,7 +114,7 @@ class Scoring:
         scores = {
             name: module.score(as_tensor(shown.outputs[column])) for name, (column, module) in self.modules.items()
         }
-        return {**self.signals(shown), **scores, **(level_of(shown) if self.level else {})}
+        return {**self.signals(shown), **scores, **(level_of(shown) if self.level else {}), **hardness_of(shown)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +128,7 @@ class Keeping:
     def __call__(self, shown: Shown) -> dict[str, Any]:
         """Return (b, ...) columns."""
         kept = {name: shown.outputs[name] for name in self.columns}
-        return {**self.signals(shown), **kept, **(level_of(shown) if self.level else {})}
+        return {**self.signals(shown), **kept, **(level_of(shown) if self.level else {}), **hardness_of(shown)}
 
 
 def gate_from(found: FittedModule, table: EvidenceTable) -> Gate | None:
@@ -166,6 +170,16 @@ def level_of(shown: Shown) -> dict[str, NDArray[np.float64]]:
     }
 
 
+def noting(fitted: Fitted, notes: Sequence[str]) -> Fitted:
+    """Return what was fitted with more notes."""
+    return replace(fitted, notes=(*fitted.notes, *notes))
+
+
+def hardness_of(shown: Shown) -> dict[str, NDArray[np.float64]]:
+    """Return (b,) log-odds by references, where these are beside the target."""
+    return {HARDNESS: to_numpy(shown.outputs[HARDNESS]).astype(np.float64)} if HARDNESS in shown.outputs else {}
+
+
 def yardstick_of(fitted: Fitted) -> Yardstick:
     """Return the held-out scores that questioned images are measured by, non-members by rising score."""
     table = fitted.table
@@ -193,7 +207,7 @@ def signals_of(reading: Reading, table: EvidenceTable) -> Signals:
     return Signals(
         kind=reading.exposed.target.model.answer.kind,
         labels=table.labels is not None,
-        views=views if reading.column == ODDS else 0,
+        views=views if reading.column in (ODDS, RELATIVE) else 0,
         names=(*COMPARED, "view_gap") if views > 1 else COMPARED,
     )
 

@@ -2,7 +2,18 @@
 
 from dataclasses import dataclass
 
-from onnxmint.engine.probe import ACTIVATION, FREE, ODDS, Exposed, Probe, Reduce, expose
+from onnxmint.engine.probe import (
+    ACTIVATION,
+    FREE,
+    HARDNESS,
+    ODDS,
+    RELATIVE,
+    RELATIVE_FREE,
+    Exposed,
+    Probe,
+    Reduce,
+    expose,
+)
 from onnxmint.engine.target import Target
 from onnxmint.errors import UsageError
 from onnxmint.graph.instrument import joined_name
@@ -17,7 +28,7 @@ class Reading:
     Attributes:
         exposed: the target.
         layers: what is read; none for the log-odds in all views.
-        column: ODDS or ACTIVATION.
+        column: ODDS, RELATIVE or ACTIVATION.
         shape: of the column, per image.
     """
 
@@ -30,7 +41,7 @@ class Reading:
     def output(self) -> str:
         """Return the output of the graph that is read."""
         graph = self.exposed.graph
-        return graph.activations[joined_name(self.layers)] if self.layers else graph.odds or ""
+        return graph.activations[joined_name(self.layers)] if self.layers else self.exposed.columns[self.column]
 
     @property
     def has_level(self) -> bool:
@@ -40,7 +51,8 @@ class Reading:
     @property
     def free(self) -> str | None:
         """Return the column of what the module would read without labels, None where it reads none."""
-        return FREE if self.column == ODDS and self.exposed.graph.free else None
+        free = {ODDS: FREE, RELATIVE: RELATIVE_FREE}.get(self.column)
+        return free if free in self.exposed.columns else None
 
     @property
     def read(self) -> dict[str, tuple[int, ...]]:
@@ -59,6 +71,8 @@ class Reading:
             stored: keep what is read for fitting.
         """
         shown, others = self.exposed.columns, [self.free] if self.free else []
+        if self.column == RELATIVE:  # signals are those of the target alone
+            others += [name for name in (ODDS, FREE, HARDNESS) if name in shown]
         return self.exposed.probe(
             batch_size=batch_size,
             columns={self.column: self.output, **{name: shown[name] for name in (*others, *also)}},
@@ -87,7 +101,13 @@ def what_is_read(layers: tuple[Layer, ...], settings: TrainSettings) -> tuple[La
 
 
 def open_reading(
-    target: Target, layers: tuple[Layer, ...], *, views: int, labels: bool, beside: tuple[Layer, ...] = ()
+    target: Target,
+    layers: tuple[Layer, ...],
+    *,
+    views: int,
+    labels: bool,
+    beside: tuple[Layer, ...] = (),
+    relative: bool = False,
 ) -> Reading:
     """Build the graph that shows what a module reads.
 
@@ -97,10 +117,14 @@ def open_reading(
         views: how many views of each image.
         labels: whether log-odds are those of the images' own classes.
         beside: layers that are shown too.
+        relative: read the references beside the target too; otherwise these are left away.
     """
+    if not relative:
+        target = target.beside_of(())
     if not layers:
         exposed = expose(target, [], views=views, labels=labels, beside=beside)
-        return Reading(exposed=exposed, layers=(), column=ODDS, shape=(exposed.views,))
+        column, width = (RELATIVE, exposed.views + 1) if relative else (ODDS, exposed.views)
+        return Reading(exposed=exposed, layers=(), column=column, shape=(width,))
     exposed = expose(target, layers, views=0, labels=False, joined=True, beside=beside)
     shape = exposed.graph.activation_shapes[joined_name(layers)]
     return Reading(exposed=exposed, layers=layers, column=ACTIVATION, shape=shape)
@@ -112,4 +136,8 @@ def title(name: str, layers: tuple[Layer, ...], shown: Exposed) -> str:
         return f"{name} on {joined_name(layers)}"
     said = shown.augmentation
     of = "" if said is None else f" of {said}"
-    return f"{name} on {shown.views} views{of}" if module_kind(name).views else f"{name}, one view"
+    if not module_kind(name).views:
+        return f"{name}, one view"
+    count = len(shown.target.beside) if module_kind(name).references else 0
+    beside = f" beside {count} reference{'s' if count > 1 else ''}" if count else ""
+    return f"{name} on {shown.views} views{of}{beside}"

@@ -9,7 +9,7 @@ from onnxmint.engine.probe import Probe, Shown
 from onnxmint.engine.session import Device
 from onnxmint.engine.worker import to_numpy
 from onnxmint.errors import ModelError
-from onnxmint.graph.auditor_outputs import ANSWER, SCORE
+from onnxmint.graph.auditor_outputs import ANSWER, HARDNESS, SCORE
 from onnxmint.mint.auditor import Auditor
 from onnxmint.verdict.opinions import SECOND
 
@@ -47,7 +47,8 @@ def scores_of(shown: Shown) -> dict[str, NDArray[Any]]:
     score = to_numpy(shown.outputs[SCORE]).astype(np.float64)
     answer = to_numpy(shown.outputs[ANSWER])
     score[np.isnan(answer).any(axis=1)] = np.nan  # no class is the top one
-    found = {name: to_numpy(shown.outputs[name]).astype(np.float64) for name in SECOND if name in shown.outputs}
+    others = [name for name in (*SECOND, HARDNESS) if name in shown.outputs]
+    found = {name: to_numpy(shown.outputs[name]).astype(np.float64) for name in others}
     return {
         **found,
         SCORE: score.reshape(len(score), -1),

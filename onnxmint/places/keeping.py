@@ -12,6 +12,7 @@ from onnxmint.places.calls import again
 from onnxmint.places.remote import RemotePath
 from onnxmint.places.stores import connected
 from onnxmint.writing.folders import RUN_FILES, WHOLE
+from onnxmint.writing.scratch import Content, blocks
 
 _BEGUN = "begun"
 
@@ -34,7 +35,7 @@ class RemoteFolder:
         put(self._unfinished / name, content)
         self.kept.append(self._unfinished / name)
 
-    def finish(self, files: Mapping[str, bytes]) -> list[RemotePath]:
+    def finish(self, files: Mapping[str, Content]) -> list[RemotePath]:
         """Write all files, last those by which a run is known to be whole. Return where they stand.
 
         Raises:
@@ -113,7 +114,7 @@ def _clear(unfinished: RemotePath, *, keep: bool) -> None:
             _written(lambda: store.delete_dir(base), unfinished)
 
 
-def put(path: RemotePath, content: bytes) -> None:
+def put(path: RemotePath, content: Content) -> None:
     """Write a file of a store, whole or not at all.
 
     Raises:
@@ -123,7 +124,8 @@ def put(path: RemotePath, content: bytes) -> None:
 
     def write() -> None:
         with store.open_output_stream(base) as out:
-            out.write(content)
+            for block in blocks(content):
+                out.write(block)
 
     _written(write, path)
 

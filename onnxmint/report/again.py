@@ -6,13 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from onnxmint.errors import OnnxmintError
+from onnxmint.report.comparison import readable_comparison
 from onnxmint.report.csv_file import scores_csv
 from onnxmint.report.files import HASHES, SHOWN, hashes_of, load_run, page_files, read_file, require_same, run_toml
 from onnxmint.report.manifest import renew
 from onnxmint.report.presentation import Presentation, presented
+from onnxmint.report.sealed import render_sealed
 from onnxmint.results.audit import AuditResult
+from onnxmint.results.comparison import Comparison
 from onnxmint.results.pictures import PICTURES, Pictures
+from onnxmint.results.sealed import SealedAudit
 from onnxmint.writing.files import atomic_write
+from onnxmint.writing.scratch import blocks
 
 _PICTURES = "thumbnails.json"
 
@@ -38,17 +43,31 @@ def render_again(folder: Path, change: Mapping[str, str]) -> tuple[AuditResult, 
     return result, [folder / name for name in files]
 
 
-def readable_files(result: AuditResult, folder: Path) -> dict[str, bytes]:
-    """Return what report.html, answer.txt and scores.csv of a run must be, for an audit as it was read back.
+def readable_files(result: AuditResult | SealedAudit | Comparison, folder: Path) -> dict[str, bytes]:
+    """Return what the pages and tables for people must be, for a result as it was read back.
 
     Raises:
         OnnxmintError: run.toml or the pictures are damaged.
     """
+    if isinstance(result, SealedAudit):
+        return {"sealed.html": render_sealed(result).encode()}
+    if isinstance(result, Comparison):
+        return readable_comparison(result)
     try:
         shown = _shown(folder, _facts(folder), {})
     except (OSError, ValueError, KeyError) as problem:
         raise OnnxmintError(f"{folder} holds a damaged run: {problem}; {PICTURES.mend}") from None
-    return page_files(result, shown) | {"scores.csv": scores_csv(result)}
+    return page_files(result, shown) | {"scores.csv": b"".join(blocks(scores_csv(result)))}
+
+
+def presented_as(folder: Path) -> Presentation:
+    """Return how a run was shown, but for its pictures.
+
+    Raises:
+        OnnxmintError: run.toml is damaged.
+    """
+    facts = _facts(folder)
+    return _shown(folder, facts | {HASHES: {}}, {})
 
 
 def _facts(folder: Path) -> dict[str, Any]:

@@ -4,7 +4,6 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -17,8 +16,10 @@ from onnxmint.report.manifest import comparison_manifest
 from onnxmint.report.names import visible
 from onnxmint.report.terminal import WIDEST, print_controls, print_files, print_text, print_warnings
 from onnxmint.results.comparison import COMPARISON, ChangeVerdict, ComparedSet, Comparison, SetName
+from onnxmint.results.comparison_file import NAME as SCORES
+from onnxmint.results.comparison_file import write_compared
 from onnxmint.results.manifest import NAME
-from onnxmint.stats.estimates import Rate
+from onnxmint.stats.estimates import Measured
 from onnxmint.stats.paired import ACCURACY, AUC, GAP, RATES, SHARE, Change
 from onnxmint.writing.folders import new_folder
 
@@ -40,12 +41,19 @@ def comparison_files(found: Comparison, command: Mapping[str, object] | None = N
         command: its words, for the manifest.
     """
     files = {
-        "comparison.html": render_comparison(found).encode(),
-        "comparison.csv": _comma_separated(found).encode(),
-        "comparison.parquet": _parquet(found),
+        **readable_comparison(found),
+        SCORES: write_compared(found),
         "comparison.json": (COMPARISON.write(found) + "\n").encode(),
     }
     return files | {NAME: comparison_manifest(found, files, command or {})}
+
+
+def readable_comparison(found: Comparison) -> dict[str, bytes]:
+    """Return what people read of a comparison."""
+    return {
+        "comparison.html": render_comparison(found).encode(),
+        "comparison.csv": _comma_separated(found).encode(),
+    }
 
 
 def write_comparison(found: Comparison, folder: Path, *, overwrite: bool = False) -> list[Path]:
@@ -91,7 +99,7 @@ def measure_words(measure: str) -> str:
     return f"TPR at {100 * RATES[measure]:g}% FPR" if measure in RATES else _MEASURES[measure]
 
 
-def number_words(measure: str, found: Rate, *, signed: bool = False) -> tuple[str, str]:
+def number_words(measure: str, found: Measured, *, signed: bool = False) -> tuple[str, str]:
     """Return a number and its interval; shares in percent."""
     if measure in (AUC, GAP):
         sign = "+" if signed else ""
@@ -154,17 +162,3 @@ def _comma_separated(found: Comparison) -> str:
     writer.writerow(table.column_names)
     writer.writerows(row.values() for row in table.to_pylist())
     return text.getvalue()
-
-
-def _parquet(found: Comparison) -> bytes:
-    """Return one row an image."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    facts = {"schema": COMPARISON.schema, "created": found.created}
-    of_models = {"before_sha256": found.before.target.sha256, "after_sha256": found.after.target.sha256}
-    sink: Any = pa.BufferOutputStream()
-    table = found.scores.table().replace_schema_metadata(facts | of_models)
-    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
-    content: bytes = sink.getvalue().to_pybytes()
-    return content

@@ -1,7 +1,7 @@
 """The files of a run: made all at once, and run.toml says which belong together."""
 
 import hashlib
-import stat
+import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,17 +19,21 @@ from onnxmint.results.frames import storable
 from onnxmint.results.json import plain
 from onnxmint.results.manifest import NAME
 from onnxmint.results.pictures import PICTURES
+from onnxmint.results.redaction import RedactionFacts
 from onnxmint.results.score_file import read_scores, write_scores
-from onnxmint.writing.folders import new_folder
+from onnxmint.writing.folders import RUN_FILES, new_folder
+from onnxmint.writing.regular import regular_bytes, require_regular
+from onnxmint.writing.scratch import Content, sha256
 
 SHOWN, HASHES = "page", "sha256"
 """Tables of run.toml."""
+_AUDITOR = "auditor.onnx"
 _LARGEST = {
     "run.toml": 1 << 20,
     "report.json": 1 << 28,
-    "scores.parquet": 1 << 29,
+    "scores.parquet": 1 << 31,
     "thumbnails.json": 1 << 20,
-}  # bytes; millions of images take less
+}  # bytes; ten million images take less
 
 
 def run_files(
@@ -40,7 +44,8 @@ def run_files(
     shown: Presentation | None = None,
     paths: bool = False,
     registration: bytes | None = None,
-) -> dict[str, bytes]:
+    redaction: RedactionFacts | None = None,
+) -> dict[str, Content]:
     """Return the files of a run by name, the page first, then what it shows, run.toml and the hashes of all of these.
 
     Args:
@@ -50,11 +55,13 @@ def run_files(
         shown: language, title and pictures of what people read.
         paths: whether files are named with the folders above them, which tell about who ran the audit.
         registration: the file that the audit was to keep to.
+        redaction: that names of images were taken out of all this.
     """
     shown = shown or Presentation()
     if not paths:
         result, run_settings = without_folders(result, run_settings)
-    files = page_files(result, shown) | {
+    files: dict[str, Content] = {
+        **page_files(result, shown),
         "report.json": (AUDIT.write(result) + "\n").encode(),
         "scores.parquet": write_scores(result),
         "scores.csv": scores_csv(result),
@@ -67,7 +74,7 @@ def run_files(
         files["registration.json"] = registration
     facts = _run_facts(result, run_settings) | {SHOWN: shown.words(), HASHES: hashes_of(files)}
     files["run.toml"] = run_toml(facts)
-    return files | {NAME: audit_manifest(result, files, run_settings)}
+    return files | {NAME: audit_manifest(result, files, run_settings, redaction)}
 
 
 def page_files(result: AuditResult, shown: Presentation) -> dict[str, bytes]:
@@ -106,9 +113,9 @@ def run_toml(facts: Mapping[str, object]) -> bytes:
     return tomli_w.dumps(_holdable(facts)).encode()
 
 
-def hashes_of(files: Mapping[str, bytes]) -> dict[str, str]:
+def hashes_of(files: Mapping[str, Content]) -> dict[str, str]:
     """Return the SHA-256 of files, by name."""
-    return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    return {name: sha256(content) for name, content in files.items()}
 
 
 def _run_facts(result: AuditResult, run_settings: Mapping[str, object]) -> dict[str, object]:
@@ -150,6 +157,7 @@ def load_run(folder: Path) -> AuditResult:
     import pyarrow as pa
 
     try:
+        _require_files(folder)
         hashes = tomllib.loads(read_file(folder / "run.toml").decode("utf-8"))["sha256"]
         content = {name: read_file(folder / name) for name in ("report.json", "scores.parquet")}
         require_same(folder, content, hashes)
@@ -181,13 +189,15 @@ def read_file(path: Path) -> bytes:
         ValueError: it is a link, which may lead to what is not of the run, or a pipe or device that never ends, or it
             is far too long.
     """
-    facts, most = path.lstat(), _LARGEST[path.name]
-    if not stat.S_ISREG(facts.st_mode):
-        raise ValueError(f"{path.name} is no regular file")
-    if facts.st_size > most:
-        raise ValueError(f"{path.name} has {facts.st_size >> 20:,} MiB (allowed {most >> 20:,})")
-    with path.open("rb") as file:
-        return file.read(most)
+    return regular_bytes(path, most=_LARGEST[path.name])
+
+
+def _require_files(folder: Path) -> None:
+    """Refuse pipes, devices and links among the files of a run, read or not; the auditor may have been moved."""
+    for name in sorted(RUN_FILES):
+        path = folder / name
+        if path.exists() if name == _AUDITOR else os.path.lexists(path):
+            require_regular(path, links=name == _AUDITOR)
 
 
 def require_same(folder: Path, content: Mapping[str, bytes], hashes: Mapping[str, str]) -> None:

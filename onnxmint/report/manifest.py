@@ -1,19 +1,25 @@
 """The manifest of a run, made of its files and its result; written last."""
 
 import contextlib
+import os
 import platform
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from onnxmint.errors import OnnxmintError
 from onnxmint.results.audit import AuditResult
 from onnxmint.results.comparison import Comparison
 from onnxmint.results.evaluation import Evaluation
 from onnxmint.results.facts import Skipped, TargetFacts
 from onnxmint.results.json import plain
 from onnxmint.results.manifest import MANIFEST, NAME, FileFacts, Manifest, SoftwareFacts, as_json, canonical, file_facts
+from onnxmint.results.redaction import RedactionFacts
+from onnxmint.results.sealed import SealedAudit
 from onnxmint.writing.files import atomic_write
+from onnxmint.writing.regular import regular_bytes
+from onnxmint.writing.scratch import Content
 
 _PACKAGES = ("numpy", "onnx", "onnx-ir", "onnxruntime", "onnxruntime-gpu", "torch", "pillow", "pyarrow", "scipy")
 _CPU = Path("/proc/cpuinfo")
@@ -35,13 +41,19 @@ def platform_words() -> str:
     return f"{platform.system()} {platform.release()} {platform.machine()}"
 
 
-def audit_manifest(result: AuditResult, files: Mapping[str, bytes], command: Mapping[str, object]) -> bytes:
+def audit_manifest(
+    result: AuditResult,
+    files: Mapping[str, Content],
+    command: Mapping[str, object],
+    redaction: RedactionFacts | None = None,
+) -> bytes:
     """Return manifest.json of an audit.
 
     Args:
         result: the audit.
         files: of the run, by name.
         command: its words.
+        redaction: that names of images were taken out.
     """
     method, rule = result.method, {} if result.rule is None else plain(result.rule)
     chosen = {"module": method.name, "layers": method.tensors, "views": method.views, "folds": method.folds}
@@ -63,6 +75,7 @@ def audit_manifest(result: AuditResult, files: Mapping[str, bytes], command: Map
             settings=as_json({**rule, **chosen, "auditor_seed": method.seed, "preprocess": plain(result.preprocess)}),
             command=as_json(command),
             software=_software(result.version, result.target),
+            redaction=redaction,
         )
     )
 
@@ -117,22 +130,49 @@ def comparison_manifest(found: Comparison, files: Mapping[str, bytes], command: 
     )
 
 
-def renew(folder: Path, changed: Mapping[str, bytes]) -> None:
+def sealed_manifest(found: SealedAudit, files: Mapping[str, Content], command: Mapping[str, object]) -> bytes:
+    """Return manifest.json of an audit of sealed pictures, see `audit_manifest`; the seal is told by its commitment."""
+    seal = found.seal
+    chosen = {"commitment": seal.commitment, "change": plain(seal.change), "variants": found.test.variants}
+    return canonical(
+        Manifest(
+            kind="sealed",
+            created=found.created,
+            files=_facts(files),
+            target_sha256=found.target.sha256,
+            auditor_sha256=None,
+            references=(),
+            members=None,
+            nonmembers=None,
+            questioned=None,
+            skipped=_reasons(found.skipped),
+            registration=None,
+            settings=as_json({**chosen, "alpha": found.alpha, "preprocess": plain(found.preprocessing)}),
+            command=as_json(command),
+            software=_software(found.version, found.target),
+        )
+    )
+
+
+def renew(folder: Path, changed: Mapping[str, Content]) -> None:
     """Write the manifest of a run again after files were made anew; one that still holds stays, with its signatures.
 
     Raises:
         OnnxmintError: it is damaged, or cannot be written.
     """
     path = folder / NAME
-    if not path.is_file():
+    if not os.path.lexists(path):
         return
-    found = MANIFEST.read(path.read_bytes(), str(path))
+    try:
+        found = MANIFEST.read(regular_bytes(path), str(path))
+    except (OSError, ValueError) as problem:
+        raise OnnxmintError(f"{folder} holds a damaged run: {problem}; {MANIFEST.mend}") from None
     files = found.files | _facts(changed)
     if files != found.files:
         atomic_write(path, canonical(replace(found, files=files)))
 
 
-def _facts(files: Mapping[str, bytes]) -> dict[str, FileFacts]:
+def _facts(files: Mapping[str, Content]) -> dict[str, FileFacts]:
     return {name: file_facts(content) for name, content in files.items()}
 
 

@@ -31,6 +31,7 @@ WORDS = (
     mark("Looking at the images: {done} of {all}"),
     mark("Asking the model: {done} of {all}, about {minutes} minutes left"),
     mark("All {images} images take about {minutes} minutes. A random sample of {sample} takes about one."),
+    mark("What was dropped cannot be read here: choose the folder with the button."),
     mark("Stopped. Nothing was judged."),
     mark("Judged in {seconds} seconds."),
     mark("Something went wrong: {why}"),

@@ -1,6 +1,6 @@
 """Sealing, and an audit of sealed pictures: lines on the terminal, a page, files."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -9,10 +9,14 @@ from rich.text import Text
 
 from onnxmint.places.remote import AnyPath
 from onnxmint.report.html import environment
+from onnxmint.report.manifest import sealed_manifest
 from onnxmint.report.names import visible
 from onnxmint.report.terminal import WIDEST, print_files, print_warnings
+from onnxmint.results.manifest import NAME
 from onnxmint.results.seal import Sealing
 from onnxmint.results.sealed import SEALED, SealedAudit, SealedKind
+from onnxmint.results.sealed_file import NAME as SCORES
+from onnxmint.results.sealed_file import write_sealed
 
 _COLOURS: dict[SealedKind, str] = {"members-found": "red", "inconclusive": "magenta"}
 _SHOWN = 5  # pictures that were left out and are named
@@ -94,6 +98,16 @@ def render_sealed(found: SealedAudit) -> str:
     )
 
 
-def sealed_files(found: SealedAudit) -> dict[str, bytes]:
-    """Return the files of an audit of sealed pictures by name, the page first."""
-    return {"sealed.html": render_sealed(found).encode(), "sealed.json": (SEALED.write(found) + "\n").encode()}
+def sealed_files(found: SealedAudit, command: Mapping[str, object] | None = None) -> dict[str, bytes]:
+    """Return the files of an audit of sealed pictures by name: the page, all of it as JSON, a row a picture, hashes.
+
+    Args:
+        found: the audit.
+        command: its words, for the manifest.
+    """
+    files = {
+        "sealed.html": render_sealed(found).encode(),
+        SCORES: write_sealed(found),
+        "sealed.json": (SEALED.write(found) + "\n").encode(),
+    }
+    return files | {NAME: sealed_manifest(found, files, command or {})}

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxmint.images.listing import Texts
 from onnxmint.preprocess.spec import PreprocessSpec
 from onnxmint.results.basis import Basis, RuleFacts
 from onnxmint.results.facts import (
@@ -22,7 +23,7 @@ from onnxmint.results.facts import (
     TargetFacts,
     Units,
 )
-from onnxmint.results.frames import frame_of, storable
+from onnxmint.results.frames import Tabular, storable
 from onnxmint.results.json import Document
 from onnxmint.results.listed import ListFacts
 from onnxmint.results.next_steps import NextStep
@@ -43,7 +44,7 @@ VerdictKind = Literal["members-found", "no-evidence", "inconclusive"]
 class ScoreTable:
     """Per-image results of the questioned images, in the order of their source."""
 
-    path: tuple[str, ...]
+    path: Sequence[str]
     score: FloatArray  # (n,) higher means more like a member
     p_value: FloatArray  # (n,) conformal, small means unlike the non-members; of its group where groups are known
     q_value: FloatArray  # (n,) adjusted for the number of units
@@ -59,6 +60,10 @@ class ScoreTable:
             values = getattr(self, column.name)
             if values is not None and len(values) != len(self.path):
                 raise ValueError(f"{column.name} has {len(values)} values for {len(self.path)} images")
+
+    def names(self, rows: NDArray[np.int64]) -> list[str]:
+        """Return the names of the images of some rows."""
+        return list(self.path.take(rows)) if isinstance(self.path, Texts) else [self.path[row] for row in rows.tolist()]
 
     def table(self) -> Any:
         """Return one row a questioned image, as scores.parquet holds them."""
@@ -211,7 +216,7 @@ class Histogram:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AuditResult:
+class AuditResult(Tabular):
     """Everything an audit found, and all that is needed to repeat it."""
 
     version: str
@@ -240,17 +245,9 @@ class AuditResult:
     tries: TriesFacts | None = None  # None where earlier audits were not looked up
     next_steps: tuple[NextStep, ...] = ()  # what would help, most first; none where the audit sees what matters
 
-    def to_frame(self) -> Any:
-        """Return a pandas DataFrame with a row for each questioned image.
-
-        Raises:
-            OnnxmintError: pandas is not installed.
-        """
-        return frame_of(self.scores.table())
-
-    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        """Give the same table to whatever reads Arrow: pyarrow.table(result), polars.DataFrame(result), DuckDB."""
-        return self.scores.table().__arrow_c_stream__(requested_schema)
+    def table(self) -> Any:
+        """Return an Arrow table with a row for each questioned image."""
+        return self.scores.table()
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows."""

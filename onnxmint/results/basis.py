@@ -1,5 +1,6 @@
 """What a verdict follows from beside the scores of the images, kept so that another can reach it again."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -48,7 +49,7 @@ class Basis:
     free_level: FloatArray | None
     unit: NDArray[np.int64]
     counted: NDArray[np.bool_]
-    sha256: tuple[str, ...]
+    sha256: Sequence[str]
     subject: tuple[str | None, ...] | None
 
     def __post_init__(self) -> None:

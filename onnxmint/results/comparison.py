@@ -4,17 +4,20 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from onnxmint.preprocess.spec import PreprocessSpec
 from onnxmint.results.facts import Control, EvidenceFacts, TargetFacts
-from onnxmint.results.frames import frame_of, storable
+from onnxmint.results.frames import Tabular, storable
 from onnxmint.results.json import Document, Facts
 from onnxmint.results.leak import LimitFacts
 from onnxmint.results.notebook import in_notebook
-from onnxmint.stats.estimates import FloatArray, Rate
+from onnxmint.stats.estimates import FloatArray, Measured
 from onnxmint.stats.paired import Change
-from onnxmint.stats.ranges import Count, Few, Share
+from onnxmint.stats.ranges import Count, Few, Share, Signed
 
+SOMETIMES = ("group", "right_before", "right_after")
+"""Columns of scores that may be empty throughout."""
 SetName = Literal["forget", "members", "non-members"]
 ChangeKind = Literal["more", "less", "no-change-seen", "below", "above", "unsettled"]
 
@@ -50,7 +53,7 @@ class ComparedSet:
     name: SetName
     images: Count
     changes: tuple[Change, ...]
-    alike: Share | None
+    alike: Signed | None
 
     def change(self, measure: str) -> Change | None:
         """Return one of the changes, None where it was not measured."""
@@ -89,10 +92,11 @@ class ComparisonFacts:
     views: Few  # of each image, 0 where only the image itself was shown
     seed: int
     intervals: str  # how they were made
+    limit: int | None = None  # images of each set that were drawn at most; None where all were taken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ComparedScores:
+class ComparedScores(Tabular):
     """Every image that both models gave a number for.
 
     Attributes:
@@ -100,6 +104,8 @@ class ComparedScores:
         set: which each is of.
         before, after: (n,) its score in each model; higher means more like a member.
         above_before, above_after: (n,) share of the held-out images that score lower in that model, ties counting half.
+        group: (n,) int64 which images belong together and are drawn whole; None where each stands for itself.
+        right_before, right_after: (n,) whether that model's top class is the label; None without labels.
     """
 
     path: tuple[str, ...]
@@ -108,6 +114,15 @@ class ComparedScores:
     after: FloatArray
     above_before: FloatArray
     above_after: FloatArray
+    group: NDArray[np.int64] | None = None
+    right_before: NDArray[np.bool_] | None = None
+    right_after: NDArray[np.bool_] | None = None
+
+    @classmethod
+    def none(cls) -> "ComparedScores":
+        """Return the scores of no image."""
+        empty = np.empty(0, np.float64)
+        return cls(path=(), set=(), before=empty, after=empty, above_before=empty, above_after=empty)
 
     def table(self) -> Any:
         """Return one row an image."""
@@ -119,23 +134,15 @@ class ComparedScores:
         }
         numbers = {name: getattr(self, name) for name in ("before", "after", "above_before", "above_after")}
         numbers["change"] = np.asarray(self.above_after) - np.asarray(self.above_before)
-        return pa.table(columns | {name: pa.array(values, pa.float64()) for name, values in numbers.items()})
-
-    def to_frame(self) -> Any:
-        """Return a pandas DataFrame with a row for each image.
-
-        Raises:
-            OnnxmintError: pandas is not installed.
-        """
-        return frame_of(self.table())
-
-    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        """Give the same table to whatever reads Arrow."""
-        return self.table().__arrow_c_stream__(requested_schema)
+        columns |= {name: pa.array(values, pa.float64()) for name, values in numbers.items()}
+        for name, kind in zip(SOMETIMES, (pa.int64(), pa.bool_(), pa.bool_()), strict=True):
+            values = getattr(self, name)
+            columns[name] = pa.nulls(len(self.path), kind) if values is None else pa.array(values, kind)
+        return pa.table(columns)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class Comparison(Tabular):
     """The same images in two models, and all that is needed to repeat it."""
 
     version: str
@@ -166,18 +173,6 @@ class Comparison:
         kinds = [("set", text), ("images", pa.int64()), ("measure", text), *((name, number) for name in of_numbers)]
         return pa.Table.from_pylist(rows, schema=pa.schema([*kinds, ("no_interval", text)]))
 
-    def to_frame(self) -> Any:
-        """Return a pandas DataFrame with a row for each measure of each set; `scores` has one for each image.
-
-        Raises:
-            OnnxmintError: pandas is not installed.
-        """
-        return frame_of(self.table())
-
-    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        """Give the same table to whatever reads Arrow."""
-        return self.table().__arrow_c_stream__(requested_schema)
-
     def _repr_html_(self) -> str:
         """Return what a notebook shows."""
         rows = [
@@ -198,7 +193,7 @@ _PARTS = ("before", "after", "difference")
 
 COMPARISON = Document(
     kind=Comparison,
-    schema="onnxmint.comparison/1",
+    schema="onnxmint.comparison/2",
     elsewhere=("scores",),  # a table of its own, comparison.parquet
     mend="run onnxmint compare again",
 )
@@ -208,11 +203,11 @@ COMPARISON = Document(
 def _numbers(change: Change) -> Facts:
     row: Facts = {"measure": change.measure, "no_interval": change.difference.no_interval}
     for part in _PARTS:
-        one: Rate = getattr(change, part)
+        one: Measured = getattr(change, part)
         row |= {part: one.value, f"{part}_low": one.low, f"{part}_high": one.high}
     return row
 
 
-def _shown(one: Rate) -> str:
+def _shown(one: Measured) -> str:
     interval = "" if one.low is None or one.high is None else f" ({one.low:.3f} to {one.high:.3f})"
     return f"{one.value:.3f}{interval}"

@@ -6,7 +6,7 @@ from typing import Any
 
 from onnxmint.preprocess.spec import PreprocessSpec
 from onnxmint.results.facts import Control, EvidenceFacts, TargetFacts
-from onnxmint.results.frames import frame_of
+from onnxmint.results.frames import Tabular
 from onnxmint.results.json import Document
 from onnxmint.results.leak import LeakVerdict
 from onnxmint.results.methods import Method, MethodScores, Repeated, methods_table
@@ -42,7 +42,7 @@ class EvaluationFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evaluation:
+class Evaluation(Tabular):
     """Every method on the same images, and all that is needed to repeat it."""
 
     version: str
@@ -65,18 +65,6 @@ class Evaluation:
     def table(self) -> Any:
         """Return an Arrow table with a row for each method."""
         return methods_table(self.methods, self.repeated, self.verdict.method)
-
-    def to_frame(self) -> Any:
-        """Return a pandas DataFrame with a row for each method; `scores.to_frame()` has one for each image.
-
-        Raises:
-            OnnxmintError: pandas is not installed.
-        """
-        return frame_of(self.table())
-
-    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        """Give the same table to whatever reads Arrow: pyarrow.table(found), polars.DataFrame(found), DuckDB."""
-        return self.table().__arrow_c_stream__(requested_schema)
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows."""

@@ -1,5 +1,6 @@
 """Tables of Arrow, which pandas, polars, DuckDB and pyarrow take as they are: what all results need to be some."""
 
+from abc import abstractmethod
 from typing import Any
 
 from onnxmint.errors import OnnxmintError
@@ -23,3 +24,28 @@ def frame_of(table: Any) -> Any:
             "to_frame() needs pandas, which is not installed: pip install pandas, or give the result itself to "
             "pyarrow.table(...), polars.DataFrame(...) or DuckDB"
         ) from None
+
+
+class Tabular:
+    """A result that is a table too: of pandas by `to_frame`, of all that reads Arrow as it is.
+
+    pyarrow.table(result), polars.DataFrame(result) and DuckDB take it by Arrow's C stream.
+    """
+
+    __slots__ = ()
+
+    @abstractmethod
+    def table(self) -> Any:
+        """Return the Arrow table."""
+
+    def to_frame(self) -> Any:
+        """Return the same as a pandas DataFrame.
+
+        Raises:
+            OnnxmintError: pandas is not installed.
+        """
+        return frame_of(self.table())
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Give the same table to whatever reads Arrow."""
+        return self.table().__arrow_c_stream__(requested_schema)

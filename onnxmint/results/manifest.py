@@ -1,6 +1,5 @@
 """manifest.json: what a run consists of and rests on, in hashes: what another checks, and what is signed."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +7,9 @@ from typing import Literal
 
 from onnxmint.results.json import Document
 from onnxmint.results.listed import ListFacts
+from onnxmint.results.redaction import RedactionFacts
 from onnxmint.results.registration import RegistrationFacts
+from onnxmint.writing.scratch import Content, sha256
 
 NAME = "manifest.json"
 
@@ -53,9 +54,10 @@ class Manifest:
         settings: what was chosen, each as JSON.
         command: its words, each as JSON; how the run was called.
         software: what it was made with.
+        redaction: that it tells no names of images; None where it does.
     """
 
-    kind: Literal["audit", "evaluation", "comparison"]
+    kind: Literal["audit", "evaluation", "comparison", "sealed"]
     created: str
     files: dict[str, FileFacts]
     target_sha256: str
@@ -69,15 +71,16 @@ class Manifest:
     settings: dict[str, str]
     command: dict[str, str]
     software: SoftwareFacts
+    redaction: RedactionFacts | None = None
 
 
-MANIFEST = Document(kind=Manifest, schema="onnxmint.manifest/1", mend="make the run again")
+MANIFEST = Document(kind=Manifest, schema="onnxmint.manifest/2", mend="make the run again")
 """manifest.json, in one canonical writing: see `canonical`."""
 
 
-def file_facts(content: bytes) -> FileFacts:
+def file_facts(content: Content) -> FileFacts:
     """Return the facts of a file's content."""
-    return FileFacts(sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
+    return FileFacts(sha256=sha256(content), bytes=len(content))
 
 
 def canonical(found: Manifest) -> bytes:

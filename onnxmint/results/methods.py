@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from onnxmint.results.audit import Histogram
-from onnxmint.results.frames import frame_of, storable
+from onnxmint.results.frames import Tabular, storable
 from onnxmint.results.json import Facts
 from onnxmint.settings import ModuleName
 from onnxmint.stats.compare import Difference
@@ -56,7 +56,7 @@ class Method:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MethodScores:
+class MethodScores(Tabular):
     """What every method says of every known image that could be read, members first.
 
     Attributes:
@@ -90,18 +90,6 @@ class MethodScores:
         for name, score in self.scores.items():
             columns[storable(name)] = pa.array(score, pa.float64(), mask=np.isnan(score))
         return pa.table(columns)
-
-    def to_frame(self) -> Any:
-        """Return a pandas DataFrame with a row for each image and a column for each method.
-
-        Raises:
-            OnnxmintError: pandas is not installed.
-        """
-        return frame_of(self.table())
-
-    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        """Give the same table to whatever reads Arrow."""
-        return self.table().__arrow_c_stream__(requested_schema)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from onnxmint.results.check import CHECK
 from onnxmint.results.comparison import COMPARISON
 from onnxmint.results.evaluation import EVALUATION
 from onnxmint.results.json import Document
+from onnxmint.results.lookup import LOOKUP
 from onnxmint.results.manifest import MANIFEST
 from onnxmint.results.observed import OBSERVED_FACTS
 from onnxmint.results.plan import PLAN
@@ -27,6 +28,7 @@ PUBLISHED: dict[str, Document[Any]] = {
     "check": CHECK,
     "comparison": COMPARISON,
     "evaluation": EVALUATION,
+    "lookup": LOOKUP,
     "manifest": MANIFEST,
     "observed": OBSERVED_FACTS,
     "plan": PLAN,

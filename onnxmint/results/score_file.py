@@ -9,9 +9,12 @@ import numpy as np
 from onnxmint.results.audit import AUDIT, AuditResult, ScoreTable
 from onnxmint.results.basis import Basis
 from onnxmint.results.frames import storable
+from onnxmint.writing.scratch import Content, Spool, release
 
 _SOMETIMES = ("label", "likelihood_ratio", "probability", "free", "level", "free_level")  # may be empty throughout
 _SHARES = ("p_value", "q_value", "probability")  # columns between 0 and 1
+_ROW_GROUP = 1 << 20  # rows of a row group, as pyarrow has it
+_TEXTS = 1 << 16  # rows whose texts become objects at once
 _WIDE = ("networks", "free")  # columns with a number for each network
 _KINDS = {
     "path": "text", "score": "number", "p_value": "number", "q_value": "number", "flagged": "truth",
@@ -21,21 +24,66 @@ _KINDS = {
 }  # fmt: skip
 
 
-def write_scores(result: AuditResult) -> bytes:
-    """Return scores.parquet of an audit."""
-    import pyarrow as pa
+def write_scores(result: AuditResult) -> Content:
+    """Return scores.parquet of an audit; of millions of images it lies on disk."""
     import pyarrow.parquet as pq
 
     facts = {"schema": AUDIT.schema, "created": result.created, "target_sha256": result.target.sha256}
     names, count = _names(basis=result.basis is not None), len(result.scores.path)
     held = {name: getattr(result.scores if hasattr(result.scores, name) else result.basis, name) for name in names}
-    columns = {name: _column(values, count) for name, values in held.items()}
-    sink = pa.BufferOutputStream()
+    schema, sink = _schema(names, facts), _Sink()
     # Page checksums notice a flipped bit; uncompressed arrays without them come back as wrong numbers, silently.
-    table = pa.table(columns, schema=_schema(names, facts))
-    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
-    content: bytes = sink.getvalue().to_pybytes()
-    return content
+    with pq.ParquetWriter(sink, schema, compression="zstd", write_page_checksum=True) as writer:
+        for start in range(0, max(count, 1), _ROW_GROUP):
+            rows = slice(start, min(start + _ROW_GROUP, count))
+            writer.write_table(_table(held, rows, schema), row_group_size=_ROW_GROUP)
+            release()
+    return sink.spool.content()
+
+
+class _Sink:
+    """Takes what pyarrow writes."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        self.spool, self._size = Spool(), 0
+
+    def write(self, data: Any) -> int:
+        """Put bytes behind those that are there."""
+        self.spool.add(bytes(data))
+        self._size += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        """Return how many bytes there are."""
+        return self._size
+
+    def flush(self) -> None:
+        """Do nothing: all is kept as it comes."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+    def writable(self) -> bool:
+        """Return that it takes bytes."""
+        return True
+
+    def readable(self) -> bool:
+        """Return that it gives none."""
+        return False
+
+    def seekable(self) -> bool:
+        """Return that bytes come one after the other."""
+        return False
+
+
+def _table(held: Mapping[str, object], rows: slice, schema: Any) -> Any:
+    """Return some rows of all columns."""
+    import pyarrow as pa
+
+    columns = [_column(values, rows, schema.field(name).type) for name, values in held.items()]
+    return pa.Table.from_arrays(columns, schema=schema)
 
 
 def read_scores(content: bytes) -> tuple[ScoreTable, Basis | None]:
@@ -73,13 +121,25 @@ def _schema(names: list[str], metadata: Mapping[str, str] | None = None) -> Any:
     return pa.schema([(name, types[_KINDS[name]]) for name in names], metadata=metadata)
 
 
-def _column(values: Any, count: int) -> Any:
-    """Return a column as Arrow takes it; names may be no UTF-8."""
+def _column(values: Any, rows: slice, kind: Any) -> Any:
+    """Return some rows of a column as Arrow takes it; names may be no UTF-8."""
+    import pyarrow as pa
+
+    count = rows.stop - rows.start
     if values is None:
-        return [None] * count
-    if isinstance(values, tuple):
-        return [None if text is None else storable(text) for text in values]
-    return list(values) if values.ndim > 1 else values
+        return pa.nulls(count, kind)
+    if not isinstance(values, np.ndarray):
+        starts = range(rows.start, max(rows.stop, rows.start + 1), _TEXTS)
+        lots = (values[start : min(start + _TEXTS, rows.stop)] for start in starts)
+        return pa.concat_arrays(
+            [pa.array([None if text is None else storable(text) for text in some], kind) for some in lots]
+        )
+    some = values[rows]
+    if some.ndim == 1:
+        return pa.array(some, kind)
+    width = some.shape[1]
+    offsets = (np.arange(count + 1) * width).astype(np.int32)
+    return pa.ListArray.from_arrays(offsets, some.reshape(-1))
 
 
 def _values(table: Any, name: str) -> Any:

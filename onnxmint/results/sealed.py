@@ -3,11 +3,15 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from onnxmint.images.variants import Change
 from onnxmint.preprocess.spec import PreprocessSpec
 from onnxmint.results.facts import Skipped, TargetFacts
 from onnxmint.results.json import Document
 from onnxmint.stats.coin import CoinTest
+from onnxmint.stats.estimates import FloatArray
 from onnxmint.stats.ranges import Count, Share
 
 SealedKind = Literal["members-found", "inconclusive"]
@@ -35,6 +39,35 @@ class SealFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SealedScores:
+    """What the model said of every variant of the pictures that were judged, from which the answer follows.
+
+    Attributes:
+        picture: (n,) int64 place of each picture in the seal, from 0, ascending; names are the owner's.
+        drawn: (n,) int64 variant that the coin picked, from 0.
+        label: (n,) int64 class that the log-odds are of; None where they are of the model's top class of each variant.
+        score: (n, k) float64 log-odds of each variant.
+    """
+
+    picture: NDArray[np.int64]
+    drawn: NDArray[np.int64]
+    label: NDArray[np.int64] | None
+    score: FloatArray
+
+    def __post_init__(self) -> None:
+        """Refuse tables of several lengths, and pictures out of order.
+
+        Raises:
+            ValueError: saying which.
+        """
+        lengths = {len(one) for one in (self.picture, self.drawn, self.label, self.score) if one is not None}
+        if self.score.ndim != 2 or len(lengths) != 1:  # noqa: PLR2004 - pictures and variants
+            raise ValueError("picture, drawn, label and score are of several lengths")
+        if (self.picture < 0).any() or (np.diff(self.picture) <= 0).any():
+            raise ValueError("pictures do not ascend from 0")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SealedAudit:
     """An audit of sealed pictures.
 
@@ -53,6 +86,7 @@ class SealedAudit:
         text: the answer in sentences.
         skipped: pictures that were not judged.
         warnings: what a reader has to know.
+        scores: of every variant.
     """
 
     version: str
@@ -69,7 +103,13 @@ class SealedAudit:
     text: str
     skipped: tuple[Skipped, ...]
     warnings: tuple[str, ...]
+    scores: SealedScores
 
 
-SEALED = Document(kind=SealedAudit, schema="onnxmint.sealed/1", mend="run onnxmint audit --sealed again")
+SEALED = Document(
+    kind=SealedAudit,
+    schema="onnxmint.sealed/1",
+    elsewhere=("scores",),  # a table of its own, sealed.parquet
+    mend="run onnxmint audit --sealed again",
+)
 """sealed.json, and what `audit --sealed --json` prints."""

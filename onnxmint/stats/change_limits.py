@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from onnxmint.stats.estimates import Rate
+from onnxmint.stats.estimates import Measured
 from onnxmint.stats.limits import Decision, require_once
 from onnxmint.stats.paired import AUC, RATES, SHARE
 
@@ -25,7 +25,7 @@ class ChangeLimit:
     measure: str
     bound: float
 
-    def decide(self, difference: Rate) -> Decision:
+    def decide(self, difference: Measured) -> Decision:
         """Say on which side of the bound the whole interval lies; where there is none, nothing is settled."""
         if difference.low is None or difference.high is None or difference.thin:
             return "unsettled"
@@ -33,7 +33,7 @@ class ChangeLimit:
             return "below"
         return "above" if difference.low > self.bound else "unsettled"
 
-    def times_needed(self, difference: Rate) -> float | None:
+    def times_needed(self, difference: Measured) -> float | None:
         """Return how many times as many images would settle it in 95 of 100 comparisons; None where none would."""
         if difference.low is None or difference.high is None or difference.thin:
             return None

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.stats.estimates import FloatArray
+from onnxmint.stats.heldout import in_blocks
 
 P_VALUES = ("conservative", "smoothed")
 FALSE_DISCOVERY = {"bh": "Benjamini-Hochberg", "storey": "Storey"}
@@ -39,14 +40,16 @@ def p_values(
     """
     columns = scores.reshape(len(scores), -1)
     fold = np.zeros(len(known), np.int64) if fold is None else fold
-    above, equal = np.zeros(len(scores)), np.zeros(len(scores))
-    for number in range(columns.shape[1]):
-        ordered = np.sort(known[fold == number].astype(np.float64))
-        upto = np.searchsorted(ordered, columns[:, number], side="right")
-        above += len(ordered) - upto
-        equal += upto - np.searchsorted(ordered, columns[:, number], side="left")
-    weight = 1.0 if rng is None else rng.random(len(scores))
-    found: FloatArray = (above + weight * (equal + 1)) / (len(known) + 1)
+    ordered = [np.sort(known[fold == number].astype(np.float64)) for number in range(columns.shape[1])]
+    found = np.empty(len(scores))
+    for part in in_blocks(len(scores)):
+        above, equal = np.zeros(len(columns[part])), np.zeros(len(columns[part]))
+        for column, others in zip(columns[part].T, ordered, strict=True):
+            upto = np.searchsorted(others, column, side="right")
+            above += len(others) - upto
+            equal += upto - np.searchsorted(others, column, side="left")
+        weight = 1.0 if rng is None else rng.random(len(above))
+        found[part] = (above + weight * (equal + 1)) / (len(known) + 1)
     return found
 
 

@@ -29,8 +29,8 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rate:
-    """A true-positive rate at a low false-positive rate.
+class Measured:
+    """A number of any size, a difference say, that may have no interval.
 
     Attributes:
         value: point estimate.
@@ -40,9 +40,9 @@ class Rate:
             used as a headline.
     """
 
-    value: Share
-    low: Share | None = None
-    high: Share | None = None
+    value: float
+    low: float | None = None
+    high: float | None = None
     no_interval: str | None = None
     thin: bool = False
 
@@ -50,6 +50,15 @@ class Rate:
         """Refuse an interval that is missing without a reason, or half there."""
         if (self.low is None) != (self.high is None) or (self.low is None) != (self.no_interval is not None):
             raise ValueError("need both ends of the interval, or the reason why there is none")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate(Measured):
+    """A true-positive rate at a low false-positive rate."""
+
+    value: Share
+    low: Share | None = None
+    high: Share | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ do not depend on the scale of a score, and they are comparable between the netwo
 strata: an image is placed among the known non-members of its own stratum only.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from onnxmint.stats.estimates import FloatArray
 
+_BLOCK = 1 << 17  # images handled at once
 Numbers = NDArray[np.integer]
 
 
@@ -108,6 +110,13 @@ class HeldOut:
         """
         columns = self.columns(scores)
         asked, known = self.strata(stratum, len(columns))
+        below, above = np.empty(len(columns)), np.empty(len(columns))
+        for part in in_blocks(len(columns)):
+            below[part], above[part] = self._standing(columns[part], asked[part], known)
+        return below, above
+
+    def _standing(self, columns: FloatArray, asked: Numbers, known: Numbers) -> tuple[FloatArray, FloatArray]:
+        """Return what `standing` does of (q, K) scores in strata, and the non-members in theirs."""
         below, above, count = np.zeros((3, len(columns)))
         for number in range(self.networks):
             mine = self.nonmember_fold == number
@@ -149,6 +158,12 @@ class HeldOut:
                 left, right = (np.searchsorted(ordered, self.nonmember[mine], side=side) for side in ("left", "right"))
                 found[mine] = 1 - (left + right) / 2 / len(others)
         return found
+
+
+def in_blocks(count: int) -> Iterator[slice]:
+    """Yield slices of so many images that what is computed of each by itself needs little memory of all."""
+    for start in range(0, count, _BLOCK):
+        yield slice(start, start + _BLOCK)
 
 
 def cross_fitting_inflation(folds: int) -> float:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.stats.estimates import Estimate, FloatArray
-from onnxmint.stats.heldout import HeldOut
+from onnxmint.stats.heldout import HeldOut, in_blocks
 from onnxmint.stats.ranges import Count, Share
 
 METHOD = (
@@ -41,9 +41,11 @@ def likelihood_ratios(scores: FloatArray, known: HeldOut) -> FloatArray:
     weight = np.where(truth == 1, 1 / (m + _MORE), 1 / (n + _MORE))
     fitted = IsotonicRegression(out_of_bounds="clip").fit(score, truth, sample_weight=weight)
     columns = scores.reshape(len(scores), -1)
-    chance = fitted.predict(columns.ravel()).reshape(columns.shape)
-    log_ratio = np.clip(np.log(chance / (1 - chance)), -np.log(m + 1), np.log(n + 1))
-    found: FloatArray = np.exp(log_ratio.mean(axis=1))
+    found = np.empty(len(columns))
+    for part in in_blocks(len(columns)):
+        chance = fitted.predict(columns[part].ravel()).reshape(columns[part].shape)
+        log_ratio = np.clip(np.log(chance / (1 - chance)), -np.log(m + 1), np.log(n + 1))
+        found[part] = np.exp(log_ratio.mean(axis=1))
     return found
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxmint.stats.estimates import FPRS, FloatArray, Rate
+from onnxmint.stats.estimates import FPRS, FloatArray, Measured
 from onnxmint.stats.metrics import auc, tpr_at_fpr
 
 INTERVAL_METHOD = (
@@ -79,9 +79,9 @@ class Change:
     """
 
     measure: str
-    before: Rate
-    after: Rate
-    difference: Rate
+    before: Measured
+    after: Measured
+    difference: Measured
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,13 +183,13 @@ def _change(measure: str, values: FloatArray, drawn: FloatArray, units: int | No
     thin = measure in RATES and RATES[measure] * outside < _THIN
     found = [float(values[0]), float(values[1]), float(values[1] - values[0])]
     if why is not None:
-        before, after, difference = (Rate(value=value, no_interval=why, thin=thin) for value in found)
+        before, after, difference = (Measured(value=value, no_interval=why, thin=thin) for value in found)
     else:
         columns = (drawn[:, 0], drawn[:, 1], drawn[:, 1] - drawn[:, 0])
         ends = [tuple(np.quantile(column, (_TAIL, 1 - _TAIL)).tolist()) for column in columns]
         wider = ends if measure == GAP or units is None else _bounded(found, ends, _TAIL ** (1 / units))
         before, after, difference = (
-            Rate(value=value, low=min(low, value), high=max(high, value), thin=thin)
+            Measured(value=value, low=min(low, value), high=max(high, value), thin=thin)
             for value, (low, high) in zip(found, wider, strict=True)
         )
     return Change(measure=measure, before=before, after=after, difference=difference)

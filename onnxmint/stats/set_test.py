@@ -6,7 +6,7 @@ import numpy as np
 
 from onnxmint.stats.estimates import FloatArray
 from onnxmint.stats.guarantee import AUDITORS, DEFAULT, GUARANTEES, UNLUCKY, Guarantee, Luck
-from onnxmint.stats.heldout import HeldOut, Numbers
+from onnxmint.stats.heldout import HeldOut, Numbers, in_blocks
 from onnxmint.stats.orders import Side, p_value_by_orders
 from onnxmint.stats.strata import UNIFORM, Cells
 
@@ -115,17 +115,17 @@ def _at_least(placed: FloatArray, reached: FloatArray, cells: Cells, *, alpha: f
     are non-members. So the bound is at least 1 wherever the whole set is rejected.
     """
     part = (cells.known > 0)[cells.cell]
-    value = np.sort((cells.weight[cells.cell] * (placed - 0.5))[part])
-    size = np.arange(1, cells.compared)
-    if not len(size):
-        return 1
-    total = np.cumsum(value)[:-1]
-    p_value = _largest_luck(cells, size).p_values(total, guarantee)
-    for count, bound in _of_few(reached, cells, guarantee).items():
-        if count < cells.compared:
-            p_value[count - 1] = bound
-    kept = np.flatnonzero(p_value > alpha)
-    return cells.compared - (int(size[kept[-1]]) if len(kept) else 0)
+    total = np.sort((cells.weight[cells.cell] * (placed - 0.5))[part])
+    np.cumsum(total, out=total)
+    few, largest = _of_few(reached, cells, guarantee), 0
+    for some in in_blocks(cells.compared - 1):
+        size = np.arange(some.start + 1, min(some.stop, cells.compared - 1) + 1)
+        p_value = _largest_luck(cells, size).p_values(total[size - 1], guarantee)
+        for count, bound in few.items():
+            p_value[size == count] = bound
+        kept = np.flatnonzero(p_value > alpha)
+        largest = int(size[kept[-1]]) if len(kept) else largest
+    return cells.compared - largest
 
 
 def _largest_luck(cells: Cells, size: np.ndarray) -> Luck:
@@ -168,23 +168,31 @@ def _of_few(reached: FloatArray, cells: Cells, guarantee: Guarantee) -> dict[int
     One unit: its rank among the known ones, or the upper limit of the share of non-members that score so high (Clopper
     and Pearson 1934), which 95% of auditors do not exceed. Two: the sum of two uniform numbers, a rank of continuity.
     """
+    alone, left = [0.0], [np.empty(0)]
+    for some in in_blocks(len(reached)):
+        one, two = _few_of(reached[some], cells, cells.cell[some], guarantee)
+        alone.append(float(one.max(initial=0.0)))
+        left = [np.sort(np.concatenate([*left, two]))[-_PAIR:]]
+    found = {1: max(alone)}
+    if len(left[0]) >= _PAIR:
+        pair = float(left[0].sum())
+        found[_PAIR] = pair**2 / 2 if pair <= 1 else 1 - max(_PAIR - pair, 0.0) ** 2 / 2
+    return found
+
+
+def _few_of(reached: FloatArray, cells: Cells, cell: Numbers, guarantee: Guarantee) -> tuple[FloatArray, FloatArray]:
+    """Return of units in strata that know some: the p-value of each alone, and what it adds to that of two."""
     from scipy.special import betaincinv
 
-    part = cells.known[cells.cell] > 0
-    known = cells.known[cells.cell][part]
-    above = np.rint(reached[part] * known)
-    alone = (above + 1) / (known + 1)
+    known = cells.known[cell]
+    reached, known = reached[known > 0], known[known > 0]
+    above = np.rint(reached * known)
+    alone, left = (above + 1) / (known + 1), above / known + 0.5 / known
     if guarantee == "each":
         free = np.maximum(known - above, _TINY)
         alone = np.where(above < known, betaincinv(above + 1, free, AUDITORS), 1.0)
-    found = {1: float(alone.max())}
-    if len(known) >= _PAIR:
-        left = above / known + 0.5 / known
-        if guarantee == "each":
-            left = left + UNLUCKY * np.sqrt(cells.inflation * UNIFORM / known)
-        pair = float(np.sort(left)[-_PAIR:].sum())
-        found[_PAIR] = pair**2 / 2 if pair <= 1 else 1 - max(_PAIR - pair, 0.0) ** 2 / 2
-    return found
+        left = left + UNLUCKY * np.sqrt(cells.inflation * UNIFORM / known)
+    return alone, left
 
 
 def _average(questioned: FloatArray, known: HeldOut, cells: Cells, otherwise: float) -> float:

@@ -6,7 +6,7 @@ from onnxmint.results.comparison import ChangeKind, ChangeVerdict, ComparedSet, 
 from onnxmint.results.facts import Control
 from onnxmint.results.leak import LimitFacts
 from onnxmint.stats.change_limits import ChangeLimit
-from onnxmint.stats.estimates import Rate
+from onnxmint.stats.estimates import Measured
 from onnxmint.stats.limits import Decision, rounded_up, together
 from onnxmint.stats.paired import AUC, Change
 
@@ -55,7 +55,7 @@ def _changed(judged: ComparedSet, measure: str) -> Change:
     return found
 
 
-def _kind(difference: Rate, limits: Sequence[LimitFacts]) -> ChangeKind:
+def _kind(difference: Measured, limits: Sequence[LimitFacts]) -> ChangeKind:
     if limits:
         return together([limit.decision for limit in limits])
     if difference.low is not None and difference.low > 0:
@@ -82,7 +82,7 @@ def _numbers(auc: Change, name: SetName) -> str:
     )
 
 
-def _of(one: Rate) -> str:
+def _of(one: Measured) -> str:
     return f"{one.value:.3f} ({one.low:.3f} to {one.high:.3f})"
 
 
@@ -118,7 +118,7 @@ def _reach(kind: ChangeKind) -> list[str]:
     )
 
 
-def _limit(limit: ChangeLimit, found: Rate, images: int, failed: Sequence[str]) -> LimitFacts:
+def _limit(limit: ChangeLimit, found: Measured, images: int, failed: Sequence[str]) -> LimitFacts:
     decision: Decision = "unsettled" if failed else limit.decide(found)
     return LimitFacts(
         measure=limit.measure,
@@ -131,7 +131,7 @@ def _limit(limit: ChangeLimit, found: Rate, images: int, failed: Sequence[str]) 
     )
 
 
-def _sentence(limit: ChangeLimit, found: Rate, decision: Decision, images: int, failed: Sequence[str]) -> str:
+def _sentence(limit: ChangeLimit, found: Measured, decision: Decision, images: int, failed: Sequence[str]) -> str:
     interval = "no interval" if found.low is None else f"95% interval {found.low:+.3f} to {found.high:+.3f}"
     told = f"{limit.measure} changes by {found.value:+.3f}, {interval}; limit {limit.bound:+g}"
     if decision != "unsettled":

@@ -1,9 +1,43 @@
 """The answer to whether sealed pictures were trained on, in words that say what it rests on."""
 
-from onnxmint.results.sealed import SealedKind
-from onnxmint.stats.coin import CoinTest
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxmint.results.sealed import SealedKind, SealedScores
+from onnxmint.stats.coin import CoinTest, coin_test, doubled_ranks, level
 
 _TINY = -4  # powers of ten below which a p-value is written as one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """All that follows from the scores of variants, as `SealedAudit` has it."""
+
+    test: CoinTest
+    ranks: tuple[int, ...]
+    kind: SealedKind
+    headline: str
+    text: str
+
+
+def decide(scores: SealedScores, alpha: float, *, sure: bool) -> Decided:
+    """Judge what a model said of variants.
+
+    Args:
+        scores: of all of them, and which was drawn.
+        alpha: level of the test.
+        sure: whether somebody else had the commitment.
+
+    Raises:
+        ValueError: scores that cannot be.
+    """
+    test = coin_test(scores.score, scores.drawn)
+    kind, headline, text = answer(test, alpha, sure=sure)
+    ranks: NDArray[np.int64] = doubled_ranks(level(scores.score))[np.arange(len(scores.drawn)), scores.drawn] // 2
+    counts = np.bincount(ranks, minlength=scores.score.shape[1])
+    return Decided(test=test, ranks=tuple(counts.tolist()), kind=kind, headline=headline, text=text)
 
 
 def answer(test: CoinTest, alpha: float, *, sure: bool) -> tuple[SealedKind, str, str]:

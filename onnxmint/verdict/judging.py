@@ -33,6 +33,7 @@ from onnxmint.verdict.scores import (
 from onnxmint.verdict.subjects import judge_subjects
 from onnxmint.verdict.units import Units
 from onnxmint.verdict.yardstick import Yardstick
+from onnxmint.writing.scratch import kept
 
 Rows = NDArray[np.int64]
 _TIES = 1  # of the seed's streams that of random weights at ties, which nothing else draws from
@@ -96,15 +97,17 @@ class Sighting:
             subjects: of every row of the source.
             controls: of the audit.
         """
+        row = kept(np.arange(len(scored.row)))
+        same = units.row is scored.row
         return cls(
-            scored=replace(scored, row=np.arange(len(scored.row))),
-            units=replace(units, row=np.searchsorted(scored.row, units.row)),
+            scored=replace(scored, row=row),
+            units=replace(units, row=row if same else np.searchsorted(scored.row, units.row)),
             named=named,
             subjects=None if subjects is None else tuple(subjects[row] for row in scored.row.tolist()),
             controls=controls,
         )
 
-    def basis(self, sha256: tuple[str, ...]) -> Basis:
+    def basis(self, sha256: Sequence[str]) -> Basis:
         """Return what a run keeps of it beside the score table; `sha256` are the hashes of the files."""
         scored, counted = self.scored, np.zeros(len(self.scored.row), np.bool_)
         counted[self.units.row] = True

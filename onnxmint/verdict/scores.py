@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from onnxmint.stats.estimates import Estimate, FloatArray, Performance
 from onnxmint.verdict.answer import CHANCE, stopped_by
 from onnxmint.verdict.units import Units
 from onnxmint.verdict.yardstick import Yardstick
+from onnxmint.writing.scratch import kept
 
 NOBODY = "none, as no members are known"
 _BINS = 48
@@ -35,6 +37,7 @@ class QuestionedScores:
         free: (n, K) label-free scores; None where the auditor is told no labels.
         level: (n,) mean log-odds over all views; None with fewer than two.
         free_level: (n,) those of the target's own top classes; None where no labels are told.
+        hardness: (n,) log-odds by references; None where the score does not compare with these.
     """
 
     row: Rows
@@ -44,6 +47,7 @@ class QuestionedScores:
     free: FloatArray | None = None
     level: FloatArray | None = None
     free_level: FloatArray | None = None
+    hardness: FloatArray | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +59,7 @@ class Named:
         label: (n,) int64 classes; None where not all are known.
     """
 
-    path: tuple[str, ...]
+    path: Sequence[str]
     label: Rows | None
 
 
@@ -103,15 +107,20 @@ def judge(
     """
     p_unit = _p_values(scored, units, settings, told, rng)
     q_unit = conformal.q_values(p_unit, settings.false_discovery)
-    ratio = None if prior is None else likelihood.likelihood_ratios(scored.score, units.known.images())
+    ratio = None if prior is None else kept(likelihood.likelihood_ratios(scored.score, units.known.images()))
+
+    def of_images(values: NDArray[Any]) -> NDArray[Any]:
+        # Without groups a unit has its image's number; groups of one image each may be numbered in any order.
+        return kept(values if units.place is units.unit else values[units.unit])
+
     return ScoreTable(
         path=named.path,
-        score=scored.score.mean(axis=1),
-        p_value=p_unit[units.unit],
-        q_value=q_unit[units.unit],
-        flagged=(q_unit <= settings.alpha)[units.unit],
+        score=kept(scored.score.mean(axis=1)),
+        p_value=of_images(p_unit),
+        q_value=of_images(q_unit),
+        flagged=of_images(q_unit <= settings.alpha),
         likelihood_ratio=ratio,
-        probability=None if ratio is None or prior is None else likelihood.probabilities(ratio, prior),
+        probability=None if ratio is None or prior is None else kept(likelihood.probabilities(ratio, prior)),
         label=named.label,
         predicted=scored.predicted,
     )

@@ -9,6 +9,7 @@ from onnxmint.stats.estimates import FloatArray
 from onnxmint.stats.heldout import group_means
 from onnxmint.stats.units import common_size, places_in_group
 from onnxmint.verdict.yardstick import Yardstick
+from onnxmint.writing import scratch
 
 Rows = NDArray[np.int64]
 
@@ -71,9 +72,14 @@ def as_units(
         digest: (n,) of the pixels of the scored images.
         known_digest: (h,) of those of the yardstick.
     """
-    unit = np.arange(len(row)) if groups is None else np.unique(groups, return_inverse=True)[1].astype(np.int64)
+    if groups is None:
+        unit = scratch.kept(np.arange(len(row)))
+        return Units(
+            score=_floats(score), unit=unit, row=row, place=unit, size=1, known=yardstick.thinned(1, known_digest)
+        )
+    unit = np.unique(groups, return_inverse=True)[1].astype(np.int64)
     size = 1
-    if yardstick.group is not None and groups is not None:
+    if yardstick.group is not None:
         size = common_size(unit, *(yardstick.group[yardstick.is_member == member] for member in (True, False)))
     kept = np.flatnonzero(places_in_group(unit, digest) < size)
     return _made(score, row, unit, kept, yardstick.thinned(size, known_digest))
@@ -113,3 +119,8 @@ def _made(score: FloatArray, row: Rows, unit: Rows, kept: Rows, known: Yardstick
     means, place = group_means(score[kept], unit[kept])
     size = int(np.bincount(place).max(initial=1))
     return Units(score=means, unit=unit, row=row[kept], place=place, size=size, known=known)
+
+
+def _floats(score: FloatArray) -> FloatArray:
+    """Return scores as the mean of each by itself."""
+    return scratch.kept(score.astype(np.float64))

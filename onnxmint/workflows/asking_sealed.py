@@ -22,10 +22,9 @@ from onnxmint.preprocess.declared.names import declared_names
 from onnxmint.progress import Stage, quiet
 from onnxmint.results.facts import Skipped, now
 from onnxmint.results.seal import commitment_of
-from onnxmint.results.sealed import SealedAudit, SealFacts
+from onnxmint.results.sealed import SealedAudit, SealedScores, SealFacts
 from onnxmint.settings import AuditSettings, EvidenceSettings
-from onnxmint.stats.coin import coin_test, doubled_ranks, level
-from onnxmint.verdict.coin import answer
+from onnxmint.verdict.coin import decide
 
 _ALPHA = AuditSettings().alpha
 _ODD = "the model gives NaN or infinity of one of its variants"
@@ -91,10 +90,13 @@ def _judged(
             f"the model gives no finite answer to any sealed picture, such as {skipped[0].path}: see with onnxmint "
             "check whether the preprocessing fits"
         )
-    drawn = sealed.drawn[kept]
-    test = coin_test(scores[kept], drawn)
-    kind, headline, text = answer(test, alpha, sure=held[0] is not None)
-    ranks = doubled_ranks(level(scores[kept]))[np.arange(len(drawn)), drawn] // 2
+    table = SealedScores(
+        picture=np.flatnonzero(kept),
+        drawn=sealed.drawn[kept],
+        label=None if classes.labels is None else classes.labels[kept],
+        score=scores[kept],
+    )
+    decided = decide(table, alpha, sure=held[0] is not None)
     return SealedAudit(
         version=__version__,
         created=now(),
@@ -103,13 +105,14 @@ def _judged(
         seal=_facts(sealed, *held),
         labels=classes.labels is not None,
         alpha=alpha,
-        test=test,
-        ranks=tuple(np.bincount(ranks, minlength=sealed.seal.variants).tolist()),
-        kind=kind,
-        headline=headline,
-        text=text,
+        test=decided.test,
+        ranks=decided.ranks,
+        kind=decided.kind,
+        headline=decided.headline,
+        text=decided.text,
         skipped=skipped,
         warnings=(*target.notes, *target_warnings(target.model), *_warnings(classes, *held)),
+        scores=table,
     )
 
 
@@ -177,21 +180,45 @@ def _scores(
     sealed: Sealed, target: Target, classes: _Classes, settings: EvidenceSettings, engine: Engine
 ) -> tuple[NDArray[np.float64], tuple[Skipped, ...]]:
     """Return (n, k) log-odds of every variant, NaN where there are none, and the pictures that this leaves out."""
-    count, variants = len(sealed.drawn), sealed.seal.variants
+    every = np.arange(len(sealed.drawn))
+    scores = scores_of(sealed, every, target, classes.labels, batch_size=settings.batch_size, engine=engine)
+    left = np.flatnonzero(~np.isfinite(scores).all(axis=1))
+    return scores, tuple(Skipped(path=sealed.seal.pictures[row].name, reason=_ODD) for row in left)
+
+
+def scores_of(
+    sealed: Sealed,
+    pictures: NDArray[np.int64],
+    target: Target,
+    labels: NDArray[np.int64] | None,
+    *,
+    batch_size: int | None,
+    engine: Engine,
+) -> NDArray[np.float64]:
+    """Return (n, k) log-odds of every variant of some pictures, NaN where the model gives none of one.
+
+    Args:
+        sealed: all pictures.
+        pictures: (n,) places of those that are asked for.
+        target: the model.
+        labels: (n,) of them; None takes the model's own top class for each variant.
+        batch_size: how many are shown at once; None takes what suits the device.
+        engine: shows them.
+    """
+    count, variants = len(pictures), sealed.seal.variants
     rows = np.arange(count * variants)
+    index = (pictures[:, np.newaxis] * variants + np.arange(variants)).ravel()
     exposed = expose(target, [], views=0, labels=False)
-    probe = exposed.probe(
-        batch_size=settings.batch_size, columns={ANSWER: exposed.columns[ANSWER]}, leaves_out_odd=True
-    )
-    part = Part(name="variants", source=sealed.source, index=rows, row=rows, label=None)
+    probe = exposed.probe(batch_size=batch_size, columns={ANSWER: exposed.columns[ANSWER]}, leaves_out_odd=True)
+    part = Part(name="variants", source=sealed.source, index=index, row=rows, label=None)
     with engine.observe(probe, Images(parts=(part,), count=len(rows)), name="showing") as seen:
         whole = np.bincount(seen.row // variants, minlength=count) == variants
         said = seen.columns[ANSWER][whole[seen.row // variants]]
     answers = said.reshape(int(whole.sum()), variants, said.shape[1])
     found = np.full((count, variants), np.nan)
-    found[whole] = _odds(answers, target.model.answer.kind, None if classes.labels is None else classes.labels[whole])
-    left = np.flatnonzero(~np.isfinite(found).all(axis=1))
-    return found, tuple(Skipped(path=sealed.seal.pictures[row].name, reason=_ODD) for row in left)
+    told = None if labels is None else labels[whole]
+    found[whole] = _odds(answers, target.model.answer.kind, told)
+    return found
 
 
 def _odds(answers: NDArray[np.float32], kind: str, labels: NDArray[np.int64] | None) -> NDArray[np.float64]:

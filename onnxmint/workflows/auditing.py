@@ -13,6 +13,7 @@ from onnxmint.engine.choosing import engine_for
 from onnxmint.engine.observations import Engine
 from onnxmint.engine.target import target_facts
 from onnxmint.evidence.questioned import Look, Questioned, look_at_questioned
+from onnxmint.evidence.table import paths_at
 from onnxmint.graph.bringing import with_model_here
 from onnxmint.images.facts import look_at
 from onnxmint.images.known_copies import Looks
@@ -119,6 +120,7 @@ def judge(ready: Ready, settings: AuditSettings, engine: Engine, look: Look = lo
         return case_of(sighting, auditor.measure, settings).verdict()
 
     scored, looks = score_in_lots(ready, asked, settings, engine, decided)
+    asked = asked.with_groups(scored.row)
     units = _units(ready, asked, scored)
     watched = what_was_seen(ready, asked, scored, units, settings, engine)
     with engine.stage(JUDGED, 0):
@@ -151,9 +153,10 @@ def _sighting(
 ) -> Sighting:
     """Return what was observed of the scored images, to be judged by a part of the level."""
     rows = scored.row
+    whole = len(rows) == len(asked.entries)
     named = Named(
-        path=tuple(asked.entries[row].path for row in rows.tolist()),
-        label=None if asked.labels is None else asked.labels[rows],
+        path=paths_at(asked.entries, rows),
+        label=None if asked.labels is None else asked.labels if whole else asked.labels[rows],
     )
     return replace(Sighting.of(scored, units, named, subjects=ready.subjects, controls=controls), part=part)
 

@@ -1,11 +1,10 @@
 """The same images through two models: what the second gives away more or less. Read `compare` from top to bottom."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from onnxmint import __version__
 from onnxmint.controls.panel import control_evidence
@@ -17,9 +16,9 @@ from onnxmint.engine.target import Target, target_facts, target_warnings
 from onnxmint.errors import UsageError
 from onnxmint.evidence.gathering import gather, given_classes
 from onnxmint.evidence.known import Evidence
+from onnxmint.graph.bringing import with_models_here
 from onnxmint.graph.layers import Layer, dense_input
 from onnxmint.graph.load import TargetModel, load_target
-from onnxmint.images.sources import open_source
 from onnxmint.images.together import Together, open_together
 from onnxmint.methods.measuring import KnownScores, Signals, evidence_facts
 from onnxmint.methods.signals import SIGNALS, Signal
@@ -31,7 +30,9 @@ from onnxmint.settings import CompareSettings, EvidenceSettings
 from onnxmint.stats import paired
 from onnxmint.stats.change_limits import ChangeLimit, change_limits_of
 from onnxmint.verdict.change import judge_change
-from onnxmint.workflows.pairing import Shown, compared_scores, compared_set, rows_of_sets
+from onnxmint.verdict.compared import compared_sets
+from onnxmint.workflows.forgetting import drawn, to_forget
+from onnxmint.workflows.pairing import Shown, compared_scores, rows_of_sets
 from onnxmint.workflows.preparing import settled
 
 _VIEWS = "views"  # need of a signal
@@ -65,6 +66,7 @@ class _Given:
         return found
 
 
+@with_models_here
 def compare(
     before: str | Path,
     after: str | Path,
@@ -102,9 +104,10 @@ def compare(
     )
     signal = _signal(targets, evidence.table.labels is not None, settings)
     shown = [_show(name, target, evidence, signal, settings, engine) for name, target in _named(targets)]
-    forgotten = _forgotten(evidence, images, settings)
+    forgotten = to_forget(evidence, images.forget)
     rows = rows_of_sets(evidence, shown, forgotten)
-    sets = tuple(compared_set(name, rows, shown, evidence, rng) for name in rows)
+    scores = compared_scores(evidence, shown, rows)
+    sets = compared_sets(scores, settings.seed)
     facts = evidence_facts(shown[0].held, shown[0].skipped, files=evidence.files)
     seen = Seen(evidence=evidence, copies=copies, facts=facts, classes=targets[0].model.answer.classes)
     controls = control_evidence(seen, rng, wanted=True)
@@ -118,7 +121,7 @@ def compare(
         controls=controls,
         verdict=judge_change(sets, controls, limits),
         sets=sets,
-        scores=compared_scores(evidence, shown, rows),
+        scores=scores,
         warnings=(*known.notes, *_warnings(targets, shown)),
     )
 
@@ -131,6 +134,7 @@ def _facts(signal: Signal, settings: CompareSettings) -> ComparisonFacts:
         views=_views(signal, settings),
         seed=settings.seed,
         intervals=paired.INTERVAL_METHOD,
+        limit=settings.limit,
     )
 
 
@@ -165,7 +169,7 @@ def _prepared(
             f"{first.path} has {first.answer.classes} outputs and {second.path} {second.answer.classes}: only models "
             "of one task can be compared; name the output with --answer, or give another model"
         )
-    known = _opened(images, settings, first)
+    known = drawn(_opened(images, settings, first), images.forget, settings)
     of_first = _evidence_settings(settings)
     of_second = _evidence_settings(settings, settings.preprocess_after)
     return (
@@ -252,23 +256,6 @@ def _show(
         held=held,
         score=held.signals[signal.name],
         skipped=seen.skipped,
-    )
-
-
-def _forgotten(evidence: Evidence, images: _Given, settings: CompareSettings) -> NDArray[np.bool_]:
-    """Return (n,) which images are to be forgotten; one that is given as a member too counts as that."""
-    table = evidence.table
-    if images.forget is None:
-        return np.zeros_like(table.is_member)
-    origins: frozenset[Hashable] = frozenset(open_source(images.forget, labels=False).origins())
-    inside = [origin in origins for origin in evidence.sources[0].origins()]
-    place = {entry.index: row for row, entry in enumerate(evidence.sources[0].entries())}
-    return np.array(
-        [
-            member and inside[place[index]]
-            for member, index in zip(table.is_member.tolist(), table.index.tolist(), strict=True)
-        ],
-        np.bool_,
     )
 
 

@@ -1,6 +1,5 @@
 """A step of a check: everything that a run says of the questioned images follows from the scores it kept."""
 
-from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -9,8 +8,9 @@ import numpy as np
 from onnxmint import __version__
 from onnxmint.errors import OnnxmintError
 from onnxmint.mint.auditor import AuditorContent, load_content
-from onnxmint.results.audit import AUDIT, AuditResult, LookFacts, QuestionedFacts, ScoreTable
+from onnxmint.results.audit import AUDIT, AuditResult, LookFacts, QuestionedFacts
 from onnxmint.results.basis import Basis
+from onnxmint.results.redaction import RedactionFacts, RedactionKey
 from onnxmint.results.score_file import read_scores
 from onnxmint.results.verification import Step
 from onnxmint.settings import AuditSettings
@@ -18,48 +18,66 @@ from onnxmint.verdict.gating import gate_and_yardstick
 from onnxmint.verdict.judging import Judgement, Sighting, judge_set
 from onnxmint.verdict.scores import Named, QuestionedScores
 from onnxmint.verdict.units import units_again
-from onnxmint.workflows.integrity import bytes_of
+from onnxmint.workflows.differing import Rendered, columns_apart, derived, differences, files_apart, unreadable
+from onnxmint.workflows.veiling import told_numbers
+from onnxmint.writing.regular import regular_bytes
 
-CLOSE = 1e-9  # relative, where the last bits depend on the processor or on versions
-_WORDS = ("text", "statistics")  # fields whose sentences another version may word otherwise
-_SHOWN = 60  # letters of a value
 _TAKEN = (
     "controls, groups of near copies and the scores themselves were taken as the run has them: scores are the matter "
     "of the step recomputation, the others of a new audit"
 )
 
-Rendered = Callable[[AuditResult, Path], Mapping[str, bytes]]
-"""Gives what files of a run must hold, for an audit and its folder."""
 
-
-def derive(run: Path, rendered: Rendered | None = None) -> Step:
+def derive(
+    run: Path,
+    rendered: Rendered | None = None,
+    *,
+    redaction: RedactionFacts | None = None,
+    key: RedactionKey | None = None,
+) -> Step:
     """Judge the kept scores again, by the auditor's known images, and compare with what the run says.
 
     Args:
         run: folder of an audit.
         rendered: gives what other files must hold then; None leaves them out.
+        redaction: of a run that tells no names.
+        key: of its names, where the checker has it.
     """
-    if not (run / "report.json").exists():
-        for kind in ("evaluation", "comparison"):
-            if (run / f"{kind}.json").exists():
-                return _not_done(f"{kind}s are not derived again: make it again from the same images")
+    if not (run / "report.json").exists() and (run / "evaluation.json").exists():
+        return _not_done("evaluations are not derived again: make it again from the same images")
     if not (run / "auditor.onnx").exists():
         return _not_done("the run has no auditor.onnx, whose known images questioned ones are measured by")
     try:
-        scores, basis = read_scores(bytes_of(run / "scores.parquet"))
-        text = bytes_of(run / "report.json")
+        scores, basis = read_scores(regular_bytes(run / "scores.parquet"))
+        text = regular_bytes(run / "report.json")
         result = AUDIT.read(text, "report.json", scores=scores, basis=basis)
         if result.rule is None or basis is None:
             return _not_done("the run does not hold what its verdict follows from (it was not written by an audit)")
         content = load_content(run / "auditor.onnx")
-        expected = _again(result, basis, content)
+        told = result
+        if redaction is not None and result.rule.per_class:
+            if key is None:
+                return _not_done("p-values go by class, and classes are redacted (--redaction-key)")
+            told = _with_classes(result, key)
+        expected = judged_again(told, basis, content)
     except (OSError, ValueError, OnnxmintError) as problem:
-        first = (str(problem).strip() or type(problem).__name__).splitlines()[0]
-        return Step(name="derivation", outcome="failed", text="the results cannot be read", differences=(first,))
-    return _compared(run, result, expected, rendered)
+        return unreadable(problem)
+    kept = replace(expected.scores, label=result.scores.label, predicted=result.scores.predicted)
+    return _compared(run, result, replace(expected, scores=kept), rendered)
 
 
-def _again(result: AuditResult, basis: Basis, content: AuditorContent) -> AuditResult:
+def _with_classes(result: AuditResult, key: RedactionKey) -> AuditResult:
+    """Return an audit with the classes of its images.
+
+    Raises:
+        ValueError: one is none that the key gives.
+    """
+    scores = result.scores
+    label = None if scores.label is None else told_numbers(key, scores.label)
+    return replace(result, scores=replace(scores, label=label, predicted=told_numbers(key, scores.predicted)))
+
+
+def judged_again(result: AuditResult, basis: Basis, content: AuditorContent) -> AuditResult:
     """Return the audit as it follows from its scores; what cannot be derived stays."""
     settings = AuditSettings(**{one.name: getattr(result.rule, one.name) for one in fields(result.rule)})  # type: ignore[arg-type]
     judged = judge_set(_sighting(result, basis, content), content.measure, settings)
@@ -133,77 +151,17 @@ def _sighting(result: AuditResult, basis: Basis, content: AuditorContent) -> Sig
     )
 
 
-def _holds(path: Path, content: bytes) -> bool:
-    """Return whether a file is there and holds something."""
-    try:
-        return bytes_of(path) == content
-    except (OSError, ValueError):
-        return False
-
-
 def _compared(run: Path, result: AuditResult, expected: AuditResult, rendered: Rendered | None) -> Step:
     """Return what is not as it follows."""
-    same_version = result.version == __version__
+    words, written, follows = result.version == __version__, AUDIT.facts(result), AUDIT.facts(expected)
     found = [
-        *_differences(AUDIT.facts(result), AUDIT.facts(expected), "", words=same_version),
-        *_columns(result.scores, expected.scores),
+        *differences(written, follows, words=words),
+        *columns_apart(result.scores, expected.scores, "scores.parquet", result.scores.path),
+        *(files_apart(result, run, rendered) if rendered is not None and words else ()),
     ]
-    if rendered is not None and same_version:
-        try:
-            files = rendered(result, run).items()
-            found += [f"{name} is not what follows" for name, content in files if not _holds(run / name, content)]
-        except OnnxmintError as problem:
-            found.append(str(problem))
-    if found:
-        text = f"{len(found)} values do not follow from the scores" if len(found) > 1 else "a value does not follow"
-        return Step(name="derivation", outcome="failed", text=text, differences=tuple(found))
-    exact = AUDIT.facts(result) == AUDIT.facts(expected)
-    how = "to the last bit" if exact else f"within {CLOSE:g}" if same_version else f"within {CLOSE:g}, words left out"
     number = len(result.scores.path)
-    text = f"verdict, share, p-values and flags follow from the scores of {number:,} images, {how}; {_TAKEN}"
-    return Step(name="derivation", outcome="passed", text=text)
-
-
-def _differences(found: object, expected: object, place: str, *, words: bool) -> Iterator[str]:
-    """Yield where two trees of results differ, with both values."""
-    if isinstance(found, dict) and isinstance(expected, dict):
-        for key in sorted(found.keys() | expected.keys()):
-            if words or key not in _WORDS:
-                here = f"{place}.{key}" if place else str(key)
-                yield from _differences(found.get(key), expected.get(key), here, words=words)
-    elif isinstance(found, list | tuple) and isinstance(expected, list | tuple) and len(found) == len(expected):
-        for number, (one, other) in enumerate(zip(found, expected, strict=True)):
-            yield from _differences(one, other, f"{place}[{number}]", words=words)
-    elif not _same(found, expected):
-        yield f"{place}: {_shown(found)} is written, {_shown(expected)} follows"
-
-
-def _same(found: object, expected: object) -> bool:
-    if isinstance(found, float) and isinstance(expected, float):
-        return bool(np.isclose(found, expected, rtol=CLOSE, atol=CLOSE))
-    return found == expected
-
-
-def _columns(found: ScoreTable, expected: ScoreTable) -> Iterator[str]:
-    """Yield which columns of the score table differ, with the first image."""
-    for column in fields(ScoreTable):
-        one, other = getattr(found, column.name), getattr(expected, column.name)
-        if one is None or other is None or isinstance(one, tuple):
-            if (one is None) != (other is None):
-                yield f"scores.parquet has {'no ' if one is None else ''}{column.name}"
-            continue
-        wrong = np.flatnonzero(~np.isclose(one, other, rtol=CLOSE, atol=CLOSE))
-        if len(wrong):
-            first = int(wrong[0])
-            yield (
-                f"scores.parquet: {column.name} of {len(wrong):,} images, such as {found.path[first]}: "
-                f"{_shown(one[first].item())} is written, {_shown(other[first].item())} follows"
-            )
-
-
-def _shown(value: object) -> str:
-    words = repr(value)
-    return words if len(words) <= _SHOWN else f"{words[:_SHOWN]}..."
+    said = f"verdict, share, p-values and flags follow from the scores of {number:,} images"
+    return derived(found, exact=written == follows, words=words, follows=said, taken=_TAKEN)
 
 
 def _not_done(why: str) -> Step:

@@ -1,7 +1,7 @@
 """A step of an audit in parts: the work is described, so that all processes know that they share the same one."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from onnxmint.errors import OnnxmintError, UsageError
 from onnxmint.images.entries import ImageEntry
 from onnxmint.images.sources import Place, parse_location
 from onnxmint.methods.references import file_digest
-from onnxmint.places.remote import AnyPath, RemotePath, files_in
+from onnxmint.places.remote import AnyPath, RemotePath, files_in, forget_listings
 from onnxmint.places.words import stored
 from onnxmint.results.manifest import as_json
 from onnxmint.results.work import NAME, WORK, Asked, Shard, Unit, Work, differences
@@ -19,6 +19,7 @@ from onnxmint.settings import AuditSettings
 from onnxmint.workflows.opening import Ready
 from onnxmint.writing.files import make_folder, write_once
 from onnxmint.writing.leftovers import clear
+from onnxmint.writing.regular import regular_bytes
 
 _ENDS = 1 << 16  # bytes
 _HOLDING = (".parquet", ".tar")
@@ -37,18 +38,27 @@ def asked_of(model: str | Path, images: Place | Sequence[Place], auditor: str | 
     )
 
 
-def plan_work(ready: Ready, settings: AuditSettings, *, asked: Asked, unit: int = SIZE) -> Work:
+def plan_work(
+    ready: Ready,
+    settings: AuditSettings,
+    *,
+    asked: Asked,
+    unit: int = SIZE,
+    images: Place | Sequence[Place] | None = None,
+) -> Work:
     """Describe the work of an audit.
 
     Args:
         ready: the auditor and the questioned images.
         settings: of the audit.
-        asked: where these are.
+        asked: where these are, as a work keeps it.
         unit: images of a unit at most.
+        images: the same places of images with what opens them, where that was cut from `asked`.
 
     Raises:
-        ImagesError: a shard cannot be read.
+        OnnxmintError: a shard cannot be read.
     """
+    places = asked.images if images is None else [images] if isinstance(images, (str, Path)) else images
     entries = ready.source.entries()
     kept = {one.name: getattr(settings, one.name) for one in fields(settings) if one.name not in _ELSEWHERE}
     kept["reference"] = sorted(file_digest(Path(path)) for path in settings.reference)
@@ -57,7 +67,7 @@ def plan_work(ready: Ready, settings: AuditSettings, *, asked: Asked, unit: int 
         target_sha256=ready.auditor.target_sha256,
         auditor_sha256=hashlib.sha256(ready.auditor.model).hexdigest(),
         settings=as_json(kept),
-        shards=tuple(_shards(asked.images)),
+        shards=tuple(_shards(map(str, places))),
         unit=unit,
         units=tuple(
             Unit(first=span.start, images=len(span), listed=_listed(entries[span.start : span.stop]))
@@ -75,20 +85,35 @@ def _listed(entries: Sequence[ImageEntry]) -> str:
     return found.hexdigest()
 
 
-def _shards(places: Sequence[str]) -> Iterator[Shard]:
-    """Yield the files that hold many images, in the order of the places."""
+def _shards(places: Iterable[str]) -> Iterator[Shard]:
+    """Yield the files that hold many images, in the order of the places.
+
+    Raises:
+        OnnxmintError: one cannot be read, or its store cannot tell.
+    """
     for place in places:
         path = parse_location(place).path
-        for file in _holding(path):
-            try:
-                size = file.size() if isinstance(file, RemotePath) else file.stat().st_size
-                with file.open("rb") as handle:
-                    ends = hashlib.sha256(handle.read(_ENDS))
-                    handle.seek(max(0, size - _ENDS))
-                    ends.update(handle.read(_ENDS))
-            except OSError as problem:
-                raise OnnxmintError(f"cannot read {file}: {problem.strerror or problem}") from None
-            yield Shard(name=file.name, bytes=size, ends=ends.hexdigest())
+        at = path
+        try:
+            for at in _holding(path):
+                yield _shard(at)
+        except OSError as problem:
+            raise OnnxmintError(
+                f"cannot read {at} to know it again: {problem.strerror or problem}; all parts and their merge need "
+                "the same images where they can be read, so run the same command again once they can"
+            ) from None
+        finally:
+            forget_listings()
+
+
+def _shard(file: AnyPath) -> Shard:
+    """Return by what a file is known again."""
+    size = file.size() if isinstance(file, RemotePath) else file.stat().st_size
+    with file.open("rb") as handle:
+        ends = hashlib.sha256(handle.read(_ENDS))
+        handle.seek(max(0, size - _ENDS))
+        ends.update(handle.read(_ENDS))
+    return Shard(name=file.name, bytes=size, ends=ends.hexdigest())
 
 
 def _holding(path: AnyPath) -> Iterator[AnyPath]:
@@ -96,8 +121,8 @@ def _holding(path: AnyPath) -> Iterator[AnyPath]:
     if not path.is_dir():
         yield from [path] if path.is_file() else []
         return
-    for suffix in _HOLDING:
-        yield from (file for file in files_in(path, suffix) if file.is_file())
+    for suffix in _HOLDING:  # what a store lists are files
+        yield from (file for file in files_in(path, suffix) if isinstance(file, RemotePath) or file.is_file())
 
 
 def begin(work: Work, folder: Path) -> None:
@@ -123,13 +148,13 @@ def read_work(folder: Path) -> Work:
     """
     place = folder / NAME
     try:
-        return WORK.read(place.read_bytes(), str(place))
+        return WORK.read(regular_bytes(place, links=True), str(place))
     except (FileNotFoundError, NotADirectoryError):
         raise OnnxmintError(
             f"{folder} holds no parts: make them with onnxmint audit MODEL IMAGES --auditor FILE --part 1/N -o RUN"
         ) from None
-    except OSError as problem:
-        raise OnnxmintError(f"cannot read {place}: {problem.strerror or problem}") from None
+    except (OSError, ValueError) as problem:
+        raise OnnxmintError(f"cannot read {place}: {getattr(problem, 'strerror', None) or problem}") from None
 
 
 def require_same_work(before: Work, now: Work, folder: Path) -> None:

@@ -34,7 +34,7 @@ from onnxmint.stats import metrics
 from onnxmint.stats.limits import EPSILON, Limit, limits_of
 from onnxmint.verdict.leak import judge_leak
 from onnxmint.workflows.clock import Clock
-from onnxmint.workflows.contestants import penultimate, rivals_of, wanted_layers
+from onnxmint.workflows.contestants import beside_references, penultimate, rivals_of, wanted_layers
 from onnxmint.workflows.evaluation_stages import foreseen_steps
 from onnxmint.workflows.preparing import prepared
 from onnxmint.workflows.privacy import privacy_of, require_declared, require_fair
@@ -110,6 +110,7 @@ def _evaluate(
     if settings.epsilon:
         require_fair(evidence.table)
     references = _references(target, evidence, settings)
+    target, rivals = beside_references(target, rivals, references)
     exposed, ground = _ground(target, evidence, layers, settings, engine, clock)
 
     contest = hold(ground, rivals)
@@ -231,7 +232,13 @@ def _module_methods(
                 fit_auc=None if entry is None else entry.fit_auc,
                 chosen=best is not None and entry is best,
             )
-            yield measured(method, contest.scores.get(rival.key), contest.held, rng, skipped=rival.skipped)
+            yield measured(
+                method,
+                contest.scores.get(rival.key),
+                contest.held,
+                rng,
+                skipped=rival.skipped or contest.withheld.get(rival.key),
+            )
 
 
 def _references(target: Target, evidence: Evidence, settings: EvaluateSettings) -> list[Reference]:

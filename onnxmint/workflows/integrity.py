@@ -1,21 +1,19 @@
 """A step of a check: every file of a run is the one that its manifest names."""
 
 import hashlib
-import stat
 from pathlib import Path
 
 from onnxmint.errors import OnnxmintError
 from onnxmint.results.manifest import MANIFEST, NAME, Manifest, canonical
 from onnxmint.results.verification import Step
 from onnxmint.writing.folders import ADDED_FILES
-
-_LARGEST = 1 << 29  # bytes of a file of a run that is read whole; millions of images take less
+from onnxmint.writing.regular import regular_bytes
 
 
 def check_files(run: Path) -> tuple[Manifest | None, Step]:
     """Return the manifest of a run, None where it has none that can be read, and whether every file is as it says."""
     try:
-        content = bytes_of(run / NAME)
+        content = regular_bytes(run / NAME)
         manifest = MANIFEST.read(content, NAME)
     except FileNotFoundError:
         return None, _altered([f"there is no {NAME}, by which the files could be told"])
@@ -38,18 +36,6 @@ def check_files(run: Path) -> tuple[Manifest | None, Step]:
     return manifest, Step(
         name="integrity", outcome="passed", text=f"all {len(manifest.files)} files are those that {NAME} names"
     )
-
-
-def bytes_of(path: Path) -> bytes:
-    """Return the content of a regular file.
-
-    Raises:
-        ValueError: it is none, such as a pipe, which never ends, or far too long.
-    """
-    facts = path.lstat()
-    if not stat.S_ISREG(facts.st_mode) or facts.st_size > _LARGEST:
-        raise ValueError(f"{path.name} is no regular file, or absurdly long")
-    return path.read_bytes()
 
 
 def _altered(wrong: list[str]) -> Step:

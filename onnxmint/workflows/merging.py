@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
+from onnxmint.engine.joining import joined
 from onnxmint.engine.local import Local
-from onnxmint.engine.part_file import Made, PartError, joined, part_name, read_part
+from onnxmint.engine.part_file import Made, PartError, part_name, read_part
 from onnxmint.engine.recorded import FromParts
 from onnxmint.engine.units import Recorded
 from onnxmint.errors import OnnxmintError
-from onnxmint.graph.bringing import brought
-from onnxmint.images.sources import parse_location
+from onnxmint.graph.bringing import brought, brought_settings
+from onnxmint.images.sources import Place, parse_location
 from onnxmint.mint.auditor import Auditor, load_auditor
 from onnxmint.places.names import renamed
 from onnxmint.places.remote import path_of
@@ -47,12 +48,23 @@ class Merged:
 
 
 def merge_parts(
-    folder: str | Path, *, device: DeviceChoice = "auto", batch_size: int | None = None, stage: Stage = quiet
+    folder: str | Path,
+    *,
+    model: str | Path | None = None,
+    images: Place | Sequence[Place] | None = None,
+    auditor: str | Path | None = None,
+    device: DeviceChoice = "auto",
+    batch_size: int | None = None,
+    stage: Stage = quiet,
 ) -> Merged:
     """Judge what parts recorded. At most some thousand images are shown again, for controls that look at samples.
 
     Args:
         folder: of the parts.
+        model: where the target is now; None where the parts had it. What is given must be the same file.
+        images: where the questioned images are now, the same in the same order; secrets in a URI are nowhere kept,
+            so that places which need them are given again.
+        auditor: where the auditor is now.
         device: where these are shown.
         batch_size: of these, in one run.
         stage: told of the progress.
@@ -63,16 +75,31 @@ def merge_parts(
     """
     place = Path(folder)
     work = read_work(place)
-    _require_there(work.asked, place)
-    auditor = load_auditor(Path(work.asked.auditor))
+    now = _now(work.asked, model, images, auditor)
+    _require_there(now, work.asked, place)
+    found = load_auditor(Path(now.auditor))
     settings = replace(settings_of_work(work), device=device, batch_size=batch_size)
-    with brought(work.asked.model) as model:
-        ready = open_with_auditor(model, list(work.asked.images), auditor, settings)
-        require_same_work(work, plan_work(ready, settings, asked=work.asked, unit=work.unit), place)
+    with brought(now.model) as here, brought_settings(settings) as settings_here:
+        ready = open_with_auditor(here, list(now.images), found, settings_here)
+        again = plan_work(ready, settings_here, asked=work.asked, unit=work.unit, images=now.images)
+        require_same_work(work, again, place)
         made, recorded = _read(place, work, stage)
         engine = FromParts(recorded, scoring(ready, settings), Local(stage))
         result = renamed(judge(ready, settings, engine, engine.look))
-    return Merged(result=_as_made(result, made), auditor=auditor, work=work, settings=settings)
+    return Merged(result=_as_made(result, made), auditor=found, work=work, settings=settings)
+
+
+def _now(
+    asked: Asked, model: str | Path | None, images: Place | Sequence[Place] | None, auditor: str | Path | None
+) -> Asked:
+    """Return where things are now, with what opens them: what was given, else where the parts had them."""
+    places = (images,) if isinstance(images, (str, Path)) else images
+    return replace(
+        asked,
+        model=asked.model if model is None else str(model),
+        auditor=asked.auditor if auditor is None else str(auditor),
+        images=asked.images if not places else tuple(map(str, places)),
+    )
 
 
 def settings_of_work(work: Work) -> AuditSettings:
@@ -81,18 +108,18 @@ def settings_of_work(work: Work) -> AuditSettings:
     return AuditSettings(**found, reference=tuple(map(Path, work.asked.reference)))
 
 
-def _require_there(asked: Asked, folder: Path) -> None:
+def _require_there(now: Asked, asked: Asked, folder: Path) -> None:
     """Refuse to begin where the inputs of the parts are not.
 
     Raises:
         OnnxmintError: naming the first that is missing, and where to run.
     """
-    places = [path_of(place) for place in (asked.model, asked.auditor, *asked.reference)]
-    for place in [*places, *(parse_location(one).path for one in asked.images)]:
+    places = [path_of(place) for place in (now.model, now.auditor, *now.reference)]
+    for place in [*places, *(parse_location(one).path for one in now.images)]:
         if isinstance(place, Path) and not place.exists():  # a store is asked when it is opened
             raise OnnxmintError(
                 f"{place}, of which {folder} holds parts, is not there; they were begun in {asked.folder}: run "
-                "onnxmint merge there, or bring it here"
+                "onnxmint merge there, or say where it is now, with --model, --images or --auditor"
             )
 
 
@@ -106,7 +133,7 @@ def _read(folder: Path, work: Work, stage: Stage) -> tuple[list[Made], Recorded]
     with stage("reading parts", work.images) as advance:
         fit = _fit(folder, work, made, unfit, advance)
         first = next(fit, None)
-        recorded = None if first is None else joined(chain([first], fit))
+        recorded = None if first is None else joined(chain([first], fit), work.images)
     if unfit or recorded is None:
         raise OnnxmintError(_words_of_unfit(folder, work, unfit, made))
     return made, recorded
@@ -114,12 +141,13 @@ def _read(folder: Path, work: Work, stage: Stage) -> tuple[list[Made], Recorded]
 
 def _fit(folder: Path, work: Work, made: list[Made], unfit: dict[int, str], advance: Advance) -> Iterator[Recorded]:
     """Yield the parts that can be used until one cannot; say how all were made, and why some are unfit."""
+    identity = work.identity
     for unit, what in enumerate(work.units):
         why: str | None = ""
         try:
             how, part = read_part(folder / part_name(unit))
             made.append(how)
-            why = _unfit(how, part, work, unit)
+            why = _unfit(how, part, work, unit, identity)
         except FileNotFoundError:
             pass
         except PartError as problem:
@@ -131,10 +159,10 @@ def _fit(folder: Path, work: Work, made: list[Made], unfit: dict[int, str], adva
         advance(what.images)
 
 
-def _unfit(how: Made, part: Recorded, work: Work, unit: int) -> str | None:
+def _unfit(how: Made, part: Recorded, work: Work, unit: int, identity: str) -> str | None:
     """Return why a part cannot be used, None where it can."""
-    if how.work != work.identity:
-        return f"is of another audit (work {how.work[:12]}..., this one is {work.identity[:12]}...)"
+    if how.work != identity:
+        return f"is of another audit (work {how.work[:12]}..., this one is {identity[:12]}...)"
     if how.unit != unit or part.index.tolist() != list(work.units[unit].span):
         return f"holds other images than unit {unit}"
     return None

@@ -6,7 +6,7 @@ what was observed of them (`images.parquet`): both are taken by whatever takes a
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +37,10 @@ from onnxmint.progress import Stage, quiet
 from onnxmint.results.facts import Skipped, now
 from onnxmint.results.frames import storable
 from onnxmint.results.observed import OBSERVED_FACTS, ObservedFacts
+from onnxmint.results.redaction import RedactionKey
 from onnxmint.settings import EvidenceSettings, ObserveSettings
 from onnxmint.workflows.preparing import settled
+from onnxmint.workflows.veiling import Veil
 
 MODEL, IMAGES, FACTS = "model.onnx", "images.parquet", "observed.json"
 """The files of a folder of observations."""
@@ -67,6 +69,7 @@ def observe(
     settings: ObserveSettings | None = None,
     stage: Stage = quiet,
     engine: Engine | None = None,
+    key: RedactionKey | None = None,
 ) -> Observed:
     """Show images to a model and write down what it says, for somebody who is to get neither.
 
@@ -76,6 +79,7 @@ def observe(
         settings: views, layers, twin; the defaults when None.
         stage: told of the progress.
         engine: shows the images and has a stage of its own; this process when None.
+        key: names of images, groups and classes are not given away, but pseudonyms by this; None gives them.
 
     Raises:
         OnnxmintError: one of its kinds, for files, options and devices that do not serve.
@@ -100,6 +104,8 @@ def observe(
         skipped |= {row: reasons[entry.path] for row, entry in enumerate(source.entries()) if entry.path in reasons}
     rows = list(_observations(source, answers, skipped, engine.stage))
     facts = _facts(asked, source, rows, labelled=labels is not None, warnings=known.notes)
+    if key is not None:
+        facts = _without_names(facts, source, key, str(images))
     told = ObservedModel(
         sha256=target.model.sha256,
         input=target.model.input,
@@ -114,7 +120,7 @@ def observe(
         facts=facts,
         files={
             MODEL: without_weights(target.model, told),
-            IMAGES: _parquet(source, rows),
+            IMAGES: _parquet(source, rows, key),
             FACTS: (OBSERVED_FACTS.write(facts) + "\n").encode(),
         },
     )
@@ -229,22 +235,32 @@ def _facts(
     )
 
 
-def _parquet(source: ImageSource, rows: list[Observation]) -> bytes:
+def _without_names(facts: ObservedFacts, source: ImageSource, key: RedactionKey, place: str) -> ObservedFacts:
+    """Return facts without names of images and classes."""
+    entries = source.entries()
+    veil = Veil.of(key, (*(entry.path for entry in entries), *(source.classes or ())), (place,))
+    return replace(facts, skipped=veil.skipped(facts.skipped), warnings=veil.sentences(facts.warnings))
+
+
+def _parquet(source: ImageSource, rows: list[Observation], key: RedactionKey | None) -> bytes:
     """Return the images as a Parquet file in the form of Hugging Face's datasets; labels and groups where all have."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    entries = source.entries()
-    images = [{"bytes": one.write(), "path": storable(entry.path)} for entry, one in zip(entries, rows, strict=True)]
+    every = source.entries()
+    named = storable if key is None else key.name
+    order = range(len(rows)) if key is None else sorted(range(len(rows)), key=lambda row: named(every[row].path))
+    entries, rows = [every[row] for row in order], [rows[row] for row in order]
+    images = [{"bytes": one.write(), "path": named(entry.path)} for entry, one in zip(entries, rows, strict=True)]
     columns: dict[str, Any] = {"image": pa.array(images, pa.struct([("bytes", pa.binary()), ("path", pa.string())]))}
     features: dict[str, Any] = {"image": {"_type": "Image"}}
     if all(entry.label is not None for entry in entries):
         columns["label"] = pa.array([entry.label for entry in entries], pa.int64())
-        named = source.numbering
-        whole = named is not None and named.numbers == tuple(range(len(named.names)))
-        features["label"] = {"names": list(named.names), "_type": "ClassLabel"} if named and whole else _INTEGER
+        classes = source.numbering if key is None else None
+        whole = classes is not None and classes.numbers == tuple(range(len(classes.names)))
+        features["label"] = {"names": list(classes.names), "_type": "ClassLabel"} if classes and whole else _INTEGER
     if any(entry.group is not None for entry in entries):
-        columns["group"] = pa.array([entry.group for entry in entries], pa.string())
+        columns["group"] = pa.array([entry.group and named(entry.group) for entry in entries], pa.string())
         features["group"] = {"dtype": "string", "_type": "Value"}
     told = {"huggingface": json.dumps({"info": {"features": features}})}
     sink: Any = pa.BufferOutputStream()

@@ -19,7 +19,7 @@ from onnxmint.engine.units import SIZE, Recorder
 from onnxmint.errors import UsageError
 from onnxmint.evidence.questioned import to_describe
 from onnxmint.evidence.table import labels_of
-from onnxmint.graph.bringing import brought
+from onnxmint.graph.bringing import brought, brought_settings
 from onnxmint.images.sources import Place
 from onnxmint.mint.auditor import Auditor, load_auditor
 from onnxmint.progress import Stage, quiet
@@ -103,10 +103,10 @@ def audit_part(
     share, settings = Share(number=part[0], of=part[1]), settings or AuditSettings()
     found = load_auditor(Path(auditor))
     asked = asked_of(model, images, auditor, settings)
-    with brought(model) as here:
-        ready = open_parts(here, images, found, settings)
-        work = plan_work(ready, settings, asked=asked, unit=unit)
-        return make_parts(ready, work, Path(folder), share, settings=settings, stage=stage)
+    with brought(model) as here, brought_settings(settings) as now:
+        ready = open_parts(here, images, found, now)
+        work = plan_work(ready, now, asked=asked, unit=unit, images=images)
+        return make_parts(ready, work, Path(folder), share, settings=now, stage=stage)
 
 
 def refuse_for_parts(settings: AuditSettings) -> None:
@@ -148,12 +148,13 @@ def make_parts(
     """
     begin(work, folder)
     mine = share.units(len(work.units))
-    todo = [unit for unit in mine if not is_whole(folder, work, unit)]
+    identity = work.identity  # of thousands of units it takes a while
+    todo = [unit for unit in mine if not _is_whole(folder, work, unit, identity)]
     device = ready.target.device
     workers, threads = share_cores(device)
     recorder = recorder_for(ready, work, settings, workers=workers, threads=threads)
     made = Made(
-        work=work.identity, unit=0, shares=share.of, host=processor(),
+        work=identity, unit=0, shares=share.of, host=processor(),
         device=device.kind, provider=device.provider, reason=device.reason,
     )  # fmt: skip
     with stage(f"part {share.number}/{share.of}", sum(work.units[unit].images for unit in todo)) as advance:
@@ -171,8 +172,7 @@ def recorder_for(ready: Ready, work: Work, settings: AuditSettings, *, workers: 
         wanted = partial(likely, count=settings.sample, of=work.images, seed=settings.seed)
     entries, described = ready.source.entries(), frozenset[int]()
     if settings.sample is None or settings.sample >= len(entries):  # as `judge` draws them before anything else
-        index = np.array([entry.index for entry in entries], np.int64)
-        described = to_describe(index, np.random.default_rng(settings.seed))
+        described = to_describe(len(entries), np.random.default_rng(settings.seed))
     return Recorder(
         scoring(ready, settings), workers=workers, threads=threads, wanted=wanted, described=described
     )  # fmt: skip
@@ -188,11 +188,15 @@ def make_unit(ready: Ready, work: Work, recorder: Recorder, folder: Path, made: 
 
 def is_whole(folder: Path, work: Work, unit: int) -> bool:
     """Return whether a unit's part is there, whole, and of this work."""
+    return _is_whole(folder, work, unit, work.identity)
+
+
+def _is_whole(folder: Path, work: Work, unit: int, identity: str) -> bool:
     try:
         made, found = read_part(folder / part_name(unit))
     except (FileNotFoundError, PartError):
         return False
-    same = made.work == work.identity and made.unit == unit
+    same = made.work == identity and made.unit == unit
     return same and np.array_equal(found.index, np.array(work.units[unit].span))
 
 

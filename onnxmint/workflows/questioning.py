@@ -1,6 +1,7 @@
 """A step of an audit: questioned images are shown to the auditor, the twin and references; all that is seen of them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from onnxmint.engine.observations import Engine
 from onnxmint.engine.probe import Probe, batch_for
 from onnxmint.errors import EvidenceError, ModelError, OnnxmintError
 from onnxmint.evidence.questioned import Questioned
-from onnxmint.graph.auditor_outputs import SCORE
+from onnxmint.graph.auditor_outputs import HARDNESS, SCORE
 from onnxmint.images.classes import Numbering
 from onnxmint.images.passed import why_fewer
 from onnxmint.methods.given import ease_of_questioned
@@ -25,6 +26,9 @@ from onnxmint.verdict.scores import QuestionedScores
 from onnxmint.verdict.units import Units
 from onnxmint.workflows.aligning import read_displaced
 from onnxmint.workflows.opening import Ready
+from onnxmint.writing.scratch import kept
+
+_OTHERS = (*SECOND, HARDNESS)  # columns beside the score, of which each is a field of `QuestionedScores`
 
 Rows = NDArray[np.int64]
 
@@ -47,9 +51,10 @@ def score(ready: Ready, asked: Questioned, settings: AuditSettings, engine: Engi
         raise ModelError(
             f"the auditor gives scores of {networks} networks, not of {auditor.method.folds}; train it again"
         )
-    numbers = [column for name, column in seen.columns.items() if name == SCORE or name in SECOND]
+    numbers = [column for name, column in seen.columns.items() if name in (SCORE, *_OTHERS)]
     finite = np.all([np.isfinite(column.reshape(len(column), -1)).all(axis=1) for column in numbers], axis=0)
-    odd = [asked.entries[row].path for row in seen.row[~finite].tolist()]
+    whole = bool(finite.all())
+    odd = [] if whole else [asked.entries[row].path for row in seen.row[~finite].tolist()]
     skipped = (
         *seen.skipped,
         *undrawn,
@@ -57,12 +62,16 @@ def score(ready: Ready, asked: Questioned, settings: AuditSettings, engine: Engi
     )
     if not finite.any():
         _refuse_nothing(asked, skipped, word="scored")
+
+    def of_finite(column: NDArray[Any]) -> NDArray[Any]:
+        return column if whole else kept(column[finite])
+
     return QuestionedScores(
-        row=seen.row[finite],
-        score=seen.columns[SCORE][finite],
-        predicted=seen.columns[PREDICTED][finite],
+        row=of_finite(seen.row),
+        score=of_finite(seen.columns[SCORE]),
+        predicted=of_finite(seen.columns[PREDICTED]),
         skipped=skipped,
-        **{name: column[finite] for name, column in seen.columns.items() if name in SECOND},
+        **{name: of_finite(column) for name, column in seen.columns.items() if name in _OTHERS},
     )
 
 
@@ -101,7 +110,7 @@ def what_was_seen(
         traces=ready.auditor.traces,
         row=row,
         features=features,
-        easy=_ease(ready, asked, units, settings, engine),
+        easy=_ease(ready, asked, scored, units, settings, engine),
         aligned=_aligned(ready, asked, scored, units, settings, engine),
         scored=scored.row,
         predicted=scored.predicted,
@@ -143,9 +152,18 @@ def _described(
 
 
 def _ease(
-    ready: Ready, asked: Questioned, units: Units, settings: AuditSettings, engine: Engine
+    ready: Ready,
+    asked: Questioned,
+    scored: QuestionedScores,
+    units: Units,
+    settings: AuditSettings,
+    engine: Engine,
 ) -> FloatArray | Missing | None:
     """Return how easy the questioned units' images are for the references that the auditor was trained with."""
+    if scored.hardness is not None:  # by those that are in its graph
+        found = np.full(len(asked.entries), np.nan)
+        found[scored.row] = scored.hardness
+        return found
     if not ready.auditor.method.references:
         return None
     before = next(control for control in ready.auditor.controls if control.name == "reference")

@@ -1,7 +1,8 @@
 """A step of a check: images that the checker drew are scored again."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,21 +15,25 @@ from onnxmint.evidence.table import labels_of, rows_at
 from onnxmint.graph.auditor_outputs import SCORE
 from onnxmint.graph.bringing import brought
 from onnxmint.images.chosen import Images, Part
-from onnxmint.images.entries import ImageSource
+from onnxmint.images.entries import EncodedImage, ImageSource
+from onnxmint.images.sources import open_source
 from onnxmint.mint.auditor import load_auditor
 from onnxmint.progress import Stage
 from onnxmint.results.audit import ScoreTable
 from onnxmint.results.basis import Basis
+from onnxmint.results.frames import storable
 from onnxmint.results.manifest import Manifest
+from onnxmint.results.redaction import RedactionKey
 from onnxmint.results.score_file import read_scores
 from onnxmint.results.verification import Step
 from onnxmint.settings import AuditSettings, DeviceChoice
 from onnxmint.stats.estimates import FloatArray
 from onnxmint.verdict.opinions import SECOND
-from onnxmint.workflows.integrity import bytes_of
 from onnxmint.workflows.opening import Ready, open_with_auditor
 from onnxmint.workflows.questioning import scoring
 from onnxmint.workflows.rehashing import Places, may_be_there
+from onnxmint.workflows.veiling import told_classes
+from onnxmint.writing.regular import regular_bytes
 
 SAME = 1e-5
 """Largest difference of a score on another processor; 1 at least where scores are larger than 1."""
@@ -54,11 +59,13 @@ class Draw:
         sample: number of images, all if there are no more.
         seed: of the draw.
         device: where the model runs.
+        key: of names that the run does not tell; None where it tells them.
     """
 
     sample: int
     seed: int
     device: DeviceChoice
+    key: RedactionKey | None = None
 
 
 def score_again(run: Path, manifest: Manifest, places: Places, draw: Draw, stage: Stage) -> Step:
@@ -72,28 +79,39 @@ def score_again(run: Path, manifest: Manifest, places: Places, draw: Draw, stage
         stage: told of the progress.
     """
     model, images = places.of("model", manifest), places.of("images", manifest)
-    if manifest.kind != "audit":
-        return _not_done("only an audit is scored again; make this run again from the same images")
-    if not model or not may_be_there(model[0]):
-        return _not_done("the model is not there (--model)")
-    if not images:
-        return _not_done("the run does not say where the questioned images are (--images)")
+    why = _why_not(manifest, model, images, draw)
+    if why is not None:
+        return not_scored(why)
     try:
-        scores, basis = read_scores(bytes_of(run / "scores.parquet"))
+        scores, basis = read_scores(regular_bytes(run / "scores.parquet"))
         if basis is None:
-            return _not_done("the run does not hold scores by network")
+            return not_scored("the run does not hold scores by network")
         auditor = load_auditor(run / "auditor.onnx")
+        if draw.key is not None:
+            named = open_source(images).numbering
+            auditor = replace(auditor, classes=told_classes(draw.key, auditor.classes, named.names if named else ()))
         settings = AuditSettings(device=draw.device, labels=auditor.method.labels, controls=False)
         with brought(model[0]) as path:
             ready = open_with_auditor(path, images, auditor, settings)
             return _again(ready, settings, scores, basis, draw, stage)
     except (OSError, ValueError, OnnxmintError) as problem:
-        return _not_done(str(problem).splitlines()[0])
+        return not_scored(str(problem).splitlines()[0])
+
+
+def _why_not(manifest: Manifest, model: Sequence[str], images: Sequence[str], draw: Draw) -> str | None:
+    """Return why images cannot be scored again, None when they can."""
+    if manifest.kind != "audit":
+        return "only an audit is scored again; make this run again from the same images"
+    if manifest.redaction is not None and draw.key is None:
+        return "the names of the images are redacted (--redaction-key)"
+    if not model or not may_be_there(model[0]):
+        return "the model is not there (--model)"
+    return None if images else "the run does not say where the questioned images are (--images)"
 
 
 def _again(ready: Ready, settings: AuditSettings, scores: ScoreTable, basis: Basis, draw: Draw, stage: Stage) -> Step:
     chosen = np.sort(np.random.default_rng(draw.seed).permutation(len(basis.sha256))[: draw.sample])
-    drawn, wrong = _found(ready.source, scores, basis, chosen)
+    drawn, wrong = _found(ready.source, scores, basis, chosen, draw.key)
     entries = ready.source.entries()
     labels = labels_of(entries)
     part = Part(
@@ -107,11 +125,8 @@ def _again(ready: Ready, settings: AuditSettings, scores: ScoreTable, basis: Bas
     seen = Local(stage).observe(scoring(ready, settings), images, name="scored again")
     wrong += [f"{skipped.path}: {skipped.reason}" for skipped in seen.skipped]
     row = drawn.row[seen.row]
-    apart = _apart(basis, row, seen)
-    for place in np.argsort(-apart, kind="stable").tolist():
-        if not apart[place] <= SAME:
-            wrong.append(f"{scores.path[row[place]]}: scores differ by {apart[place]:.3g}")
-    return _step(wrong, len(chosen), len(basis.sha256), draw.seed, float(apart.max(initial=0)))
+    apart, names = _apart(basis, row, seen), [scores.path[one] for one in row.tolist()]
+    return scored_step(apart, names, number=len(basis.sha256), seed=draw.seed, sample=len(chosen), wrong=wrong)
 
 
 def _apart(basis: Basis, row: Rows, seen: Observations) -> FloatArray:
@@ -126,18 +141,25 @@ def _apart(basis: Basis, row: Rows, seen: Observations) -> FloatArray:
     return found
 
 
-def _found(source: ImageSource, scores: ScoreTable, basis: Basis, chosen: Rows) -> tuple[_Drawn, list[str]]:
+def _found(
+    source: ImageSource, scores: ScoreTable, basis: Basis, chosen: Rows, key: RedactionKey | None
+) -> tuple[_Drawn, list[str]]:
     """Return where the drawn images are, by name and, where that fails, by content; and which are others now."""
-    index_of = {entry.path: entry.index for entry in source.entries()}
+    named = str if key is None else key.name
+    index_of = {named(storable(entry.path)): entry.index for entry in source.entries()}
     wanted = {index_of[scores.path[row]]: row for row in chosen.tolist() if scores.path[row] in index_of}
     place: dict[int, int] = {}
+
+    def digest(image: EncodedImage) -> str:
+        return named(hashlib.sha256(image.data or b"").hexdigest())
+
     for image in source.read(set(wanted)):
-        if image.data and hashlib.sha256(image.data).hexdigest() == basis.sha256[wanted[image.index]]:
+        if image.data and digest(image) == basis.sha256[wanted[image.index]]:
             place[wanted[image.index]] = image.index
     left = {basis.sha256[row]: row for row in chosen.tolist() if row not in place}
     if left:
         for image in source.read({entry.index for entry in source.entries()}):
-            row = left.pop(hashlib.sha256(image.data or b"").hexdigest(), None)
+            row = left.pop(digest(image), None)
             if row is not None:
                 place[row] = image.index
     wrong = [f"{scores.path[row]} is not among the images, or is another file" for row in chosen.tolist()
@@ -152,8 +174,32 @@ def noticed_share(sample: int) -> float:
     return float(1 - (1 - _SURE) ** (1 / sample))
 
 
-def _step(wrong: list[str], sample: int, number: int, seed: int, largest: float) -> Step:
-    drawn = f"{sample:,} of {number:,} images, drawn with seed {seed},"
+def scored_step(
+    apart: FloatArray,
+    names: Sequence[str],
+    *,
+    number: int,
+    seed: int,
+    sample: int | None = None,
+    wrong: Sequence[str] = (),
+    words: str = "images",
+) -> Step:
+    """Return the step recomputation.
+
+    Args:
+        apart: (m,) how far scores are from those of the run, as a share of these where they are larger than 1.
+        names: of what was scored.
+        number: of all that the run holds.
+        seed: of the draw.
+        sample: how many were drawn; None for all of `names`.
+        wrong: what could not be scored.
+        words: what is scored.
+    """
+    sample, wrong = len(names) if sample is None else sample, list(wrong)
+    for place in np.argsort(-apart, kind="stable").tolist():
+        if not apart[place] <= SAME:
+            wrong.append(f"{names[place]}: scores differ by {apart[place]:.3g}")
+    drawn = f"{sample:,} of {number:,} {words}, drawn with seed {seed},"
     if wrong:
         more = [f"and {len(wrong) - _SHOWN:,} more"] if len(wrong) > _SHOWN else []
         return Step(
@@ -163,15 +209,17 @@ def _step(wrong: list[str], sample: int, number: int, seed: int, largest: float)
             differences=(*wrong[:_SHOWN], *more),
         )
     if not sample:
-        return _not_done("no image was scored")
+        return not_scored("no image was scored")
     rest = (
         "these are all"
         if sample == number
         else f"an edit of {noticed_share(sample):.2%} of the rows would have been noticed with 95%"
     )
+    largest = float(apart.max(initial=0))
     text = f"{drawn} give the scores of the run (largest difference {largest:.2g}, at most {SAME:g}); {rest}"
     return Step(name="recomputation", outcome="passed", text=text)
 
 
-def _not_done(why: str) -> Step:
+def not_scored(why: str) -> Step:
+    """Return the step recomputation that could not be done."""
     return Step(name="recomputation", outcome="not done", text=f"cannot check: {why}")

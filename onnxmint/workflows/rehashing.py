@@ -29,6 +29,9 @@ class Places:
     images: tuple[str, ...] = ()
     members: str | None = None
     nonmembers: str | None = None
+    sealed: Path | None = None
+    after: Path | None = None
+    forget: str | None = None
 
     def of(self, name: str, manifest: Manifest) -> tuple[str, ...]:
         """Return the places of an input, none where nobody says where it is."""
@@ -51,7 +54,7 @@ def may_be_there(model: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Part:
+class Part:
     """One input: what was found of it, or why nothing could be."""
 
     text: str
@@ -61,7 +64,7 @@ class _Part:
 
 def look_again(manifest: Manifest, places: Places, stage: Stage) -> Step:
     """Hash the model and all images again and compare with what the run names."""
-    parts = [_model(manifest, places), *_lists(manifest, places, stage)]
+    parts = [model_again(manifest, places), *_second(manifest, places), *_lists(manifest, places, stage)]
     wrong = tuple(part.text for part in parts if part.wrong)
     missing = [part.text for part in parts if not part.done]
     if wrong:
@@ -72,55 +75,70 @@ def look_again(manifest: Manifest, places: Places, stage: Stage) -> Step:
     return Step(name="inputs", outcome="passed", text="; ".join(part.text for part in parts))
 
 
-def _model(manifest: Manifest, places: Places) -> _Part:
-    found = places.of("model", manifest)
+def model_again(manifest: Manifest, places: Places) -> Part:
+    """Say whether the model is the one that the run names."""
+    return _same_model(places.of("model", manifest), manifest, "the model", "--model", manifest.target_sha256)
+
+
+def _second(manifest: Manifest, places: Places) -> Iterator[Part]:
+    """Yield what became of the second model of a comparison."""
+    if manifest.kind == "comparison":
+        for sha256 in manifest.references:
+            yield _same_model(places.of("after", manifest), manifest, "the second model", "--after", sha256)
+
+
+def _same_model(found: Sequence[str], manifest: Manifest, words: str, option: str, sha256: str) -> Part:
     if not found or not may_be_there(found[0]):
-        return _Part(text="the model is not there (--model)", done=False)
+        return Part(text=f"{words} is not there ({option})", done=False)
     try:
         with brought(found[0]) as path:
-            digest = load_target(path, answer=_word(manifest, "answer")).sha256
+            digest = load_target(path, answer=word_of(manifest, "answer")).sha256
     except OnnxmintError as problem:
-        return _Part(text=f"the model: {problem}", wrong=True)
-    if digest != manifest.target_sha256:
-        return _Part(text=f"the model {found[0]} has SHA-256 {digest}, not {manifest.target_sha256}", wrong=True)
-    return _Part(text="the model is the same")
+        return Part(text=f"{words}: {problem}", wrong=True)
+    if digest != sha256:
+        return Part(text=f"{words} {found[0]} has SHA-256 {digest}, not {sha256}", wrong=True)
+    return Part(text=f"{words} is the same")
 
 
-def _word(manifest: Manifest, name: str) -> str | None:
+def word_of(manifest: Manifest, name: str) -> str | None:
+    """Return a word of a run's command, None where it was not given."""
     found = json.loads(manifest.command.get(name, "null"))
     return found if isinstance(found, str) else None
 
 
-def _lists(manifest: Manifest, places: Places, stage: Stage) -> Iterator[_Part]:
+def _lists(manifest: Manifest, places: Places, stage: Stage) -> Iterator[Part]:
     """Yield what became of each set of images that the run read."""
-    drawn = manifest.kind == "evaluation" and not {"limit", "time"}.isdisjoint(manifest.command)
+    some = manifest.kind in ("evaluation", "comparison")
+    drawn = some and not {"limit", "time"}.isdisjoint(manifest.command)
     for name, words, listed in (
         ("images", "questioned images", manifest.questioned),
         ("members", "known members", manifest.members),
         ("nonmembers", "known non-members", manifest.nonmembers),
     ):
         found = places.of(name, manifest)
+        if name == "members" and manifest.kind == "comparison":
+            found = (*places.of("forget", manifest), *found)  # both were trained on
         if listed is None:
             if found:
-                yield _Part(text=f"the run does not list the {words}", done=False)
+                yield Part(text=f"the run does not list the {words}", done=False)
         elif not found:
-            yield _Part(text=f"the run does not say where the {words} are (--{name})", done=False)
+            yield Part(text=f"the run does not say where the {words} are (--{name})", done=False)
         elif drawn:
-            yield _Part(text=f"of the {words} a part was drawn (--limit, --time), and only it was read", done=False)
+            yield Part(text=f"of the {words} a part was drawn (--limit, --time), and only it was read", done=False)
         else:
             yield _list(found, f"the {words}", listed, stage)
 
 
-def _list(found: Sequence[str], words: str, expected: ListFacts, stage: Stage) -> _Part:
+def _list(found: Sequence[str], words: str, expected: ListFacts, stage: Stage) -> Part:
     try:
         now = hashed(found, stage, words)
     except OnnxmintError as problem:
-        return _Part(text=f"{words} cannot be read ({str(problem).partition(';')[0]})", done=False)
+        return Part(text=f"{words} cannot be read ({str(problem).partition(';')[0]})", done=False)
     if now != expected and now.images > expected.images:
         now = _labelled(found, now, stage, words)
     if now == expected:
-        return _Part(text=f"{words} are the same {now.images:,} files")
-    return _Part(
+        return Part(text=f"{words} are the same {now.images:,} files")
+    return Part(
         text=f"{words} are {now.images:,} files of {now.bytes:,} bytes with hash {now.sha256[:16]}..., not "
         f"{expected.images:,} of {expected.bytes:,} with {expected.sha256[:16]}...",
         wrong=True,

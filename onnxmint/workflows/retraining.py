@@ -15,8 +15,10 @@ from onnxmint.images.sources import parse_location
 from onnxmint.mint.auditor import METADATA_KEY, Auditor, AuditorContent, load_auditor
 from onnxmint.progress import Stage
 from onnxmint.results.manifest import Manifest
+from onnxmint.results.redaction import RedactionKey
 from onnxmint.results.verification import Step
 from onnxmint.settings import DeviceChoice, TrainSettings, without_none
+from onnxmint.workflows.redacting import without_names
 from onnxmint.workflows.rehashing import Places
 
 CLOSE = 0.01
@@ -26,7 +28,15 @@ _OF_IMAGES = ("digest", "is_member")
 _SHOWN = 80  # letters of a value
 
 
-def train_again(run: Path, manifest: Manifest, places: Places, device: DeviceChoice, stage: Stage) -> Step:
+def train_again(
+    run: Path,
+    manifest: Manifest,
+    places: Places,
+    device: DeviceChoice,
+    stage: Stage,
+    *,
+    key: RedactionKey | None = None,
+) -> Step:
     """Train the auditor of a run again and say whether it is the same.
 
     Args:
@@ -35,10 +45,13 @@ def train_again(run: Path, manifest: Manifest, places: Places, device: DeviceCho
         places: where model and known images are.
         device: where the model runs.
         stage: told of the progress.
+        key: of names that the run does not tell; None where it tells them.
     """
     from onnxmint.workflows.training import train  # here: PyTorch is wanted for this step only
 
     why = _why_not(run, manifest, places)
+    if why is None and manifest.redaction is not None and key is None:
+        why = "the names of the known images are redacted (--redaction-key)"
     if why is not None:
         return _not_done(why)
     (model, *_), (members, *_), (nonmembers, *_) = (
@@ -47,6 +60,8 @@ def train_again(run: Path, manifest: Manifest, places: Places, device: DeviceCho
     try:
         before, settings = load_auditor(run / "auditor.onnx"), _settings(manifest, device)
         now = train(model, members, nonmembers, settings=settings, engine=Local(stage))
+        if key is not None:
+            now = without_names(now, key)
     except (OSError, ValueError, OnnxmintError) as problem:
         return _not_done(str(problem).splitlines()[0])
     return _held_against(before, now, manifest)

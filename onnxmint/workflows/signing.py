@@ -10,10 +10,11 @@ from onnxmint.errors import OnnxmintError, UsageError
 from onnxmint.results.envelope import NAME, Envelope, NoEnvelopeError, enveloped, raw, read_envelope, statement
 from onnxmint.results.manifest import NAME as MANIFEST
 from onnxmint.results.verification import Outcome, Step
-from onnxmint.workflows.integrity import bytes_of, check_files
+from onnxmint.workflows.integrity import check_files
 from onnxmint.workflows.ssh_signatures import NAME as SSH_NAME
 from onnxmint.workflows.ssh_signatures import read_ssh_signature
 from onnxmint.writing.files import atomic_write
+from onnxmint.writing.regular import regular_bytes
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -43,7 +44,7 @@ def sign(run: Path, key: Path) -> tuple[Path, str]:
     _, whole = check_files(run)
     if whole.outcome != "passed":
         raise OnnxmintError(f"{run} is not signed: {'; '.join(whole.differences)}; make the run again")
-    payload = statement(bytes_of(run / MANIFEST))
+    payload = statement(regular_bytes(run / MANIFEST))
     identity = identity_of(private.public_key())
     signed = enveloped(payload, keyid=identity, signature=b"")
     made = enveloped(payload, keyid=identity, signature=private.sign(signed.signed))
@@ -68,7 +69,7 @@ def check_signature(run: Path, key: Path | None) -> Step:
         there = ssh.is_file() and not ssh.is_symlink()
         return _by_ssh(ssh, run, key) if there else _step("not done", "not signed: could not be checked")
     try:
-        content = bytes_of(run / MANIFEST)
+        content = regular_bytes(run / MANIFEST)
         found = read_envelope(_short(path))
         signers = ", ".join(one.keyid[:16] for one in found.signatures)
         if found.content != statement(content):
@@ -84,7 +85,7 @@ def check_signature(run: Path, key: Path | None) -> Step:
 def _by_ssh(path: Path, run: Path, key: Path | None) -> Step:
     """Say who signed with ssh-keygen -Y sign."""
     try:
-        found = read_ssh_signature(_short(path), (run / MANIFEST).read_bytes())
+        found = read_ssh_signature(_short(path), regular_bytes(run / MANIFEST))
     except (OSError, ValueError) as problem:
         return _step("failed", f"{SSH_NAME} {problem}")
     if key is None:

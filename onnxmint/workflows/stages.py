@@ -35,6 +35,7 @@ class Shape:
         folds: it is cross-fitted, or all known images are held out.
         controls: whether they run.
         references: names of reference models.
+        compares: a module that compares with them is fitted too.
     """
 
     learns: str | None
@@ -44,6 +45,7 @@ class Shape:
     folds: bool
     controls: bool
     references: tuple[str, ...]
+    compares: bool = False
 
     def views(self, load: Workload) -> int:
         """Return how many views of an image the target is shown."""
@@ -72,6 +74,7 @@ def shape_of(
     )
     best = "cnn" if layer else "phi" if one else "gap" if alone else "views"
     name = training.module if training.module != "auto" else best
+    plain = training.module == "auto" and name == "views" and training.folds is None
     return Shape(
         learns=None if module_kind(name).fitted == "none" else name,
         many=not layer and not one and module_kind(name).views,
@@ -80,6 +83,7 @@ def shape_of(
         folds=training.folds is not None or alone,
         controls=controls,
         references=tuple(path.name for path in training.reference),
+        compares=plain and bool(training.reference),
     )
 
 
@@ -124,7 +128,8 @@ def _training(load: Workload, shape: Shape, speed: Speed, views: int, shown: Sho
             words = f"showing the model {number:,} known {name} {of_each}{why}"
             yield Step(name=f"{name}, {part}", words=words, seconds=shown(number, views))
         if shape.learns is not None and part != "held out":
-            yield fitting(shape.learns, sum(count for _, count in sides) * portion, "")
+            for module in (shape.learns, *(["relative"] if shape.compares else [])):
+                yield fitting(module, sum(count for _, count in sides) * portion, "")
     if shape.controls:
         yield from _watching([(name, min(count, _TWIN_MOST)) for name, count in sides], shape, views, shown)
         for reference in shape.references:

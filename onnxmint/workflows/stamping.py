@@ -14,6 +14,7 @@ from onnxmint.errors import OnnxmintError, UsageError
 from onnxmint.results.manifest import NAME as MANIFEST
 from onnxmint.results.registration import NAME as REGISTRATION
 from onnxmint.writing.files import atomic_write
+from onnxmint.writing.regular import regular_bytes
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
@@ -166,17 +167,16 @@ def _require_package() -> None:
 
 def _bytes(path: Path) -> bytes:
     try:
-        return path.read_bytes()
-    except OSError as problem:
+        return regular_bytes(path)
+    except (OSError, ValueError) as problem:
+        why = getattr(problem, "strerror", None) or problem
         raise UsageError(
-            f"{path} cannot be read ({problem.strerror or problem}): give the folder of a run, which onnxmint audit -o "
-            "names"
+            f"{path} cannot be read ({why}): give the folder of a run, which onnxmint audit -o names"
         ) from None
 
 
 def _short(path: Path) -> bytes:
-    with path.open("rb") as file:
-        content = file.read(_LARGEST + 1)
-    if len(content) > _LARGEST:
-        raise NoStampError("is absurdly long")
-    return content
+    try:
+        return regular_bytes(path, most=_LARGEST, links=True)
+    except ValueError as problem:
+        raise NoStampError(str(problem)) from None

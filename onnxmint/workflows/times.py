@@ -8,8 +8,8 @@ from pathlib import Path
 from onnxmint.errors import OnnxmintError
 from onnxmint.results.manifest import NAME as MANIFEST
 from onnxmint.results.registration import NAME as REGISTRATION
-from onnxmint.workflows.integrity import bytes_of
 from onnxmint.workflows.stamping import TOKENS, NoStampError, Stamp, check_token
+from onnxmint.writing.regular import regular_bytes
 
 _WORDS = {REGISTRATION: "the registration existed", MANIFEST: "the run existed"}
 
@@ -47,7 +47,7 @@ def stamps_of(run: Path, tsa: Path | None) -> Stamps:
         if not path.exists() and not path.is_symlink():
             continue
         try:
-            stamp = check_token(bytes_of(path), bytes_of(run / name), tsa)
+            stamp = check_token(regular_bytes(path), regular_bytes(run / name), tsa)
         except (OSError, ValueError) as problem:
             wrong.append(f"{token} {problem if isinstance(problem, NoStampError) else f'cannot be read: {problem}'}")
             continue

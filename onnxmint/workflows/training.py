@@ -1,7 +1,7 @@
 """Training an auditor: known images in, one calibrated and tested ONNX file out. Read `train_on` from top to bottom."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from onnxmint.controls.preparations import advice_for
 from onnxmint.controls.seen import Seen
 from onnxmint.engine.choosing import engine_for
 from onnxmint.engine.observations import Engine
-from onnxmint.engine.target import Target, require_one_view, target_warnings, twin_of
+from onnxmint.engine.target import Target, target_warnings, twin_of
 from onnxmint.errors import UsageError
 from onnxmint.evidence.gathering import gather, with_others
 from onnxmint.evidence.known import Evidence
@@ -31,16 +31,18 @@ from onnxmint.methods.measuring import evidence_facts, evidence_warnings, measur
 from onnxmint.methods.references import Reference
 from onnxmint.mint.auditor import OBSERVED, Auditor, AuditorContent
 from onnxmint.mint.fit_and_score import fit_and_score
+from onnxmint.mint.inside import alone_again, left_out
 from onnxmint.mint.merging import check_parity, merge
-from onnxmint.mint.outcome import Fitted, yardstick_of
+from onnxmint.mint.outcome import Fitted, noting, yardstick_of
 from onnxmint.mint.reading import title, what_is_read
 from onnxmint.preprocess.declaring import orientation_note
 from onnxmint.progress import Stage, Step, quiet
 from onnxmint.results.facts import Control, MethodFacts, ReferenceFacts, now
-from onnxmint.settings import TrainSettings, module_kind
+from onnxmint.settings import TrainSettings
 from onnxmint.stats import metrics, two_sample
 from onnxmint.verdict.yardstick import Traces
 from onnxmint.workflows.foreseeing import foreseen_training
+from onnxmint.workflows.module_settings import fixed_in_advance, one_view_if_mixing, with_inputs
 from onnxmint.workflows.preparing import prepared
 from onnxmint.workflows.stages import MEASURED
 from onnxmint.workflows.watching import Watched, watch
@@ -108,13 +110,14 @@ def train_on(target: Target, known: Together, settings: TrainSettings, engine: E
     rng = np.random.default_rng(settings.seed)
     require_one_file(target.model.model, target.model.path)
     alone = isinstance(known.sources[0], Nobody)
-    settings = _one_view_if_mixing(target, fixed_in_advance(target, settings) if alone else settings)
+    settings = one_view_if_mixing(target, fixed_in_advance(target, settings) if alone else settings)
     read = what_is_read(target.layers, settings)
     classes = target.model.answer.classes
     evidence, copies = gather(known.sources, classes, settings, rng=rng, stage=engine.stage, folds=settings.folds)
     evidence = with_others(evidence, known.whole, engine.stage)
     references = given_references(settings.reference, target, evidence, settings, engine)
-    fitted = fit_and_score(target, evidence, read, settings, engine)
+    target, reasons = with_inputs(target, () if alone or read else references, settings)
+    fitted = noting(fit_and_score(target, evidence, read, settings, engine), left_out(reasons))
     twin = twin_of(target, settings.seed) if settings.controls else None
     watched = watch(twin, fitted, evidence, references, settings, engine, rng) if twin else Watched()
     folds = fitted.folds if fitted.folds > 1 else None
@@ -134,41 +137,7 @@ def train_on(target: Target, known: Together, settings: TrainSettings, engine: E
         controls = control_evidence(seen, rng, wanted=settings.controls)
         auditor = merge(fitted, _content(fitted, seen, watched, controls, references, known, settings, rng))
         check_parity(auditor, fitted, engine)
-    return Trained(auditor=auditor, target=target, twin=twin, references=references)
-
-
-def fixed_in_advance(target: Target, settings: TrainSettings) -> TrainSettings:
-    """Return settings for known non-members alone, from which no score can be learned.
-
-    The score is `gap`. How sure a model is of an image (`phi`) tells easy images from hard ones as well as members from
-    others; how far it is surer of the very image than of its moved and mirrored copies finds more members and hardly
-    knows easy from hard (`tools/study/validity`, part "alone"). A target that cannot be shown several views has `phi`
-    only, with which members are found where given references share the finding.
-
-    Raises:
-        UsageError: another module, a layer or folds were asked for.
-    """
-    name = "phi" if target.model.input.mixes else "gap"
-    if settings.module not in ("auto", name):
-        raise UsageError(
-            f"without --members the score is fixed in advance, and is {name}: other modules learn from known members, "
-            f"or take easy images for members; leave out --module {settings.module}"
-        )
-    if settings.layers != ("auto",) or settings.folds is not None:
-        word = "--layer" if settings.folds is None else "--folds"
-        raise UsageError(f"{word} is for learning from known members, and there is no --members: leave it out")
-    return replace(settings, module=name)
-
-
-def _one_view_if_mixing(target: Target, settings: TrainSettings) -> TrainSettings:
-    """Take `phi` for `auto`, and refuse `views`, where a target cannot be shown several views of an image."""
-    auto = settings.module == "auto"
-    if not target.model.input.mixes or not (auto or module_kind(settings.module).views):
-        return settings
-    if not auto:
-        require_one_view(target, settings.views)
-        return settings
-    return replace(settings, module="phi") if settings.layers == ("auto",) else settings
+    return Trained(auditor=auditor, target=alone_again(target), twin=twin and alone_again(twin), references=references)
 
 
 def _content(
@@ -246,8 +215,9 @@ def _looks(evidence: Evidence) -> dict[str, NDArray[Any]]:
 def _module_notes(fitted: Fitted, settings: TrainSettings) -> tuple[str, ...]:
     """Say which module was taken where a user may think it was another."""
     if settings.module != "auto" or not fitted.reading.layers:
-        return ()
+        return fitted.notes
     return (
+        *fitted.notes,
         f"--layer was given, so the module is {fitted.name}, which reads that layer, not views: leave --layer out for "
         "the stronger test.",
     )

@@ -6,7 +6,7 @@ Integrity, authenticity, order and derivation need the folder only: no network, 
 import hashlib
 import secrets
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from onnxmint import __version__
@@ -14,6 +14,7 @@ from onnxmint.errors import OnnxmintError, UsageError
 from onnxmint.progress import Stage, quiet
 from onnxmint.results.facts import now
 from onnxmint.results.manifest import NAME, Manifest, canonical
+from onnxmint.results.redaction import RedactionKey
 from onnxmint.results.registration import NAME as REGISTERED
 from onnxmint.results.registration import (
     REGISTRATION,
@@ -24,12 +25,17 @@ from onnxmint.results.registration import (
 from onnxmint.results.registration import canonical as canonical_registration
 from onnxmint.results.verification import Step, StepName, Verification
 from onnxmint.settings import DeviceChoice
-from onnxmint.workflows.deriving import Rendered, derive
-from onnxmint.workflows.integrity import bytes_of, check_files
+from onnxmint.workflows.checking_change import derive_change
+from onnxmint.workflows.checking_sealed import derive_sealed, look_again_sealed, score_sealed_again
+from onnxmint.workflows.deriving import derive
+from onnxmint.workflows.differing import Rendered
+from onnxmint.workflows.integrity import check_files
 from onnxmint.workflows.recomputing import Draw, score_again
+from onnxmint.workflows.redaction_keys import fitting_key
 from onnxmint.workflows.rehashing import Places, look_again
 from onnxmint.workflows.signing import check_signature
 from onnxmint.workflows.times import Stamps, late, stamps_of
+from onnxmint.writing.regular import regular_bytes
 
 STEPS: tuple[StepName, ...] = ("integrity", "authenticity", "order", "derivation", "inputs")
 """Asked for where nothing else is said; recomputation only with a number of images."""
@@ -48,6 +54,7 @@ class Checking:
         registration: a copy of the registration that the checker got before the run.
         key: public key that the checker trusts.
         retrain: train the auditor again from the known images.
+        redaction_key: file of the key to the names of a redacted run.
         tsa: certificates of a time stamping authority that the checker trusts.
     """
 
@@ -60,6 +67,7 @@ class Checking:
     key: Path | None = None
     tsa: Path | None = None
     retrain: bool = False
+    redaction_key: Path | None = None
 
 
 def verify(
@@ -74,12 +82,14 @@ def verify(
         stage: told of the progress.
 
     Raises:
-        UsageError: there is no such folder.
+        UsageError: there is no such folder, or the redaction key is of another run.
     """
     asked = checking or Checking()
     if not run.is_dir():
         raise UsageError(f"{run} is no folder: give the folder of a run, which onnxmint audit -o names")
     manifest, integrity = check_files(run)
+    redaction = None if manifest is None else manifest.redaction
+    key = None if asked.redaction_key is None else fitting_key(asked.redaction_key, redaction)
     found: dict[StepName, Step] = {"integrity": integrity}
     for name in asked.steps:
         if name == "authenticity":
@@ -87,13 +97,13 @@ def verify(
         elif name == "order":
             found[name] = _order(run, manifest, asked)
         elif name == "derivation":
-            found[name] = derive(run, rendered)
+            found[name] = _derived(run, manifest, rendered, key)
         elif name == "inputs":
-            found[name] = _unknown(name) if manifest is None else look_again(manifest, asked.places, stage)
+            found[name] = _inputs(run, manifest, asked, stage)
     if asked.sample is not None:
-        found["recomputation"] = _recomputed(run, manifest, asked, stage)
+        found["recomputation"] = _recomputed(run, manifest, asked, key, stage)
     if asked.retrain:
-        found["retraining"] = _retrained(run, manifest, asked, stage)
+        found["retraining"] = _retrained(run, manifest, asked, key, stage)
     wanted = [*asked.steps, *(["recomputation"] if asked.sample is not None else []), "retraining"]
     steps = tuple(step for name, step in found.items() if name in wanted)
     return Verification(
@@ -117,8 +127,8 @@ def _order(run: Path, manifest: Manifest | None, asked: Checking) -> Step:
         text = "not registered: settings could have been chosen after scores were seen; the time is the own clock's"
         return Step(name="order", outcome="not done", text="; ".join([text, *stamps.told]))
     try:
-        before = REGISTRATION.read(bytes_of(run / REGISTERED), REGISTERED)
-        own = None if asked.registration is None else bytes_of(asked.registration.resolve())
+        before = REGISTRATION.read(regular_bytes(run / REGISTERED), REGISTERED)
+        own = None if asked.registration is None else regular_bytes(asked.registration.resolve())
     except (OSError, ValueError, OnnxmintError) as problem:
         return _disordered([str(problem).splitlines()[0]])
     told = manifest.registration
@@ -153,10 +163,12 @@ def drift(before: Registration, manifest: Manifest) -> Iterator[str]:
     """Yield what of a run is not as it was registered, and what it does not tell."""
     told = () if manifest.registration is None else manifest.registration.deviations
     names = {line.partition(" ")[0] for line in told}
+    redaction = manifest.redaction
+    whole = manifest if redaction is None else replace(manifest, auditor_sha256=redaction.auditor_sha256)
     now_is: dict[str, object] = {"target_sha256": manifest.target_sha256, "questioned": manifest.questioned}
     for name in ("auditor_sha256", "members", "nonmembers"):
-        if getattr(before, name) is not None and getattr(manifest, name) is not None:
-            now_is[name] = getattr(manifest, name)
+        if getattr(before, name) is not None and getattr(whole, name) is not None:
+            now_is[name] = getattr(whole, name)
     for name, value in now_is.items():
         if value != getattr(before, name) and name not in names:
             yield f"{name} is not as registered, and the run does not tell"
@@ -169,19 +181,37 @@ def _disordered(wrong: Sequence[str]) -> Step:
     return Step(name="order", outcome="failed", text="not as registered", differences=tuple(wrong))
 
 
-def _recomputed(run: Path, manifest: Manifest | None, asked: Checking, stage: Stage) -> Step:
+def _derived(run: Path, manifest: Manifest | None, rendered: Rendered | None, key: RedactionKey | None) -> Step:
+    if (run / "sealed.json").exists():
+        return derive_sealed(run, rendered)
+    if (run / "comparison.json").exists():
+        return derive_change(run, rendered)
+    return derive(run, rendered, redaction=None if manifest is None else manifest.redaction, key=key)
+
+
+def _inputs(run: Path, manifest: Manifest | None, asked: Checking, stage: Stage) -> Step:
+    if manifest is None:
+        return _unknown("inputs")
+    if manifest.kind == "sealed":
+        return look_again_sealed(run, manifest, asked.places)
+    return look_again(manifest, asked.places, stage)
+
+
+def _recomputed(run: Path, manifest: Manifest | None, asked: Checking, key: RedactionKey | None, stage: Stage) -> Step:
     if manifest is None or asked.sample is None:
         return _unknown("recomputation")
     seed = secrets.randbelow(1 << 32) if asked.seed is None else asked.seed
-    return score_again(run, manifest, asked.places, Draw(sample=asked.sample, seed=seed, device=asked.device), stage)
+    draw = Draw(sample=asked.sample, seed=seed, device=asked.device, key=key)
+    score = score_sealed_again if manifest.kind == "sealed" else score_again
+    return score(run, manifest, asked.places, draw, stage)
 
 
-def _retrained(run: Path, manifest: Manifest | None, asked: Checking, stage: Stage) -> Step:
+def _retrained(run: Path, manifest: Manifest | None, asked: Checking, key: RedactionKey | None, stage: Stage) -> Step:
     if manifest is None:
         return _unknown("retraining")
     from onnxmint.workflows.retraining import train_again  # here: all other steps do without what trains
 
-    return train_again(run, manifest, asked.places, asked.device, stage)
+    return train_again(run, manifest, asked.places, asked.device, stage, key=key)
 
 
 def _unknown(name: StepName) -> Step:

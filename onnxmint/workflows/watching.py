@@ -100,21 +100,25 @@ def watch(
         watched = _given(references, fitted, evidence, settings, engine) if references else nobody
         return _with_features(watched, evidence, row, seen)
     labels = some.table.labels is not None and not fitted.reading.layers
-    views = fitted.reading.exposed.views
-    reading = open_reading(twin, fitted.reading.layers, views=views, labels=labels, beside=(layer,))
+    views, relative = fitted.reading.exposed.views, fitted.hardness is not None
+    reading = open_reading(
+        twin, fitted.reading.layers, views=views, labels=labels, beside=(layer,), relative=relative
+    )  # fmt: skip
     keep = Watching(
         signals=signals_of(reading, some.table),
         columns=tuple(reading.read),
-        describing=Describing(layer=layer.name, small=not references),
+        describing=Describing(layer=layer.name, small=relative or not references),
     )
     probe = reading.probe(settings.batch_size, also=(ANSWER, layer.name), reduce=keep, stored=True)
     seen = engine.observe(probe, some.images(*FIT, CALIBRATE, TEST), name="by the twin")
     with seen:
         both = _twin(fitted.name, seen, reading, some, row, settings, engine)
+    learned = _learned(fitted, some, row, seen, settings, engine) if relative or not references else None
+    watched = Watched(difficulty=learned)
     if references:
         watched = _given(references, fitted, evidence, settings, engine)
-    else:
-        watched = Watched(difficulty=_learned(fitted, some, row, seen, settings, engine))
+    if references and learned is not None and isinstance(watched.difficulty, Difficulty):
+        watched = replace(watched, difficulty=replace(watched.difficulty, other=learned))
     return _with_features(replace(watched, twin=both), evidence, row, seen)
 
 
@@ -142,10 +146,11 @@ def _given(
     ease = ease_of_known(references, evidence, engine, settings.batch_size)
     fold = np.zeros(len(ease), np.int8)
     words = ", ".join(reference.name for reference in references)
-    outside = np.flatnonzero(np.isfinite(ease) & ~evidence.table.is_member & np.isfinite(fitted.score))
+    held = ease if fitted.hardness is None else fitted.hardness  # as the auditor itself will say it of others
+    outside = np.flatnonzero(np.isfinite(held) & ~evidence.table.is_member & np.isfinite(fitted.score))
     return Watched(
         difficulty=Difficulty(score=ease, fold=fold, words=words, learned=False),
-        ease=ease[outside].astype(np.float32),
+        ease=held[outside].astype(np.float32),
         judged=outside.astype(np.int32),
     )
 

@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from onnxmint.errors import OnnxmintError
 from onnxmint.writing.leftovers import let_rename, temporary_file
+from onnxmint.writing.scratch import Content, blocks
 
 
 def require_writable(folder: Path) -> None:
@@ -45,7 +46,7 @@ def make_folder(folder: Path) -> None:
         raise cannot_write(folder, problem) from None
 
 
-def atomic_write(path: Path, content: bytes, *, overwrite: bool = True) -> None:
+def atomic_write(path: Path, content: Content, *, overwrite: bool = True) -> None:
     """Write a file so that a killed run leaves the old one or the new one, never half of it.
 
     Args:
@@ -94,9 +95,26 @@ def write_once(path: Path, content: bytes) -> bool:
     return True
 
 
-def write_whole(file: BinaryIO, content: bytes) -> None:
+def write_secret(path: Path, content: bytes) -> None:
+    """Write a file that only its owner may read, never over another.
+
+    Raises:
+        OnnxmintError: it is there already, or cannot be written.
+    """
+    try:
+        with temporary_file(path.parent) as (temporary, file):
+            temporary.chmod(0o600)
+            write_whole(file, content)
+            let_rename(file)
+            _place(temporary, path)
+        sync_folder(path.parent)
+    except OSError as problem:
+        raise cannot_write(path, problem) from None
+
+
+def write_whole(file: BinaryIO, content: Content) -> None:
     """Write a file through to the disk."""
-    file.write(content)
+    file.writelines(blocks(content))
     file.flush()
     os.fsync(file.fileno())
 

@@ -18,14 +18,15 @@ from onnxmint.errors import OnnxmintError, UsageError
 from onnxmint.writing.files import atomic_write, cannot_write, free_name, make_folder, sync_folder, write_whole
 from onnxmint.writing.inputs import Inputs, refuse_inputs
 from onnxmint.writing.leftovers import clear, is_own, own_folder
+from onnxmint.writing.scratch import Content
 
 RUN_FILES = frozenset(
     {
         "report.html", "report.json", "answer.txt", "scores.parquet", "scores.csv", "thumbnails.json", "auditor.onnx",
         "run.toml", "registration.json", "manifest.json", "manifest.dsse.json", "evaluation.html", "evaluation.json",
         "evaluation.csv", "evaluation.parquet", "comparison.html", "comparison.json", "comparison.csv",
-        "comparison.parquet", "sealed.html", "sealed.json", "model.onnx", "images.parquet", "observed.json",
-        "manifest.tsr", "registration.tsr", "manifest.json.sig",
+        "comparison.parquet", "sealed.html", "sealed.json", "sealed.parquet", "model.onnx", "images.parquet",
+        "observed.json", "manifest.tsr", "registration.tsr", "manifest.json.sig",
     }
 )  # fmt: skip
 """All that a folder of results may hold; one that holds anything else is somebody's, and is left alone."""
@@ -66,7 +67,7 @@ class NewFolder:
         atomic_write(folder / name, content)
         self.kept.append(folder / name)
 
-    def finish(self, files: Mapping[str, bytes]) -> list[Path]:
+    def finish(self, files: Mapping[str, Content]) -> list[Path]:
         """Write all files and give the folder its name; an old one is gone then. Return where they stand.
 
         Raises:

@@ -13,7 +13,8 @@ FEW = [f"{KNOWN[0]}?rows=0:12", "--preprocess", "0-1", "--views", "2", "--device
 
 
 def test_who_gives_observations_away_is_told_what_goes_out(call: Run) -> None:
-    code, out, err = call("observe", MODEL, *FEW, "--no-twin", "--layers", "none", "-o", "observed")
+    code, out, err = call("observe", MODEL, *FEW, "--no-twin", "--layers", "none", "-o", "observed", "--redact")
+    assert Path("observed.redaction-key").is_file()
     assert (code, err) == (0, "")
     told = " ".join(out.split())
     assert "12 images were observed, 14 numbers each" in told

@@ -45,12 +45,18 @@ def test_an_audit_of_sealed_pictures_needs_no_known_images(call: Run, sealed: di
     assert "8 published files are the drawn variants" in " ".join(out.split())
     assert "the same as the one that was given" in " ".join(out.split())
     assert max(len(line) for line in out.splitlines()) <= 80
-    assert sorted(path.name for path in Path("run").iterdir()) == ["sealed.html", "sealed.json"]
+    names = ["manifest.json", "sealed.html", "sealed.json", "sealed.parquet"]
+    assert sorted(path.name for path in Path("run").iterdir()) == names
     code, out, _ = call(*words, "--json", "--gate", "-o", "run", "--overwrite")
     found = json.loads(out)
     assert found["schema"] == "onnxmint.sealed/1"
     assert code == {"members-found": 3, "inconclusive": 4}[found["kind"]]
     assert call("audit", MODEL, "--sealed", "private", *WAY, "-o", "run2")[0] == 0  # without the published folder
+    code, out, err = call("verify", "run", "--model", MODEL, "--sealed", "private", "--images", "public", "-q",
+                          "--step", "integrity", "--step", "derivation", "--step", "inputs",
+                          "--sample", "3", "--device", "cpu")  # fmt: skip
+    assert (code, err, out.count("passed  ")) == (0, "", 4)
+    assert "3 of 8 pictures, drawn with seed" in out
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """The reference: difficulty is told from membership, in units that count once, and what was not shown is said."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -141,3 +143,25 @@ def test_references_that_were_not_shown_the_questioned_images_are_named() -> Non
     assert without.text.endswith("Questioned images were not shown to them (--reference).")
     assert question_the_reference(before, asked(evidence, NO_FEATURES), RNG) == before
     assert question_the_reference(None, asked(evidence, NO_FEATURES), RNG).passed is None
+
+
+def test_a_score_that_compares_with_references_is_controlled_by_another_estimate_too() -> None:
+    """What it reads must not tell members apart, and what another estimate finds is taken off."""
+    evidence = known()
+    score, flat, easy = noise(evidence, 1.0), noise(evidence, seed=2), noise(evidence, 1.5, seed=4)
+    for read, other, passed in ((flat, flat, True), (easy, flat, False), (flat, easy, False)):
+        found = replace(_difficulty(evidence, read), other=_difficulty(evidence, other, LEARNED))
+        control = reference_control(seen(evidence, target=scored(evidence, score), difficulty=found), RNG)
+        assert control.passed is passed
+        assert "once what small classifiers find difficult is taken off" in control.text
+        assert ("whose answers alone tell members apart" in control.text) is (read is easy)
+        assert (f"Members are easier for {LEARNED}" in control.text) is (other is easy)
+
+
+def test_where_no_other_estimate_could_be_made_it_is_said() -> None:
+    evidence = known()
+    found = replace(_difficulty(evidence, noise(evidence, seed=2)), other=Missing(why="400 images are too few"))
+    control = reference_control(seen(evidence, target=scored(evidence, noise(evidence)), difficulty=found), RNG)
+    assert control.passed is True
+    assert "another estimate of difficulty was not made, for 400 images are too few." in control.text
+    assert "taken off" not in control.text

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onnxmint.engine.part_file import Made, PartError, joined, part_name, read_part, write_part
+from onnxmint.engine.joining import joined
+from onnxmint.engine.part_file import Made, PartError, part_name, read_part, write_part
 from onnxmint.engine.session import choose_device
 from onnxmint.engine.units import Recorded, Recorder, cut
 from onnxmint.images.facts import look_at
@@ -88,7 +89,7 @@ def test_a_part_comes_back_as_it_was_with_images_that_nobody_can_read(phi: Audit
     for name, values in found.columns.items():
         np.testing.assert_array_equal(back.columns[name], values, strict=True)
     assert pq.read_table(tmp_path / part_name(3))["path"][0].as_py() == "a\\udcff.png"
-    both = joined([back, back])
+    both = joined([back, back], 2 * len(back.index))
     assert len(both.facts.digest) == 46
     assert both.columns[PREDICTED].tolist() == [*back.columns[PREDICTED].tolist()] * 2
 

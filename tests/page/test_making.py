@@ -15,6 +15,7 @@ import pytest
 
 from onnxmint.errors import ModelError, OnnxmintError
 from onnxmint.page.assets import assets
+from onnxmint.page.facts import page_facts
 from onnxmint.page.making import make_page
 from onnxmint.page.refusing import require_known
 from onnxmint.results.audit import AUDIT
@@ -75,14 +76,12 @@ def test_a_large_auditor_is_asked_for_by_its_hash(phi_file: Path) -> None:
     assert "part-model" not in made.files[""].decode()
 
 
-@pytest.mark.parametrize(
-    ("name", "value"), [("resampler", "torch"), ("transparency", "white"), ("orientation", "apply")]
-)
-def test_a_preparation_that_the_page_does_not_know_is_refused_by_name(phi: "Auditor", name: str, value: str) -> None:
-    other = replace(phi, preprocess=replace(phi.preprocess, **{name: value}))
-    with pytest.raises(ModelError, match=f"prepared with {name} = '{value}'.*use onnxmint audit"):
-        require_known(other)
-    require_known(phi)
+def test_every_preparation_reaches_the_page_as_it_was_declared(phi: "Auditor") -> None:
+    declared = replace(phi.preprocess, resampler="torch", transparency="white", orientation="apply")
+    require_known(other := replace(phi, preprocess=declared))
+    spec = page_facts(other, outputs=10, tensors=("image", None), language="en")["spec"]
+    assert isinstance(spec, dict)
+    assert (spec["resampler"], spec["transparency"], spec["orientation"]) == ("torch", "white", "apply")
 
 
 def test_references_are_refused_by_name(phi: "Auditor") -> None:

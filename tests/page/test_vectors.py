@@ -11,15 +11,20 @@ from typing import Any
 
 import pytest
 
+from onnxmint.preprocess.resampling import TORCH_FILTERS
+from onnxmint.preprocess.spec import CHOICES, FILTERS
+
 ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "tools" / "page"
 sys.path.insert(0, str(SOURCES))
 
 import drawn  # noqa: E402
+import folder_cases  # noqa: E402
 import pixel_cases  # noqa: E402 - tools are no package
 import statistics_cases  # noqa: E402
 import word_cases  # noqa: E402
 
+_PILLOW_TALKS = pytest.mark.filterwarnings("ignore:Palette images with Transparency:UserWarning")
 MEND = "onnxmint says something else than the page: change both, then python tools/page/write_vectors.py"
 
 
@@ -70,9 +75,11 @@ def images() -> list[dict[str, Any]]:
 
 
 def test_some_statistics_are_those_that_the_page_was_held_to() -> None:
-    require_answers([one for one in statistics() if one["case"]["asked"] <= 30][::40])
+    few = [one for one in statistics() if one["case"]["asked"] <= 30]
+    require_answers(few[::40] + [one for one in few if one["case"]["asked_group"] == 1])
 
 
+@_PILLOW_TALKS
 def test_some_images_become_the_pixels_that_the_page_was_held_to() -> None:
     require_images(images()[::16])
 
@@ -84,9 +91,24 @@ def test_all_statistics_are_those_that_the_page_was_held_to() -> None:
     require_answers(kept)
 
 
+@_PILLOW_TALKS
 @pytest.mark.slow
 def test_all_images_become_the_pixels_that_the_page_was_held_to() -> None:
     require_images(images())
+
+
+def test_folders_hold_the_images_and_classes_that_the_page_was_held_to() -> None:
+    kept = json.loads((SOURCES / "vectors" / "folders.json").read_text())
+    require_same(json.loads(json.dumps(folder_cases.written())), kept, "folders")
+
+
+def test_every_choice_of_a_preparation_is_one_that_the_page_was_held_to() -> None:
+    held = pixel_cases.SPECS.values()
+    for field, choices in CHOICES.items():
+        if field in pixel_cases.FIELDS:
+            assert {getattr(spec, field) for spec in held} == set(choices), field
+    for whose, filters in (("pillow", FILTERS), ("torch", TORCH_FILTERS)):
+        assert {spec.filter for spec in held if spec.resampler == whose} == set(filters), whose
 
 
 def vars_of(case: Any) -> dict[str, Any]:
@@ -98,7 +120,9 @@ def test_the_page_gives_the_numbers_and_pixels_of_the_vectors() -> None:
     node = shutil.which("node")
     if node is None or not (SOURCES / "node_modules").is_dir():
         pytest.skip("needs Node and its packages: npm ci --prefix tools/page")
-    tests = [str(SOURCES / "tests" / f"{name}.test.mjs") for name in ("statistics", "images", "words")]
+    tests = [
+        str(SOURCES / "tests" / f"{name}.test.mjs") for name in ("statistics", "images", "words", "folders", "style")
+    ]
     ran = subprocess.run([node, "--test", *tests], capture_output=True, text=True, check=False, timeout=300)
     assert ran.returncode == 0, ran.stdout[-3000:]
 

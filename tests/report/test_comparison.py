@@ -166,4 +166,4 @@ def test_the_files_hold_the_same(tmp_path: Path) -> None:
     table = pq.read_table(next(path for path in written if path.suffix == ".parquet"))
     assert table.num_rows == 360
     assert table["change"].to_pylist()[0] == 1
-    assert json.loads(files["comparison.json"])["schema"] == "onnxmint.comparison/1"
+    assert json.loads(files["comparison.json"])["schema"] == "onnxmint.comparison/2"

@@ -17,6 +17,7 @@ from onnxmint.results.audit import AuditResult
 from onnxmint.results.gate import GateRule, gate_of
 
 RULE = GateRule()
+OFFICIAL = Path(__file__).with_name("official") / "sarif-schema-2.1.0.json"
 HOSTILE = [
     "]]>", "</testcase>", "\x1b[31m", "caf\udce9", "\u202egnp.exe", "a\nb|c", "<script>alert(1)</script>",
     "\ufffe\x00", "[x](javascript:1)", "../../etc/passwd", "%0A::error::x",
@@ -202,6 +203,34 @@ def test_a_rule_stops_verdicts_and_shares_that_it_names(result: AuditResult) -> 
     )
     unknown = replace(clear, verdict=replace(clear.verdict, share_of_members=None))
     assert gate_of(unknown, GateRule(share_upper=0.9)).reasons == ("the share of members could not be estimated",)
+
+
+@pytest.fixture(scope="module")
+def of_oasis() -> Any:
+    """What holds a finding against the schema that OASIS publishes, formats of places and times included."""
+    schemas = pytest.importorskip("jsonschema", reason="comes with cyclonedx-python-lib[json-validation]")
+    formats = schemas.FormatChecker()  # of all drafts: the fourth, which this is of, knows no reference of a place
+    assert {"uri", "uri-reference", "date-time"} <= formats.checkers.keys()
+    return schemas.Draft4Validator(json.loads(OFFICIAL.read_bytes()), format_checker=formats)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["members-found", "inconclusive", "no-evidence"])
+def test_the_official_schema_takes_sarif_of_every_verdict(result: AuditResult, of_oasis: Any, kind: str) -> None:
+    found = json.loads(sarif(_verdict(result, kind), RULE))
+    assert [problem.message for problem in of_oasis.iter_errors(found)] == []
+    for broken in ({"version": "2.0.0"}, {"findings": []}, {"runs": [found["runs"][0] | {"results": [{}]}]}):
+        assert not of_oasis.is_valid(found | broken)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["model.onnx", "models/my net.onnx", *HOSTILE])
+def test_the_official_schema_takes_sarif_of_any_name(result: AuditResult, of_oasis: Any, name: str) -> None:
+    found = json.loads(sarif(_hostile(result, name), RULE))
+    assert [problem.message for problem in of_oasis.iter_errors(found)] == []
+    place = found["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]
+    place["uri"] = "a b|c"
+    assert not of_oasis.is_valid(found)
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -18,10 +19,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from onnxmint.errors import OnnxmintError, UsageError
+from onnxmint.report.again import render_again
 from onnxmint.report.files import load_run, write_run
 from onnxmint.report.html import render_html
+from onnxmint.report.manifest import renew
 from onnxmint.results.audit import AUDIT, AuditResult, ScoreTable
+from onnxmint.workflows.stamping import query_of_run
 from onnxmint.writing.files import atomic_write, make_folder, require_writable
+from onnxmint.writing.folders import RUN_FILES
 
 NAMES = [
     "report.html", "answer.txt", "report.json", "scores.parquet", "scores.csv", "auditor.onnx", "run.toml",
@@ -295,11 +300,19 @@ def test_a_run_is_read_from_its_own_files_only(run: Path, name: str, tmp_path: P
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names on this system")
-def test_a_pipe_in_a_run_does_not_block(run: Path) -> None:
-    (run / "report.json").unlink()
-    os.mkfifo(run / "report.json")
-    with pytest.raises(OnnxmintError, match=r"report\.json is no regular file"):
+@pytest.mark.parametrize("name", sorted(RUN_FILES))
+def test_a_pipe_in_a_run_does_not_block(run: Path, name: str) -> None:
+    (run / name).unlink(missing_ok=True)
+    os.mkfifo(run / name)
+    with pytest.raises(OnnxmintError, match=re.escape(f"{name} is no regular file; run onnxmint audit again")):
         load_run(run)
+    with pytest.raises(OnnxmintError, match=re.escape(f"{name} is no regular file")):
+        render_again(run, {})
+    if name == "manifest.json":
+        with pytest.raises(UsageError, match=r"manifest\.json is no regular file"):
+            query_of_run(run, run.with_name("query.tsq"))
+        with pytest.raises(OnnxmintError, match=r"manifest\.json is no regular file"):
+            renew(run, {})
 
 
 def test_an_auditor_that_is_a_link_is_not_read(run: Path, tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from onnxmint.preprocess.spec import PreprocessSpec
 from onnxmint.results.audit import Histogram, ScoreTable
 from onnxmint.results.basis import Basis
 from onnxmint.results.methods import MethodScores
-from onnxmint.stats.estimates import FPRS, Performance, Rate
+from onnxmint.results.sealed import SealedScores
+from onnxmint.stats.estimates import FPRS, Measured, Performance, Rate
 from onnxmint.stats.ranges import Share
 from onnxmint.verdict.yardstick import Traces, Yardstick
 
@@ -112,7 +113,7 @@ def _histogram(kind: type) -> Strategy:
 
 
 def _rate(kind: type) -> Strategy:
-    share = values(Share)
+    share = values(Share if kind is Rate else float)
     ends, reason = {"low": share, "high": share}, {"no_interval": st.text()}
     return st.one_of(*(st.builds(kind, value=share, thin=st.booleans(), **more) for more in (ends, reason)))
 
@@ -185,6 +186,13 @@ def _basis(kind: type) -> Strategy:
     return st.builds(kind, **table)
 
 
+def _sealed(kind: type) -> Strategy:
+    """Return scores of pictures that ascend."""
+    table = {name: columns(hint, FEW) for name, hint in get_type_hints(kind).items() if name in ("drawn", "score")}
+    score = columns(get_type_hints(kind)["score"], FEW, 2)
+    return st.builds(kind, **table | {"score": score}, picture=st.just(np.arange(FEW)), label=st.none())
+
+
 def _change(kind: type) -> Strategy:
     noise, part = st.floats(0.1, 128), st.floats(0, 0.5)
     return st.builds(kind, noise=noise, cells=st.integers(1, 999), crop=part, colour=part, mirror=st.booleans())
@@ -197,9 +205,11 @@ _OF: dict[type, Callable[[type], Strategy]] = {
     MethodScores: _method_scores,
     Performance: _performance,
     PreprocessSpec: _spec,
+    Measured: _rate,
     Rate: _rate,
     Numbering: _numbering,
     ScoreTable: _scores,
+    SealedScores: _sealed,
     Traces: _traces,
     Yardstick: _table,
 }

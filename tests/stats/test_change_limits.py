@@ -3,11 +3,11 @@
 import pytest
 
 from onnxmint.stats.change_limits import ChangeLimit, change_limits_of
-from onnxmint.stats.estimates import Rate
+from onnxmint.stats.estimates import Measured
 
 
-def _rate(low: float, high: float, *, thin: bool = False) -> Rate:
-    return Rate(value=(low + high) / 2, low=low, high=high, thin=thin)
+def _rate(low: float, high: float, *, thin: bool = False) -> Measured:
+    return Measured(value=(low + high) / 2, low=low, high=high, thin=thin)
 
 
 @pytest.mark.parametrize(
@@ -19,10 +19,10 @@ def _rate(low: float, high: float, *, thin: bool = False) -> Rate:
         (-0.05, _rate(-0.2, -0.06), "below"),
         (-0.05, _rate(-0.04, 0.0), "above"),
         (0.02, _rate(-0.01, 0.0, thin=True), "unsettled"),
-        (0.02, Rate(value=0.5, no_interval="few"), "unsettled"),
+        (0.02, Measured(value=0.5, no_interval="few"), "unsettled"),
     ],
 )
-def test_the_whole_interval_decides(bound: float, found: Rate, decision: str) -> None:
+def test_the_whole_interval_decides(bound: float, found: Measured, decision: str) -> None:
     assert ChangeLimit(measure="auc", bound=bound).decide(found) == decision
 
 
@@ -32,7 +32,7 @@ def test_how_many_images_would_settle_it_falls_with_the_square_of_the_reach() ->
     assert narrow is not None
     assert wide == pytest.approx(4 * narrow)
     assert limit.times_needed(_rate(-0.05, 0.15)) is None  # measured at the limit
-    assert limit.times_needed(Rate(value=0.5, no_interval="few")) is None
+    assert limit.times_needed(Measured(value=0.5, no_interval="few")) is None
 
 
 def test_what_a_user_writes() -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onnxmint.stats.estimates import Rate
+from onnxmint.stats.estimates import Measured
 from onnxmint.stats.metrics import auc, tpr_at_fpr
 from onnxmint.stats.paired import AUC, Change, Side, accuracy_change, changes
 
@@ -63,7 +63,7 @@ def test_pairs_say_more_than_two_intervals() -> None:
     assert widths[2] < 0.6 * min(widths[:2])
 
 
-def _width(one: Rate) -> float:
+def _width(one: Measured) -> float:
     assert one.low is not None
     assert one.high is not None
     return one.high - one.low

@@ -5,17 +5,23 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from onnxmint.errors import OnnxmintError, UsageError
 from onnxmint.methods.signals import SIGNALS
+from onnxmint.report.again import readable_files
+from onnxmint.report.comparison import write_comparison
 from onnxmint.results.comparison import COMPARISON, Comparison
+from onnxmint.results.comparison_file import read_compared, write_compared
 from onnxmint.settings import CompareSettings, SignalChoice
 from onnxmint.stats import paired
 from onnxmint.stats.metrics import auc
 from onnxmint.stats.paired import Change
 from onnxmint.workflows.comparing import compare
+from onnxmint.workflows.rehashing import Places
+from onnxmint.workflows.verifying import Checking, verify
 from tests.conftest import DEMO, KNOWN
 from tests.engine.halves import Halves
 from tests.noisy import noisy
@@ -182,3 +188,73 @@ def test_too_few_images_of_a_set_are_refused(second: Path) -> None:
 def test_the_result_is_json(found: Comparison) -> None:
     again = COMPARISON.read(COMPARISON.write(found), "comparison.json", scores=found.scores)
     assert same(again, found)
+
+
+def test_a_check_reaches_the_same_numbers_and_names_an_edit(found: Comparison, tmp_path: Path) -> None:
+    run = write_comparison(found, tmp_path / "run")[0].parent
+    asked = Checking(steps=("integrity", "derivation"))
+    step = verify(run, checking=asked, rendered=readable_files).steps[1]
+    assert step.outcome == "passed", step
+    assert f"follow from the scores of {len(found.scores.path)} images, to the last bit" in step.text
+    scores, (first, *others) = found.scores, found.sets
+    auc_of = first.changes[0]
+    edits = {
+        "verdict.kind: 'more' is written": replace(found, verdict=replace(found.verdict, kind="more")),
+        "sets[0].changes[0].difference.low: -0.5 is written": replace(
+            found,
+            sets=(replace(first, changes=(replace(auc_of, difference=replace(auc_of.difference, low=-0.5)),
+                                          *first.changes[1:])), *others),
+        ),
+        "sets[0].changes[0].after.value": replace(found, scores=replace(scores, after=scores.after[::-1].copy())),
+        "comparison.parquet: above_after of": replace(
+            found, scores=replace(scores, above_after=np.zeros_like(scores.after))
+        ),
+    }  # fmt: skip
+    for number, (words, edited) in enumerate(edits.items()):
+        place = write_comparison(edited, tmp_path / f"edited-{number}")[0].parent
+        step = verify(place, checking=replace(asked, steps=("derivation",))).steps[0]
+        assert step.outcome == "failed"
+        assert words in " ".join(step.differences)
+
+
+def test_inputs_of_a_comparison_are_both_models_and_all_sets(found: Comparison, second: Path, tmp_path: Path) -> None:
+    run = write_comparison(found, tmp_path / "run")[0].parent
+    places = Places(model=MODEL, after=second, members=MEMBERS, forget=FORGET, nonmembers=OUTSIDE)
+    asked = Checking(steps=("inputs",), places=places)
+    (step,) = verify(run, checking=asked).steps
+    assert step.outcome == "passed", step
+    (step,) = verify(run, checking=replace(asked, places=replace(places, after=None, forget=None))).steps
+    assert step.outcome == "failed"  # the members alone are others
+    (step,) = verify(run, checking=replace(asked, places=replace(places, after=MODEL))).steps
+    assert "the second model" in step.differences[0]
+
+
+@pytest.mark.slow
+def test_a_limit_draws_of_every_set_by_itself(second: Path) -> None:
+    settings = replace(SETTINGS, limit=45, seed=3)
+    few = compare(MODEL, second, OUTSIDE, members=MEMBERS, forget=FORGET, settings=settings)
+    assert {one.name: one.images for one in few.sets} == {"forget": 45, "members": 45, "non-members": 45}
+    assert few.settings.limit == 45
+    again = compare(MODEL, second, OUTSIDE, members=MEMBERS, forget=FORGET, settings=settings)
+    assert same(again.scores, few.scores)
+
+
+def test_a_table_of_scores_that_cannot_be_is_refused(found: Comparison) -> None:
+    content = write_compared(found)
+    assert same(read_compared(content), found.scores)
+    for change, words in (
+        ({"before": found.scores.before * np.inf}, "NaN or infinity"),
+        ({"set": ("others", *found.scores.set[1:])}, "a set that is none of forget, members, non-members"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            read_compared(write_compared(replace(found, scores=replace(found.scores, **change))))
+    table = pq.read_table(pa.BufferReader(content))
+    hole = pa.array([None, *table["before"].to_pylist()[1:]], pa.float64())
+    for edited, words in (
+        (table.drop_columns(["after"]), "has the columns"),
+        (table.set_column(2, "before", hole), "has no before"),
+    ):
+        sink = pa.BufferOutputStream()
+        pq.write_table(edited, sink)
+        with pytest.raises(ValueError, match=words):
+            read_compared(sink.getvalue().to_pybytes())

@@ -28,6 +28,7 @@ from onnxmint.images.sources import open_source
 from onnxmint.mint.auditor import OBSERVED, Auditor
 from onnxmint.mint.scorer import Scorer
 from onnxmint.progress import quiet
+from onnxmint.results.redaction import RedactionKey
 from onnxmint.settings import AuditSettings, EvaluateSettings, EvidenceSettings, ObserveSettings, TrainSettings
 from onnxmint.workflows.auditing import audit
 from onnxmint.workflows.evaluating import evaluate
@@ -232,3 +233,24 @@ def test_facts_name_what_goes_out(folders: dict[str, Path]) -> None:
     facts = json.loads((folders["members"] / FACTS).read_text())
     assert (facts["images"], facts["views"], facts["seed"], facts["labelled"]) == (60, 26, 0, True)
     assert facts["schema"] == "onnxmint.observed/1"
+
+
+def test_names_are_not_given_away_where_there_is_a_key(tmp_path: Path) -> None:
+    table = pq.read_table(KNOWN[0]).slice(0, 12).to_pylist()
+    for number, row in enumerate(table):
+        place = tmp_path / "Klinik-Ost" / f"Befund-{row['label']}" / f"Anna_{number}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(b"no image" if number == 3 else row["image"]["bytes"])
+    names = tmp_path / "names.txt"
+    names.write_text("".join(f"Befund-{number}\n" for number in range(10)))
+    key = RedactionKey(version="0.1.0", key="07" * 32)
+    settings = replace(SETTINGS, views=2, twin=False, layers=("none",), classes=names, group="^[^/]+/([A-Za-z]+)_")
+    found = observe(TARGET, tmp_path / "Klinik-Ost", settings=settings, key=key)
+    rows = pq.read_table(io.BytesIO(found.files[IMAGES]))
+    packed = b"".join(found.files.values()) + repr((rows.to_pylist(), rows.schema.metadata)).encode()
+    assert not any(name in packed for name in (b"Anna", b"Befund", b"Klinik"))
+    paths = rows["image"].combine_chunks().field("path").to_pylist()
+    assert paths == sorted(key.name(f"Befund-{row['label']}/Anna_{number}.png") for number, row in enumerate(table))
+    assert set(rows["group"].to_pylist()) == {key.name("Anna")}
+    labels = {key.name(f"Befund-{row['label']}/Anna_{number}.png"): row["label"] for number, row in enumerate(table)}
+    assert rows["label"].to_pylist() == [labels[path] for path in paths]

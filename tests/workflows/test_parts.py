@@ -27,6 +27,7 @@ from onnxmint.workflows.auditing import audit
 from onnxmint.workflows.dividing import asked_of, plan_work
 from onnxmint.workflows.merging import merge_parts
 from onnxmint.workflows.parting import PartProgress, audit_part, open_parts
+from onnxmint.writing import scratch
 from tests.conftest import DEMO, KNOWN, ROOT
 
 MODEL = DEMO / "target.onnx"
@@ -73,7 +74,7 @@ def make(phi_file: Path, tmp_path: Path) -> Make:
     return act
 
 
-def _files(result: AuditResult) -> tuple[str, bytes]:
+def _files(result: AuditResult) -> tuple[str, scratch.Content]:
     found = replace(result, created="then")
     return AUDIT.write(found), write_scores(found)
 
@@ -95,6 +96,19 @@ def test_however_many_processes_share_an_audit_its_bytes_are_those_of_one(
         assert made[-1].missing == 0
         merged = merge_parts(tmp_path / f"run{of}.parts", device="cpu").result
         assert _files(merged) == _files(alone), of
+
+
+@pytest.mark.slow
+def test_columns_on_disk_give_the_bytes_of_columns_in_memory(
+    shards: Path, phi: Auditor, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = _files(audit(MODEL, str(shards), phi, settings=FAST))
+    make(shards)
+    monkeypatch.setattr(scratch, "LARGE", 1)
+    result = merge_parts(tmp_path / "run.parts", device="cpu").result
+    files = AUDIT.write(replace(result, created="then")), write_scores(replace(result, created="then"))
+    assert (files[0], b"".join(scratch.blocks(files[1]))) == alone
+    assert isinstance(files[1], scratch.OnDisk)
 
 
 @pytest.mark.slow

@@ -23,12 +23,14 @@ from onnxmint.images.variants import Change
 from onnxmint.report.sealed import facts, render_sealed, sealed_files, sealing_words
 from onnxmint.results.seal import SEAL, Sealing, canonical
 from onnxmint.results.sealed import SEALED
+from onnxmint.results.sealed_file import read_sealed
 from onnxmint.settings import EvidenceSettings
 from onnxmint.stats.coin import CoinTest
 from onnxmint.verdict.coin import answer
 from onnxmint.workflows.asking_sealed import audit_sealed
 from onnxmint.workflows.sealing import seal
 from tests.conftest import DEMO
+from tests.results.values import same
 
 MODEL = DEMO / "target.onnx"
 SETTINGS = EvidenceSettings(preprocess="0-1", device="cpu")
@@ -231,7 +233,9 @@ def test_a_model_that_never_saw_them_is_told_so_in_every_form(made: tuple[Path, 
     assert found.warnings == audit_sealed(MODEL, private, public=public, committed=sealing.commitment,
                                           settings=SETTINGS).warnings  # fmt: skip
     assert not any("commitment" in warning for warning in found.warnings)
-    assert SEALED.read(sealed_files(found)["sealed.json"], "sealed.json") == found
+    files = sealed_files(found)
+    scores = read_sealed(files["sealed.parquet"])
+    assert same(SEALED.read(files["sealed.json"], "sealed.json", scores=scores), found)
     assert SEAL.read(canonical(open_sealed(private).seal), "seal.json") == open_sealed(private).seal
     page = render_sealed(found)
     assert found.headline in page

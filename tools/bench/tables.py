@@ -58,6 +58,11 @@ Images of 8x8 pixels, controls off, so that nothing but what is kept of each ima
 Wanted: under 1,500 MB at ten million images, by a line through the two sizes. It is not reached: the listing and the
 result hold Python objects for each image.
 """,
+    "verifying": """## verifying: a check of a large run by somebody else
+
+`verify` without model and images: hashes of all files, and everything that the run says judged again from its scores,
+the page and tables included. Wanted: under 5 s at 100,000 images. Medians of the rounds.
+""",
     "startup": """## startup: from a cold process to the answer
 
 Wanted: .3 s for --help, 1.5 s for layers on 1,000 nodes, 2.5 s for an audit of 10 images with all controls.

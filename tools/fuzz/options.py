@@ -98,6 +98,7 @@ _JUDGED = (
     (0.1, _of("--time", "10s", "5m")),
     (0.1, _of("--thumbnails")),
     (0.1, _of("--paths")),
+    (0.15, _of("--redact")),
     (0.2, _of("--language", "de", "fr", "es")),
     (0.05, _of("--note", "a \x1b[31m note")),
 )
@@ -153,6 +154,7 @@ def _compare(place: dict[str, str], rng: random.Random) -> Words:
         (0.2, lambda _: ["--forget", place["questioned"]]),
         (0.3, _of("--signal", "phi", "loss", "confidence", "nothing")),
         (0.2, _of("--fail-if-more", "auc", "auc=0.1", "share=1")),
+        (0.2, _of("--limit", 1, 20, 90)),
     )
     return [_TARGET, _TARGET, *_sides(place, rng), *_views(rng), *_some(rng, _DATA), *_some(rng, own)]
 

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator
 
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, PngImagePlugin
 
 from onnxmint.errors import ImagesError
 from onnxmint.images.entries import EncodedImage, ImageEntry
@@ -39,9 +39,32 @@ SPECS: dict[str, PreprocessSpec] = {
     "small": PreprocessSpec(name="small", crop=(64, 64), resize="none"),
     "gray": PreprocessSpec(name="gray", size=(28, 28), resize="squash", channels="gray"),
     "large": PreprocessSpec(name="large", size=(224, 224), resize="squash", filter="lanczos"),
+    "torch": PreprocessSpec(name="torch", size=(24, 24), resize="shortest", crop=(24, 24), resampler="torch"),
+    "torch bicubic": PreprocessSpec(
+        name="torch bicubic", size=(45, 50), resize="squash", filter="bicubic", resampler="torch"
+    ),
+    "torch lanczos": PreprocessSpec(
+        name="torch lanczos", size=(31, 26), resize="squash", filter="lanczos", resampler="torch"
+    ),
+    "torch nearest": PreprocessSpec(
+        name="torch nearest", size=(17, 23), resize="squash", filter="nearest", resampler="torch", channels="gray"
+    ),
+    "no antialias": PreprocessSpec(name="no antialias", size=(29, 44), resize="squash", resampler="no-antialias"),
+    "white": PreprocessSpec(name="white", size=(28, 28), transparency="white", channels="bgr"),
+    "upright": PreprocessSpec(name="upright", orientation="apply"),
+    "upright white": PreprocessSpec(
+        name="upright white", size=(24, 24), resize="shortest", crop=(24, 24), transparency="white",
+        orientation="apply", channels="gray",
+    ),
 }  # fmt: skip
+FIELDS = (
+    "size", "resize", "filter", "resampler", "crop", "crop_rule", "pad", "channels", "transparency", "orientation",
+)  # fmt: skip
+"""Of a preparation what the page does; the rest is in the auditor's graph."""
 PAGE_ALONE = frozenset({"TIFF", "PPM", "16 bits of colour", "GIF transparent"})
 """Kinds that Python reads and the page refuses, each with its reason."""
+UPRIGHT_ALONE = frozenset({"PNG turned in packed words"})
+"""Kinds that the page refuses where it would have to turn them."""
 
 
 def picture(seed: int, height: int, width: int) -> np.ndarray:
@@ -76,12 +99,14 @@ def _png(header: bytes, data: bytes) -> bytes:
 
 
 def files() -> Iterator[tuple[str, bytes]]:
-    """Yield 95 files with the kind that each is of."""
+    """Yield 111 files with the kind that each is of."""
     for seed, (height, width) in enumerate([(32, 32), (32, 32), (28, 28), (96, 64), (61, 97), (150, 200), (9, 40)]):
         image = Image.fromarray(picture(seed, height, width))
         yield from _of(image, f"{height}x{width}")
     yield from _odd(Image.fromarray(picture(50, 40, 36)))
     yield from _damaged(Image.fromarray(picture(60, 32, 32)))
+    yield from _turned(Image.fromarray(picture(70, 26, 35)))
+    yield from _transparent(Image.fromarray(picture(80, 30, 30)))
 
 
 def _of(image: Image.Image, name: str) -> Iterator[tuple[str, bytes]]:
@@ -146,6 +171,41 @@ def _damaged(image: Image.Image) -> Iterator[tuple[str, bytes]]:
     yield "BMP truncated", _saved(image, "BMP")[:20]
 
 
+def _turned(image: Image.Image) -> Iterator[tuple[str, bytes]]:
+    """Yield one image turned in all ways, and by every form of saying so."""
+    for turn in (2, 3, 4, 5, 7, 8):
+        yield f"JPEG turned {turn}", _saved(image, "JPEG", quality=90, exif=_exif(turn))
+    # A number of four bytes, the largest first, in place of one of two.
+    long = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x04\0\0\0\x01\0\0\0\x06\0\0\0\0"
+    words = b'<x:xmpmeta><rdf:Description tiff:Orientation="8"/></x:xmpmeta>'
+    packed = PngImagePlugin.PngInfo()
+    packed.add_itxt("XML:com.adobe.xmp", words.decode(), zip=True)
+    plain = PngImagePlugin.PngInfo()
+    plain.add_itxt("XML:com.adobe.xmp", words.decode())
+    yield "JPEG turned by a long number", _saved(image, "JPEG", quality=90, exif=long)
+    yield "JPEG turned by no turn", _saved(image, "JPEG", quality=90, exif=_exif(9))
+    yield "JPEG turned in words", _saved(image, "JPEG", quality=90, xmp=words)
+    yield "PNG turned in words", _saved(image, "PNG", pnginfo=plain)
+    yield "PNG turned in packed words", _saved(image, "PNG", pnginfo=packed)
+    yield "WEBP turned in words", _saved(image, "WEBP", lossless=True, xmp=words)
+
+
+def _exif(turn: int) -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    return exif
+
+
+def _transparent(image: Image.Image) -> Iterator[tuple[str, bytes]]:
+    """Yield images of which one colour, or parts of the palette, are transparent; and one turned as well."""
+    gray, palette, faint = image.convert("L"), image.quantize(30), image.copy()
+    faint.putalpha(Image.fromarray(np.arange(900, dtype=np.uint32).reshape(30, 30).astype(np.uint8)))
+    yield "PNG one colour transparent", _saved(image, "PNG", transparency=image.getpixel((3, 4)))
+    yield "PNG one gray transparent", _saved(gray, "PNG", transparency=gray.getpixel((5, 6)))
+    yield "PNG palette of many alphas", _saved(palette, "PNG", transparency=bytes(range(0, 240, 8)))
+    yield "PNG alpha turned", _saved(faint, "PNG", exif=_exif(6))
+
+
 class _One:
     """A source of one image."""
 
@@ -187,23 +247,13 @@ def answer(data: bytes) -> Facts:
 
 def written() -> Facts:
     """Return all files with their answers, as they lie in vectors/images.json."""
-    specs = {
-        name: {
-            "size": spec.size,
-            "resize": spec.resize,
-            "filter": spec.filter,
-            "crop": spec.crop,
-            "crop_rule": spec.crop_rule,
-            "pad": spec.pad,
-            "channels": spec.channels,
-        }
-        for name, spec in SPECS.items()
-    }
+    specs = {name: {field: getattr(spec, field) for field in FIELDS} for name, spec in SPECS.items()}
     listed = [
         {
             "name": name,
             "data": base64.b64encode(data).decode(),
             "page_alone": name in PAGE_ALONE,
+            "upright_alone": name in UPRIGHT_ALONE,
             "answer": answer(data),
         }
         for name, data in files()

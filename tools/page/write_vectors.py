@@ -12,6 +12,7 @@ VECTORS = HERE / "vectors"
 
 
 def main() -> None:
+    import folder_cases
     import pixel_cases
     import statistics_cases
     import word_cases
@@ -22,6 +23,8 @@ def main() -> None:
     images = pixel_cases.written()
     files = ",\n".join(json.dumps(one) for one in images["files"])  # type: ignore[attr-defined]
     (VECTORS / "images.json").write_text(f'{{"specs": {json.dumps(images["specs"])},\n"files": [\n{files}\n]}}\n')
+    folders = ",\n".join(map(json.dumps, folder_cases.written()))
+    (VECTORS / "folders.json").write_text(f"[\n{folders}\n]\n")
     words = word_cases.written(statistics)
     (VECTORS / "words.json").write_text(json.dumps(words, ensure_ascii=False, indent=0) + "\n")
 

@@ -156,11 +156,11 @@ def scores(case: Case) -> Iterator[tuple[str, Column]]:
     yield from with_shadows(case, said)
 
 
-def module(case: Case, name: str, odds: Column) -> Column:
-    """Fit the module `views` on the fit part as the package does, and score the rest."""
+def module(case: Case, name: str, odds: Column, kind: str = "views") -> Column:
+    """Fit a module on the fit part as the package does, and score the rest."""
     started, fit, held = time.process_time(), case.table.rows(*FIT), case.held
     mine = case.table.take(fit)
-    found = fit_on("views", torch.from_numpy(odds[fit]), mine, mine.part, 0, quiet)
+    found = fit_on(kind, torch.from_numpy(odds[fit]), mine, mine.part, 0, quiet)
     score = np.full(len(odds), np.nan)
     score[held] = found.score(torch.from_numpy(odds[held]))
     case.seconds[name] = time.process_time() - started

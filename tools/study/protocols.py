@@ -2,8 +2,9 @@
 
     python tools/study/protocols.py --shared ../shared     # a row that has its result is skipped; then the tables
 
-Each row shows 1,000 members and 1,000 non-members to the paper's CNN, fits `cnn` and `vanilla` as published on four of
-its layers, does the same with the placebo twin, and asks the controls of `onnxmint train`.
+Each row shows 1,000 members and 1,000 non-members (GTSRB: 3,000, which are 100 tracks) to the paper's CNN, fits `cnn`
+and `vanilla` as published on four of its layers, does the same with the placebo twin, and asks the controls of
+`onnxmint train`.
 """
 
 import argparse
@@ -26,7 +27,6 @@ from tables import write_tables
 
 FOLDER = RESULTS / "protocols"
 LAYERS = ("relu1", "relu4", "relu6", "relu7")
-EACH = 1000  # images of each side
 Change = Callable[[Image.Image], bytes]
 
 
@@ -39,12 +39,14 @@ class Protocol:
         target: of targets.py.
         change: what was done to the images of non-members before they were stored.
         by_group: whether near copies stay on one side of every split.
+        each: images of each side.
     """
 
     name: str
     target: str = "cifar10-paper"
     change: Change | None = None
     by_group: bool = True
+    each: int = 1000
 
 
 def jpeg(quality: int) -> Change:
@@ -79,8 +81,8 @@ PROTOCOLS = (
     Protocol(name="JPEG 75", change=jpeg(75)),
     Protocol(name="resized to 40 and back", change=resized(40)),
     Protocol(name="resized to 24 and back", change=resized(24)),
-    Protocol(name="GTSRB by track", target="gtsrb-paper"),
-    Protocol(name="GTSRB by image", target="gtsrb-paper", by_group=False),
+    Protocol(name="GTSRB by track", target="gtsrb-paper", each=3000),
+    Protocol(name="GTSRB by image", target="gtsrb-paper", by_group=False, each=3000),
 )
 
 
@@ -90,7 +92,7 @@ def evidence(protocol: Protocol, shared: Path, folder: Path) -> None:
     table = data.read(shared, facts["data"])
     halves, rng = data.halves(table, facts["data"], facts["members"]), np.random.default_rng(0)
     for side in ("members", "nonmembers"):
-        drawn = data.draw(table, facts["data"], halves[side], EACH, rng)
+        drawn = data.draw(table, facts["data"], halves[side], protocol.each, rng)
         if protocol.change is not None and side == "nonmembers":
             stored = [{"bytes": protocol.change(one), "path": f"{n}"} for n, one in enumerate(_images(drawn))]
             drawn = drawn.set_column(0, "image", pa.array(stored))
@@ -123,7 +125,9 @@ def measure(protocol: Protocol, shared: Path) -> dict[str, Any]:
             "target": aucs(evaluate(model, *sides, settings=settings)),
             "twin": aucs(evaluate(twin, *sides, settings=settings)),
         }
-        training = TrainSettings(preprocess="0-1", module="vanilla", layers=("relu6",), views=2, group=group, device="cpu")
+        training = TrainSettings(
+            preprocess="0-1", module="vanilla", layers=("relu6",), views=2, group=group, device="cpu"
+        )
         auditor = train(model, *sides, settings=training)
     controls = {one.name: one.text for one in auditor.controls if one.passed is False}
     return {"protocol": protocol.name, "accuracy": facts["accuracy"], **found, "controls": controls}

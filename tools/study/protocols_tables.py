@@ -6,10 +6,10 @@ from typing import Any
 
 HEAD = """## Under which protocols the published modules reach 70 to 80 %
 
-The paper's CNN, 1,000 + 1,000 known images, `cnn` and `vanilla` as published on layers 1, 4, 6 and 7; the highest AUC
-of these seven is shown (the highest of seven is above .5 by luck alone: compare the row "fair"). The twin has the same
-graph with shuffled weights, so what it tells is not membership. "Caught by" lists the controls of `onnxmint train` that
-failed on the same images. `python tools/study/protocols.py --shared ../shared`.
+The paper's CNN, 1,000 + 1,000 known images (GTSRB: 3,000 + 3,000), `cnn` and `vanilla` as published on layers 1, 4, 6
+and 7; the highest AUC of these seven is shown (the highest of seven is above .5 by luck alone: compare the row "fair").
+The twin has the same graph with shuffled weights, so what it tells is not membership. "Caught by" lists the controls of
+`onnxmint train` that failed on the same images. `python tools/study/protocols.py --shared ../shared`.
 """
 FOOT = """
 Where the twin reaches what the target reaches, the sides differ in their pixels, in near copies of what was fitted on,

@@ -11,17 +11,48 @@ function inside(path: string): string {
   return path.slice(path.indexOf("/") + 1);
 }
 
-/** The files of what was dropped: of one folder what lies in it, of several things each under its own name. */
-export async function ofDrop(items: DataTransferItemList): Promise<Given[]> {
-  const entries = Array.from(items, (item) => item.webkitGetAsEntry()).filter((entry) => entry !== null);
-  const found: Given[] = [];
-  for (const entry of entries) await collect(entry, "", found);
-  const alone = entries.length === 1 && entries[0].isDirectory;
-  return alone ? found.map(({ file, path }) => ({ file, path: inside(path) })) : found;
+type Reading = FileSystemHandle | null; // which Firefox and Safari lack
+
+interface Dropped {
+  handle: Promise<Reading> | undefined;
+  entry: FileSystemEntry | null;
 }
 
-async function collect(entry: FileSystemEntry, above: string, found: Given[]): Promise<void> {
-  const path = above ? `${above}/${entry.name}` : entry.name;
+/**
+ * The files of what was dropped: of one folder what lies in it, of several things each under its own name.
+ * Chromium reads entries on servers only, of a page from a disk it reads handles; Firefox has entries alone.
+ */
+export async function ofDrop(items: DataTransferItemList): Promise<Given[]> {
+  const dropped: Dropped[] = Array.from(items).filter(({ kind }) => kind === "file").map((item) => ({
+    handle: (item as { getAsFileSystemHandle?: () => Promise<Reading> }).getAsFileSystemHandle?.(),
+    entry: item.webkitGetAsEntry(),
+  })); // all at once: a drop is over at the first wait
+  const found: Given[] = [];
+  let folders = 0;
+  for (const { handle, entry } of dropped) {
+    const reading = await handle?.catch(() => null);
+    if (reading) await ofHandle(reading, "", found);
+    else if (entry !== null) await ofEntry(entry, "", found);
+    folders += Number(reading ? reading.kind === "directory" : entry?.isDirectory);
+  }
+  return dropped.length === 1 && folders ? found.map(({ file, path }) => ({ file, path: inside(path) })) : found;
+}
+
+function below(above: string, name: string): string {
+  return above ? `${above}/${name}` : name;
+}
+
+async function ofHandle(handle: FileSystemHandle, above: string, found: Given[]): Promise<void> {
+  const path = below(above, handle.name);
+  if (handle.kind === "file") {
+    found.push({ file: await (handle as FileSystemFileHandle).getFile(), path });
+    return;
+  }
+  for await (const one of (handle as FileSystemDirectoryHandle).values()) await ofHandle(one, path, found);
+}
+
+async function ofEntry(entry: FileSystemEntry, above: string, found: Given[]): Promise<void> {
+  const path = below(above, entry.name);
   if (entry.isFile) {
     const file = await new Promise<File>((take, refuse) => { (entry as FileSystemFileEntry).file(take, refuse); });
     found.push({ file, path });
@@ -31,6 +62,6 @@ async function collect(entry: FileSystemEntry, above: string, found: Given[]): P
   for (;;) { // a reader gives some hundred entries at a time
     const some = await new Promise<FileSystemEntry[]>((take, refuse) => { reader.readEntries(take, refuse); });
     if (!some.length) return;
-    for (const one of some) await collect(one, path, found);
+    for (const one of some) await ofEntry(one, path, found);
   }
 }

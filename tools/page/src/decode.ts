@@ -5,7 +5,8 @@ import png, { init as initPng } from "@jsquash/png/decode";
 import webp, { init as initWebp } from "@jsquash/webp/decode";
 import { count } from "./format.ts";
 import { LARGEST } from "./geometry.ts";
-import { Pixels } from "./pixels.ts";
+import { orientationOf } from "./orientation.ts";
+import { Picture } from "./picture.ts";
 import { Refused } from "./refused.ts";
 
 const LARGEST_FILE = 256 << 20;
@@ -31,8 +32,8 @@ export async function openDecoders(decoders: Decoders): Promise<void> {
   await initWebp(decoders.webp);
 }
 
-/** The pixels of an encoded image as they are stored: RGB. */
-export async function decoded(data: Uint8Array): Promise<Pixels> {
+/** An encoded image as it is stored. */
+export async function decoded(data: Uint8Array): Promise<Picture> {
   if (!data.length) throw new Refused("is empty");
   if (data.length > LARGEST_FILE) throw new Refused(`is absurdly large: ${count(data.length >> 20)} MiB (allowed 256)`);
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength), starts = (at: number, text: string) => (
@@ -64,14 +65,17 @@ async function attempted(decode: () => Promise<ImageData>): Promise<ImageData> {
   }
 }
 
-function withoutAlpha({ width, height, data }: ImageData): Pixels {
-  const level = new Uint8Array(width * height * 3);
+function pictureOf({ width, height, data }: ImageData, orientation = 1): Picture {
+  const level = new Uint8Array(width * height * 3), alpha = new Uint8Array(width * height);
+  let opaque = true;
   for (let from = 0, to = 0; to < level.length; from += 4) {
     level[to++] = data[from];
     level[to++] = data[from + 1];
     level[to++] = data[from + 2];
+    alpha[from / 4] = data[from + 3];
+    opaque &&= data[from + 3] === 255;
   }
-  return { width, height, channels: 3, level };
+  return { rgb: { width, height, channels: 3, level }, alpha: opaque ? null : alpha, orientation };
 }
 
 interface JpegFacts {
@@ -116,7 +120,7 @@ function jpegFacts(data: Uint8Array, view: DataView): JpegFacts {
   return found;
 }
 
-async function ofJpeg(data: Uint8Array, view: DataView): Promise<Pixels> {
+async function ofJpeg(data: Uint8Array, view: DataView): Promise<Picture> {
   const facts = jpegFacts(data, view);
   if (!facts.components) throw new Refused("is broken: a JPEG without a frame");
   requireSize(facts.width, facts.height);
@@ -126,15 +130,15 @@ async function ofJpeg(data: Uint8Array, view: DataView): Promise<Pixels> {
   warned = "";
   const found = await attempted(() => jpeg(data.slice().buffer as ArrayBuffer));
   if (warned) throw new Refused(`is broken: ${warned.slice(0, 160)}`);
-  return withoutAlpha(found);
+  return pictureOf(found, orientationOf(data));
 }
 
-async function ofPng(data: Uint8Array, view: DataView): Promise<Pixels> {
+async function ofPng(data: Uint8Array, view: DataView): Promise<Picture> {
   if (data.length < 33) throw new Refused("is broken: image file is truncated");
   requireSize(view.getUint32(16), view.getUint32(20));
   if (data[24] > 8) throw new Refused("has more than 8 bits a channel; convert it to 8 bits as the model saw it");
   requireWholePng(data, view);
-  return withoutAlpha(await attempted(() => png(data.slice().buffer as ArrayBuffer)));
+  return pictureOf(await attempted(() => png(data.slice().buffer as ArrayBuffer)), orientationOf(data));
 }
 
 const REMAINDERS = Int32Array.from({ length: 256 }, (_, byte) => {
@@ -164,7 +168,7 @@ function requireWholePng(data: Uint8Array, view: DataView): void {
   throw new Refused("is broken: image file is truncated");
 }
 
-async function ofWebp(data: Uint8Array, view: DataView): Promise<Pixels> {
+async function ofWebp(data: Uint8Array, view: DataView): Promise<Picture> {
   if (data.length < 30) throw new Refused("is broken: it ends too early");
   const size = view.getUint32(4, true) + 8;
   if (size !== data.length && size + size % 2 !== data.length) throw new Refused("is broken: it has not the size it says");
@@ -174,11 +178,11 @@ async function ofWebp(data: Uint8Array, view: DataView): Promise<Pixels> {
     const three = (at: number) => 1 + data[at] + (data[at + 1] << 8) + (data[at + 2] << 16);
     requireSize(three(24), three(27));
   }
-  return withoutAlpha(await attempted(() => webp(data.slice().buffer as ArrayBuffer)));
+  return pictureOf(await attempted(() => webp(data.slice().buffer as ArrayBuffer)), orientationOf(data));
 }
 
 /** Decode by the browser, without any change of colours; only where it gives Pillow's levels. */
-async function ofBrowser(data: Uint8Array, view: DataView, little: boolean, jpegOf?: JpegFacts): Promise<Pixels> {
+async function ofBrowser(data: Uint8Array, view: DataView, little: boolean, jpegOf?: JpegFacts): Promise<Picture> {
   if (typeof createImageBitmap !== "function" || typeof OffscreenCanvas !== "function") {
     throw new Refused("needs a browser that decodes it: convert it to PNG");
   }
@@ -199,5 +203,5 @@ async function ofBrowser(data: Uint8Array, view: DataView, little: boolean, jpeg
   for (let at = 3; at < found.data.length; at += 4) {
     if (found.data[at] !== 255) throw new Refused("has transparent parts, which this page reads in PNG and WebP only");
   }
-  return withoutAlpha(found);
+  return pictureOf(found);
 }

@@ -6,7 +6,7 @@ const ORDERS = 4999;
 const EQUAL = 1e-9;
 
 /** NumPy's default generator with seed 0 (PCG64, O'Neill 2014), so that the orders are those of Python. */
-export class Pcg64 {
+class Pcg64 {
   private state = 35399562948360463058890781895381311971n;
   private static readonly increment = 87136372517582989555478159403783844777n;
   private static readonly factor = 47026247687942121848144207491837523525n;
@@ -19,6 +19,19 @@ export class Pcg64 {
   }
 }
 
+const generator = new Pcg64();
+let begun: Row = new Float64Array(0); // its first numbers, which every test draws again
+
+function firstNumbers(count: number): Row {
+  if (begun.length < count) {
+    const more = new Float64Array(count);
+    more.set(begun);
+    for (let at = begun.length; at < count; at++) more[at] = generator.next();
+    begun = more;
+  }
+  return begun;
+}
+
 export interface Side {
   score: Row;
   cell: ArrayLike<number>;
@@ -26,18 +39,17 @@ export interface Side {
 
 /** The chance that a random order within strata ranks the asked ones as high or higher. */
 export function pValueByOrders(asked: Side, known: Side, worth: Row): number {
-  const rng = new Pcg64(), drawn = new Float64Array(ORDERS);
-  let found = 0;
+  const drawn = new Float64Array(ORDERS);
+  let found = 0, used = 0;
   for (let cell = 0; cell < worth.length; cell++) {
     const mine = asked.score.filter((_, row) => asked.cell[row] === cell);
     const theirs = known.score.filter((_, row) => known.cell[row] === cell);
     if (!worth[cell] || !mine.length || !theirs.length) continue;
     const ranks = ranksOf(Float64Array.of(...mine, ...theirs)).map((rank) => worth[cell] * rank);
     found += sum(ranks.subarray(0, mine.length));
-    const keys = new Float64Array(ranks.length);
+    const numbers = firstNumbers(used + ORDERS * ranks.length);
     for (let order = 0; order < ORDERS; order++) {
-      for (let i = 0; i < keys.length; i++) keys[i] = rng.next();
-      const limit = keys.slice().sort()[mine.length - 1];
+      const keys = numbers.subarray(used, used += ranks.length), limit = keys.slice().sort()[mine.length - 1];
       let total = 0;
       for (let i = 0; i < keys.length; i++) if (keys[i] <= limit) total += ranks[i];
       drawn[order] += total;

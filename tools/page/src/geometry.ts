@@ -1,22 +1,25 @@
 // How an image gets the target's size: onnxmint/preprocess/geometry.py.
 
 import { roundHalfEven } from "./arrays.ts";
-import { Filter, gray, Pixels, resized } from "./pixels.ts";
+import { asDeclared, Colours, Picture } from "./picture.ts";
+import { Filter, Pixels, resized } from "./pixels.ts";
 import { Refused } from "./refused.ts";
+import { resizedLikeTorch, resizedWithoutAntialias, TorchFilter } from "./resampling.ts";
 
 export const LARGEST = 50_000_000; // pixels
+const MOST_WEIGHTS = 6_000_000; // of one side
 
 type Size = [number, number]; // height, width
 
-/** Of a declared preparation what the page can do; all else is refused when the page is made. */
-export interface Spec {
+/** Of a declared preparation what runs before the graph. */
+export interface Spec extends Colours {
   size: Size | null;
   resize: "fit-when-needed" | "squash" | "shortest" | "cover" | "longest" | "none";
   filter: Filter;
+  resampler: "pillow" | "torch" | "no-antialias";
   crop: Size | null;
   crop_rule: "torchvision" | "transformers" | "transformers-fast";
   pad: number[] | null;
-  channels: "rgb" | "bgr" | "gray";
 }
 
 const RULES = {
@@ -26,8 +29,8 @@ const RULES = {
 };
 
 /** The pixels that a target expects of an image, red first. */
-export function prepared(image: Pixels, spec: Spec): Pixels {
-  return cropped(sized(spec.channels === "gray" ? gray(image) : image, spec), spec);
+export function prepared(picture: Picture, spec: Spec): Pixels {
+  return cropped(sized(asDeclared(picture, spec), spec), spec);
 }
 
 function sized(image: Pixels, spec: Spec): Pixels {
@@ -45,10 +48,18 @@ function sized(image: Pixels, spec: Spec): Pixels {
   } else if (spec.resize === "fit-when-needed" && same) {
     return image;
   }
-  if (width * image.height > LARGEST) {
-    throw new Refused(`is ${image.height}x${image.width} pixels, too tall to be resized to a width of ${width}`);
+  return resampled(image, width, height, spec);
+}
+
+function resampled(image: Pixels, width: number, height: number, { resampler, filter }: Spec): Pixels {
+  const start = `is ${image.height}x${image.width} pixels, too`;
+  if (resampler !== "pillow" && Math.max(height * image.height, width * image.width) > MOST_WEIGHTS) {
+    throw new Refused(`${start} long to be resized as '${resampler}' does`);
   }
-  return resized(image, width, height, spec.filter);
+  if (width * image.height > LARGEST) throw new Refused(`${start} tall to be resized to a width of ${width}`);
+  if (resampler === "torch") return resizedLikeTorch(image, width, height, filter as TorchFilter);
+  if (resampler === "no-antialias") return resizedWithoutAntialias(image, width, height);
+  return resized(image, width, height, filter);
 }
 
 function ofSameAspect(image: Pixels, size: Size, resize: "shortest" | "cover" | "longest"): Size {

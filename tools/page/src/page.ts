@@ -12,6 +12,7 @@ import { Answer, Binaries, ToPage, ToWorker } from "./protocol.ts";
 type Said = [string, Record<string, string | number>];
 
 const FOLDER = document.documentElement.dataset.folder !== undefined; // parts lie beside the page, on a server
+const UNHEARD = 10_000; // ms
 const pictures = new Map<string, string>();
 let facts: PageFacts;
 let words: Language;
@@ -19,6 +20,8 @@ let worker: Worker;
 let answer: Answer | null = null;
 let files = new Map<string, File>();
 let status: Said = ["Getting ready ...", {}];
+let step = ""; // of a judgement
+let read = 0; // when the status was last read out
 let busy = true;
 let ended = 0;
 let licences: string | null = null;
@@ -37,9 +40,17 @@ async function part(name: string): Promise<ArrayBuffer> {
   return unpacked(data);
 }
 
-function tell(message: string, values: Said[1] = {}): void {
+function tell(message: string, values: Said[1] = {}, often = false): void {
   status = [message, values];
-  byId("status").textContent = words.say(message, values);
+  show(words.say(message, values), often);
+}
+
+/** Write what is going on; what changes many times a second is read to who cannot see it every ten seconds only. */
+function show(text: string, often = false): void {
+  byId("status").textContent = text;
+  if (often && performance.now() - read < UNHEARD) return;
+  byId("heard").textContent = text;
+  read = performance.now();
 }
 
 function ask(message: ToWorker, moved: Transferable[] = []): void {
@@ -102,14 +113,15 @@ function heard(message: ToPage): void {
   }
 }
 
-function progress({ step, done, all, left }: Extract<ToPage, { kind: "progress" }>): void {
+function progress({ step: now, done, all, left }: Extract<ToPage, { kind: "progress" }>): void {
   const bar = byId<HTMLProgressElement>("bar");
   bar.max = all;
   bar.value = done;
   const values = { done: words.number(done), all: words.number(all) };
   const minutes = left === null ? "" : words.decimals(left / 60, left < 600 ? 1 : 0);
-  if (step === "looking") tell("Looking at the images: {done} of {all}", values);
-  else tell("Asking the model: {done} of {all}, about {minutes} minutes left", { ...values, minutes });
+  if (now === "looking") tell("Looking at the images: {done} of {all}", values, now === step);
+  else tell("Asking the model: {done} of {all}, about {minutes} minutes left", { ...values, minutes }, now === step);
+  step = now;
 }
 
 function showOffer(): void {
@@ -137,7 +149,11 @@ function setBusy(now: boolean): void {
 }
 
 function judge(given: Given[]): void {
-  if (busy || !given.length) return;
+  if (busy) return;
+  if (!given.length) {
+    tell("There is no image in what was chosen.");
+    return;
+  }
   for (const address of pictures.values()) URL.revokeObjectURL(address);
   pictures.clear();
   answer = null;
@@ -145,6 +161,7 @@ function judge(given: Given[]): void {
   byId("saves").hidden = true;
   files = new Map(given.map(({ path, file }) => [path, file]));
   setBusy(true);
+  step = "";
   ask({ kind: "judge", given });
 }
 
@@ -190,7 +207,11 @@ function listen(): void {
     event.preventDefault();
     drop.classList.remove("over");
     const items = (event as DragEvent).dataTransfer?.items;
-    if (items !== undefined) void ofDrop(items).then(judge);
+    if (items !== undefined && !busy) {
+      void ofDrop(items).then(judge, () => {
+        tell("What was dropped cannot be read here: choose the folder with the button.");
+      });
+    }
   });
   byId("stop").addEventListener("click", () => { ask({ kind: "stop" }); });
   byId("sample").addEventListener("click", () => {
@@ -235,11 +256,11 @@ function speak(code: string): void {
   byId("classes").textContent = method.labels
     ? words.say("The folder has to hold one sub-folder for each class: {classes}.", { classes })
     : "";
-  byId("status").textContent = words.say(...status);
+  show(words.say(...status));
   showOffer();
   showAnswer();
 }
 
 start().catch((problem) => {
-  byId("status").textContent = `Something went wrong: ${String(problem)}. Use a current Firefox, Chrome or Edge.`;
+  show(`Something went wrong: ${String(problem)}. Use a current Firefox, Chrome or Edge.`);
 });

@@ -8,7 +8,6 @@ import { prepared } from "./geometry.ts";
 import { sha256 } from "./hashes.ts";
 import { copies, digestOf, knownAlready, Looks, perceptualHash, thumbnail } from "./looks.ts";
 import { Measure } from "./measure.ts";
-import { orientationOf } from "./orientation.ts";
 import { knownLooks, measureOf, PageFacts } from "./page_facts.ts";
 import { ToPage, ToWorker } from "./protocol.ts";
 import { Refused, Told } from "./refused.ts";
@@ -107,21 +106,17 @@ async function look(
   try {
     const data = await bytes(given);
     if (data.length) files.push({ sha256: sha256(data), size: data.length });
-    const rgb = await decoded(data);
+    const picture = await decoded(data), { rgb } = picture;
     return {
       given, label, digest: digestOf(rgb), phash: perceptualHash(rgb), thumb: thumbnail(rgb),
-      turned: orientationOf(data) > 1,
-      pixels: keep ? levels(prepared(rgb, opened!.facts.spec).level) : null,
+      turned: picture.orientation > 1,
+      pixels: keep ? prepared(picture, opened!.facts.spec).level : null,
     };
   } catch (problem) {
     if (!(problem instanceof Refused)) throw problem;
     skipped.push({ path: given.path, reason: problem.message });
     return null;
   }
-}
-
-function levels(level: Uint8Array): Uint8Array {
-  return level.slice();
 }
 
 async function bytes(given: Given): Promise<Uint8Array> {
@@ -225,9 +220,10 @@ function notesOf(passedOver: number, unlabelled: string[]): string[] {
 function turnedNote(looked: Looked[]): string[] {
   const turned = looked.filter((one) => one.turned).length;
   if (!turned) return [];
-  return [`${count(turned)} of ${count(looked.length)} images of the folder carry an EXIF orientation and were read as `
-    + "they are stored, as torchvision does; Hugging Face's datasets turn them: if the model was trained so, say "
-    + 'orientation = "apply" in a TOML file (onnxmint check tries both).'];
+  const start = `${count(turned)} of ${count(looked.length)} images of the folder carry an EXIF orientation and were`;
+  if (opened!.facts.spec.orientation === "apply") return [`${start} turned as it says.`];
+  return [`${start} read as they are stored, as torchvision does; Hugging Face's datasets turn them: if the model was `
+    + 'trained so, say orientation = "apply" in a TOML file (onnxmint check tries both).'];
 }
 
 interface Beside {

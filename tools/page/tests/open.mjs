@@ -1,65 +1,107 @@
-// Open a page in headless Chromium, network off, choose a folder, and write what the page said:
+// Open a page in a headless browser, network off, choose a folder, and write what the page said:
 //   node tests/open.mjs '{"page": "audit.html", "images": "folder", "out": "said.json", ...}'
-// Further words: "model" (file to pick), "language", "shots" (folder of screenshots), "width", "dark", "sample", "address".
+// Further words: "browser" ("firefox"), "model" (file to pick), "drop", "language", "shots" (folder of screenshots),
+// "width", "dark", "sample", "stop", "address" (of a page on a server), "leaks" (try all ways out), "files" (decode those
+// of the vectors), "spoken" (what a screen reader is told), "graph" (run an auditor's own graph), "also" (the same of another page in
+// the same browser).
 
-import { chromium } from "playwright-core";
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { pathToFileURL } from "node:url";
+import { openBrowser } from "./browsers.mjs";
+import { decodedFiles } from "./decoding.mjs";
+import { graphOutputs } from "./graph.mjs";
+import { waysOut } from "./leaks.mjs";
 
-const asked = JSON.parse(process.argv[2]);
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu"],
-});
-const context = await browser.newContext({
-  offline: asked.address === undefined, acceptDownloads: true, locale: asked.language ?? "en-GB",
-  viewport: { width: asked.width ?? 1000, height: 900 }, colorScheme: asked.dark ? "dark" : "light",
-});
-const page = await context.newPage(), said = { requests: [], problems: [], progress: [] };
-page.on("request", (request) => {
-  if (!/^(file|blob|data):/.test(request.url())) said.requests.push(request.url());
-});
-page.on("pageerror", (problem) => said.problems.push(String(problem)));
-page.on("console", (message) => { if (message.type() === "error") said.problems.push(message.text()); });
+const wanted = JSON.parse(process.argv[2]), aside = dirname(wanted.out);
+const browser = await openBrowser(wanted.browser, { width: wanted.width, dark: wanted.dark, language: wanted.language });
 
-async function shot(name) {
-  if (asked.shots) await page.screenshot({ path: `${asked.shots}/${name}.png`, fullPage: true });
+async function shot(folder, name) {
+  if (!folder) return;
+  await browser.run(() => { for (const one of document.images) one.loading = "eager"; });
+  await browser.until(() => [...document.images].every((one) => one.complete));
+  await browser.shot(`${folder}/${name}.png`);
 }
 
-async function downloaded(button) {
-  const [download] = await Promise.all([page.waitForEvent("download"), page.click(button)]);
-  return readFileSync(await download.path(), "utf8");
+/** Click a button as soon as what holds it is shown: from here it might be too late. */
+async function clickOnce(holder, button) {
+  await browser.run(([around, within]) => {
+    new MutationObserver((_, observer) => {
+      observer.disconnect();
+      document.getElementById(within).click();
+    }).observe(document.getElementById(around), { attributes: true, attributeFilter: ["hidden"] });
+  }, [holder, button]);
+}
+
+/** Keep what the page shows of its progress, and what it reads out. */
+async function listen() {
+  await browser.run(() => {
+    for (const name of ["status", "heard"]) {
+      const place = document.getElementById(name), heard = [];
+      new MutationObserver(() => {
+        heard.push(place.textContent);
+        document.documentElement.dataset[name] = JSON.stringify(heard);
+      }).observe(place, { childList: true, characterData: true, subtree: true });
+    }
+  });
+}
+
+async function begin(asked) {
+  await browser.network(asked.address !== undefined);
+  await browser.goto(asked.address ?? pathToFileURL(asked.page).href);
+  if (asked.model) {
+    await browser.until(() => document.getElementById("pick")?.hidden === false);
+    await browser.choose("#model-file", asked.model);
+  }
+  await browser.until(() => document.getElementById("folder")?.disabled === false);
+  await listen();
+  if (asked.sample) await clickOnce("offer", "sample");
+  if (asked.stop) await clickOnce("progress", "stop");
+  await shot(asked.shots, "ready");
+}
+
+/** Keep what a page says of itself to who cannot see it, before anything is asked. */
+async function read(asked, said) {
+  if (!asked.spoken) return;
+  said.keyed = await browser.keyed("#folder", "Enter");
+  said.first = await browser.spoken();
+}
+
+/** What a page says of a folder. */
+async function judged(asked) {
+  const begun = performance.now();
+  await begin(asked);
+  const started = performance.now(), said = { ready: (started - begun) / 1000 };
+  await read(asked, said);
+  said.threads = await browser.run(() => document.documentElement.dataset.threads);
+  if (asked.drop) await browser.drop(asked.images);
+  else await browser.choose("#folder", asked.images);
+  await browser.until(() => document.documentElement.dataset.ended === "1", 280_000);
+  said.seconds = (performance.now() - started) / 1000;
+  said.status = await browser.run(() => document.getElementById("status").textContent);
+  const { status, heard } = await browser.run(() => ({ ...document.documentElement.dataset }));
+  Object.assign(said, { progress: JSON.parse(status), heard: JSON.parse(heard) });
+  if (await browser.run(() => !document.getElementById("saves").hidden)) {
+    said.shown = await browser.run(() => document.getElementById("answer").innerText);
+    said.focus = await browser.run(() => document.activeElement?.id);
+    await shot(asked.shots, "answer");
+    said.result = JSON.parse(await browser.saved("#save-report"));
+    said.csv = await browser.saved("#save-scores");
+    said.wide = await browser.run(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    if (asked.spoken) Object.assign(said, { spoken: await browser.spoken(), tabs: await browser.tabs() });
+  }
+  return Object.assign(said, await browser.heard());
 }
 
 try {
-  const begun = performance.now();
-  await page.goto(asked.address ?? pathToFileURL(asked.page).href);
-  if (asked.model) {
-    await page.waitForSelector("#pick:not([hidden])");
-    await page.setInputFiles("#model-file", asked.model);
-  }
-  await page.waitForFunction(() => !document.getElementById("folder").disabled, null, { timeout: 120_000 });
-  said.ready = (performance.now() - begun) / 1000;
-  said.threads = await page.evaluate(() => document.documentElement.dataset.threads);
-  await shot("ready");
-  const started = performance.now();
-  await page.setInputFiles("#folder", asked.images);
-  if (asked.sample) {
-    await page.waitForSelector("#offer:not([hidden])", { timeout: 120_000 });
-    await page.click("#sample");
-  }
-  if (asked.stop) await page.click("#stop");
-  await page.waitForFunction(() => document.documentElement.dataset.ended === "1", null, { timeout: 280_000 });
-  said.status = await page.textContent("#status");
-  said.seconds = (performance.now() - started) / 1000;
-  if (await page.isVisible("#saves")) {
-    said.shown = await page.innerText("#answer");
-    said.focus = await page.evaluate(() => document.activeElement?.id);
-    await shot("answer");
-    said.result = JSON.parse(await downloaded("#save-report"));
-    said.csv = await downloaded("#save-scores");
-    said.wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-  }
+  const said = await judged(wanted);
+  await browser.network(true);
+  if (wanted.leaks) said.ways = await waysOut(browser, aside);
+  if (wanted.files) said.files = await decodedFiles(browser, aside);
+  if (wanted.graph) said.graph = await graphOutputs(browser, aside, wanted.graph);
+  await browser.heard(); // of tests, not of a page
+  if (wanted.also) said.also = await judged({ ...wanted, ...wanted.also });
+  writeFileSync(wanted.out, JSON.stringify(said));
 } finally {
   await browser.close();
 }
-writeFileSync(asked.out, JSON.stringify(said));
