@@ -12,31 +12,24 @@ from pathlib import Path
 from tests.conftest import ROOT
 
 _CLUSTER = """
-import json, socket, sys, time
-from ray._private import services
+import json, sys
+import psutil
 from ray._raylet import GcsClient
 from ray.cluster_utils import Cluster
 nodes = [dict(zip(("num_cpus", "num_gpus"), map(int, one.split("/")))) for one in sys.argv[1:]]
 room = {"object_store_memory": 80 << 20, "memory": 2 << 30, "include_dashboard": False}
-look = services.get_node
-def patient(*words):
-    end = time.monotonic() + 240  # a busy machine does not start a node in the half minute that Ray gives it
-    while True:
-        try:
-            return look(*words)
-        except RuntimeError:
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.5)
-services.get_node = patient
+def below():
+    return set(psutil.Process().children(recursive=True))
 def begun(node):
-    # Ports that Ray itself looks for have to be found in fifteen seconds, or the node ends.
-    held = [socket.create_server(("", 0)) for _ in AGENTS]
-    ports = dict(zip(AGENTS, [one.getsockname()[1] for one in held]))
-    for one in held:
-        one.close()
-    return cluster.add_node(**room, **node, **ports)
-AGENTS = ("metrics_agent_port", "metrics_export_port", "dashboard_agent_listen_port", "runtime_env_agent_port")
+    before = below()
+    for left in range(5, -1, -1):  # a busy machine does not start a node in the time that Ray gives it
+        try:
+            return cluster.add_node(**room, **node)
+        except Exception:
+            for one in below() - before:
+                one.kill()
+            if not left:
+                raise
 cluster = Cluster()
 begun(nodes[0])
 more = [begun(one) for one in nodes[1:]]
@@ -75,7 +68,7 @@ def variables_for(place: Path, *, token: bool = True) -> dict[str, str]:
     """Return what Ray is told: a token of this test, no statistics, this checkout, and no lower priority."""
     given = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     given |= {
-        "RAY_worker_niceness": "0", "RAY_raylet_start_wait_time_s": "240", "RAY_agent_register_timeout_ms": "240000",
+        "RAY_worker_niceness": "0", "RAY_agent_register_timeout_ms": "240000", "RAY_gcs_server_port_wait_time_s": "120",
         "RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1",
         "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
     }  # fmt: skip
