@@ -183,7 +183,7 @@ class Killing:
 
 def _workers() -> list[int]:
     """Return the processes of nodes that are just making a unit."""
-    return [pid for pid in _named("ray::") if pid not in _named("IDLE")]
+    return _named("ray::make")
 
 
 def _named(word: str) -> list[int]:
