@@ -15,6 +15,7 @@ from tests.controls.conftest import templates
 SETTINGS = {"preprocess": "0-1", "device": "cpu", "views": 2}
 
 
+@pytest.mark.slow
 def test_a_module_that_compares_needs_something_to_compare_with(tmp_path: Path) -> None:
     settings = TrainSettings(module="relative", limit=60, **SETTINGS)
     with pytest.raises(UsageError, match=r"not trained on the known images: give some with --reference$"):
