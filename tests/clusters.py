@@ -20,19 +20,19 @@ nodes = [dict(zip(("num_cpus", "num_gpus"), map(int, one.split("/")))) for one i
 room = {"object_store_memory": 80 << 20, "memory": 2 << 30, "include_dashboard": False}
 def below():
     return set(psutil.Process().children(recursive=True))
-def patient(start):
+def begun(node):
     before = below()
-    for left in range(7, -1, -1):  # a busy machine does not start a node in the half minute that Ray gives it
+    for left in range(5, -1, -1):  # a busy machine does not start a node in the time that Ray gives it
         try:
-            return start()
+            return cluster.add_node(**room, **node)
         except Exception:
             for one in below() - before:
                 one.kill()
             if not left:
                 raise
 cluster = Cluster()
-patient(lambda: cluster.add_node(**room, **nodes[0]))
-more = [patient(lambda: cluster.add_node(**room, **one)) for one in nodes[1:]]
+begun(nodes[0])
+more = [begun(one) for one in nodes[1:]]
 def claim(version):
     gcs, key, space = GcsClient(address=cluster.address), b"CLUSTER_METADATA", b"cluster"
     found = json.loads(gcs.internal_kv_get(key, namespace=space))
@@ -47,7 +47,7 @@ for line in sys.stdin:
             for one in kind:
                 one.process.kill()
     elif word == "add":
-        more.append(patient(lambda: cluster.add_node(**room, **nodes[-1])))
+        more.append(begun(nodes[-1]))
     elif word:
         claim(word)
     print("done", word, flush=True)
@@ -68,7 +68,8 @@ def variables_for(place: Path, *, token: bool = True) -> dict[str, str]:
     """Return what Ray is told: a token of this test, no statistics, this checkout, and no lower priority."""
     given = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     given |= {
-        "RAY_worker_niceness": "0", "RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1",
+        "RAY_worker_niceness": "0", "RAY_agent_register_timeout_ms": "240000", "RAY_gcs_server_port_wait_time_s": "120",
+        "RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1",
         "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
     }  # fmt: skip
     if token:

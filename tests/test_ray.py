@@ -129,6 +129,8 @@ def test_a_unit_that_always_ends_its_process_is_named_and_the_others_are_made(
     assert failed[4].startswith("unit 4 cannot be made (on ")
     assert [len((tmp_path / f"{unit}.tries").read_text().splitlines()) for unit in (1, 2, 4)] == [1, 3, 3]
     assert (tmp_path / "0").read_text() == "cpu 1 --device cpu"
+    opened = (tmp_path / "opened").read_text().split()
+    assert len(opened) == len(set(opened))  # what a process has opened serves all its units
 
 
 def test_a_cluster_that_is_busy_is_said_to_be(two: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

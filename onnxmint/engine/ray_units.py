@@ -46,6 +46,10 @@ class Units:
             tell: takes what becomes of units.
             nodes: returns those that are there.
         """
+        import ray
+
+        # Once: a function that is made remote again is another one, and what it has opened is opened again.
+        self._make, self._maker = ray.remote(make), ray.remote(Maker)
         self._task, self._seat, self._barred, self._tell, self._nodes = request.task, seat, barred, tell, nodes
         self._patience = request.patience
         self._given = {"device": seat.device, "cores": seat.cores, "reason": seat.reason}
@@ -88,22 +92,18 @@ class Units:
 
     def _begun(self, unit: int) -> tuple[Any, Any]:
         """Hand out a unit: to the actor that has least to do, or as a task."""
-        import ray
-
         words = (self._task, unit, self._given)
         if self._seat.device == "cuda":
             busy = Counter(id(run.actor) for run in self._running.values())
             actor = min(self._actors, key=lambda one: busy[id(one)])
             return actor.make.options(num_returns="streaming").remote(*words), actor
-        remote = ray.remote(num_cpus=self._seat.cores, max_retries=0)(make)
-        options = {"memory": self._seat.memory, "num_returns": "streaming", **self._away_from(self._shunned[unit])}
-        return remote.options(**options).remote(*words), None
+        room = {"num_cpus": self._seat.cores, "memory": self._seat.memory, "max_retries": 0}
+        options = {**room, "num_returns": "streaming", **self._away_from(self._shunned[unit])}
+        return self._make.options(**options).remote(*words), None
 
     def _new_actor(self) -> Any:
-        import ray
-
         room = {"num_cpus": self._seat.cores, "num_gpus": 1, "memory": self._seat.memory}
-        return ray.remote(Maker).options(**room, max_restarts=0, **self._away_from(set())).remote()
+        return self._maker.options(**room, max_restarts=0, **self._away_from(set())).remote()
 
     def _away_from(self, shunned: set[str]) -> dict[str, Any]:
         """Return what keeps a process off nodes that cannot work and, where there are others, off some more."""

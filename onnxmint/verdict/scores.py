@@ -110,7 +110,8 @@ def judge(
     ratio = None if prior is None else kept(likelihood.likelihood_ratios(scored.score, units.known.images()))
 
     def of_images(values: NDArray[Any]) -> NDArray[Any]:
-        return kept(values[units.unit] if units.grouped else values)
+        # Without groups a unit has its image's number; groups of one image each may be numbered in any order.
+        return kept(values if units.place is units.unit else values[units.unit])
 
     return ScoreTable(
         path=named.path,

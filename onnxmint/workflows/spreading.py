@@ -18,7 +18,7 @@ from onnxmint.engine.session import share_cores
 from onnxmint.engine.supervision import LostError, spread
 from onnxmint.engine.units import Recorder
 from onnxmint.errors import OnnxmintError
-from onnxmint.graph.bringing import brought
+from onnxmint.graph.bringing import brought, brought_settings
 from onnxmint.mint.auditor import load_auditor
 from onnxmint.progress import Stage, quiet
 from onnxmint.results.work import NAME, Work
@@ -132,7 +132,8 @@ class UnitMaker:
 
 def _described(ready: Ready, order: Order) -> Work:
     asked = asked_of(order.model, order.images, order.auditor, order.settings)
-    return plan_work(ready, order.settings, asked=asked, unit=order.unit)
+    with brought_settings(order.settings) as here:
+        return plan_work(ready, here, asked=asked, unit=order.unit, images=order.images)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -111,8 +111,8 @@ def test_a_temporary_folder_is_shown_as_what_it_stands_for() -> None:
     "words",
     [
         ["train", "m.onnx", "--members", "a", "--nonmembers", "b", "-o", f"s3://u:{SECRET}@b/auditor.onnx"],
-        ["evaluate", "m.onnx", "--members", "a", "--nonmembers", "b", "--classes", f"s3://u:{SECRET}@b/names.txt"],
-        ["verify", f"s3://u:{SECRET}@b/run"],
+        ["check", "m.onnx", "a", "-o", f"s3://u:{SECRET}@b/what-fits.toml"],
+        ["convert", "run", "--to", "junit", "-o", f"s3://u:{SECRET}@b/junit.xml"],
         ["expose-layer", "m.onnx", "-o", f"s3://u:{SECRET}@b/out.onnx"],
     ],
 )
@@ -122,7 +122,7 @@ def test_where_a_path_here_is_wanted_a_uri_is_refused_and_no_folder_made_of_it(
     monkeypatch.chdir(tmp_path)
     assert run(words) == 2
     said = capsys.readouterr().err
-    assert "takes a path on this machine; bring it here first" in said
+    assert "takes a path on this machine; copy what is there here, or what is made here there" in said
     assert SECRET not in said
     assert not list(tmp_path.iterdir())
 

@@ -32,9 +32,9 @@ function attack(browser, address) {
       () => new Worker(URL.createObjectURL(new Blob([`fetch("${to}/worker", { mode: "no-cors" })`]))),
       () => put("video", { src: `${to}/video`, preload: "auto" }),
     ];
-    for (const way of ways) {
+    await Promise.all(ways.map(async (way) => {
       try { await Promise.race([way(), wait(100)]); } catch { /* it is stopped: counted at the server */ }
-    }
+    }));
     await wait(1000);
   }, address);
 }
