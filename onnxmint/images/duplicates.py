@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxmint.writing.scratch import Shelf
+from onnxmint.writing.scratch import Shelf, release
 
 NEAR_BITS = 4  # of the 64 of a perceptual hash; recompressing and resizing rarely turn more
 NEAR_LEVELS = 6  # of 255, mean difference of the thumbnails; the hash knows neither colour nor contrast
@@ -93,6 +93,7 @@ def copies(digest: NDArray[np.uint64], phash: NDArray[np.uint64], thumb: Thumbs,
     if not len(digest):
         return np.empty(0, np.int32)
     first, number = _distinct(digest)
+    release()
     looks = _Looks(phash[first], _colours(thumb, first), thumb, first, at_once)
     return _near(looks)[number]
 
@@ -101,7 +102,8 @@ def _distinct(values: NDArray[Any]) -> tuple[Clusters, Clusters]:
     """Return (d,) where each distinct value comes first, by rising values, and (n,) which of these each one is."""
     order = np.argsort(values, kind="stable")
     ordered = values[order]
-    new = np.append(True, ordered[1:] != ordered[:-1])
+    new = np.ones(len(values), np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
     del ordered
     number = np.empty(len(values), np.int32)
     number[order] = np.cumsum(new, dtype=np.int32) - 1
@@ -142,12 +144,14 @@ class _Looks(NamedTuple):
 def _near(looks: _Looks) -> Clusters:
     """Return numbers of clusters of near copies among images that are all different."""
     numbers = np.arange(len(looks.phash), dtype=np.int32)
-    brightness = looks.colour.sum(axis=1, dtype=np.int64)
+    brightness = looks.colour.sum(axis=1, dtype=np.int32)
     for low, high in ((0, 64), *itertools.pairwise(_EDGES)):
         # Equal hashes first: most copies have them, and what is joined already is not compared again.
         whole = (low, high) == (0, 64)
         key = _distinct(looks.phash)[1].astype(np.int64) if whole else _band(looks.phash, low, high)
-        order, reach = _ordered(key << 16 | brightness)
+        key <<= 16
+        key |= brightness
+        order, reach = _ordered(key)
         del key
         bits = range(1) if whole else range(1, NEAR_BITS + 1)
         numbers = _sweep(order, reach, looks, bits, numbers)

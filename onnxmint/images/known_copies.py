@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.images.duplicates import Chosen, Stacked, Thumbs, copies
+from onnxmint.writing.scratch import kept
 
 Rows = NDArray[np.int64]
 
@@ -44,8 +45,8 @@ def known_already(asked: Looks, known: Looks) -> NDArray[np.int32]:
     if not count or not len(known.digest):
         return np.full(count, -1, np.int32)
     cluster = copies(
-        np.concatenate([asked.digest, known.digest]),
-        np.concatenate([asked.phash, known.phash]),
+        kept(np.concatenate([asked.digest, known.digest])),
+        kept(np.concatenate([asked.phash, known.phash])),
         Stacked(asked.thumb, known.thumb),
     )
     numbers, first = np.unique(cluster[count:], return_index=True)

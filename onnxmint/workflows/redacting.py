@@ -167,7 +167,7 @@ def _in_order(table: Table, order: NDArray[np.int64]) -> Table:
 
 
 def _taken(column: Any, order: NDArray[np.int64]) -> Any:
-    return tuple(column[row] for row in order.tolist()) if isinstance(column, tuple) else column[order]
+    return column[order] if isinstance(column, np.ndarray) else tuple(column[row] for row in order.tolist())
 
 
 def _by_appearance(unit: NDArray[np.int64]) -> NDArray[np.int64]:

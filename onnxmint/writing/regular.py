@@ -4,8 +4,8 @@ import os
 import stat
 from pathlib import Path
 
-LARGEST = 1 << 29
-"""Bytes of a file of results; millions of images take less."""
+LARGEST = 1 << 31
+"""Bytes of a file of results; ten million images take less."""
 _PEEK = getattr(os, "O_NONBLOCK", 0)  # a pipe that took the place meanwhile is opened, found out, and not waited for
 
 

@@ -1,7 +1,6 @@
 """A page in headless Chromium answers as an audit does, and sends nothing."""
 
 import base64
-import csv
 import gzip
 import json
 import os
@@ -22,14 +21,13 @@ import pytest
 from PIL import Image
 
 from onnxmint.page.making import make_page
-from onnxmint.results.audit import AUDIT, AuditResult, ScoreTable
-from tests.conftest import DEMO, ROOT
+from onnxmint.results.audit import AuditResult
+from tests.conftest import DEMO
+from tests.page.comparing import SOURCES, require_same_answer, require_same_files, require_same_rows, require_spoken
 
 if TYPE_CHECKING:
     from onnxmint.mint.auditor import Auditor
 
-SOURCES = ROOT / "tools" / "page"
-NEAR = 1e-4  # of scores, whose sums another runtime adds in another order
 Opens = Callable[..., dict[str, Any]]
 
 
@@ -54,9 +52,11 @@ def opened(tmp_path: Path) -> Opens:
         )  # fmt: skip
         assert ran.returncode == 0, ran.stderr[-2000:]
         said: dict[str, Any] = json.loads(out.read_text())
-        for one, own in ((said, "none"), (said.get("also", said), str(asked.get("also")))):
+        own = str(asked.get("also"))  # addresses on this machine
+        for one in (said, *said["also"]):
             assert [wanted for wanted in one["requests"] if wanted.rpartition("/")[0] not in own] == []
             assert one["problems"] == []
+        assert said["requests"] == []
         return said
 
     return open_page
@@ -94,52 +94,6 @@ def audited(auditor: "Auditor", images: Path) -> AuditResult:
     return audit(DEMO / "target.onnx", images, auditor, settings=AuditSettings(controls=False, device="cpu"))
 
 
-def require_same_answer(said: dict[str, Any], result: AuditResult) -> None:
-    """Hold what a page said against an audit."""
-    wanted, found = json.loads(AUDIT.write(result)), said["result"]
-    AUDIT.read(json.dumps(found), "report.json", scores=result.scores, basis=None)
-    assert found["verdict"]["text"] == wanted["verdict"]["text"]
-    for key in ("verdict", "statistics", "identity", "next_steps", "evidence", "rule", "class_names", "calibration"):
-        require_near(found[key], wanted[key], key)
-    require_near({**found["questioned"], "skipped": []}, {**wanted["questioned"], "skipped": []}, "questioned")
-    paths = [[one["path"] for one in each["questioned"]["skipped"]] for each in (found, wanted)]
-    assert sorted(paths[0]) == sorted(paths[1])
-    assert set(wanted["warnings"]) - set(found["warnings"]) == set(result_notes(wanted))
-    require_same_rows(said["csv"], result.scores)
-
-
-def result_notes(wanted: dict[str, Any]) -> list[str]:
-    """Return the warnings that the page says in its own words, or that are of the place and the machine."""
-    return [one for one in wanted["warnings"] if "were passed over" in one or one.startswith("Ran on the CPU")]
-
-
-def require_near(found: Any, wanted: Any, place: str) -> None:
-    if isinstance(wanted, dict):
-        assert found.keys() == wanted.keys(), place
-        for key in wanted:
-            require_near(found[key], wanted[key], f"{place}.{key}")
-    elif isinstance(wanted, list):
-        assert len(found) == len(wanted), place
-        for one, other in zip(found, wanted, strict=True):
-            require_near(one, other, place)
-    elif isinstance(wanted, float):
-        assert found == pytest.approx(wanted, rel=1e-9, abs=1e-12), place
-    else:
-        assert found == wanted, place
-
-
-def require_same_rows(text: str, scores: ScoreTable) -> None:
-    rows = {row["path"]: row for row in csv.DictReader(text.removeprefix("\ufeff").splitlines())}
-    assert rows.keys() == set(scores.path)
-    for place, path in enumerate(scores.path):
-        row = rows[path]
-        assert float(row["score"]) == pytest.approx(scores.score[place], abs=NEAR)
-        assert float(row["p_value"]) == scores.p_value[place]
-        assert float(row["q_value"]) == pytest.approx(scores.q_value[place], rel=1e-9)
-        assert (row["flagged"] == "True") == scores.flagged[place]
-        assert int(row["predicted"]) == scores.predicted[place]
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("browser", ["chromium", "firefox"])
 def test_a_browser_answers_as_an_audit_does_and_lets_nothing_out(
@@ -156,12 +110,13 @@ def test_a_browser_answers_as_an_audit_does_and_lets_nothing_out(
     with served_page(file, tmp_path / "site") as address:
         said = opened(
             make_page(file).files[""], images, browser=browser, drop=True, width=390, language="de", leaks=True,
-            files=True, spoken=browser == "chromium", also={"address": address, "drop": False, "spoken": False},
+            files=True, spoken=browser == "chromium", also=[{"address": address, "drop": False, "spoken": False}],
         )  # fmt: skip
     result = audited(views, images)
     require_same_answer(said, result)
-    require_same_answer(said["also"], result)
-    assert int(said["also"]["threads"]) == min(4, os.cpu_count() or 1)
+    (threaded,) = said["also"]
+    require_same_answer(threaded, result)
+    assert int(threaded["threads"]) == min(4, os.cpu_count() or 1)
     assert said["focus"] == "verdict"
     assert said["wide"] <= 0  # nothing to scroll sideways
     assert "Herkunft der fraglichen Bilder" in said["shown"]
@@ -174,49 +129,19 @@ def test_a_browser_answers_as_an_audit_does_and_lets_nothing_out(
         require_spoken(said)
 
 
-def require_spoken(said: dict[str, Any]) -> None:
-    """Hold what is read to who cannot see the page, and that keys alone reach all of it."""
-    before, after, verdict = said["first"], said["spoken"], said["shown"].splitlines()[0]
-    for words in (
-        'combobox "Sprache"', 'heading "Wurde dieses Modell mit diesen Bildern trainiert?" [level=1]',
-        'button "Ordner mit Bildern auswählen"', "status: Bereit. Wählen Sie einen Ordner mit Bildern.",
-    ):  # fmt: skip
-        assert words in before
-    for words in (
-        f'heading "{verdict}" [level=2]', 'table "Fragliche Bilder nach p-Wert"', 'columnheader "p-Wert"',
-        'rowheader "', 'button "report.json speichern"', 'button "scores.csv speichern"', "status: In ",
-    ):  # fmt: skip
-        assert words in after
-    assert said["keyed"]
-    assert said["tabs"][:2] == ["language", "folder"]
-    assert said["tabs"][-3:] == ["save-report", "save-scores", "save-licences"]
-    assert said["tabs"].count("SUMMARY") >= 4
-    assert len(said["heard"]) < len(said["progress"]) / 4  # what changes all the time is not read all the time
-
-
-def require_same_files(found: list[dict[str, Any]]) -> None:
-    """Hold what a browser made of the files of the vectors against what Python does."""
-    kept, exact = json.loads((SOURCES / "vectors" / "images.json").read_text()), 0
-    turned = {name for name, spec in kept["specs"].items() if spec["orientation"] == "apply"}
-    for one, row in zip(kept["files"], found, strict=True):
-        if one["page_alone"] or "refused" in one["answer"]:
-            assert "refused" in row, one["name"]
-            continue
-        alone = turned if one["upright_alone"] else set()
-        wanted = {name: None if name in alone else made.get("sha256") for name, made in one["answer"]["made"].items()}
-        assert row.pop("digest", "").zfill(16) == one["answer"]["digest"], f"{one['name']}: {row}"
-        assert row == wanted, one["name"]
-        exact += 1
-    assert exact >= 95
-
-
 @pytest.mark.slow
-def test_labels_that_are_missing_are_said(views: "Auditor", opened: Opens, tmp_path: Path) -> None:
+def test_what_cannot_be_judged_is_said(views: "Auditor", opened: Opens, tmp_path: Path) -> None:
     file = tmp_path / "auditor.onnx"
     file.write_bytes(views.model)
     images = asked_folder(tmp_path / "asked", 3, labelled=False)
-    said = opened(make_page(file, embed=False).files[""], images, model=str(file))
+    (empty := tmp_path / "empty").mkdir()
+    also = [{"drop": True, "entries": True}, {"drop": True, "images": str(empty)}]
+    said = opened(make_page(file, embed=False).files[""], images, model=str(file), also=also)
     assert "6 of 6 lie in no class folder (0.png)" in said["status"]
+    assert [one["status"] for one in said["also"]] == [
+        "What was dropped cannot be read here: choose the folder with the button.",
+        "There is no image in what was chosen.",
+    ]
     assert "result" not in said
 
 

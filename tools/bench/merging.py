@@ -1,6 +1,6 @@
 """What the process that merges parts holds in memory, by the number of images, and how long it takes.
 
-python tools/bench/merging.py AUDITOR [--images N ...]    (an auditor of the bundled target)
+python tools/bench/merging.py AUDITOR [--images N ...] [--from-columns N ...]    (an auditor of the bundled target)
 
 Parts of N images are made up: hashes, thumbnails and scores at random, written as `audit --part` writes them, beside a
 listing of as many rows. The few images that a merge shows again are real. Each merge, without controls, is a process
@@ -138,11 +138,20 @@ def merged(run: Path) -> dict[str, Any]:
     return told
 
 
+def from_columns(auditor: Path, count: int) -> dict[str, Any]:
+    """Judge made-up columns in a process of its own, and return what it took."""
+    words = [sys.executable, str(Path(__file__).with_name("columns.py")), str(auditor), str(count)]
+    done = subprocess.run(words, check=True, capture_output=True, text=True)
+    told: dict[str, Any] = json.loads(done.stderr.splitlines()[-1])
+    return {name: value for name, value in told.items() if name != "code"}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("auditor", type=Path)
     parser.add_argument("--images", type=int, nargs="+", default=SIZES)
     parser.add_argument("--keep", action="store_true", help="keep parts and runs")
+    parser.add_argument("--from-columns", type=int, nargs="*", default=(), metavar="N", help="sizes without part files")
     given = parser.parse_args()
     WORK.mkdir(exist_ok=True)
     about, rows = machine(), list[dict[str, Any]]()
@@ -150,13 +159,16 @@ def main() -> None:
         start = time.perf_counter()
         run = parts(count, given.auditor)
         print(f"{count:,} images: parts made in {time.perf_counter() - start:.0f} s", flush=True)
-        rows.append({"images": count, **merged(run)})
+        rows.append({"images": count, "from": "part files", **merged(run)})
         scores = run / "scores.parquet"
         rows[-1] |= {"run MB": round(sum(one.stat().st_size for one in run.iterdir()) / 1e6)}
         print(rows[-1], hashlib.sha256(scores.read_bytes()).hexdigest()[:12], flush=True)
         if not given.keep:
             for place in (run, run.with_name(f"{run.name}.parts"), WORK / f"merging{count}"):
                 shutil.rmtree(place)
+    for count in given.from_columns:
+        rows.append({"images": count, "from": "columns", **from_columns(given.auditor, count)})
+        print(rows[-1], flush=True)
     save("merging", [row | {"under 1,500 MB": "yes" if row["peak MB"] < GOAL else "no"} for row in rows], about)
 
 

@@ -55,10 +55,12 @@ for an image in both, which is what runs, the fixed costs alone would make 1.05.
 """,
     "merging": """## merging: what the process that merges parts holds
 
-Images of 8x8 pixels, controls off, so that nothing but what is kept of each image counts: 350 bytes of its part
-(digest, perceptual hash, thumbnail, hash and facts of the file), its place in the listing, its row of the result.
-Wanted: under 1,500 MB at ten million images, by a line through the two sizes. It is not reached: the listing and the
-result hold Python objects for each image.
+Parts are made up as `audit --part` writes them, beside a listing of as many rows of Parquet; controls are off, so that
+nothing but what is kept of each image counts. The process lists the images, reads the parts, judges, and writes the
+whole run. What it knows of each image lies on disk where a column is large. Wanted: under 1,500 MB at ten million
+images. "columns" leaves the listing and the reading of part files out (`--from-columns`): the columns are made in the
+process itself, as the parts would have filled them. Before columns lay on disk, ten million images would have taken 13
+GB, by a line through two sizes.
 """,
     "verifying": """## verifying: a check of a large run by somebody else
 

@@ -42,10 +42,10 @@ moving in, and mirrored; the same held-out images for all rows, differences agai
     "references": """### With models that never saw the images
 
 Made by `ceiling_references.py`, on {targets} of the targets and the same held-out images as above. References are small
-CNNs trained on 3,000 other images of the data set each, which are in no pool: what `--reference` is meant for. "Same"
-ones have the targets' recipe. They know no member, so RMIA is its offline form, and LiRA (above) knows more: its 64
-shadow models were trained on halves of the very pool. "Alone" is how easy the references find the images. Nothing was
-chosen on these targets.
+CNNs trained on 3,000 other images of the data set each, which are in no pool: what `--reference` is meant for. They
+have the targets' recipe unless a row says otherwise. They know no member, so RMIA is its offline form, and LiRA (above)
+knows more: its 64 shadow models were trained on halves of the very pool. "Alone" is how easy the references find the
+images. Nothing was chosen on these targets.
 """,
     "large": """### Shifts on larger images
 

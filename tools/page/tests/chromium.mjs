@@ -16,7 +16,8 @@ export async function openChromium({ width = 1000, dark = false, language = "en-
 
 class Chromium {
   constructor(browser, page) {
-    Object.assign(this, { browser, page, requests: [], problems: [] });
+    Object.assign(this, { browser, page, requests: [], problems: [], choosing: false });
+    page.on("filechooser", () => { this.choosing = true; }); // from the beginning: a later ear may miss the first
     page.on("request", (request) => {
       if (!/^(file|blob|data):/.test(request.url())) this.requests.push(request.url());
     });
@@ -97,9 +98,11 @@ class Chromium {
   /** Whether a key on an element opens the browser's own choice of files. */
   async keyed(selector, key) {
     await this.page.focus(selector);
-    const opened = this.page.waitForEvent("filechooser", { timeout: 5000 }).then(() => true, () => false);
     await this.page.keyboard.press(key);
-    return opened;
+    for (const end = performance.now() + 10_000; !this.choosing && performance.now() < end;) {
+      await this.page.waitForTimeout(50);
+    }
+    return this.choosing;
   }
 
   async close() {

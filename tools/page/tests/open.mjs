@@ -2,8 +2,8 @@
 //   node tests/open.mjs '{"page": "audit.html", "images": "folder", "out": "said.json", ...}'
 // Further words: "browser" ("firefox"), "model" (file to pick), "drop", "language", "shots" (folder of screenshots),
 // "width", "dark", "sample", "stop", "address" (of a page on a server), "leaks" (try all ways out), "files" (decode those
-// of the vectors), "spoken" (what a screen reader is told), "graph" (run an auditor's own graph), "also" (the same of another page in
-// the same browser).
+// of the vectors), "spoken" (what a screen reader is told), "graph" (run an auditor's own graph), "entries" (no handles of what is
+// dropped, as in older browsers), "also" (further pages in the same browser, each by what is otherwise).
 
 import { writeFileSync } from "node:fs";
 import { dirname } from "node:path";
@@ -74,9 +74,13 @@ async function judged(asked) {
   const started = performance.now(), said = { ready: (started - begun) / 1000 };
   await read(asked, said);
   said.threads = await browser.run(() => document.documentElement.dataset.threads);
+  if (asked.entries) await browser.run(() => { delete DataTransferItem.prototype.getAsFileSystemHandle; });
   if (asked.drop) await browser.drop(asked.images);
   else await browser.choose("#folder", asked.images);
-  await browser.until(() => document.documentElement.dataset.ended === "1", 280_000);
+  await browser.until(() => {
+    const { ended, status } = document.documentElement.dataset; // nothing begins where nothing can be read
+    return ended === "1" || (status !== undefined && document.getElementById("progress").hidden);
+  }, 280_000);
   said.seconds = (performance.now() - started) / 1000;
   said.status = await browser.run(() => document.getElementById("status").textContent);
   const { status, heard } = await browser.run(() => ({ ...document.documentElement.dataset }));
@@ -100,7 +104,8 @@ try {
   if (wanted.files) said.files = await decodedFiles(browser, aside);
   if (wanted.graph) said.graph = await graphOutputs(browser, aside, wanted.graph);
   await browser.heard(); // of tests, not of a page
-  if (wanted.also) said.also = await judged({ ...wanted, ...wanted.also });
+  said.also = [];
+  for (const other of wanted.also ?? []) said.also.push(await judged({ ...wanted, ...other }));
   writeFileSync(wanted.out, JSON.stringify(said));
 } finally {
   await browser.close();
