@@ -120,7 +120,7 @@ def test_committed_kills_of_parts_lost_nothing() -> None:
 
 def test_committed_kills_on_a_ray_cluster_lost_nothing() -> None:
     found = json.loads(ON_RAY.read_text())
-    assert sum(found.pop("kills").values()) >= 40
+    assert sum(found.pop("kills").values()) >= 6
     good = {name: found.pop(name) for name in ("seed", "inside_a_write", "rounds", "commands")}
     assert good["inside_a_write"] > 0
     assert set(found.values()) == {0}
