@@ -67,12 +67,12 @@ def test_the_control_asks_both_estimates_and_the_questioned_images_without_the_f
 @pytest.mark.slow
 def test_an_evaluation_has_a_row_for_it_where_references_are_given(trained: tuple[Auditor, Path]) -> None:
     _, file = trained
-    settings = EvaluateSettings(limit=210, modules=("views", "relative"), reference=file.parent, **SETTINGS)
+    settings = EvaluateSettings(limit=80, modules=("views", "relative"), reference=file.parent, **SETTINGS)
     row = next(method for method in evaluate(DEMO / "target.onnx", *KNOWN, settings=settings).methods
                if method.name == "relative")  # fmt: skip
     assert row.title == "relative on 2 views beside 1 reference"
     assert row.performance is not None
-    alone = EvaluateSettings(limit=210, modules=("relative",), **SETTINGS)
+    alone = EvaluateSettings(limit=80, modules=("relative",), **SETTINGS)
     (skipped,) = (method for method in evaluate(DEMO / "target.onnx", *KNOWN, settings=alone).methods
                   if method.name == "relative")  # fmt: skip
     assert skipped.skipped == "needs --reference"
