@@ -10,6 +10,7 @@ from onnxmint.evidence.known import Evidence
 from onnxmint.evidence.table import MINIMUM
 from onnxmint.images.duplicates import copies
 from onnxmint.images.known_copies import Looks
+from onnxmint.writing import scratch
 
 _FEW = 0.05  # share of copies up to which they are left out; more of them are kept as groups
 _NAMED = 1000  # images left out as copies that are named, first ones first
@@ -91,7 +92,7 @@ def group_copies(looks: Looks, groups: Rows | None) -> Rows | None:
     if groups is not None:
         return _united(groups, cluster.astype(np.int64))
     alone = int(cluster.max(initial=-1)) + 1 == len(cluster)
-    return None if alone else cluster.astype(np.int64)
+    return None if alone else scratch.kept(cluster.astype(np.int64))
 
 
 def _on_both_sides(number: NDArray[np.generic], is_member: NDArray[np.bool_]) -> NDArray[np.bool_]:

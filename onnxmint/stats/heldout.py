@@ -195,6 +195,18 @@ def _counts(
     return low.astype(np.float64), high.astype(np.float64), (first[mine + 1] - first[mine]).astype(np.float64)
 
 
+def ranked(values: Numbers) -> NDArray[np.int64]:
+    """Return (n,) the place of each value among the distinct ones, as `np.unique` does, with less memory."""
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    rank = np.zeros(len(values), np.int32)
+    np.cumsum(ordered[1:] != ordered[:-1], out=rank[1:])
+    del ordered
+    found = np.empty(len(values), np.int64)
+    found[order] = rank
+    return found
+
+
 def group_means(scores: FloatArray, groups: Numbers) -> tuple[FloatArray, NDArray[np.int64]]:
     """Return the mean score of each group and the group's place of each row.
 
@@ -205,8 +217,8 @@ def group_means(scores: FloatArray, groups: Numbers) -> tuple[FloatArray, NDArra
     Returns:
         (g,) or (g, K) means, and (n,) rows of them; no row gives no group.
     """
-    _, place = np.unique(groups, return_inverse=True)
+    place = ranked(groups)
     columns = scores[:, None] if scores.ndim == 1 else scores
     sums = np.stack([np.bincount(place, weights=columns[:, number]) for number in range(columns.shape[1])], axis=1)
     means: FloatArray = sums / np.bincount(place)[:, None]
-    return (means[:, 0] if scores.ndim == 1 else means), place.astype(np.int64)
+    return (means[:, 0] if scores.ndim == 1 else means), place

@@ -1,5 +1,6 @@
 """Like is compared with like: strata of difficulty and class, and what one test sees of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -116,14 +117,15 @@ class Cells:
         """
         columns = known.columns(questioned)
         mine, theirs = known.strata(stratum, len(columns))
-        numbers, cell = np.unique(mine, return_inverse=True)
+        numbers = np.unique(mine)
+        cell = np.searchsorted(numbers, mine).astype(np.int32)
         place = np.minimum(np.searchsorted(numbers, theirs), len(numbers) - 1)
         met = numbers[place] == theirs
-        known_cell, score = place[met], known.nonmember[met]
+        known_cell, score = place[met].astype(np.int32), known.nonmember[met]
         known_ties = ties = np.zeros(len(numbers))
         if known.networks == 1:
-            known_ties = _tied(score, known_cell, len(numbers))
-            ties = _tied(np.concatenate([columns[:, 0], score]), np.concatenate([cell, known_cell]), len(numbers))
+            known_ties = _tied([(score, known_cell)], len(numbers))
+            ties = _tied([(columns[:, 0], cell), (score, known_cell)], len(numbers))
         return cls(
             numbers=numbers,
             cell=cell,
@@ -178,12 +180,19 @@ class Cells:
         return found
 
 
-def _tied(scores: FloatArray, cell: Numbers, count: int) -> FloatArray:
-    """Return (h,) sums of t^3 - t over the distinct scores of each cell."""
+def _tied(parts: Sequence[tuple[FloatArray, Numbers]], count: int) -> FloatArray:
+    """Return (h,) sums of t^3 - t over the distinct scores of each cell, of some (scores, cells) together."""
+    scores = np.concatenate([score for score, _ in parts])
+    cell = np.concatenate([of for _, of in parts])
     if not len(scores):
         return np.zeros(count)
     order = np.lexsort((scores, cell))
-    value, of = scores[order], cell[order]
+    value = scores[order]
+    del scores
+    of = cell[order]
+    del cell, order
     first = np.flatnonzero(np.append(True, (value[1:] != value[:-1]) | (of[1:] != of[:-1])))
-    same = np.diff(np.append(first, len(value))).astype(np.float64)
-    return np.bincount(of[first], weights=same**3 - same, minlength=count).astype(np.float64)
+    same = np.diff(np.append(first, len(value)))
+    tied = same > 1  # others add nothing
+    many = same[tied].astype(np.float64)
+    return np.bincount(of[first[tied]], weights=many**3 - many, minlength=count).astype(np.float64)

@@ -20,10 +20,15 @@ def places_in_group(groups: Numbers, digest: NDArray[np.uint64]) -> Rows:
         groups: (n,) numbers of groups.
         digest: (n,) of the pixels.
     """
-    order = np.lexsort((digest, groups))
-    first = np.flatnonzero(np.append(True, groups[order][1:] != groups[order][:-1])) if len(order) else order
+    order, place = np.lexsort((digest, groups)), np.arange(len(groups), dtype=np.int32)
+    ordered = groups[order]
+    start = np.zeros_like(place)
+    start[1:] = np.where(ordered[1:] != ordered[:-1], place[1:], 0)
+    del ordered
+    np.maximum.accumulate(start, out=start)
+    place -= start
     found = np.empty(len(groups), np.int64)
-    found[order] = np.arange(len(groups)) - np.repeat(first, np.diff(np.append(first, len(groups))))
+    found[order] = place
     return found
 
 

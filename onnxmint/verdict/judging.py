@@ -101,7 +101,7 @@ class Sighting:
         same = units.row is scored.row
         return cls(
             scored=replace(scored, row=row),
-            units=replace(units, row=row if same else np.searchsorted(scored.row, units.row)),
+            units=replace(units, row=row if same else kept(np.searchsorted(scored.row, units.row))),
             named=named,
             subjects=None if subjects is None else tuple(subjects[row] for row in scored.row.tolist()),
             controls=controls,

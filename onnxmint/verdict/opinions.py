@@ -22,6 +22,7 @@ from onnxmint.stats.strata import stratify
 from onnxmint.stats.strength import Strength, strength_for
 from onnxmint.verdict.units import Units
 from onnxmint.verdict.yardstick import Yardstick
+from onnxmint.writing.scratch import kept
 
 SECOND = ("free", "level", "free_level")
 """Outputs of an auditor, and columns of its yardstick, that only second opinions need."""
@@ -150,7 +151,7 @@ def second_scores(
     def means(values: FloatArray) -> FloatArray:
         columns = values[place].reshape(len(place), -1)
         sums = [np.bincount(units.place, weights=column) for column in columns.T]
-        found: FloatArray = np.stack(sums, axis=1) / counts[:, None]
+        found: FloatArray = kept(np.stack(sums, axis=1) / counts[:, None])
         return found
 
     both: Mapping[str, FloatArray] = {

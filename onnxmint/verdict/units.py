@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.stats.estimates import FloatArray
-from onnxmint.stats.heldout import group_means
+from onnxmint.stats.heldout import group_means, ranked
 from onnxmint.stats.units import common_size, places_in_group
 from onnxmint.verdict.yardstick import Yardstick
 from onnxmint.writing import scratch
@@ -77,7 +77,7 @@ def as_units(
         return Units(
             score=_floats(score), unit=unit, row=row, place=unit, size=1, known=yardstick.thinned(1, known_digest)
         )
-    unit = np.unique(groups, return_inverse=True)[1].astype(np.int64)
+    unit = scratch.kept(ranked(groups))
     size = 1
     if yardstick.group is not None:
         size = common_size(unit, *(yardstick.group[yardstick.is_member == member] for member in (True, False)))
@@ -118,7 +118,14 @@ def _made(score: FloatArray, row: Rows, unit: Rows, kept: Rows, known: Yardstick
     """Return the units of images of which some are kept, all of one size."""
     means, place = group_means(score[kept], unit[kept])
     size = int(np.bincount(place).max(initial=1))
-    return Units(score=means, unit=unit, row=row[kept], place=place, size=size, known=known)
+    return Units(
+        score=scratch.kept(means),
+        unit=unit,
+        row=scratch.kept(row[kept]),
+        place=scratch.kept(place),
+        size=size,
+        known=known,
+    )
 
 
 def _floats(score: FloatArray) -> FloatArray:

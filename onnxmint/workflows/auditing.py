@@ -47,6 +47,7 @@ from onnxmint.workflows.lots import at_most, sample_words, score_in_lots
 from onnxmint.workflows.opening import Before, Known, Ready, open_by_training, open_with_auditor
 from onnxmint.workflows.questioning import class_names, what_was_seen
 from onnxmint.workflows.stages import JUDGED
+from onnxmint.writing.scratch import release
 
 __all__ = ["Known", "audit", "judge"]
 
@@ -125,6 +126,7 @@ def judge(ready: Ready, settings: AuditSettings, engine: Engine, look: Look = lo
     watched = what_was_seen(ready, asked, scored, units, settings, engine)
     with engine.stage(JUDGED, 0):
         controls = control_question(auditor.controls, watched, rng, wanted=settings.controls)
+        release()
         seen = _sighting(ready, asked, scored, units, controls, looks[-1].part if looks else 1.0)
         return _result(ready, asked, seen, settings, scored=scored, looks=looks)
 
