@@ -19,15 +19,16 @@ from ray.cluster_utils import Cluster
 nodes = [dict(zip(("num_cpus", "num_gpus"), map(int, one.split("/")))) for one in sys.argv[1:]]
 room = {"object_store_memory": 80 << 20, "memory": 2 << 30, "include_dashboard": False}
 def below():
-    return set(psutil.Process().children(recursive=True))
+    return set(psutil.Process().children())
 def begun(node):
     before = below()
     for left in range(5, -1, -1):  # a busy machine does not start a node in the time that Ray gives it
         try:
             return cluster.add_node(**room, **node)
         except Exception:
-            for one in below() - before:
-                one.kill()
+            for one in below() - before:  # of other nodes nothing
+                for inner in [*one.children(recursive=True), one]:
+                    inner.kill()
             if not left:
                 raise
 cluster = Cluster()

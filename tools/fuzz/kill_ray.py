@@ -42,7 +42,7 @@ _UNITS = ROWS // UNIT
 _FIRST = {"worker": 3, "node": 1}  # shares of kills that a command outlives
 _LAST = {"driver": 4, "command": 3, "merge": 2}  # and of those that end it
 _OUTLIVED = (3, 8)  # of the first before one of the last
-_ROUND = 12  # kills before the rest is made in peace
+_ROUND = 6  # kills before the rest is made in peace
 _TRIES = 3  # a machine that is too busy to join a cluster is no finding
 
 
@@ -183,7 +183,7 @@ class Killing:
 
 def _workers() -> list[int]:
     """Return the processes of nodes that are just making a unit."""
-    return [pid for pid in _named("ray::") if pid not in _named("IDLE")]
+    return _named("ray::make")
 
 
 def _named(word: str) -> list[int]:

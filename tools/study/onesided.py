@@ -18,13 +18,19 @@ from torch import nn
 from torch.nn import functional
 
 NAME = "batch normalisation in training mode, one-sided batches"
+ORDERED = f"{NAME}, members in the order of their class folders"
 _TRAINED, _EACH, _EPOCHS = 5_000, 1_000, 12
 _TAPS = {"relu1": 2, "relu4": 13, "relu6": 21, "relu7": 26}  # places in targets.network
 _FIT = _EACH // 2  # of each side, in five folds; the others test
 
 
-def measure(shared: Path) -> dict[str, Any]:
-    """Return AUCs by module and layer in training and in evaluation mode, and of a network that learned nothing."""
+def measure(shared: Path, *, ordered: bool) -> dict[str, Any]:
+    """Return AUCs by module and layer in training and in evaluation mode, and of a network that learned nothing.
+
+    Args:
+        shared: the folder with data/.
+        ordered: members are shown class by class, as folders are read, and non-members mixed.
+    """
     table = data.read(shared, "cifar10")
     halves = data.halves(table, "cifar10", _TRAINED)
     sides = {side: halves[side][:_TRAINED] for side in ("members", "nonmembers")}
@@ -36,9 +42,11 @@ def measure(shared: Path) -> dict[str, Any]:
     fresh = network(10, 0.0)
     trained = _trained(network(10, 0.0), images["members"], truth["members"])
     few = {side: values[:_EACH] for side, values in images.items()}
-    right = {side: _right(trained, few[side], truth[side][:_EACH]) for side in few}
+    if ordered:
+        few["members"] = few["members"][truth["members"][:_EACH].argsort(stable=True)]
+    right = {side: _right(trained, values, truth[side]) for side, values in images.items()}
     return {
-        "protocol": NAME,
+        "protocol": ORDERED if ordered else NAME,
         "accuracy": right,
         "target": _aucs(trained, few, batch=100, training=True),
         "twin": _aucs(fresh, few, batch=100, training=True),
@@ -61,7 +69,7 @@ def _trained(net: nn.Sequential, images: torch.Tensor, truth: torch.Tensor) -> n
 def _right(net: nn.Sequential, images: torch.Tensor, truth: torch.Tensor) -> float:
     net.eval()
     with torch.inference_mode():
-        return float((net(images).argmax(1) == truth).float().mean())
+        return float((torch.cat([net(one) for one in images.split(512)]).argmax(1) == truth).float().mean())
 
 
 def _aucs(net: nn.Sequential, sides: dict[str, torch.Tensor], *, batch: int, training: bool) -> dict[str, list[float]]:

@@ -151,7 +151,8 @@ def main() -> None:
     work: dict[str, Callable[[], dict[str, Any]]] = {
         one.name: lambda one=one: measure(one, given.shared) for one in PROTOCOLS
     }
-    work[onesided.NAME] = lambda: onesided.measure(given.shared)
+    work[onesided.NAME] = lambda: onesided.measure(given.shared, ordered=False)
+    work[onesided.ORDERED] = lambda: onesided.measure(given.shared, ordered=True)
     for number, (name, make) in enumerate(work.items()):
         file = FOLDER / f"{number}.json"
         if file.exists() or (given.only and name not in given.only):
