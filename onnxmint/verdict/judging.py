@@ -33,7 +33,7 @@ from onnxmint.verdict.scores import (
 from onnxmint.verdict.subjects import judge_subjects
 from onnxmint.verdict.units import Units
 from onnxmint.verdict.yardstick import Yardstick
-from onnxmint.writing.scratch import kept
+from onnxmint.writing.scratch import kept, release
 
 Rows = NDArray[np.int64]
 _TIES = 1  # of the seed's streams that of random weights at ties, which nothing else draws from
@@ -169,7 +169,9 @@ def judge_set(seen: Sighting, measure: Measure, settings: AuditSettings) -> Judg
     case, scored, units = case_of(seen, measure, settings), seen.scored, seen.units
     told, verdict = seen.named.label if measure.labels else None, case.verdict()
     prior, prior_words = prior_of(settings, verdict.share_of_members, len(scored.row), alone=case.auc is None)
+    release()
     table = judge(scored, seen.named, units, settings, prior, told, np.random.default_rng((settings.seed, _TIES)))
+    release()
     return Judgement(
         verdict=verdict,
         scores=table,
