@@ -16,9 +16,9 @@ One row above is membership: a target that is right on all of its 2,000 images a
 layer but one tells. With 10,000 images and 25 points less on others nothing is told by these modules. All other high
 numbers are made by the protocol: frames of one track on both sides of the split, one side resized, one side stored as
 JPEG at a quality that no eye sees. The twin, which knows nothing, tells tracks and resizing as well, and does not tell
-JPEG: there the controls that look at files and pixels alone do. Batch normalisation in training mode tells nothing while
-batches are mixed, and .755 once one side comes class by class, as folders are read: each image carries the statistics of
-its batch. `onnxmint` shows such a model one image at a time.
+JPEG: there the controls that look at files and pixels alone do. Batch normalisation in training mode tells nothing
+while batches are mixed, and .755 once one side comes class by class, as folders are read: each image carries the
+statistics of its batch. `onnxmint` shows such a model one image at a time.
 """
 _ROWS = {
     "fair": "both sides from one split, nothing done to either",
