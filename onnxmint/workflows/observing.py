@@ -94,19 +94,23 @@ def observe(
     check_labels(labels, target.model.answer.classes, source)
     layers, views = _layers(target, settings), 0 if target.model.input.mixes else settings.views
     asked = _Asked(target=target, layers=layers, views=views or 1, settings=settings)
-    answers, skipped = dict[int, dict[tuple[str, str], Any]](), dict[int, str]()
-    for subject, beside in asked.subjects():
-        seen = _shown(subject, beside, asked, source, engine)
-        for name, column in seen.columns.items():
-            for row, value in zip(seen.row.tolist(), column, strict=True):
-                answers.setdefault(row, {})[subject.subject, name] = value
-        reasons = {one.path: one.reason for one in seen.skipped}
-        skipped |= {row: reasons[entry.path] for row, entry in enumerate(source.entries()) if entry.path in reasons}
-    rows = list(_observations(source, answers, skipped, engine.stage))
+    rows = _rows(asked, source, engine)
     facts = _facts(asked, source, rows, labelled=labels is not None, warnings=known.notes)
     if key is not None:
         facts = _without_names(facts, source, key, str(images))
-    told = ObservedModel(
+    return Observed(
+        facts=facts,
+        files={
+            MODEL: without_weights(target.model, _told(target, facts)),
+            IMAGES: _parquet(source, rows, key),
+            FACTS: (OBSERVED_FACTS.write(facts) + "\n").encode(),
+        },
+    )
+
+
+def _told(target: Target, facts: ObservedFacts) -> ObservedModel:
+    """Return what the other party is told of the model."""
+    return ObservedModel(
         sha256=target.model.sha256,
         input=target.model.input,
         answer=target.model.answer,
@@ -115,14 +119,6 @@ def observe(
         views=facts.views,
         seed=facts.seed,
         notes=target.model.notes,
-    )
-    return Observed(
-        facts=facts,
-        files={
-            MODEL: without_weights(target.model, told),
-            IMAGES: _parquet(source, rows, key),
-            FACTS: (OBSERVED_FACTS.write(facts) + "\n").encode(),
-        },
     )
 
 
@@ -142,6 +138,19 @@ class _Asked:
             layer = telling_layer(self.target.layers)
             more = () if layer in self.layers else (layer,)
             yield twin_of(self.target, self.settings.seed), (*self.layers, *more)
+
+
+def _rows(asked: _Asked, source: ImageSource, engine: Engine) -> list[Observation]:
+    """Return what the model, and its twin where that is asked too, say of every image."""
+    answers, skipped = dict[int, dict[tuple[str, str], Any]](), dict[int, str]()
+    for subject, beside in asked.subjects():
+        seen = _shown(subject, beside, asked, source, engine)
+        for name, column in seen.columns.items():
+            for row, value in zip(seen.row.tolist(), column, strict=True):
+                answers.setdefault(row, {})[subject.subject, name] = value
+        reasons = {one.path: one.reason for one in seen.skipped}
+        skipped |= {row: reasons[entry.path] for row, entry in enumerate(source.entries()) if entry.path in reasons}
+    return list(_observations(source, answers, skipped, engine.stage))
 
 
 def _evidence_settings(settings: ObserveSettings) -> EvidenceSettings:
