@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -45,11 +46,12 @@ def opened(tmp_path: Path) -> Opens:
         place, out = tmp_path / "audit.html", tmp_path / "said.json"
         place.write_bytes(page)
         words = json.dumps({"page": str(place), "images": str(images), "out": str(out), **asked})
-        ran = subprocess.run(
-            [*needed(str(asked.get("browser", "chromium"))), str(SOURCES / "tests" / "open.mjs"), words],
-            env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "TMPDIR": str(tmp_path)},
-            capture_output=True, text=True, check=False, timeout=300,
-        )  # fmt: skip
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as short:  # Chromium's socket takes 107 letters
+            ran = subprocess.run(
+                [*needed(str(asked.get("browser", "chromium"))), str(SOURCES / "tests" / "open.mjs"), words],
+                env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "TMPDIR": short},
+                capture_output=True, text=True, check=False, timeout=300,
+            )  # fmt: skip
         assert ran.returncode == 0, ran.stderr[-2000:]
         said: dict[str, Any] = json.loads(out.read_text())
         own = str(asked.get("also"))  # addresses on this machine
