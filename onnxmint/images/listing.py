@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from onnxmint.images.entries import ImageEntry
 from onnxmint.writing.scratch import Spool
+from onnxmint.writing.texts import TextColumn
 
 Rows = NDArray[np.int64]
 _BLOCK = 1 << 14  # texts handled at once
 
 
-class Texts(Sequence[str]):
+class Texts(TextColumn):
     """Texts, as the bytes of all of them one after the other.
 
     Attributes:
@@ -78,16 +79,6 @@ class Texts(Sequence[str]):
         data = self.data[ends[0] : ends[-1]].tobytes()
         pairs = itertools.pairwise(end - ends[0] for end in ends)
         return [data[start:end].decode("utf-8", "surrogatepass") for start, end in pairs]
-
-    def __eq__(self, other: object) -> bool:
-        """Return whether another sequence holds the same texts."""
-        if not isinstance(other, (Texts, tuple, list)):
-            return NotImplemented
-        return len(self) == len(other) and all(one == two for one, two in zip(self, other, strict=True))
-
-    def __hash__(self) -> int:
-        """Return the hash of the texts as a tuple."""
-        return hash(tuple(self))
 
 
 class _Coded:

@@ -1,7 +1,6 @@
 """A set of image files as one hash, which anybody can make again without this package and which names no file."""
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import overload
 
@@ -9,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.stats.ranges import Count
+from onnxmint.writing.texts import TextColumn
 
 HASH = 32  # bytes of a SHA-256
 _BUCKETS, _FEW = 256, 1 << 16  # by the first byte; so few hashes are sorted at once
 
 
-class Hashes(Sequence[str]):
+class Hashes(TextColumn):
     """SHA-256 in hexadecimal, made when asked for."""
 
     __slots__ = ("_encoded", "_rows")
@@ -37,16 +37,6 @@ class Hashes(Sequence[str]):
             some = self._encoded[place if self._rows is None else self._rows[place]]
             return tuple(bytes(one).hex() for one in some)
         return bytes(self._encoded[place if self._rows is None else int(self._rows[place])]).hex()
-
-    def __eq__(self, other: object) -> bool:
-        """Return whether another sequence holds the same."""
-        if not isinstance(other, (Hashes, tuple, list)):
-            return NotImplemented
-        return len(self) == len(other) and all(one == two for one, two in zip(self, other, strict=True))
-
-    def __hash__(self) -> int:
-        """Return the hash of the words as a tuple."""
-        return hash(tuple(self))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,33 +8,17 @@ image costs and what is fixed (interpreters, imports, sessions), and a line thro
 """
 
 import argparse
-import io
 import resource
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from measuring import WORK, machine, save
-from PIL import Image
+from photographs import photographs
 
 DEMO = Path(__file__).parents[2] / "onnxmint" / "demo"
 SIZES, WANTED_AT = (40, 160), 2_000
-
-
-def images(count: int) -> Path:
-    """Write photographs as Parquet, and return where."""
-    place, rng, rows = WORK / f"photographs{count}.parquet", np.random.default_rng(0), []
-    for number in range(count):
-        small = Image.fromarray(rng.integers(0, 256, (45, 60, 3), np.uint8))
-        file = io.BytesIO()
-        small.resize((2400, 1800), Image.Resampling.BICUBIC).save(file, "JPEG", quality=90)
-        rows.append({"bytes": file.getvalue(), "path": f"{number:04}.jpg"})
-    pq.write_table(pa.table({"image": rows, "label": rng.integers(0, 10, count)}), place, row_group_size=10)
-    return place
 
 
 def cpu(*commands: list[object]) -> float:
@@ -56,7 +40,8 @@ def main() -> None:
     for count in SIZES:
         for old in WORK.glob("shared*"):
             shutil.rmtree(old)
-        audit = ["audit", DEMO / "target.onnx", images(count), "--auditor", auditor, "--device", "cpu", "-q"]
+        large = photographs(WORK / f"photographs{count}.parquet", count, size=(2400, 1800), group=10)
+        audit = ["audit", DEMO / "target.onnx", large, "--auditor", auditor, "--device", "cpu", "-q"]
         audit += ["--no-controls"]
         parts = [[*audit, "--part", f"{number}/2", "--unit", 20, "-o", "shared"] for number in (1, 2)]
         merge = ["merge", "shared", "--no-record", "--device", "cpu", "-q"]

@@ -9,7 +9,6 @@ what is fixed, and a line through them the ratio at 2,000 images.
 """
 
 import argparse
-import io
 import shutil
 import subprocess
 import sys
@@ -17,12 +16,9 @@ import tempfile
 import threading
 from pathlib import Path
 
-import numpy as np
 import psutil
-import pyarrow as pa
-import pyarrow.parquet as pq
 from measuring import WORK, machine, save
-from PIL import Image
+from photographs import photographs
 
 from tests.clusters import cluster, variables_for
 
@@ -65,18 +61,6 @@ class Meter:
                     pass
 
 
-def images(count: int) -> Path:
-    """Write photographs as Parquet, and return where."""
-    place, rng, rows = WORK / f"large{count}.parquet", np.random.default_rng(0), []
-    for number in range(count):
-        small = Image.fromarray(rng.integers(0, 256, (45, 60, 3), np.uint8))
-        file = io.BytesIO()
-        small.resize((3200, 2400), Image.Resampling.BICUBIC).save(file, "JPEG", quality=90)
-        rows.append({"bytes": file.getvalue(), "path": f"{number:04}.jpg"})
-    pq.write_table(pa.table({"image": rows, "label": rng.integers(0, 10, count)}), place, row_group_size=UNIT)
-    return place
-
-
 def measured(audits: list[list[object]], nodes: int) -> tuple[float, list[float]]:
     """Return the CPU-seconds of the start of a cluster, and of audits on it."""
     with tempfile.TemporaryDirectory() as place, Meter() as meter:
@@ -109,7 +93,8 @@ def main() -> None:
     WORK.mkdir(exist_ok=True)
     about, seconds, audits = machine(), dict[str, list[float]](), list[list[object]]()
     for count in given.sizes:
-        words: list[object] = ["audit", DEMO / "target.onnx", images(count), "--auditor", given.auditor.resolve()]
+        large = photographs(WORK / f"large{count}.parquet", count, size=(3200, 2400), group=UNIT)
+        words: list[object] = ["audit", DEMO / "target.onnx", large, "--auditor", given.auditor.resolve()]
         audits.append([*words, "--device", "cpu", "-q", "--no-controls", "--no-record"])
         shutil.rmtree(WORK / "alone", ignore_errors=True)
         with Meter() as meter:

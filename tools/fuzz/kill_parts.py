@@ -7,9 +7,7 @@ under its name is whole and none that stood before was touched. At the end of a 
 missing, the merge gives the bytes of one process, and nothing temporary is left.
 """
 
-import argparse
 import importlib
-import json
 import os
 import random
 import shutil
@@ -20,15 +18,15 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from parts_left import bytes_of, look, options_of, stamps, write_counts
 
 from onnxmint.cli.main import run
 from onnxmint.engine.part_file import read_part
 from onnxmint.mint.auditor import load_auditor
 from onnxmint.report.files import load_run
-from onnxmint.results.audit import AUDIT, AuditResult
-from onnxmint.results.score_file import write_scores
 from onnxmint.settings import AuditSettings
 from onnxmint.workflows.auditing import audit
 from onnxmint.workflows.parting import audit_part
@@ -84,9 +82,9 @@ class Killing:
             shutil.rmtree(old, ignore_errors=True)
         for _ in range(min(left, _ROUND)):
             number, of = self.rng.choice(((1, 1), (1, 2), (2, 2), (3, 3)))
-            before = _stamps(folder)
+            before = stamps(folder)
             self._kill("part", lambda share=(number, of): self._part(folder, share))  # type: ignore[misc]
-            self._look(folder, before)
+            look(folder, before, self.counts)
         both = [_started(lambda share=share: self._part(folder, share)) for share in ((1, 2), (2, 2))]  # type: ignore[misc]
         for process in both:
             _wait(process)
@@ -105,7 +103,7 @@ class Killing:
         self.counts.rounds += 1
 
     def _alone(self) -> bytes:
-        return _bytes(audit(MODEL, IMAGES, load_auditor(self.auditor), settings=SETTINGS))
+        return bytes_of(audit(MODEL, IMAGES, load_auditor(self.auditor), settings=SETTINGS))
 
     def _part(self, folder: Path, part: tuple[int, int]) -> None:
         audit_part(MODEL, IMAGES, self.auditor, folder, part=part, settings=SETTINGS, unit=UNIT)
@@ -126,25 +124,8 @@ class Killing:
         else:
             self.counts.ended += 1
 
-    def _look(self, folder: Path, before: dict[str, int]) -> None:
-        """Count parts that were touched or are not whole."""
-        after = _stamps(folder)
-        self.counts.parts_touched += sum(after.get(name) != stamp for name, stamp in before.items())
-        for name in after:
-            try:
-                read_part(folder / name)
-            except ValueError:
-                self.counts.parts_broken += 1
-
     def _compare(self, folder: Path) -> None:
-        self.counts.results_that_differ += _bytes(load_run(folder)) != self.wanted_bytes
-
-
-def _bytes(result: AuditResult) -> bytes:
-    """Return report.json without what a run adds to an audit, and scores.parquet."""
-    target = replace(result.target, path="model")
-    found = replace(result, created="then", warnings=(), tries=None, target=target)
-    return AUDIT.write(found).encode() + write_scores(found)
+        self.counts.results_that_differ += bytes_of(load_run(folder)) != self.wanted_bytes
 
 
 def _quiet_run(words: list[str]) -> None:
@@ -194,17 +175,8 @@ def _wait(process: int) -> int:
     return os.waitpid(process, 0)[1]
 
 
-def _stamps(folder: Path) -> dict[str, int]:
-    return {path.name: path.stat().st_mtime_ns for path in folder.glob("part-*")} if folder.is_dir() else {}
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("auditor", type=Path)
-    parser.add_argument("--kills", type=int, default=100)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--output", type=Path, default=RESULT)
-    given = parser.parse_args()
+    given = options_of(__doc__, kills=100, result=RESULT)
     for name in _HEAVY:
         importlib.import_module(name)
     with tempfile.TemporaryDirectory() as work:
@@ -212,12 +184,7 @@ def main() -> None:
         while (done := sum(killing.counts.kills.values())) < given.kills:
             killing.round(given.kills - done)
             print(killing.counts, flush=True)
-    counts = killing.counts
-    found = {name: getattr(counts, name) for name in Counts.__slots__} | {
-        "kills": dict(counts.kills),
-        "seed": given.seed,
-    }
-    given.output.write_text(json.dumps(found, indent=1) + "\n")
+    found = write_counts(killing.counts, given)
     bad = ("parts_touched", "parts_broken", "rows_lost", "rows_doubled", "left_over", "results_that_differ")
     sys.exit(any(found[name] for name in bad))
 

@@ -9,8 +9,6 @@ none that stood before was touched. At the end of a round the command runs in pe
 process, and nothing temporary is left.
 """
 
-import argparse
-import json
 import random
 import shutil
 import subprocess
@@ -19,16 +17,15 @@ import tempfile
 import time
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
+from parts_left import bytes_of, look, options_of, stamps, write_counts
 
 from onnxmint.engine.part_file import read_part
 from onnxmint.mint.auditor import load_auditor
 from onnxmint.report.files import load_run
-from onnxmint.results.audit import AUDIT, AuditResult
-from onnxmint.results.score_file import write_scores
 from onnxmint.settings import AuditSettings
 from onnxmint.workflows.auditing import audit
 from tests.clusters import Running, cluster, variables_for
@@ -70,7 +67,7 @@ class Killing:
         """Make the result of one process."""
         self.counts, self.auditor, self.work, self.running, self.rng = Counts(), auditor, work, running, rng
         self.parts = work / "run.parts"
-        self.wanted = _bytes(audit(MODEL, IMAGES, load_auditor(auditor), settings=SETTINGS))
+        self.wanted = bytes_of(audit(MODEL, IMAGES, load_auditor(auditor), settings=SETTINGS))
 
     def round(self, left: int) -> None:
         """Kill some processes of one audit, make the rest, and hold it against the result of one process."""
@@ -83,7 +80,7 @@ class Killing:
         rows = [row for path in sorted(self.parts.glob("part-*")) for row in read_part(path)[1].index.tolist()]
         self.counts.rows_lost += len(set(range(ROWS)) - set(rows))
         self.counts.rows_doubled += len(rows) - len(set(rows))
-        self.counts.results_that_differ += _bytes(load_run(self.work / "run")) != self.wanted
+        self.counts.results_that_differ += bytes_of(load_run(self.work / "run")) != self.wanted
         beside = {path.name for path in self.work.iterdir()} - {"run", "run.parts", "state", "token"}
         self.counts.left_over += len(beside) + sum(path.name.startswith(".") for path in self.parts.iterdir())
         self.counts.rounds += 1
@@ -119,17 +116,17 @@ class Killing:
 
     def _command(self, until: int) -> None:
         """Begin the command and kill something of it until it has ended or enough was killed."""
-        if len(_stamps(self.parts)) == _UNITS:
+        if len(stamps(self.parts)) == _UNITS:
             shutil.rmtree(self.parts)
         what, outlived = "", self.rng.randint(*_OUTLIVED)
         with self._begun() as command:
             while command.poll() is None and sum(self.counts.kills.values()) < until and what not in _LAST:
-                shares = _FIRST if outlived > 0 and len(_stamps(self.parts)) < 0.8 * _UNITS else _LAST
+                shares = _FIRST if outlived > 0 and len(stamps(self.parts)) < 0.8 * _UNITS else _LAST
                 what, outlived = self.rng.choices(list(shares), weights=list(shares.values()))[0], outlived - 1
-                before = _stamps(self.parts)
+                before = stamps(self.parts)
                 if not self._kill(what, command):
                     break
-                self._look(before)
+                look(self.parts, before, self.counts)
             said = command.communicate()[1]
         if command.returncode == 1 and what == "driver" and "resume with: the same command" not in said:
             self.counts.without_a_line += 1
@@ -139,7 +136,7 @@ class Killing:
     def _kill(self, what: str, command: "subprocess.Popen[str]") -> bool:
         """Kill a process of a kind after a random time; return whether there was one."""
         within = what == "worker" and self.rng.random() < 0.5
-        enough = _UNITS if what == "merge" else min(_UNITS - 2, len(_stamps(self.parts)) + self.rng.randint(1, 8))
+        enough = _UNITS if what == "merge" else min(_UNITS - 2, len(stamps(self.parts)) + self.rng.randint(1, 8))
         if not self._wait(command, enough, within=within):
             return False
         time.sleep(0 if within else self.rng.uniform(0, 8 if what == "merge" else 0.5))
@@ -170,16 +167,6 @@ class Killing:
             time.sleep(0.0005 if within else 0.05)
         return False
 
-    def _look(self, before: dict[str, int]) -> None:
-        """Count parts that were touched or are not whole."""
-        after = _stamps(self.parts)
-        self.counts.parts_touched += sum(after.get(name) != stamp for name, stamp in before.items())
-        for name in after:
-            try:
-                read_part(self.parts / name)
-            except ValueError:
-                self.counts.parts_broken += 1
-
 
 def _workers() -> list[int]:
     """Return the processes of nodes that are just making a unit."""
@@ -196,34 +183,16 @@ def _named(word: str) -> list[int]:
     return found
 
 
-def _bytes(result: AuditResult) -> bytes:
-    """Return report.json without what a run adds to an audit, and scores.parquet."""
-    found = replace(result, created="then", warnings=(), tries=None, target=replace(result.target, path="model"))
-    return AUDIT.write(found).encode() + write_scores(found)
-
-
-def _stamps(folder: Path) -> dict[str, int]:
-    return {path.name: path.stat().st_mtime_ns for path in folder.glob("part-*")} if folder.is_dir() else {}
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("auditor", type=Path)
-    parser.add_argument("--kills", type=int, default=40)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--output", type=Path, default=RESULT)
-    given = parser.parse_args()
+    given = options_of(__doc__, kills=40, result=RESULT)
     with tempfile.TemporaryDirectory() as work:
         variables = variables_for(Path(work))
         with cluster(variables, "1/0", "1/0", "1/0") as running:
             killing = Killing(given.auditor.resolve(), Path(work), running, random.Random(given.seed))
             while (done := sum(killing.counts.kills.values())) < given.kills:
                 killing.round(given.kills - done)
-                counts = killing.counts
-                found = {name: getattr(counts, name) for name in Counts.__slots__}
-                found |= {"kills": dict(counts.kills), "seed": given.seed}
+                found = write_counts(killing.counts, given)
                 print(found, flush=True)
-                given.output.write_text(json.dumps(found, indent=1) + "\n")
     bad = (
         "without_a_line",
         "parts_touched",

@@ -5,15 +5,12 @@
 The targets of "fashion-augmented" were trained on images moved by up to 2 pixels with black moving in, and mirrored.
 """
 
-import argparse
 import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
-from ceiling_models import FASHION
-from ceiling_scores import VIEWS, Case, Ground, module
+from ceiling_scores import VIEWS, Case, Ground, ground_of, module, parser_of
 
 from onnxmint.engine.local import Local
 from onnxmint.engine.probe import ODDS, expose
@@ -63,13 +60,10 @@ def measure(ground: Ground, number: int) -> dict[str, object]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--store", type=Path, required=True, help="where models and what they say are kept")
-    parser.add_argument("--fashion", type=Path, default=FASHION)
+    parser = parser_of(__doc__)
     parser.add_argument("--targets", type=int, nargs="+", required=True)
     options = parser.parse_args()
-    torch.set_num_threads(1)
-    ground = Ground.open(WORLD, Path(), options.fashion, options.store)
+    ground = ground_of(WORLD, options)
     RESULTS.mkdir(parents=True, exist_ok=True)
     for number in options.targets:
         found = measure(ground, number)

@@ -7,16 +7,13 @@ references of the audit, find easiest. The others are known. An AUC above .5 is 
 second is among images of equal level, as a verdict compares them.
 """
 
-import argparse
 import json
 from pathlib import Path
 
 import numpy as np
-import torch
-from ceiling_models import FASHION
 from ceiling_outside import hardness, reference
 from ceiling_references import WORLD
-from ceiling_scores import Case, Ground, module
+from ceiling_scores import Case, Ground, ground_of, module, parser_of
 
 from onnxmint.engine.probe import ODDS
 from onnxmint.stats import metrics
@@ -62,13 +59,10 @@ def measure(ground: Ground, fashion: Path, number: int) -> dict[str, list[float]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--store", type=Path, required=True, help="where models and what they say are kept")
-    parser.add_argument("--fashion", type=Path, default=FASHION)
+    parser = parser_of(__doc__)
     parser.add_argument("--targets", type=int, nargs="+", required=True)
     options = parser.parse_args()
-    torch.set_num_threads(1)
-    ground, found = Ground.open(WORLD, Path(), options.fashion, options.store), {}
+    ground, found = ground_of(WORLD, options), {}
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     for number in options.targets:
         found[str(number)] = measure(ground, options.fashion, number)

@@ -7,7 +7,6 @@ says of a larger image what it says of the small one. What it shows: by how much
 stay those chosen on 32 x 32 pixels. What it cannot: which shifts are best for a network that learned large images.
 """
 
-import argparse
 import json
 import time
 from dataclasses import replace
@@ -15,9 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import torch
-from ceiling_models import FASHION
-from ceiling_scores import VIEWS, Case, Ground, module
+from ceiling_scores import VIEWS, Case, Ground, ground_of, module, parser_of
 from onnx import helper
 
 from onnxmint.engine.local import Local
@@ -91,13 +88,10 @@ def measure(ground: Ground, number: int) -> dict[str, object]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--store", type=Path, required=True, help="where models and what they say are kept")
-    parser.add_argument("--fashion", type=Path, default=FASHION)
+    parser = parser_of(__doc__)
     parser.add_argument("--targets", type=int, nargs="+", required=True)
     options = parser.parse_args()
-    torch.set_num_threads(1)
-    ground = Ground.open("fashion", Path(), options.fashion, options.store)
+    ground = ground_of("fashion", options)
     RESULTS.mkdir(parents=True, exist_ok=True)
     for number in options.targets:
         (RESULTS / f"{number:02}.json").write_text(json.dumps(measure(ground, number)) + "\n")

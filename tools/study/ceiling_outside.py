@@ -13,7 +13,7 @@ import numpy as np
 import targets
 import torch
 from ceiling_models import BATCH, RATE, WORLDS, World, export, moved, network
-from ceiling_scores import Ground
+from ceiling_scores import Ground, kept_answers
 from torch import nn
 from torch.nn import functional
 
@@ -141,17 +141,4 @@ def says(ground: Ground, file: Path) -> dict[str, np.ndarray]:
 
 def views_of(ground: Ground, file: Path, views: int) -> dict[str, np.ndarray]:
     """Return what a model says of the pool in several views: answers, and log-odds (n, views) of the labels."""
-    kept = file.with_name(f"{file.stem}_{views}views.npz")
-    if not kept.exists():
-        target = make_ready(file, EvidenceSettings(preprocess="0-1", device="cpu"))
-        exposed = expose(target, [], views=views, labels=True)
-        columns = {name: exposed.columns[name] for name in (ANSWER, ODDS)}
-        part = Decoded(pixels=ground.pixels, row=np.arange(len(ground.labels)), label=ground.labels)
-        images = Images(parts=(part,), count=len(ground.labels))
-        started = time.process_time()
-        found = Local().observe(exposed.probe(batch_size=64, columns=columns), images, name="").columns
-        partial = kept.with_name(f"unfinished{os.getpid()}.npz")
-        kind = np.array(target.model.answer.kind)
-        np.savez(partial, kind=kind, seconds=time.process_time() - started, **found)
-        partial.replace(kept)
-    return dict(np.load(kept))
+    return kept_answers(ground, file, views, (ANSWER, ODDS))

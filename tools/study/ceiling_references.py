@@ -7,17 +7,14 @@ chosen on the targets that are measured, those of `ceiling.py`. What is measured
 that this can be stopped and taken up again.
 """
 
-import argparse
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import torch
 from ceiling import numbers_of
-from ceiling_models import FASHION
 from ceiling_outside import hardness, reference, says, student
-from ceiling_scores import Case, Ground, module, scored
+from ceiling_scores import Case, Ground, ground_of, module, parser_of, scored
 
 from onnxmint.engine.probe import ANSWER, ODDS
 from onnxmint.evidence.table import FIT
@@ -81,14 +78,11 @@ def measured(inside: Column, outside: Column) -> list[float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--store", type=Path, required=True, help="where models and what they say are kept")
-    parser.add_argument("--fashion", type=Path, default=FASHION)
+    parser = parser_of(__doc__)
     parser.add_argument("--targets", type=int, nargs="+", help="in place of those that are measured")
     parser.add_argument("--given", nargs="+", choices=GIVEN, default=list(GIVEN))
     options = parser.parse_args()
-    torch.set_num_threads(1)
-    ground = Ground.open(WORLD, Path(), options.fashion, options.store)
+    ground = ground_of(WORLD, options)
     RESULTS.mkdir(parents=True, exist_ok=True)
     for name in options.given:
         for number in options.targets or numbers_of(ground):

@@ -4,16 +4,17 @@ Of each target the pool is divided as the package divides known images; half is 
 methods are measured on. Only quantile regression, which the package does not have, is written here.
 """
 
+import argparse
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
-from ceiling_models import WORLDS, pool, shadows, trained
+from ceiling_models import FASHION, WORLDS, pool, shadows, trained
 from sklearn.decomposition import PCA
 from sklearn.ensemble import HistGradientBoostingRegressor
 
@@ -67,21 +68,39 @@ class Ground:
 
     def says(self, number: int, views: int) -> dict[str, Column]:
         """Return a model's answers (n, classes) and log-odds (n, views) of the labels and of its own top classes."""
-        file = self.store / self.name / f"{number:02}_{views}views.npz"
-        if not file.exists():
-            model = file.with_name(f"{number:02}.onnx")
-            target = make_ready(model, EvidenceSettings(preprocess="0-1", device="cpu"))
-            exposed = expose(target, [], views=views, labels=True)
-            columns = {name: exposed.columns[name] for name in (ANSWER, ODDS, FREE)}
-            part = Decoded(pixels=self.pixels, row=np.arange(len(self.labels)), label=self.labels)
-            images = Images(parts=(part,), count=len(self.labels))
-            started = time.process_time()
-            found = Local().observe(exposed.probe(batch_size=64, columns=columns), images, name="").columns
-            partial = file.with_name(f"unfinished{os.getpid()}.npz")
-            kind = np.array(target.model.answer.kind)
-            np.savez(partial, kind=kind, seconds=time.process_time() - started, **found)
-            partial.replace(file)
-        return dict(np.load(file))
+        return kept_answers(self, self.store / self.name / f"{number:02}.onnx", views, (ANSWER, ODDS, FREE))
+
+
+def kept_answers(ground: Ground, model: Path, views: int, names: Sequence[str]) -> dict[str, Column]:
+    """Return what a model says of the pool, by the names of columns, kept beside its file once it was asked."""
+    file = model.with_name(f"{model.stem}_{views}views.npz")
+    if not file.exists():
+        target = make_ready(model, EvidenceSettings(preprocess="0-1", device="cpu"))
+        exposed = expose(target, [], views=views, labels=True)
+        columns = {name: exposed.columns[name] for name in names}
+        part = Decoded(pixels=ground.pixels, row=np.arange(len(ground.labels)), label=ground.labels)
+        images = Images(parts=(part,), count=len(ground.labels))
+        started = time.process_time()
+        found = Local().observe(exposed.probe(batch_size=64, columns=columns), images, name="").columns
+        partial = file.with_name(f"unfinished{os.getpid()}.npz")
+        kind = np.array(target.model.answer.kind)
+        np.savez(partial, kind=kind, seconds=time.process_time() - started, **found)
+        partial.replace(file)
+    return dict(np.load(file))
+
+
+def parser_of(words: str | None) -> argparse.ArgumentParser:
+    """Return the parser of a script that measures on a world whose models are trained."""
+    parser = argparse.ArgumentParser(description=words, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--store", type=Path, required=True, help="where models and what they say are kept")
+    parser.add_argument("--fashion", type=Path, default=FASHION)
+    return parser
+
+
+def ground_of(world: str, options: argparse.Namespace) -> Ground:
+    """Return the pool of a world of Fashion-MNIST; one thread, as CPU seconds are measured."""
+    torch.set_num_threads(1)
+    return Ground.open(world, Path(), options.fashion, options.store)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,17 +5,15 @@
 Trees are scikit-learn's histogram boosting, on the numbers that the dense networks read.
 """
 
-import argparse
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
-from ceiling_models import FASHION
 from ceiling_outside import views_of
 from ceiling_references import WORLD, files, measured
-from ceiling_scores import Case, Ground, module
+from ceiling_scores import Case, Ground, ground_of, module, parser_of
 from scipy.stats import t
 from sklearn.ensemble import HistGradientBoostingClassifier
 
@@ -129,13 +127,10 @@ def summary(each: list[list[float]], base: list[list[float]]) -> dict[str, objec
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--store", type=Path, required=True, help="where models and what they say are kept")
-    parser.add_argument("--fashion", type=Path, default=FASHION)
+    parser = parser_of(__doc__)
     parser.add_argument("--targets", type=int, nargs="+", required=True)
     options = parser.parse_args()
-    torch.set_num_threads(1)
-    ground = Ground.open(WORLD, Path(), options.fashion, options.store)
+    ground = ground_of(WORLD, options)
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     hard, every = ridge(ground), {}
     for number in options.targets:
