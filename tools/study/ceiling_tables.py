@@ -134,7 +134,8 @@ def shares(each: Sequence[Row]) -> Iterator[str]:
 
 TRIED = """### Tried, on targets that serve for choosing
 
-Made by `ceiling_tried.py`. Taken was the row `relative`: the references shown the image itself only. Not taken: trees
+From the log of the laboratory, rounded; `ceiling_tried.py` is its script put in order, not run through again.
+Taken was the row `relative`: the references shown the image itself only. Not taken: trees
 (histogram boosting) in the place of the network or beside it, which find no more members in the same numbers; the
 difficulty by a ridge on the pixels, cross-fitted on the evidence; references shown all 26 views, which cost 26 times as
 much. Students, networks like the target that learned what it answers to 6,000 other images, gave the largest gain: one
