@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+SMALL = ("cifar10-small", "cifar10-small-nodropout", "cifar10-small-augment")
 LAYERS = tuple(f"relu{number}" for number in range(1, 8))  # layers 1 to 7 of the paper's CNN
 
 
@@ -79,6 +80,7 @@ def runs() -> Iterator[Run]:
     """Yield every run."""
     yield from _power()
     yield from _reference()
+    yield from _relative()
     yield from _paper()
     yield from _factors()
     yield from _full()
@@ -102,8 +104,24 @@ def _power() -> Iterator[Run]:
 
 def _reference() -> Iterator[Run]:
     """References trained on none of the evidence."""
-    small = ("cifar10-small", "cifar10-small-nodropout", "cifar10-small-augment")
-    yield Run(table="reference", target="cifar10-paper", evidence=2000, members_from=10_000, references=small, views=26)
+    yield Run(table="reference", target="cifar10-paper", evidence=2000, members_from=10_000, references=SMALL, views=26)
+
+
+def _relative() -> Iterator[Run]:
+    """What the module `relative` gains by references: the goals' targets, on evidence that no reference learned."""
+    for labels in (True, False):
+        yield Run(
+            table="relative", target="cifar10-paper", evidence=10_000, members_from=13_000, nonmembers_from=13_000,
+            labels=labels, references=SMALL,
+        )  # fmt: skip
+    references = ("cifar10-paper", *SMALL)  # which learned images of the first half only
+    yield Run(
+        table="relative", target="cifar10-large-nhwc", evidence=6000, members_from=25_000, nonmembers_to=6000,
+        references=references,
+    )  # fmt: skip
+    yield Run(
+        table="relative", target="cifar10-resnet20", evidence=10_000, members_from=25_000, references=references
+    )  # fmt: skip
 
 
 def _paper() -> Iterator[Run]:
@@ -132,6 +150,12 @@ def _factors() -> Iterator[Run]:
 
 def _full() -> Iterator[Run]:
     """The paper's study with every image as evidence: so many as its tables rest on."""
-    for target, evidence in (("cifar10-paper", 25_000), ("gtsrb-paper", 19_700), ("cifar100-paper", 25_000)):
-        for placebo in (False, True):
-            yield Run(table="full", target=target, evidence=evidence, placebo=placebo, layers=LAYERS, views=2)
+    halves = {"cifar10-paper": 25_000, "gtsrb-paper": 19_700, "cifar100-paper": 25_000}
+    official = {"cifar10-paper": 10_000, "gtsrb-paper": 12_600, "cifar100-paper": 10_000}
+    for nonmembers, evidence in (("half", halves), ("test", official)):
+        for target, count in evidence.items():
+            for placebo in (False, True):
+                yield Run(
+                    table="full", target=target, evidence=count, nonmembers=nonmembers, placebo=placebo, layers=LAYERS,
+                    views=2,
+                )  # fmt: skip
