@@ -80,7 +80,6 @@ def runs() -> Iterator[Run]:
     """Yield every run."""
     yield from _power()
     yield from _reference()
-    yield from _relative()
     yield from _paper()
     yield from _factors()
     yield from _full()
@@ -105,23 +104,6 @@ def _power() -> Iterator[Run]:
 def _reference() -> Iterator[Run]:
     """References trained on none of the evidence."""
     yield Run(table="reference", target="cifar10-paper", evidence=2000, members_from=10_000, references=SMALL, views=26)
-
-
-def _relative() -> Iterator[Run]:
-    """What the module `relative` gains by references: the goals' targets, on evidence that no reference learned."""
-    for labels in (True, False):
-        yield Run(
-            table="relative", target="cifar10-paper", evidence=10_000, members_from=13_000, nonmembers_from=13_000,
-            labels=labels, references=SMALL,
-        )  # fmt: skip
-    references = ("cifar10-paper", *SMALL)  # which learned images of the first half only
-    yield Run(
-        table="relative", target="cifar10-large-nhwc", evidence=6000, members_from=25_000, nonmembers_to=6000,
-        references=references,
-    )  # fmt: skip
-    yield Run(
-        table="relative", target="cifar10-resnet20", evidence=10_000, members_from=25_000, references=references
-    )  # fmt: skip
 
 
 def _paper() -> Iterator[Run]:

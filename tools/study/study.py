@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
-MODULES = {"paper": ("views", "cnn", "vanilla"), "full": ("views", "cnn", "vanilla"), "relative": ("views", "relative")}
+MODULES = {"paper": ("views", "cnn", "vanilla"), "full": ("views", "cnn", "vanilla")}
 
 
 def model_of(name: str, shared: Path) -> Path:

@@ -33,12 +33,6 @@ shuffled: what it "detects" is not membership.
 Three small CNNs, trained on 10,000 images that are in neither the evidence nor its counterpart, as references that know
 how hard an image is (offline: none was trained on any image). Online LiRA needs references that were.
 """,
-    "relative": """## With references, on the targets of the goals
-
-The module `relative` beside `views` on the same images, and what the references give by themselves. The references are
-other targets of this study, which learned images of the first half of the training split of CIFAR-10: the evidence
-holds none of these. Nothing was chosen here; `relative` was chosen on targets of the ceiling, below.
-""",
     "paper": """## The paper's study (arXiv 2601.12929): which layer, which module
 
 The paper's CNN, 2,000 + 2,000 known images, one target, three seeds (draw, split and fit; mean, and smallest to
@@ -176,19 +170,6 @@ def _reference(rows: Sequence[Row]) -> list[str]:
     return _lines(("target", "method", "AUC", "TPR at 1 % FPR"), cells)
 
 
-def _relative(rows: Sequence[Row]) -> list[str]:
-    cells = []
-    for row in rows:
-        views = method(row, "views")
-        for name in ("phi", "lira_offline", "rmia", "views", "relative"):
-            found = next((one for one in row["methods"] if one["name"] == name), {})
-            if "auc" not in found:
-                continue
-            gain = "" if name != "relative" else f"{found['auc']['value'] - views['auc']['value']:+.3f}"
-            cells.append([target(row), found["title"], auc(found), tpr(found, "0.01"), gain])
-    return _lines(("target", "method", "AUC", "TPR at 1 % FPR", "AUC against `views`"), cells)
-
-
 def _paper(rows: Sequence[Row]) -> list[str]:
     lines: list[str] = []
     for name in dict.fromkeys(row["run"]["target"] for row in rows):
@@ -268,7 +249,6 @@ def _factor(head: str, value: Callable[[Row], str]) -> Callable[[Sequence[Row]],
 _TABLES: dict[str, Callable[[Sequence[Row]], list[str]]] = {
     "power": _power,
     "reference": _reference,
-    "relative": _relative,
     "paper": _paper,
     "full": _full,
     "views": _views,
