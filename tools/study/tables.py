@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ceiling_tables import section
+from goals_tables import goals
 from protocols_tables import protocols
 
 Row = dict[str, Any]
@@ -70,6 +71,7 @@ def write_tables(results: Path, file: Path) -> None:
         chosen = [row for row in rows if row["run"]["table"] == name]
         if chosen:
             parts += [about, "\n".join(_TABLES[name](_ordered(chosen))), ""]
+        parts += goals(results / "goals") if name == "power" else []
     parts += protocols(results / "protocols")
     parts += section(results / "ceiling")
     file.write_text("\n".join(parts))
