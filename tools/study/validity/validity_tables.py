@@ -7,6 +7,7 @@ from audits_tables import alone, audits, relative
 from cells import Row, percent, read_lines, table, with_interval
 from sequential_tables import in_lots
 from shares_tables import scarce, shares
+from staged_tables import staged
 
 HEAD = """# Validity: do the error rates hold?
 
@@ -37,6 +38,7 @@ def write_tables(results: Path, file: Path) -> None:
         parts.append(alone(judged))
     if (simulated := results / "sequential_simulated.json").exists():
         parts.append(in_lots(json.loads(simulated.read_text()), read_lines(results, "sequential_audits")))
+    parts.append(staged(results))
     file.write_text("\n".join(parts))
 
 
