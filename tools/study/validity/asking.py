@@ -60,10 +60,12 @@ class World:
             odds: those of another model than the target.
         """
         odds = self.odds(pool, rows, label) if odds is None else odds
-        if self.module == "views":
+        if self.module != "relative":
             return odds
         if pool.references is None:
-            raise ValueError(f"the bank has no answers of references to the images of {self.name}: run relative.py")
+            raise ValueError(
+                f"the bank has no answers of references to the images of {self.name}: run other_modules.py"
+            )
         hardness = log_odds(pool.references[rows], label, "logits").mean(axis=1, keepdims=True)
         return np.concatenate([odds, hardness], axis=1).astype(np.float32)
 

@@ -20,6 +20,7 @@ from bank import Pool
 from runs import SMALL
 
 RESULTS = Path(__file__).parent / "results"
+TREES = ("cifar10-resnet20", "cifar10-paper")
 REFERENCES = {"cifar10-paper": SMALL}  # which learned the first images of the members; the bank begins behind them
 _SMALLEST = 1e-45  # as `bank.log_odds` has it
 
@@ -50,12 +51,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shared", type=Path, required=True)
     parser.add_argument("--bank", type=Path, required=True)
+    parser.add_argument("--module", choices=("relative", "trees"), required=True)
     parser.add_argument("--auditors", type=int, default=26)
     parser.add_argument("--views", type=int, default=2, choices=(2, 14, 26))
     options = parser.parse_args()
     torch.set_num_threads(1)
-    worlds = {name: compared(name, options.shared, options.bank, options.views) for name in REFERENCES}
-    record_all(RESULTS / f"relative_{options.views}views.jsonl", worlds, range(options.auditors), run)
+    if options.module == "relative":
+        worlds = {name: compared(name, options.shared, options.bank, options.views) for name in REFERENCES}
+    else:
+        plain = {name: world(name, options.shared, options.bank, options.views) for name in TREES}
+        worlds = {name: replace(found, module=options.module) for name, found in plain.items()}
+    record_all(RESULTS / f"{options.module}_{options.views}views.jsonl", worlds, range(options.auditors), run)
 
 
 if __name__ == "__main__":
