@@ -64,9 +64,9 @@ def by_another(module: str, lines: list[Row], plain: list[Row]) -> str:
     aucs = [mean([line["auc"] for line in of]) for of in (lines, beside)]
     text = f"""## Audits by the module `{module}`
 
-`other_modules.py`: {len(lines)} auditors of {", ".join(sorted({line["target"] for line in lines}))} (AUC
-{aucs[0]:.3f}), beside the auditors above of the very same evidence with `views` (AUC {aucs[1]:.3f}), asked of the very
-same sets. The module is {_WORDS[module]}
+`other_modules.py`: {len(lines)} auditors of {", ".join(sorted({line["target"] for line in lines}))} (AUC {aucs[0]:.3f})
+and, of the very same evidence, the auditors above with `views` (AUC {aucs[1]:.3f}), asked of the very same sets. The
+module is {_WORDS[module]}
 """
     ours, theirs = _by_set(lines), _by_set(beside)
     rows = []

@@ -28,9 +28,8 @@ def write_tables(results: Path, file: Path) -> None:
             parts.append(render(json.loads(path.read_text())))
     if judged := read_lines(results, "audits_2views"):
         parts.append(audits(judged))
-        for module in ("relative", "trees"):
-            if others := read_lines(results, f"{module}_2views"):
-                parts.append(by_another(module, others, judged))
+        others = {module: read_lines(results, f"{module}_2views") for module in ("relative", "trees")}
+        parts += [by_another(module, lines, judged) for module, lines in others.items() if lines]
     told = {views: read_lines(results, f"shares_{views}views") for views in (2, 26)}
     parts += [shares(views, judged) for views, judged in told.items() if judged]
     if judged := read_lines(results, "scarce"):
