@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from onnxmint.mint.modules.parts import Forest
 from onnxmint.mint.modules.views import Module as Views
 
-RAMP = 0.01
+RAMP = 0.03
 """Deviations of a feature behind a threshold over which an image goes from one side of it to the other.
 
 A step at the threshold would make a jump of the last bit of a log-odds, which differs between processors, runtimes and
