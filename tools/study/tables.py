@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ceiling_tables import section
+from goals_tables import goals
 from protocols_tables import protocols
 
 Row = dict[str, Any]
@@ -42,7 +43,8 @@ largest). `half`: non-members are the other half of the training split. `test`: 
     "full": """## The paper's study with all images
 
 The same targets with the whole halves of the training split as evidence, one draw: as many images as the published
-tables rest on. AUC with its interval on the quarter that tests; beside it that of the placebo twin.
+tables rest on. AUC with its interval on the quarter that tests; beside it that of the placebo twin. Against the
+official test split the evidence is as many images as that split has.
 """,
     "views": """## How many views: power and cost
 
@@ -69,6 +71,7 @@ def write_tables(results: Path, file: Path) -> None:
         chosen = [row for row in rows if row["run"]["table"] == name]
         if chosen:
             parts += [about, "\n".join(_TABLES[name](_ordered(chosen))), ""]
+        parts += goals(results / "goals") if name == "power" else []
     parts += protocols(results / "protocols")
     parts += section(results / "ceiling")
     file.write_text("\n".join(parts))
@@ -192,20 +195,21 @@ def _paper(rows: Sequence[Row]) -> list[str]:
 
 def _full(rows: Sequence[Row]) -> list[str]:
     lines: list[str] = []
-    for name in dict.fromkeys(row["run"]["target"] for row in rows):
-        own = [row for row in rows if row["run"]["target"] == name]
+    for key in dict.fromkeys((row["run"]["target"], row["run"]["nonmembers"]) for row in rows):
+        own = [row for row in rows if (row["run"]["target"], row["run"]["nonmembers"]) == key]
         mine, twin = (next((row for row in own if row["run"]["placebo"] is it), None) for it in (False, True))
         if mine is None:
             continue
         evidence = mine["evidence"]
         groups = f", {evidence['groups']:,} tracks" if evidence["groups"] else ""
-        known = f"{evidence['members']:,} members and {evidence['nonmembers']:,} non-members{groups}"
+        against = "non-members" if key[1] == "half" else "images of the official test split"
+        known = f"{evidence['members']:,} members and {evidence['nonmembers']:,} {against}{groups}"
         cells = [
             [found["title"], auc(found) if "auc" in found else "skipped",
              "" if twin is None or "auc" not in method(twin, found["name"]) else auc(method(twin, found["name"]))]
             for found in mine["methods"]
         ]  # fmt: skip
-        lines += [f"### {name}, {known}", "", *_lines(("score", "AUC", "placebo"), cells), ""]
+        lines += [f"### {key[0]}, {known}", "", *_lines(("score", "AUC", "placebo"), cells), ""]
     return lines
 
 

@@ -49,6 +49,31 @@ def _by_set(lines: list[Row]) -> dict[str, list[tuple[str, Row]]]:
     return said
 
 
+def relative(lines: list[Row], plain: list[Row]) -> str:
+    """Return how the same sets are judged with references and without; `plain` are all audits of `audits.py`."""
+    asked = {(line["target"], line["seed"]) for line in lines}
+    beside = [line for line in plain if (line["target"], line["seed"]) in asked]
+    aucs = [mean([line["auc"] for line in of]) for of in (lines, beside)]
+    text = f"""## Audits that compare with references
+
+`relative.py`: {len(lines)} auditors of {", ".join(sorted({line["target"] for line in lines}))}, with the module
+`relative` and three references that learned none of the known or questioned images (AUC {aucs[0]:.3f}), and the
+auditors above of the very same evidence, with `views` (AUC {aucs[1]:.3f}), asked of the very same sets. A module that
+reads how hard an image is for others could be misled by images that are easy: the rows "easiest" and "labelled by the
+target" ask for that.
+"""
+    ours, theirs = _by_set(lines), _by_set(beside)
+    rows = []
+    for name, found in ours.items():
+        cells = [str(len(found))]
+        for of in (found, theirs.get(name, [])):
+            cells += [with_interval(mean([one["kind"] == kind for _, one in of]), len(of)) if of else "-" for kind in
+                      ("members-found", "no-evidence")]  # fmt: skip
+        rows.append((name, *cells))
+    heads = [f"{kind}, `{module}`" for module in ("relative", "views") for kind in ("members-found", "no-evidence")]
+    return text + "\n" + table(("questioned", "audits", *heads), rows)
+
+
 _TRADED = ("innocent, plain", "innocent, 100% labelled by the target", "innocent, easiest 80%", "innocent, easiest 50%",
            "guilty, half", "guilty, all")  # fmt: skip
 

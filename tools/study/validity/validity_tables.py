@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from audits_tables import alone, audits
+from audits_tables import alone, audits, relative
 from cells import Row, percent, read_lines, table, with_interval
 from sequential_tables import in_lots
 from shares_tables import scarce, shares
@@ -27,6 +27,8 @@ def write_tables(results: Path, file: Path) -> None:
             parts.append(render(json.loads(path.read_text())))
     if judged := read_lines(results, "audits_2views"):
         parts.append(audits(judged))
+        if compared := read_lines(results, "relative_2views"):
+            parts.append(relative(compared, judged))
     told = {views: read_lines(results, f"shares_{views}views") for views in (2, 26)}
     parts += [shares(views, judged) for views, judged in told.items() if judged]
     if judged := read_lines(results, "scarce"):
