@@ -54,7 +54,12 @@ WRONG = [
     (AuditSettings, "false_discovery", "by", "'by' is not one of 'bh', 'storey'."),
     (CompareSettings, "views", 3, "3 is not one of 2, 14, 26."),
     (TrainSettings, "device", "gpu", "'gpu' is not one of 'auto', 'cpu', 'cuda'."),
-    (TrainSettings, "module", "nn", "'nn' is not one of 'auto', 'views', 'trees', 'relative', 'phi', 'gap', 'cnn', 'vanilla'."),
+    (
+        TrainSettings,
+        "module",
+        "nn",
+        "'nn' is not one of 'auto', 'views', 'trees', 'relative', 'phi', 'gap', 'cnn', 'vanilla'.",
+    ),
     (TrainSettings, "views", 5, "5 is not one of 2, 14, 26."),
     (TrainSettings, "seed", -1, "-1 is not in the range x>=0."),
     (TrainSettings, "limit", 0, "0 is not in the range x>=1."),

@@ -43,7 +43,9 @@ def _at_thresholds(values: np.ndarray, network: Module) -> np.ndarray:
 
 @given(seed=st.integers(0, 2**32 - 1), steps=st.sampled_from([2, 7, 300, 10**6]), rounds=st.integers(1, 4))
 @settings(deadline=None, max_examples=8)
-def test_the_network_is_the_trees_on_thresholds_beside_them_and_between_ties(seed: int, steps: int, rounds: int) -> None:
+def test_the_network_is_the_trees_on_thresholds_beside_them_and_between_ties(
+    seed: int, steps: int, rounds: int
+) -> None:
     """Thresholds of scikit-learn lie halfway between two float32, where no float32 need be."""
     rng = np.random.default_rng(seed)
     values = (rng.integers(-steps, steps, (COUNT, 3)) / np.float32(steps)).astype(np.float32)
@@ -94,9 +96,12 @@ def test_trees_find_members_that_differ_and_score_each_fold_by_those_that_did_no
         np.testing.assert_allclose(network(odds[held]).detach().numpy(), fitted.unseen[held], rtol=1e-5, atol=1e-6)
 
 
-def test_the_same_seed_gives_the_same_trees(fitted: FittedModule) -> None:
-    again = fit_module("trees", *_odds(0), settings=FitSettings(epochs=4), advance=lambda steps: None)
-    np.testing.assert_array_equal(again.unseen, fitted.unseen)
+def test_the_same_seed_gives_the_same_trees() -> None:
+    odds, member, fold = (part[:90] for part in _odds(0))
+    first, again, other = (grow(odds.numpy(), member, fold == FIT[0], seed=seed) for seed in (3, 3, 4))
+    assert (first.rounds, first.loss) == (again.rounds, again.loss)
+    assert torch.equal(first.forest.value, again.forest.value)
+    assert first.loss != other.loss
 
 
 def test_what_rounding_does_to_log_odds_moves_a_score_by_rounding(fitted: FittedModule) -> None:
@@ -113,7 +118,7 @@ def test_what_rounding_does_to_log_odds_moves_a_score_by_rounding(fitted: Fitted
 
 
 @pytest.mark.parametrize(
-    "opset", [pytest.param(opset, marks=pytest.mark.slow if opset != 9 else []) for opset in (7, 9, 13, 17, 18, 21, 24)]
+    "opset", [pytest.param(opset, marks=pytest.mark.slow if opset != 9 else []) for opset in (7, 9, 13, 18, 24)]
 )
 def test_the_exported_trees_are_the_same_function_of_standard_operators(fitted: FittedModule, opset: int) -> None:
     model = export_module(fitted.network, (3,), opset)
@@ -145,7 +150,9 @@ def _table(member: np.ndarray, fold: np.ndarray) -> EvidenceTable:
 )  # fmt: skip
 def test_auto_takes_a_later_module_only_if_it_is_surely_better(gains: tuple[float, ...], taken: str) -> None:
     _, member, fold = _odds(0)
-    order = np.random.default_rng(3).permuted(np.tile(np.linspace(-2, 2, COUNT), (3, 1)), axis=1)  # as good as each other
+    order = np.random.default_rng(3).permuted(
+        np.tile(np.linspace(-2, 2, COUNT), (3, 1)), axis=1
+    )  # as good as each other
     fitted = [
         FittedModule(
             name=name, network=Phi(), best_epochs=(), validation_loss=0.0, unseen=noise + gain * member
@@ -171,7 +178,7 @@ def test_an_auditor_by_trees_travels_and_scores_as_the_audit_does(tmp_path: Any,
 
     made = train(
         DEMO / "target.onnx", *KNOWN,
-        settings=TrainSettings(module="trees", preprocess="0-1", device="cpu", views=2, limit=150),
+        settings=TrainSettings(module="trees", preprocess="0-1", device="cpu", views=2, limit=100),
     )  # fmt: skip
     assert made.method.title == "trees on 2 views"
     assert made.method.networks == len(FIT)

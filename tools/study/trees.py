@@ -11,7 +11,6 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +30,7 @@ sys.path.insert(0, str(HERE / "validity"))
 import bank  # noqa: E402
 
 RESULTS = HERE / "results" / "trees"
-DRAWS = {100: 15, 300: 8, 1000: 4, 4000: 2, 10_000: 1}  # evidence of a side -> how often it is drawn
+DRAWS = {10_000: 1, 100: 5, 300: 3, 1000: 2, 4000: 1}  # evidence of a side -> how often it is drawn
 BOTH = 10_000  # evidence that needs the images of both recordings
 PLACES = 4
 
@@ -101,12 +100,6 @@ def once(sides: Sides, evidence: int, seed: int) -> dict[str, object]:
     }  # fmt: skip
 
 
-def cells() -> Iterator[tuple[str, int]]:
-    for evidence in reversed(DRAWS):
-        for name in bank.BANKED:
-            yield name, evidence
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shared", type=Path, required=True)
@@ -115,15 +108,17 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     RESULTS.mkdir(parents=True, exist_ok=True)
-    for name, evidence in cells():
-        file = RESULTS / f"{name}_{evidence}.json"
-        if file.exists():
-            continue
-        places = [options.bank, options.other] if evidence == BOTH else [options.bank]
-        sides = recorded(name, options.shared, places)
-        found = [once(sides, evidence, seed) for seed in range(DRAWS[evidence])]
-        file.write_text(json.dumps(found, separators=(",", ":")) + "\n")
-        print(name, evidence, found[0], flush=True)
+    held = dict[tuple[str, bool], Sides]()
+    for evidence in DRAWS:
+        for name in bank.BANKED:
+            file, both = RESULTS / f"{name}_{evidence}.json", evidence == BOTH
+            if file.exists():
+                continue
+            if (name, both) not in held:
+                held[name, both] = recorded(name, options.shared, [options.bank, *([options.other] if both else [])])
+            found = [once(held[name, both], evidence, seed) for seed in range(DRAWS[evidence])]
+            file.write_text(json.dumps(found, separators=(",", ":")) + "\n")
+            print(name, evidence, found[0], flush=True)
 
 
 if __name__ == "__main__":
