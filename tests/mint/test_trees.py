@@ -154,9 +154,7 @@ def test_auto_takes_a_later_module_only_if_it_is_surely_better(gains: tuple[floa
         np.tile(np.linspace(-2, 2, COUNT), (3, 1)), axis=1
     )  # as good as each other
     fitted = [
-        FittedModule(
-            name=name, network=Phi(), best_epochs=(), validation_loss=0.0, unseen=noise + gain * member
-        )  # fmt: skip
+        FittedModule(name=name, network=Phi(), best_epochs=(), validation_loss=0.0, unseen=noise + gain * member)
         for name, noise, gain in zip(("phi", "views", "trees"), order, gains, strict=True)
     ]
     assert best_of(fitted, _table(member, fold), 0).name == taken

@@ -110,7 +110,7 @@ def main() -> None:
     RESULTS.mkdir(parents=True, exist_ok=True)
     held = dict[tuple[str, bool], Sides]()
     for evidence in DRAWS:
-        for name in bank.BANKED:
+        for name in reversed(bank.BANKED):
             file, both = RESULTS / f"{name}_{evidence}.json", evidence == BOTH
             if file.exists():
                 continue
