@@ -150,9 +150,8 @@ def _table(member: np.ndarray, fold: np.ndarray) -> EvidenceTable:
 )  # fmt: skip
 def test_auto_takes_a_later_module_only_if_it_is_surely_better(gains: tuple[float, ...], taken: str) -> None:
     _, member, fold = _odds(0)
-    order = np.random.default_rng(3).permuted(
-        np.tile(np.linspace(-2, 2, COUNT), (3, 1)), axis=1
-    )  # as good as each other
+    equal = np.tile(np.linspace(-2, 2, COUNT), (3, 1))
+    order = np.random.default_rng(3).permuted(equal, axis=1)
     fitted = [
         FittedModule(name=name, network=Phi(), best_epochs=(), validation_loss=0.0, unseen=noise + gain * member)
         for name, noise, gain in zip(("phi", "views", "trees"), order, gains, strict=True)
