@@ -89,12 +89,7 @@ MODULES = (
         fitted="each fold",
     ),
     ModuleKind(
-        name="trees",
-        words="reads the same with boosted trees",
-        reads="odds",
-        views=True,
-        fitted="each fold",
-        grown=True,
+        name="trees", words="reads that with boosted trees", reads="odds", views=True, fitted="each fold", grown=True
     ),
     ModuleKind(
         name="relative",
