@@ -8,6 +8,7 @@ from typing import Any
 from ceiling_tables import section
 from goals_tables import goals
 from protocols_tables import protocols
+from trees_tables import trees
 
 Row = dict[str, Any]
 
@@ -71,7 +72,7 @@ def write_tables(results: Path, file: Path) -> None:
         chosen = [row for row in rows if row["run"]["table"] == name]
         if chosen:
             parts += [about, "\n".join(_TABLES[name](_ordered(chosen))), ""]
-        parts += goals(results / "goals") if name == "power" else []
+        parts += [*goals(results / "goals"), *trees(results / "trees")] if name == "power" else []
     parts += protocols(results / "protocols")
     parts += section(results / "ceiling")
     file.write_text("\n".join(parts))
