@@ -31,6 +31,7 @@ from onnxmint.graph.augmentations import Augmentation
 from onnxmint.images.chosen import Decoded, Images
 from onnxmint.methods import lira
 from onnxmint.methods.signals import Observed, negative_loss
+from onnxmint.mint.choosing import best_of
 from onnxmint.mint.trainer import FittedModule, fit_on
 from onnxmint.progress import quiet
 from onnxmint.settings import EvidenceSettings
@@ -195,12 +196,14 @@ def inputs(ground: Ground) -> Iterator[tuple[str, str, Column]]:
     for words, column in (("", ODDS), (", no labels", FREE)):
         odds, hard = ground.said["plain"][column], ground.hardness(column)
         yield f"views{words}", "views", odds
+        yield f"trees{words}", "trees", odds
         yield f"relative{words}", "relative", np.concatenate([odds, hard], axis=1)
     if ground.goal.stated is not None:
         words, most = ground.goal.stated
         hard, odds = ground.hardness(ODDS), ground.said["stated"][ODDS]
         for count in (26, min(most, odds.shape[1])):
             yield f"views, {count} of {words}", "views", odds[:, :count]
+            yield f"trees, {count} of {words}", "trees", odds[:, :count]
             yield f"relative, {count} of {words}", "relative", np.concatenate([odds[:, :count], hard], axis=1)
 
 
@@ -216,19 +219,25 @@ def fitted(ground: Ground, module: str, read: Column) -> tuple[FittedModule, Col
 
 def measure(ground: Ground) -> dict[str, object]:
     """Return AUC and TPR at 1 % of every row on the held-out images, with intervals and differences from `views`."""
-    scores, unseen = dict(fixed_scores(ground)), {}
-    mine = ground.table.take(ground.table.rows(*FIT)).is_member
+    scores, unseen, modules = dict(fixed_scores(ground)), {}, {}
+    fit_part = ground.table.take(ground.table.rows(*FIT))
+    mine = fit_part.is_member
     for name, module, read in inputs(ground):
         found, scores[name] = fitted(ground, module, read)
         known = np.isfinite(found.unseen)
         unseen[name] = metrics.auc(*(found.unseen[known & (mine == side)] for side in (True, False)))
+        modules[name] = found
         print(f"{ground.goal.run.target}: {name}, {unseen[name]:.4f} on unseen folds", flush=True)
+    phi, _ = fitted(ground, "phi", ground.said["plain"][ODDS])
+    alone = best_of([phi, modules["views"], modules["trees"]], fit_part, 0)
+    taken = best_of([alone, modules["relative"]], fit_part, 0)
     member = ground.table.is_member[ground.held]
     sides = {name: (score[ground.held][member], score[ground.held][~member]) for name, score in scores.items()}
     rows = {name: {**_measured(side, sides["views"]), "unseen": unseen.get(name)} for name, side in sides.items()}
     return {
         "target": ground.goal.run.target, "evidence": len(mine), "held": int(member.sum()),
         "wanted": ground.goal.wanted, "references": ground.goal.references, "rows": rows,
+        "auto": {"alone": alone.name, "with references": taken.name},
     }  # fmt: skip
 
 

@@ -26,7 +26,8 @@ def _target(found: dict[str, Any]) -> list[str]:
         f"### {found['target']}",
         "",
         f"{found['evidence']:,} known images to fit on, {found['held']:,} members and as many others held out; "
-        f"references: {', '.join(found['references'])}. The goal was {wanted}.",
+        f"references: {', '.join(found['references'])}. The goal was {wanted}. `auto` takes "
+        f"`{found['auto']['alone']}`, with references `{found['auto']['with references']}`.",
         "",
         f"| {' | '.join(heads)} |",
         f"| {' | '.join(['---'] * len(heads))} |",
