@@ -211,7 +211,27 @@ def _full(rows: Sequence[Row]) -> list[str]:
             for found in mine["methods"]
         ]  # fmt: skip
         lines += [f"### {key[0]}, {known}", "", *_lines(("score", "AUC", "placebo"), cells), ""]
+        lines += [_more_tracks(mine), ""] if evidence["groups"] else []
     return lines
+
+
+_WEAK, _DEVIATIONS = 0.03, 2.8  # above chance; of an error, that a test at 5 % finds it with a power of 80 %
+
+
+def _more_tracks(row: Row) -> str:
+    """Return how many tracks it would take to see a weak signal, as errors shrink with the root of their number."""
+    layers = [
+        found["auc"] for found in row["methods"] if found["name"].startswith(("cnn", "vanilla")) and "auc" in found
+    ]
+    error = sum(one["high"] - one["low"] for one in layers) / len(layers) / 3.92
+    times = (error * _DEVIATIONS / _WEAK) ** 2
+    tracks = row["evidence"]["groups"]
+    return (
+        f"Frames of a track are no independent images: {tracks:,} tracks, a quarter of which test, leave an error of "
+        f"{error:.3f} in an AUC. To tell {0.5 + _WEAK:.2f} from .5 (at 5 %, power 80 %) it would take about "
+        f"{times:.1f} times as many, some {round(times * tracks, -2):,.0f} tracks; a rate at 1 % false alarms needs "
+        f"{500 * 8:,} (500 non-member tracks in the part that tests)."
+    )
 
 
 def _spread(rows: Sequence[Row], name: str) -> str:
