@@ -250,7 +250,7 @@ def _measured(side: tuple[Column, Column], base: tuple[Column, Column]) -> dict[
         drawn_tpr.append(metrics.tpr_at_fpr(*ours, 0.01))
         apart_tpr.append(drawn_tpr[-1] - metrics.tpr_at_fpr(*theirs, 0.01))
         drawn_auc.append(metrics.auc(*ours))
-    tpr, gain = metrics.tpr_at_fpr(*side, 0.01), compare_auc(side, base, rng=rng)
+    tpr, gain = metrics.tpr_at_fpr(*side, 0.01), compare_auc(side, base, groups=None, rng=rng)
     return {
         "auc": _rounded(metrics.auc(*side), drawn_auc),
         "tpr": _rounded(tpr, drawn_tpr),
