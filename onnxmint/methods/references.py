@@ -109,7 +109,11 @@ def open_references(
     found = []
     for path in files:
         spec = None if settled is None else settled.get(path)
-        ready = _ready(path, target, settings) if spec is None else target_with(load_target(path), spec, target.device)
+        ready = (
+            ready_reference(path, target, settings)
+            if spec is None
+            else target_with(load_target(path), spec, target.device)
+        )
         if ready.model.answer.classes != target.model.answer.classes:
             raise ModelError(
                 f"the reference {path} has {ready.model.answer.classes} classes, the target "
@@ -119,8 +123,12 @@ def open_references(
     return found
 
 
-def _ready(path: Path, target: Target, settings: EvidenceSettings) -> Target:
-    """Load a reference with its own preprocessing, or as the target's was declared, or as it was settled."""
+def ready_reference(path: Path, target: Target, settings: EvidenceSettings) -> Target:
+    """Load a reference with its own preprocessing, or as the target's was declared, or as it was settled.
+
+    Raises:
+        OnnxmintError: one of its kinds, where the file or what is declared beside it does not serve.
+    """
     declared = None if settings.preprocess == CHECK else settings.preprocess
     settings = replace(settings, answer=None, preprocess=declared)  # `answer` names an output of the target
     own = path.with_suffix(".toml")
