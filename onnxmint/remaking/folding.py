@@ -24,7 +24,8 @@ def lost_normalisation(network: Network) -> tuple[int, ...]:
     It was where nothing normalises any more, and branches are added or there are many convolutions.
     """
     nodes = network.nodes
-    if any(node.op_type in _NORMALISING for node in nodes):
+    own = any(weight.role == "scale" for weight in network.learned.values())  # written out in simpler operators
+    if own or any(node.op_type in _NORMALISING for node in nodes):
         return ()
     found = tuple(_foldable(network))
     branches = any(node.op_type in ("Add", "Sum") and _joins(network, node) for node in nodes)

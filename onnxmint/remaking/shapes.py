@@ -78,7 +78,7 @@ def gather(call: Call, given: Given) -> Tensor:
     axis %= value.dim()
     index = torch.where(index < 0, index + value.shape[axis], index).to(value.device, torch.int64)
     found = value.index_select(axis, index.reshape(-1))
-    return found.reshape(*value.shape[:axis], *index.shape, *value.shape[axis + 1 :])
+    return found.reshape((*value.shape[:axis], *index.shape, *value.shape[axis + 1 :]))
 
 
 def transpose(call: Call, given: Given) -> Tensor:

@@ -15,7 +15,8 @@ from onnxmint.graph.answers import AnswerKind
 from onnxmint.graph.augmentations import Augmentation
 from onnxmint.remaking.network import Network
 
-_BATCH = 128
+_BATCH, _LEAST_BATCH = 128, 32
+_STEPS = 32  # in which few images are learned from once, by smaller batches
 _WARM = 0.05  # share of all steps in which the learning rate rises
 _STEEPEST = 5.0  # norm to which a gradient is cut
 _SMALLEST = 1e-12  # probability, of which the logarithm is taken
@@ -61,7 +62,8 @@ def teach(
     """
     generator = torch.Generator().manual_seed(seed)
     network.to(lesson.device).train()
-    steps = lesson.epochs * -(-len(rows) // _BATCH)
+    batch = max(_LEAST_BATCH, min(_BATCH, len(rows) // _STEPS))
+    steps = lesson.epochs * -(-len(rows) // batch)
     optimiser = _optimiser(network)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _share(step, steps))
     labels = torch.from_numpy(lesson.labels)
@@ -69,7 +71,7 @@ def teach(
         torch.manual_seed(seed)  # of Dropout
         for _ in range(lesson.epochs):
             order = torch.from_numpy(rows)[torch.randperm(len(rows), generator=generator)]
-            for some in order.split(_BATCH):
+            for some in order.split(batch):
                 if len(some) == 1 and len(rows) > 1:
                     advance(1)  # a single image has no spread to be normalised by
                     continue

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -42,7 +42,7 @@ class ReferenceFolder:
     Attributes:
         place: where it is.
         recipe: of all that is written now.
-        overwrite: whether references of another recipe are replaced.
+        overwrite: whether references that are there are made again, of whatever recipe they are.
     """
 
     place: Path
@@ -71,19 +71,19 @@ class ReferenceFolder:
             self._remove_others(names)
 
     def there(self, name: str) -> MadeReference | None:
-        """Return what is known of a reference of this recipe that is there and whole, None where none is."""
-        told = _told(self.file(name)) if self.file(name).exists() else None
+        """Return what is known of a reference of this recipe that is there, whole, and to be kept; else None."""
+        told = _told(self.file(name)) if self.file(name).exists() and not self.overwrite else None
         if told is None or told.recipe != dict(self.recipe):
             return None
         return replace(told.facts, kept=True)
 
-    def write(self, name: str, model: ir.Model, members: Sequence[str], facts: MadeReference, toml: str | None) -> None:
+    def write(self, name: str, model: ir.Model, members: str, facts: MadeReference, toml: str | None) -> None:
         """Write a reference and what belongs to it; the model last, so that it is whole where it is there.
 
         Args:
             name: of its files.
             model: the reference; its metadata is added to.
-            members: names of the images that it learned from.
+            members: text of its list of members.
             facts: how right it is.
             toml: how its images are prepared; None where they are as the target's.
 
@@ -97,7 +97,7 @@ class ReferenceFolder:
             declared.unlink(missing_ok=True)
         else:
             atomic_write(declared, toml.encode())
-        atomic_write(listing, "".join(f"{one}\n" for one in members).encode())
+        atomic_write(listing, members.encode())
         atomic_write(path, serialize(model))
 
     def file(self, name: str) -> Path:
@@ -141,6 +141,11 @@ def _told(path: Path) -> _Told | None:
         return None if text is None else msgspec.json.decode(text, type=_Told)
     except (OSError, DecodeError, msgspec.DecodeError):
         return None
+
+
+def listed(names: Iterable[str], *first: str) -> str:
+    """Return the text of a list of members, one a line, behind what stands first."""
+    return "".join(f"{one}\n" for one in (*first, *names))
 
 
 def digest_of(names: Sequence[str], labels: Sequence[int]) -> str:

@@ -16,6 +16,7 @@ from onnxmint.engine.observations import Engine
 from onnxmint.engine.target import Target, target_warnings
 from onnxmint.errors import UsageError
 from onnxmint.graph.bringing import with_model_here
+from onnxmint.methods.references import OTHERS
 from onnxmint.preprocess.declared.toml import spec_toml
 from onnxmint.progress import Stage, quiet
 from onnxmint.results.facts import Skipped, now
@@ -23,7 +24,7 @@ from onnxmint.results.references import MadeReference, References
 from onnxmint.settings import ReferenceSettings
 from onnxmint.workflows.labelled import Labelled, evidence_settings, lacking, opened
 from onnxmint.workflows.probing import probe_features, source_of
-from onnxmint.workflows.reference_files import Recipe, ReferenceFolder, digest_of
+from onnxmint.workflows.reference_files import Recipe, ReferenceFolder, digest_of, listed
 from onnxmint.workflows.remaking import halves, require_remade, school_of, trained, written
 from onnxmint.writing.inputs import Inputs
 
@@ -157,7 +158,8 @@ def _from_features(asked: _Asked, folder: ReferenceFolder, inputs: Inputs) -> _M
         unseen=found.unseen,
         right_unseen=found.right_unseen,
     )
-    folder.write(FEATURES, found.model, [known.names[row] for row in found.row.tolist()], facts, source.toml)
+    members = listed((known.names[row] for row in found.row.tolist()), OTHERS)
+    folder.write(FEATURES, found.model, members, facts, source.toml)
     return _Made(references=(facts,), images=len(found.row), skipped=found.skipped, warnings=_weak(facts, classes))
 
 
@@ -184,7 +186,7 @@ def _retrained(asked: _Asked, folder: ReferenceFolder, inputs: Inputs) -> _Made:
                 unseen=len(rest),
                 right_unseen=float(hits[rest].mean()) if len(rest) else None,
             )
-            members = [known.names[row] for row in school.row[rows].tolist()]
+            members = listed(known.names[row] for row in school.row[rows].tolist())
             folder.write(names[number], written(school, learned, engine), members, kept, None)
         made.append(kept)
     classes = asked.target.model.answer.classes

@@ -37,6 +37,7 @@ class School:
         lesson: the images and how they are learned from.
         row: (k,) int64, which of the given images these are.
         skipped: the others.
+        half: the graph holds numbers of half precision.
         normalised: convolutions are normalised while learning.
     """
 
@@ -44,6 +45,7 @@ class School:
     lesson: Lesson
     row: NDArray[np.int64]
     skipped: tuple[Skipped, ...]
+    half: bool
     normalised: bool
 
 
@@ -88,6 +90,7 @@ def school_of(exposed: Exposed, images: Labelled, settings: ReferenceSettings, e
         ),
         row=seen.row,
         skipped=seen.skipped,
+        half=network.halved,
         normalised=learning.loses_normalisation(network),
     )
 
@@ -156,16 +159,9 @@ def written(school: School, learned: Learned, engine: Engine) -> ir.Model:
     said = engine.observe(probe, Images(parts=(shown,), count=len(pixels)), name="the reference").columns[ANSWER]
     network = learned.said[: len(pixels)]
     far = float(np.abs(said - network).max() / max(1.0, np.abs(network).max()))
-    half = any(tensor.dtype == ir.DataType.FLOAT16 for tensor in _tensors(model))
-    if not far <= (_CLOSE_HALF if half else _CLOSE):
+    if not far <= (_CLOSE_HALF if school.half else _CLOSE):
         raise ModelError(
             f"{target.model.path}: with what was learned its graph answers otherwise than the network that learned it "
             f"(apart by {far:.2g} of the largest): train references by hand, as examples/train_references.py does"
         )
     return model
-
-
-def _tensors(model: ir.Model) -> Iterator[ir.TensorProtocol]:
-    for value in model.graph.initializers.values():
-        if value.const_value is not None:
-            yield value.const_value
