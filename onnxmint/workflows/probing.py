@@ -97,9 +97,17 @@ def source_of(path: Path, layers: Sequence[str], target: Target, settings: Evide
     named = (choose_layer(other.layers, layer) for layer in layers if layer != _AUTO)
     chosen |= {layer.index: layer for layer in named}
     trunk = trunk_of(other.model, [chosen[index] for index in sorted(chosen)])
-    own = resolved_for(replace(target.spec, layout=None), other.model)
-    toml = None if _plain(own) == _plain(other.spec) else spec_toml(other.spec)
+    toml = None if _same_as_target(other, target) else spec_toml(other.spec)
     return Source(target=other, trunk=trunk, layer=trunk.layer.name, toml=toml)
+
+
+def _same_as_target(other: Target, target: Target) -> bool:
+    """Say whether a model's images are prepared as they are where nothing is declared beside it."""
+    try:
+        own = resolved_for(replace(target.spec, layout=None), other.model)
+    except UsageError:
+        return False
+    return _plain(own) == _plain(other.spec)
 
 
 def _plain(spec: PreprocessSpec) -> PreprocessSpec:
