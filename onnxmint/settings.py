@@ -242,7 +242,7 @@ class ReferenceSettings(ImageSettings):
     layers: tuple[str, ...] = ("auto",)  # of it, whose activations are the features; "auto" for the deepest
     retrain: bool = False  # train the target's graph anew, with fresh weights
     count: Annotated[int, Within(low=1, high=1000)] = 4  # references; a single one learns from all images
-    epochs: Annotated[int, Within(low=1, high=10_000)] = 30  # times that each image is learned from
+    epochs: Annotated[int, Within(low=1, high=10_000)] = 60  # times that each image is learned from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

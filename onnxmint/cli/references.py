@@ -78,7 +78,7 @@ def references_command(model: Path, images: tuple[str, ...], output: Path, overw
 
     --features fits a linear layer on what another classifier sees in labelled images: minutes, one reference, which
     says how hard an image is for a model that never saw it. --retrain trains MODEL's own graph from fresh weights
-    on halves of the images: K trainings, which LiRA and RMIA compare. See: onnxmint help references.
+    on halves of the images: K trainings, which LiRA and RMIA compare. See: onnxmint help reference-models.
 
     \b
     Examples:

@@ -35,7 +35,10 @@ def made_words(found: References) -> str:
         )
     each = "all of" if count == 1 else "a random half of"
     normalised = "; each convolution was normalised while learning, and that folded back" if found.normalised else ""
-    return f"{what}: its own graph, trained anew on {each} {found.images:,} images{normalised}."
+    own = (
+        "" if found.target_right is None else f"; {Path(found.target).name} is right on {found.target_right:.1%} of all"
+    )
+    return f"{what}: its own graph, trained anew on {each} {found.images:,} images{own}{normalised}."
 
 
 def one_words(one: MadeReference, held_out: bool) -> str:
@@ -55,5 +58,6 @@ def use_words(found: References) -> str:
             f"{found.folder} (evaluate), on other images than these."
         )
     return (
-        f"Use them with onnxmint evaluate --reference {found.folder}, on these images. See: onnxmint help references."
+        f"Use them with onnxmint evaluate --reference {found.folder}, on these images. See: onnxmint help "
+        "reference-models."
     )

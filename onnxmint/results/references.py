@@ -46,6 +46,7 @@ class References:
         images: labelled images that were given and could be read.
         skipped: those that could not be, with the reason.
         references: in the order of their names.
+        target_right: share of the images that the target is right on; None where it was not asked.
         normalised: each convolution was normalised while training, and the normalisation folded back.
         seed: of weights, halves and order.
         warnings: what a reader has to know.
@@ -61,6 +62,7 @@ class References:
     images: Count
     skipped: tuple[Skipped, ...]
     references: tuple[MadeReference, ...]
+    target_right: Share | None
     normalised: bool
     seed: int
     warnings: tuple[str, ...] = ()

@@ -95,6 +95,7 @@ def make_references(
         images=made.images,
         skipped=made.skipped,
         references=made.references,
+        target_right=made.target_right,
         normalised=made.normalised,
         seed=settings.seed,
         warnings=(*warnings, *made.warnings),
@@ -118,6 +119,7 @@ class _Made:
     references: tuple[MadeReference, ...]
     images: int
     skipped: tuple[Skipped, ...] = ()
+    target_right: float | None = None
     normalised: bool = False
     warnings: tuple[str, ...] = ()
 
@@ -194,6 +196,7 @@ def _retrained(asked: _Asked, folder: ReferenceFolder, inputs: Inputs) -> _Made:
         references=tuple(made),
         images=len(labels),
         skipped=school.skipped,
+        target_right=school.right,
         normalised=school.normalised,
         warnings=tuple(warning for one in made for warning in _weak(one, classes)),
     )

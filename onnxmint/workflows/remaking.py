@@ -36,6 +36,7 @@ class School:
         exposed: the target's graph behind raw pixels.
         lesson: the images and how they are learned from.
         row: (k,) int64, which of the given images these are.
+        right: share of these that the target is right on.
         skipped: the others.
         half: the graph holds numbers of half precision.
         normalised: convolutions are normalised while learning.
@@ -44,6 +45,7 @@ class School:
     exposed: Exposed
     lesson: Lesson
     row: NDArray[np.int64]
+    right: float
     skipped: tuple[Skipped, ...]
     half: bool
     normalised: bool
@@ -89,6 +91,7 @@ def school_of(exposed: Exposed, images: Labelled, settings: ReferenceSettings, e
             device=device,
         ),
         row=seen.row,
+        right=float((said.argmax(axis=1) == images.labels[seen.row]).mean()),
         skipped=seen.skipped,
         half=network.halved,
         normalised=learning.loses_normalisation(network),
