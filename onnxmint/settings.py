@@ -63,6 +63,7 @@ class ModuleKind:
         references: whether it compares with what given references say.
         maps_only: whether a layer must be an activation map.
         fitted: how many networks are: none, one, or one stopped by each fold of the fit part.
+        grown: whether they are boosted trees, and not fitted in epochs.
     """
 
     name: ModuleName
@@ -72,6 +73,7 @@ class ModuleKind:
     references: bool = False
     maps_only: bool = False
     fitted: Literal["none", "one", "each fold"] = "one"
+    grown: bool = False
 
     def fits(self, shape: tuple[int, ...]) -> bool:
         """Say whether it can read a layer of this shape per image."""
@@ -87,8 +89,11 @@ MODULES = (
         fitted="each fold",
     ),
     ModuleKind(
+        name="trees", words="reads that with boosted trees", reads="odds", views=True, fitted="each fold", grown=True
+    ),
+    ModuleKind(
         name="relative",
-        words="reads that and how hard the image is for each --reference",
+        words="reads what views does and how hard the image is for each --reference",
         reads="odds",
         views=True,
         references=True,

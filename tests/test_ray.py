@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import socket
 import subprocess
 import sys
 import threading
@@ -101,9 +102,22 @@ def test_what_cannot_run_on_a_cluster_is_one_line_and_no_hang(two: Running, phi_
 def test_another_token_is_refused(two: Running, phi_file: Path, tmp_path: Path) -> None:
     token = tmp_path / "another"
     token.write_text("f" * 64)
+    begun = time.monotonic()
     done = _audit(two, phi_file, tmp_path, "-q", RAY_AUTH_TOKEN_PATH=str(token))
+    assert time.monotonic() - begun < 60  # Ray itself would try for two minutes
     assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
     assert "lets nobody in, though something answers there: see that the token here is its" in done.stderr
+
+
+def test_what_is_no_head_of_a_cluster_is_no_hang(tmp_path: Path, phi_file: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        address = f"127.0.0.1:{mute.getsockname()[1]}"
+        running = Running(address=address, variables=variables_for(tmp_path), do=lambda _: None)
+        begun = time.monotonic()
+        done = _audit(running, phi_file, tmp_path, "-q")
+    assert time.monotonic() - begun < 60
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+    assert f"the cluster at {address} lets nobody in, though something answers there" in done.stderr
 
 
 def test_another_version_is_refused_with_both(two: Running, phi_file: Path, tmp_path: Path) -> None:

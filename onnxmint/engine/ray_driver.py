@@ -22,8 +22,9 @@ QUIET = {
     "RAY_DATA_USAGE_DISABLED": "1",
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # under `uv run` Ray would send the current folder to all nodes
     "RAY_BACKEND_LOG_LEVEL": "fatal",
+    "RAY_py_gcs_connect_timeout_s": "15",  # after ten that it waits for the connection alone
 }
-"""What Ray is told before it is imported: no statistics, nothing sent along, no words of its own."""
+"""What Ray is told before it is imported: no statistics, nothing sent along, no words of its own, no long waits."""
 _PATIENCE = 120.0  # seconds in which a node starts a process
 
 Tell = Callable[[Event], None]
@@ -86,9 +87,11 @@ def _join(request: Request) -> None:
         OnnxmintError: why that cannot be, in one line.
     """
     import ray
+    from ray._raylet import GcsClient
 
     address = request.cluster.address
     try:
+        GcsClient(address=address)  # is refused at once for what `init` tries again for minutes, such as another token
         ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL)
     except (RuntimeError, ValueError, OSError, ray.exceptions.RayError) as problem:
         raise OnnxmintError(why_not_joined(address, str(problem))) from None
@@ -105,7 +108,7 @@ def why_not_joined(address: str, problem: str) -> str:
             f"this machine is no node of the cluster at {address}, and only from one its work is directed: run on one, "
             f"or make it one with ray start --address={address} --num-cpus=0 ({said[:200]})"
         )
-    if "Failed to connect" in said or "uthenticat" in said:
+    if any(word in said for word in ("Failed to connect", "uthenticat", "Timed out")):
         return (
             f"the cluster at {address} lets nobody in, though something answers there: see that the token here is its "
             "own (that which ray get-auth-token prints on its head, in the file that RAY_AUTH_TOKEN_PATH names), that "

@@ -18,6 +18,7 @@ from onnxmint.images.facts import ImageFacts, look_at
 from onnxmint.images.listing import Span
 from onnxmint.progress import Stage
 from onnxmint.results.facts import Skipped
+from onnxmint.writing import scratch
 
 _CHECKED = 50  # images, those of the smallest digests
 _QUESTION = ("model", "columns", "spec", "with_labels", "reduce")  # of a probe; the rest is where and how fast
@@ -107,7 +108,8 @@ class FromParts:
             threads=threads, pixel_facts=set(facts.index[again].tolist()),
         )  # fmt: skip
         _require_same(source, facts.take(np.union1d(again, checked)), fresh)
-        place = np.full(len(facts.index), -1, np.int32)
+        place = scratch.empty((len(facts.index),), np.int32)
+        place[:] = -1
         place[described] = facts.place[described]
         place[again] = len(facts.statistics) + fresh.place[np.isin(fresh.index, facts.index[again])]
         statistics = np.concatenate([facts.statistics, fresh.statistics])

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from onnxmint.errors import ImagesError
 from onnxmint.images.duplicates import Chosen, Thumbs
 from onnxmint.images.entries import EncodedImage, ImageSource, size_of
-from onnxmint.images.file_facts import FILE_FACTS, ORIENTATION, file_facts
+from onnxmint.images.file_facts import FILE_FACTS, count_turned, file_facts
 from onnxmint.images.flight import in_order
 from onnxmint.images.observed import is_observation, read_observation
 from onnxmint.images.perceptual import perceptual_hash
@@ -78,7 +78,7 @@ class ImageFacts:
     @property
     def turned(self) -> int:
         """Return how many images say that they are to be shown turned or mirrored (EXIF orientation 2 to 8)."""
-        return int((self.file[:, FILE_FACTS.index(ORIENTATION)] > 1).sum())
+        return count_turned(self.file)
 
     def undecodable(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """Return (m, 32) SHA-256 and (m,) bytes of the files that were looked at and cannot be decoded."""

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.images.pillow import FORMATS
+from onnxmint.stats.heldout import in_blocks
+from onnxmint.writing.scratch import release
 
 _MODES = {"L": 0, "RGB": 1, "RGBA": 2, "LA": 2, "PA": 2, "P": 3}
 _OTHER_MODE = 4
@@ -45,6 +47,15 @@ def file_facts(stored: Any, orientation: int, size: int) -> NDArray[np.float32]:
     facts += [float("icc_profile" in info), float("dpi" in info)]
     facts += _jpeg_facts(stored) if form == "JPEG" else _NOT_JPEG
     return np.array(facts, np.float32)
+
+
+def count_turned(facts: NDArray[np.float32]) -> int:
+    """Return how many of (n, F) images say that they are to be shown turned or mirrored (EXIF orientation 2 to 8)."""
+    found = 0
+    for part in in_blocks(len(facts)):
+        found += int((facts[part, FILE_FACTS.index(ORIENTATION)] > 1).sum())
+        release()
+    return found
 
 
 def _jpeg_facts(stored: Any) -> tuple[float, float, float, float]:

@@ -61,6 +61,7 @@ def _cells(column: object, rows: NDArray[np.int64]) -> list[object]:
         return [""] * len(rows)
     assert isinstance(column, np.ndarray)  # noqa: S101 - the only other kind of column
     values: list[object] = column[rows].tolist()
+    release()  # rows that lie here and there bring along all of a column, and there are many columns
     return values
 
 

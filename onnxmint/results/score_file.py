@@ -53,6 +53,7 @@ class _Sink:
         """Put bytes behind those that are there."""
         self.spool.add(bytes(data))
         self._size += len(data)
+        release()  # of the columns of a row group only that which is just written is looked at
         return len(data)
 
     def tell(self) -> int:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxmint.stats.estimates import FloatArray
+from onnxmint.writing.scratch import empty, release
 
 _BLOCK = 1 << 17  # images handled at once
 Numbers = NDArray[np.integer]
@@ -110,9 +111,10 @@ class HeldOut:
         """
         columns = self.columns(scores)
         asked, known = self.strata(stratum, len(columns))
-        below, above = np.empty(len(columns)), np.empty(len(columns))
+        below, above = empty((len(columns),), np.float64), empty((len(columns),), np.float64)
         for part in in_blocks(len(columns)):
             below[part], above[part] = self._standing(columns[part], asked[part], known)
+        release()
         return below, above
 
     def _standing(self, columns: FloatArray, asked: Numbers, known: Numbers) -> tuple[FloatArray, FloatArray]:

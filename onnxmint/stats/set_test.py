@@ -78,7 +78,7 @@ def compare_sets(
         return SetTest(p_value=1.0, average=1.0, effect=0.5, needed=1.0, at_least=0, compared=0, guarantee=guarantee)
     placed, reached = known.standing(questioned, strata)
     luck = luck_of(cells)
-    excess = float(((placed - 0.5) * cells.each).sum())
+    excess = cells.mean_excess(placed)
     normal = {kind: float(luck.p_values(excess, kind)) for kind in GUARANTEES}
     bounded = {kind: _of_few(reached, cells, kind).get(cells.compared, normal[kind]) for kind in GUARANTEES}
     average = _average(questioned, known, cells, bounded["average"])
@@ -115,7 +115,11 @@ def _at_least(placed: FloatArray, reached: FloatArray, cells: Cells, *, alpha: f
     are non-members. So the bound is at least 1 wherever the whole set is rejected.
     """
     part = (cells.known > 0)[cells.cell]
-    total = np.sort((cells.weight[cells.cell] * (placed - 0.5))[part])
+    total = placed - 0.5
+    for some in in_blocks(len(total)):
+        total[some] *= cells.weight[cells.cell[some]]
+    total = total if part.all() else total[part]
+    total.sort()
     np.cumsum(total, out=total)
     few, largest = _of_few(reached, cells, guarantee), 0
     for some in in_blocks(cells.compared - 1):

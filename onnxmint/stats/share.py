@@ -51,7 +51,7 @@ def share_of_members(questioned: FloatArray, known: HeldOut, strata: Numbers | N
     if min(cells.compared, len(known.member), int(cells.known.sum())) < 2:  # noqa: PLR2004 - a variance needs two
         raise ValueError("need at least two units on each side")
     strength = Strength.measured(known, cells)
-    effect = float((cells.each * (known.placements(questioned, strata) - 0.5)).sum())
+    effect = cells.mean_excess(known.placements(questioned, strata))
     error = np.sqrt(_variance(strength, cells.worth, _GRID))
     distance = effect - _GRID * strength.effect
     reach = max(strength.effect, _NO_EFFECT)

@@ -164,8 +164,16 @@ class Cells:
     @property
     def worth(self) -> float:
         """Return how many equal units the questioned ones are worth, as strata weigh differently."""
-        total = float((self.each**2).sum())
+        square = self.each
+        square *= square
+        total = float(square.sum())
         return 1 / total if total else 0.0
+
+    def mean_excess(self, placed: FloatArray) -> float:
+        """Return by how much the weighted mean of (q,) placements exceeds one half; in place, as there may be many."""
+        excess: FloatArray = placed - 0.5
+        excess *= self.each
+        return float(excess.sum())
 
     def untied(self, size: int | None = None) -> FloatArray:
         """Return (h,) the share of the variance that ties leave: 1 - sum(t^3 - t) / (N^3 - N).
@@ -186,11 +194,15 @@ def _tied(parts: Sequence[tuple[FloatArray, Numbers]], count: int) -> FloatArray
     cell = np.concatenate([of for _, of in parts])
     if not len(scores):
         return np.zeros(count)
-    order = np.lexsort((scores, cell))
-    value = scores[order]
-    del scores
-    of = cell[order]
-    del cell, order
+    if count == 1:  # by far the largest, and needs no order of its own
+        scores.sort()
+        value, of = scores, cell
+    else:
+        order = np.lexsort((scores, cell))
+        value = scores[order]
+        of = cell[order]
+        del order
+    del scores, cell
     first = np.flatnonzero(np.append(True, (value[1:] != value[:-1]) | (of[1:] != of[:-1])))
     same = np.diff(np.append(first, len(value)))
     tied = same > 1  # others add nothing

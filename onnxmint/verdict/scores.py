@@ -105,8 +105,8 @@ def judge(
         told: labels that the auditor was told.
         rng: for ties.
     """
-    p_unit = _p_values(scored, units, settings, told, rng)
-    q_unit = conformal.q_values(p_unit, settings.false_discovery)
+    p_unit = kept(_p_values(scored, units, settings, told, rng))
+    q_unit = kept(conformal.q_values(p_unit, settings.false_discovery))
     ratio = None if prior is None else kept(likelihood.likelihood_ratios(scored.score, units.known.images()))
 
     def of_images(values: NDArray[Any]) -> NDArray[Any]:

@@ -20,6 +20,7 @@ from onnxmint.errors import OnnxmintError
 
 LARGE = 16 << 20
 """Bytes from which on a column lies on disk."""
+_ROWS = 1 << 20  # of a column that are copied at once
 _MAPS: "weakref.WeakSet[mmap.mmap]" = weakref.WeakSet()
 
 
@@ -50,8 +51,9 @@ def kept(values: NDArray[Any]) -> NDArray[Any]:
     if values.nbytes < max(LARGE, 1) or _is_kept(values):
         return values
     found = empty(values.shape, values.dtype)
-    found[...] = values
-    release()
+    for start in range(0, len(values), _ROWS):
+        found[start : start + _ROWS] = values[start : start + _ROWS]
+        release()
     return found
 
 

@@ -123,6 +123,10 @@ def test_memory_is_asked_for_by_the_size_of_the_models(tmp_path: Path) -> None:
             "Failed to connect to Ray cluster at 10.0.0.1:6379",
             "the cluster at 10.0.0.1:6379 lets nobody in, though something answers there: see that the token here is",
         ),
+        (
+            "Timed out while waiting for GCS to become available.",
+            "the cluster at 10.0.0.1:6379 lets nobody in, though something answers there: see that the token here is",
+        ),
         ("something\nelse", "cannot join the cluster at 10.0.0.1:6379: something else"),
     ],
 )

@@ -150,7 +150,7 @@ def test_images_that_cannot_be_read_are_left_out_and_named(tmp_path: Path) -> No
 
 
 def test_an_unknown_module_is_refused() -> None:
-    with pytest.raises(UsageError, match="'resnet' is not one of 'views', 'relative', 'cnn', 'vanilla'"):
+    with pytest.raises(UsageError, match="'resnet' is not one of 'views', 'trees', 'relative', 'cnn', 'vanilla'"):
         evaluate(DEMO / "target.onnx", *EVIDENCE, settings=replace(SETTINGS, modules=("resnet",)))
 
 
