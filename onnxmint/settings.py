@@ -236,6 +236,21 @@ class ObserveSettings(ImageSettings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceSettings(ImageSettings):
+    """How reference models are made for a target: from the features of another model, or by training its graph anew."""
+
+    answer: str | None = None  # as in EvidenceSettings, of the target
+    preprocess: str | None = None  # as in EvidenceSettings
+    classes: Path | None = None  # as in EvidenceSettings
+    augmentation: str | None = None  # how training images are moved and mirrored
+    features: Path | None = None  # a classifier of another task, on whose features a linear layer is fitted
+    layers: tuple[str, ...] = ("auto",)  # of it, whose activations are the features; "auto" for the deepest
+    retrain: bool = False  # train the target's graph anew, with fresh weights
+    count: Annotated[int, Within(low=1, high=1000)] = 4  # references; a single one learns from all images
+    epochs: Annotated[int, Within(low=1, high=10_000)] = 60  # times that each image is learned from
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AuditSettings(ImageSettings):
     """How questioned images are scored and judged."""
 
