@@ -161,13 +161,14 @@ def test_what_cannot_be_meant_is_refused_at_once(call: Run, words: list[str], st
         ([MODEL, "--retrain", "--augmentation", "turn"], 2, "no augmentation 'turn'; there are crop4"),
         ([MODEL, "--retrain", "-o", "s3://bucket/refs"], 2, "takes a path on this machine"),
         (["BATCH", "--retrain"], 2, "it cannot be trained anew: give --features OTHER.onnx"),
+        (["SIGMOID", "--retrain"], 2, "gives each label a probability of its own, and references are made of classif"),
         (["LOOP", "--retrain"], 1, "the graph cannot be trained anew: its operator If (node 'pool2') cannot be; train"),
     ],
 )
 def test_what_does_not_serve_is_said_in_one_line(
     call: Run, other: Path, words: list[str], status: int, message: str
 ) -> None:
-    models = {"BATCH": "int8-dynamic-cnn", "LOOP": "if-loop"}
+    models = {"BATCH": "int8-dynamic-cnn", "LOOP": "if-loop", "SIGMOID": "torch-dynamo-sigmoid"}
     place = ROOT / "tests" / "models"
     said = [str(place / f"{models[word]}.onnx") if word in models else word for word in words]
     said = [str(other) if word == "OTHER" else word for word in said]
