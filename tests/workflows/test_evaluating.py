@@ -54,7 +54,7 @@ def test_the_target_sees_every_image_once(found: Evaluation, shown: list[int]) -
 def test_every_method_is_there(found: Evaluation) -> None:
     names = [method.name for method in found.methods]
     assert len(set(names)) == len(names)
-    assert {signal.name for signal in SIGNALS} | {"views", "modified_entropy_by_class"} <= set(names)
+    assert {signal.name for signal in SIGNALS} | {"views", "trees", "modified_entropy_by_class"} <= set(names)
     layers = list_layers(load_target(DEMO / "target.onnx"))
     assert [name for name in names if name.startswith("vanilla:")] == [f"vanilla:{layer.name}" for layer in layers]
     for layer in layers:

@@ -11,127 +11,26 @@ of these.
 
 import argparse
 import json
-import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import data
 import numpy as np
-import pyarrow.parquet as pq
 import torch
-from runs import SMALL, TARGETS, Run
-from study import evidence, model_of
+from goals_recorded import FEATURES, GOALS, Column, Goal, recorded
 
-from onnxmint.engine.local import Local
-from onnxmint.engine.probe import ANSWER, FREE, ODDS, expose
-from onnxmint.engine.target import Target, make_ready
+from onnxmint.engine.probe import ANSWER, FREE, ODDS
 from onnxmint.evidence.table import CALIBRATE, FIT, TEST, EvidenceTable, divided
-from onnxmint.graph.augmentations import Augmentation
-from onnxmint.images.chosen import Decoded, Images
 from onnxmint.methods import lira
 from onnxmint.methods.signals import Observed, negative_loss
 from onnxmint.mint.choosing import best_of
 from onnxmint.mint.trainer import FittedModule, fit_on
 from onnxmint.progress import quiet
-from onnxmint.settings import EvidenceSettings
 from onnxmint.stats import metrics
 from onnxmint.stats.compare import compare_auc
 
-HERE = Path(__file__).parent
-RESULTS = HERE / "results" / "goals"
+RESULTS = Path(__file__).parent / "results" / "goals"
 RESAMPLES = 400
-
-Column = np.ndarray
-
-
-@dataclass(frozen=True, kw_only=True)
-class Goal:
-    """A target, its evidence, and what it is compared with.
-
-    Attributes:
-        run: what is drawn, as `study.py` draws it.
-        references: which learned none of the evidence.
-        stated: the augmentation of its training and how many views are drawn from it, where it had one.
-        wanted: AUC and TPR at 1 % FPR that the project aims at.
-    """
-
-    run: Run
-    references: tuple[str, ...]
-    wanted: tuple[float, float]
-    stated: tuple[str, int] | None = None
-
-
-_BEHIND = 25_000  # images of the training split, of which some references learned
-GOALS = {
-    "cifar10-paper": Goal(
-        run=Run(table="goals", target="cifar10-paper", evidence=10_000, members_from=13_000, nonmembers_from=13_000),
-        references=SMALL,
-        wanted=(0.72, 0.10),
-    ),
-    "cifar10-large-nhwc": Goal(
-        run=Run(
-            table="goals", target="cifar10-large-nhwc", evidence=6000, members_from=_BEHIND, nonmembers_to=6000
-        ),
-        references=("cifar10-paper", *SMALL),
-        wanted=(0.76, 0.10),
-    ),
-    "cifar10-resnet20": Goal(
-        run=Run(table="goals", target="cifar10-resnet20", evidence=10_000, members_from=_BEHIND),
-        references=("cifar10-paper", *SMALL),
-        stated=("crop4-black+mirror", 50),
-        wanted=(0.65, 0.04),
-    ),
-}  # fmt: skip
-
-
-def shown(target: Target, pixels: Column, label: Column, views: int) -> dict[str, Column]:
-    """Return what a target says: (n, classes) answers, (n, V) log-odds of labels and of its own top classes."""
-    exposed = expose(target, [], views=views, labels=True)
-    columns = {name: exposed.columns[name] for name in (ANSWER, ODDS, FREE)}
-    part = Decoded(pixels=pixels, row=np.arange(len(label)), label=label)
-    probe = exposed.probe(batch_size=64, columns=columns)
-    return dict(Local().observe(probe, Images(parts=(part,), count=len(label)), name="").columns)
-
-
-def ready(name: str, shared: Path) -> Target:
-    settings = EvidenceSettings(preprocess=TARGETS[name].preprocess, device="cpu")
-    return make_ready(model_of(name, shared), settings)
-
-
-def drawn(goal: Goal, shared: Path) -> tuple[Column, Column, Column]:
-    """Return pixels, labels and sides of the evidence, members first."""
-    with tempfile.TemporaryDirectory() as name:
-        evidence(goal.run, shared, Path(name))
-        sides = [pq.read_table(Path(name) / f"{side}.parquet") for side in ("members", "nonmembers")]
-    rows = [np.arange(len(side)) for side in sides]
-    pixels = np.concatenate([data.pixels(side, row) for side, row in zip(sides, rows, strict=True)])
-    label = np.concatenate([data.labels(side, row) for side, row in zip(sides, rows, strict=True)])
-    return pixels, label, np.arange(len(label)) < len(sides[0])
-
-
-def recorded(goal: Goal, shared: Path, store: Path) -> dict[str, dict[str, Column]]:
-    """Return what target and references say of the evidence; what is not in the store is asked."""
-    wanted = {"plain": (goal.run.target, None, 26)}
-    wanted |= {name: (name, None, 1) for name in goal.references}
-    if goal.stated is not None:
-        wanted["stated"] = (goal.run.target, *goal.stated)
-    pixels, label, member = drawn(goal, shared)
-    found: dict[str, dict[str, Column]] = {"known": {"label": label, "member": member}}
-    store.mkdir(parents=True, exist_ok=True)
-    for key, (name, augmentation, views) in wanted.items():
-        file = store / f"{goal.run.target}_{key}.npz"
-        if not file.exists():
-            target = ready(name, shared)
-            if augmentation is not None:
-                target = replace(target, augmentation=Augmentation.of(augmentation))
-            partial = file.with_name("unfinished.npz")
-            kind = np.array(target.model.answer.kind)
-            np.savez(partial, kind=kind, **shown(target, pixels, label, views))
-            partial.replace(file)
-            print(f"{goal.run.target}: recorded {key}", flush=True)
-        found[key] = dict(np.load(file))
-    return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,11 +46,11 @@ class Ground:
         """Return the rows that everything is measured on."""
         return self.table.rows(CALIBRATE, TEST)
 
-    def hardness(self, column: str) -> Column:
-        """Return (n, 1) the mean log-odds by the references of the label, or of the target's top class (FREE)."""
+    def hardness(self, column: str, names: Sequence[str] = ()) -> Column:
+        """Return (n, 1) the mean log-odds by references of the label, or of the target's top class (FREE)."""
         top = self.said["plain"][ANSWER].argmax(axis=1)
         label = self.said["known"]["label"] if column == ODDS else top
-        each = [_log_odds(self.said[name], label) for name in self.goal.references]
+        each = [_log_odds(self.said[name], label) for name in names or self.goal.references]
         found: Column = np.mean(each, axis=0)[:, None].astype(np.float32)
         return found
 
@@ -183,6 +82,7 @@ def fixed_scores(ground: Ground) -> Iterator[tuple[str, Column]]:
     plain, label = ground.said["plain"], ground.said["known"]["label"]
     yield "phi", plain[ODDS][:, 0].astype(float)
     yield "references alone", ground.hardness(ODDS)[:, 0].astype(float)
+    yield "features alone", ground.hardness(ODDS, [FEATURES])[:, 0].astype(float)
     log_p = [
         negative_loss(Observed(answer=said[ANSWER], kind=str(said["kind"]), labels=label))
         for said in (plain, *(ground.said[name] for name in ground.goal.references))
@@ -198,6 +98,8 @@ def inputs(ground: Ground) -> Iterator[tuple[str, str, Column]]:
         yield f"views{words}", "views", odds
         yield f"trees{words}", "trees", odds
         yield f"relative{words}", "relative", np.concatenate([odds, hard], axis=1)
+        easy = ground.hardness(column, [FEATURES])
+        yield f"relative by features{words}", "relative", np.concatenate([odds, easy], axis=1)
     if ground.goal.stated is not None:
         words, most = ground.goal.stated
         hard, odds = ground.hardness(ODDS), ground.said["stated"][ODDS]
@@ -250,7 +152,7 @@ def _measured(side: tuple[Column, Column], base: tuple[Column, Column]) -> dict[
         drawn_tpr.append(metrics.tpr_at_fpr(*ours, 0.01))
         apart_tpr.append(drawn_tpr[-1] - metrics.tpr_at_fpr(*theirs, 0.01))
         drawn_auc.append(metrics.auc(*ours))
-    tpr, gain = metrics.tpr_at_fpr(*side, 0.01), compare_auc(side, base, rng=rng)
+    tpr, gain = metrics.tpr_at_fpr(*side, 0.01), compare_auc(side, base, groups=None, rng=rng)
     return {
         "auc": _rounded(metrics.auc(*side), drawn_auc),
         "tpr": _rounded(tpr, drawn_tpr),
