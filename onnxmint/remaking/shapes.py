@@ -89,7 +89,9 @@ def transpose(call: Call, given: Given) -> Tensor:
 
 def concat(call: Call, given: Given) -> Tensor:
     """Compute Concat."""
-    return torch.cat([value for value in given if value is not None], dim=call.get("axis", 1))
+    values = [value for value in given if value is not None]
+    device = next((value.device for value in values if value.device.type != "cpu"), values[0].device)
+    return torch.cat([value.to(device) for value in values], dim=call.get("axis", 1))
 
 
 def shape(call: Call, given: Given) -> Tensor:

@@ -10,11 +10,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from onnxmint.engine.target import Target
 from onnxmint.graph.load import load_target
 from onnxmint.graph.placebo import placebo_twin
 from onnxmint.graph.serial import serialize
-from onnxmint.settings import EvaluateSettings
-from onnxmint.workflows.evaluating import evaluate
+from onnxmint.methods.references import open_references, references_in
+from onnxmint.mint.inside import with_references_beside
+from onnxmint.settings import EvidenceSettings
 from tests.cli.conftest import Run
 from tests.conftest import DEMO, KNOWN, ROOT
 from tests.graph.texts import cnn
@@ -35,7 +37,7 @@ def other(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_references_that_learned_halves_are_what_evaluate_compares(call: Run) -> None:
+def test_references_that_learned_halves_are_what_evaluate_compares(call: Run, target: Target) -> None:
     code, out, err = call("references", MODEL, *RETRAIN, "--count", "4", "-o", "refs", "--json")
     assert (code, err) == (0, "")
     found = json.loads(out)
@@ -46,10 +48,14 @@ def test_references_that_learned_halves_are_what_evaluate_compares(call: Run) ->
     assert {names.count(name) for name in names} == {2}
     assert len(set(names)) == 120
     assert {path.suffix for path in Path("refs").iterdir()} == {".onnx", ".txt"}
-    settings = EvaluateSettings(preprocess="0-1", modules=(), views=2, device="cpu", reference=Path("refs"))
-    methods = {one.name: one for one in evaluate(MODEL, MEMBERS, NONMEMBERS, settings=settings).methods}
-    assert methods["lira_online"].skipped is None
-    assert methods["rmia"].skipped is None
+    everything = [*pq.read_table(KNOWN[0]).slice(0, 60).to_pylist(), *pq.read_table(KNOWN[1]).slice(0, 60).to_pylist()]
+    found = open_references(
+        references_in(Path("refs")),
+        target,
+        [row["image"]["path"] for row in everything],
+        EvidenceSettings(device="cpu"),
+    )
+    assert (np.stack([one.trained for one in found]).sum(axis=0) == 2).all()  # as LiRA and RMIA want it
 
 
 @pytest.mark.slow
@@ -83,7 +89,7 @@ def test_what_is_there_is_not_trained_again_and_other_settings_are_refused(call:
 
 
 @pytest.mark.slow
-def test_a_reference_of_features_is_beside_the_target_in_an_audit(call: Run, other: Path) -> None:
+def test_a_reference_of_features_is_beside_the_target_in_an_audit(call: Run, other: Path, target: Target) -> None:
     others = [f"{place}?rows=100:200" for place in KNOWN]
     words = ["--images", others[0], "--images", others[1], *SETTINGS, "--features", other, "-o", "refs"]
     code, out, err = call("references", MODEL, *words)
@@ -95,9 +101,10 @@ def test_a_reference_of_features_is_beside_the_target_in_an_audit(call: Run, oth
     assert "Use it with --reference refs/features.onnx (audit, train) or --reference refs (evaluate)" in told
     assert {path.name for path in Path("refs").iterdir()} == {"features.onnx", "features.members.txt"}
     assert [value.name for value in onnx.load("refs/features.onnx").graph.input] == ["image"]
-    settings = EvaluateSettings(preprocess="0-1", modules=("relative",), views=2, device="cpu", reference=Path("refs"))
-    methods = {one.name: one for one in evaluate(MODEL, MEMBERS, NONMEMBERS, settings=settings).methods}
-    assert methods["relative"].skipped is None
+    known = [row["image"]["path"] for row in pq.read_table(KNOWN[0]).slice(0, 60).to_pylist()]
+    found = open_references(references_in(Path("refs")), target, known, EvidenceSettings(device="cpu"))
+    beside, reasons = with_references_beside(target, found)
+    assert (len(beside.beside), reasons) == (1, ())
     code, out, _ = call("references", MODEL, *words)
     assert "(was there already)" in " ".join(out.split())
 
@@ -161,13 +168,14 @@ def test_what_cannot_be_meant_is_refused_at_once(call: Run, words: list[str], st
         ([MODEL, "--retrain", "--augmentation", "turn"], 2, "no augmentation 'turn'; there are crop4"),
         ([MODEL, "--retrain", "-o", "s3://bucket/refs"], 2, "takes a path on this machine"),
         (["BATCH", "--retrain"], 2, "it cannot be trained anew: give --features OTHER.onnx"),
+        (["SIGMOID", "--retrain"], 2, "gives each label a probability of its own, and references are made of classif"),
         (["LOOP", "--retrain"], 1, "the graph cannot be trained anew: its operator If (node 'pool2') cannot be; train"),
     ],
 )
 def test_what_does_not_serve_is_said_in_one_line(
     call: Run, other: Path, words: list[str], status: int, message: str
 ) -> None:
-    models = {"BATCH": "int8-dynamic-cnn", "LOOP": "if-loop"}
+    models = {"BATCH": "int8-dynamic-cnn", "LOOP": "if-loop", "SIGMOID": "torch-dynamo-sigmoid"}
     place = ROOT / "tests" / "models"
     said = [str(place / f"{models[word]}.onnx") if word in models else word for word in words]
     said = [str(other) if word == "OTHER" else word for word in said]
