@@ -2,7 +2,7 @@
 
 A folder holds `NAME.onnx` files; beside each may lie `NAME.members.txt`, the images it was trained on (one path a line,
 as reports name them), and `NAME.toml`, its preprocessing where it differs from the target's. Without a list a model is
-taken not to have been trained on any of the images.
+taken not to have been trained on any of the images. A list that begins with OTHERS need not name any of them.
 """
 
 import hashlib

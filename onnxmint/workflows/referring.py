@@ -188,7 +188,8 @@ def _retrained(asked: _Asked, folder: ReferenceFolder, inputs: Inputs) -> _Made:
                 unseen=len(rest),
                 right_unseen=float(hits[rest].mean()) if len(rest) else None,
             )
-            members = listed(known.names[row] for row in school.row[rows].tolist())
+            first = (OTHERS,) if settings.count == 1 else ()  # halves are for the very images, a single one for others
+            members = listed((known.names[row] for row in school.row[rows].tolist()), *first)
             folder.write(names[number], written(school, learned, engine), members, kept, None)
         made.append(kept)
     classes = asked.target.model.answer.classes

@@ -17,6 +17,7 @@ from onnxmint.engine.target import Target, make_ready
 from onnxmint.errors import ImagesError, ModelError, UsageError
 from onnxmint.graph.heads import deepest, trunk_of, with_head
 from onnxmint.graph.observed import PRODUCER
+from onnxmint.methods.references import OTHERS
 from onnxmint.remaking.learning import Learned, training_device
 from onnxmint.settings import EvidenceSettings
 from onnxmint.workflows.labelled import opened
@@ -99,7 +100,8 @@ def test_images_that_cannot_be_shown_are_counted_or_are_too_many(tmp_path: Path)
         )
     found = make_references(MODEL, tmp_path / "3.parquet", tmp_path / "refs", settings=CPU)
     assert (found.images, len(found.skipped)) == (47, 3)
-    assert len((tmp_path / "refs" / "reference00.members.txt").read_text().splitlines()) == 47
+    listed = (tmp_path / "refs" / "reference00.members.txt").read_text().splitlines()
+    assert (listed[0], len(listed)) == (OTHERS, 1 + 47)
     with pytest.raises(
         ImagesError, match=r"35 of 50 images can be shown to the model, for example .*; references learn"
     ):
