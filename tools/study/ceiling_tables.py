@@ -49,8 +49,8 @@ images. Nothing was chosen on these targets.
 """,
     "references-augmented": """### With models that never saw the images, where targets were trained on moved copies
 
-The same on {targets} of the targets that were trained on images moved by up to 2 pixels and mirrored, as their references
-were; "views of crop2-black+mirror" are drawn from that augmentation.
+The same on {targets} of the targets that were trained on images moved by up to 2 pixels and mirrored, as their
+references were; "views of crop2-black+mirror" are drawn from that augmentation.
 """,
     "large": """### Shifts on larger images
 
