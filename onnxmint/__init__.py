@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from onnxmint.results.comparison import Comparison
     from onnxmint.results.evaluation import Evaluation
     from onnxmint.results.plan import Plan
+    from onnxmint.results.references import References
     from onnxmint.settings import (
         AuditSettings,
         CompareSettings,
         EvaluateSettings,
         EvidenceSettings,
         ObserveSettings,
+        ReferenceSettings,
         TrainSettings,
     )
     from onnxmint.workflows.asking_sealed import audit_sealed
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from onnxmint.workflows.observing import observe
     from onnxmint.workflows.parting import PartProgress, audit_part
     from onnxmint.workflows.planning import plan
+    from onnxmint.workflows.referring import make_references
     from onnxmint.workflows.registering import register
     from onnxmint.workflows.sealing import seal
     from onnxmint.workflows.signing import sign
@@ -67,6 +70,8 @@ _HOMES = {
     "OnnxmintError": "errors",
     "PartProgress": "workflows.parting",
     "Plan": "results.plan",
+    "ReferenceSettings": "settings",
+    "References": "results.references",
     "Scorer": "mint.scorer",
     "TrainSettings": "settings",
     "UsageError": "errors",
@@ -80,6 +85,7 @@ _HOMES = {
     "layers": "workflows.exposing",
     "load_auditor": "mint.auditor",
     "load_run": "report.files",
+    "make_references": "workflows.referring",
     "merge_parts": "workflows.merging",
     "observe": "workflows.observing",
     "plan": "workflows.planning",
@@ -112,6 +118,8 @@ __all__ = [
     "OnnxmintError",
     "PartProgress",
     "Plan",
+    "ReferenceSettings",
+    "References",
     "Scorer",
     "TrainSettings",
     "UsageError",
@@ -125,6 +133,7 @@ __all__ = [
     "layers",
     "load_auditor",
     "load_run",
+    "make_references",
     "merge_parts",
     "observe",
     "plan",

@@ -63,6 +63,7 @@ class ModuleKind:
         references: whether it compares with what given references say.
         maps_only: whether a layer must be an activation map.
         fitted: how many networks are: none, one, or one stopped by each fold of the fit part.
+        grown: whether they are boosted trees, and not fitted in epochs.
     """
 
     name: ModuleName
@@ -72,6 +73,7 @@ class ModuleKind:
     references: bool = False
     maps_only: bool = False
     fitted: Literal["none", "one", "each fold"] = "one"
+    grown: bool = False
 
     def fits(self, shape: tuple[int, ...]) -> bool:
         """Say whether it can read a layer of this shape per image."""
@@ -87,8 +89,11 @@ MODULES = (
         fitted="each fold",
     ),
     ModuleKind(
+        name="trees", words="reads that with boosted trees", reads="odds", views=True, fitted="each fold", grown=True
+    ),
+    ModuleKind(
         name="relative",
-        words="reads that and how hard the image is for each --reference",
+        words="reads what views does and how hard the image is for each --reference",
         reads="odds",
         views=True,
         references=True,
@@ -228,6 +233,21 @@ class ObserveSettings(ImageSettings):
     views: Views = 26  # how many views of each image the model is shown
     layers: tuple[str, ...] = ("auto",)  # whose activations are given out; "none" for none
     twin: bool = True  # observe the placebo twin too, of which controls need to know
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceSettings(ImageSettings):
+    """How reference models are made for a target: from the features of another model, or by training its graph anew."""
+
+    answer: str | None = None  # as in EvidenceSettings, of the target
+    preprocess: str | None = None  # as in EvidenceSettings
+    classes: Path | None = None  # as in EvidenceSettings
+    augmentation: str | None = None  # how training images are moved and mirrored
+    features: Path | None = None  # a classifier of another task, on whose features a linear layer is fitted
+    layers: tuple[str, ...] = ("auto",)  # of it, whose activations are the features; "auto" for the deepest
+    retrain: bool = False  # train the target's graph anew, with fresh weights
+    count: Annotated[int, Within(low=1, high=1000)] = 4  # references; a single one learns from all images
+    epochs: Annotated[int, Within(low=1, high=10_000)] = 60  # times that each image is learned from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

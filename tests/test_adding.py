@@ -108,14 +108,14 @@ def test_help_names_every_module() -> None:
 
 @pytest.mark.usefixtures("made_up_module")
 def test_an_evaluation_compares_every_module_that_learns() -> None:
-    assert EvaluateSettings().modules == ("views", "relative", "cnn", "vanilla", "mean")
+    assert EvaluateSettings().modules == ("views", "trees", "relative", "cnn", "vanilla", "mean")
 
 
 @pytest.mark.parametrize(
     ("command", "said"),
     [
         ("train", ("mean reads the mean of one --layer", "Layer that cnn, vanilla or mean reads")),
-        ("evaluate", ("default: views,relative,cnn,vanilla,mean", "Layers that cnn, vanilla and mean read")),
+        ("evaluate", ("default: views,trees,relative,cnn,vanilla,mean", "Layers that cnn, vanilla and mean read")),
     ],
 )
 def test_a_new_row_shows_up_in_help(command: str, said: tuple[str, ...]) -> None:

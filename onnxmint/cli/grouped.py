@@ -7,8 +7,8 @@ GROUPS = (
     (
         "Known images",
         (
-            "auditor_file", "members", "nonmembers", "forget", "labels", "classes", "group", "limit", "reference",
-            "sealed", "commitment",
+            "auditor_file", "members", "nonmembers", "images", "forget", "labels", "classes", "group", "limit",
+            "reference", "sealed", "commitment",
         ),
     ),
     ("The model", ("preprocess", "preprocess_after", "answer", "signal", "augmentation")),

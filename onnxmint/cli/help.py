@@ -16,6 +16,7 @@ TOPICS = {
     "controls": "What else could explain a difference, and how it is looked for.",
     "sealing": "Pictures prepared before they are published: proof of use without known images.",
     "methods": "What tells members from others: views, the published modules, references.",
+    "reference-models": "Classifiers of the target's task for LiRA, RMIA and relative, made by one command.",
     "comparing": "Two models on the same images: unlearning, a new release, a gate.",
     "two-parties": "An audit by somebody who gets neither the model nor the images.",
     "speed": "How long it takes, --time, memory, GPU.",

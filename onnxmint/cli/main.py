@@ -30,6 +30,7 @@ COMMANDS = {
     "audit": ("onnxmint.cli.audit", "audit_command", "Say which images a model was trained on, with error rates."),
     "merge": ("onnxmint.cli.merge", "merge_command", "Make the report of an audit that was made in parts."),
     "evaluate": ("onnxmint.cli.evaluate", "evaluate_command", "Say how much a model gives away; compare all methods."),
+    "references": ("onnxmint.cli.references", "references_command", "Make reference models for LiRA, RMIA, relative."),
     "compare": ("onnxmint.cli.compare", "compare_command", "Say what a second model gives away more or less."),
     "observe": ("onnxmint.cli.observe", "observe_command", "Give somebody who audits a model its answers, not it."),
     "seal": ("onnxmint.cli.seal", "seal_command", "Prepare pictures so that their use can be proved later."),

@@ -215,7 +215,7 @@ _MODULE = (
         TrainSettings,
         "module",
         help=f"{'; '.join(f'{kind.name} {kind.words}' for kind in MODULES)}. auto takes views if it is surely better "
-        "than phi on the fit part, and relative if that is surely better still.",
+        "than phi on the fit part, then trees and then relative if they are surely better still.",
     ),
     setting(
         TrainSettings,

@@ -37,6 +37,8 @@ def inputs_of(model: Path, options: Mapping[str, Any]) -> Inputs:
             yield from _model("the second model", Path(options["after"]))
         for path in _several(options.get("reference")):
             yield from _model("a reference", Path(path))
+        if options.get("features") is not None:
+            yield from _model("the model of the features", Path(options["features"]))
         for option, name in _FILES.items():
             if options.get(option) is not None:
                 yield Input(name=name, path=Path(options[option]))

@@ -162,6 +162,8 @@ def question_the_reference(control: Control | None, asked: SeenQuestioned, _: np
         return replace(control, text=f"{control.text} Questioned images were not shown to them ({why}).")
     of_known = {int(number): odds for number, odds in zip(asked.traces.judged, asked.traces.difficulty, strict=True)}
     known = asked.units.known.nonmembers
+    if not of_known:  # the auditor was trained without controls
+        return control
     theirs = np.array([of_known.get(number, np.nan) for number in known.number.tolist()])
     mine = _means(asked.easy[asked.units.row], asked.units.place)
     auc = auc_of(HeldOut.of(mine, _means(theirs, known.group)), SHARED)

@@ -125,6 +125,8 @@ def _brought_field(name: str, value: Any, stack: contextlib.ExitStack) -> Any:
     if isinstance(value, (str, Path)) and _elsewhere(value):
         if name == "reference":
             return stack.enter_context(_brought_models(value))
+        if name == "features":
+            return stack.enter_context(brought(value))
         if name in _FILES:
             return type(value)(stack.enter_context(brought_file(value, most=_SMALL)))
     return value

@@ -2,7 +2,7 @@
 
 A folder holds `NAME.onnx` files; beside each may lie `NAME.members.txt`, the images it was trained on (one path a line,
 as reports name them), and `NAME.toml`, its preprocessing where it differs from the target's. Without a list a model is
-taken not to have been trained on any of the images.
+taken not to have been trained on any of the images. A list that begins with OTHERS need not name any of them.
 """
 
 import hashlib
@@ -27,6 +27,8 @@ from onnxmint.settings import CHECK, EvidenceSettings
 from onnxmint.stats.estimates import FloatArray
 
 MEMBERS = ".members.txt"
+OTHERS = "# Other images than these are meant to be asked about."
+"""First line of a list that need not name any of the known images."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +111,11 @@ def open_references(
     found = []
     for path in files:
         spec = None if settled is None else settled.get(path)
-        ready = _ready(path, target, settings) if spec is None else target_with(load_target(path), spec, target.device)
+        ready = (
+            ready_reference(path, target, settings)
+            if spec is None
+            else target_with(load_target(path), spec, target.device)
+        )
         if ready.model.answer.classes != target.model.answer.classes:
             raise ModelError(
                 f"the reference {path} has {ready.model.answer.classes} classes, the target "
@@ -119,8 +125,12 @@ def open_references(
     return found
 
 
-def _ready(path: Path, target: Target, settings: EvidenceSettings) -> Target:
-    """Load a reference with its own preprocessing, or as the target's was declared, or as it was settled."""
+def ready_reference(path: Path, target: Target, settings: EvidenceSettings) -> Target:
+    """Load a reference with its own preprocessing, or as the target's was declared, or as it was settled.
+
+    Raises:
+        OnnxmintError: one of its kinds, where the file or what is declared beside it does not serve.
+    """
     declared = None if settings.preprocess == CHECK else settings.preprocess
     settings = replace(settings, answer=None, preprocess=declared)  # `answer` names an output of the target
     own = path.with_suffix(".toml")
@@ -179,9 +189,11 @@ def _trained_on(path: Path, images: Sequence[str]) -> NDArray[np.bool_]:
     listing = path.with_name(path.stem + MEMBERS)
     if not listing.exists():
         return np.zeros(len(images), np.bool_)
-    members = {line.strip() for line in listing.read_text("utf-8").splitlines() if line.strip()}
+    text = listing.read_text("utf-8")
+    members = {line.strip() for line in text.splitlines() if line.strip()}
     found = np.array([image in members for image in images], np.bool_)
-    if images and members and not found.any():  # an audit has no known images to name
+    meant = not text.startswith(OTHERS)
+    if images and members and meant and not found.any():  # an audit has no known images to name
         raise ImagesError(
             f"{listing} names none of the known images; it must name them as reports do, for example {images[0]!r}"
         )

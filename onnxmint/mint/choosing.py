@@ -1,5 +1,6 @@
 """Which module `auto` takes: the one that tells images of the fit part apart best which it did not learn from."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,8 @@ from onnxmint.stats.two_sample import SHARED, auc_of
 
 _ERRORS_WIDE = 2 * 1.96  # standard errors in a 95% interval
 _CHANCE = 0.5
+SIMPLEST_FIRST = ("phi", "views", "trees")
+"""Modules that `auto` chooses from without references; a later one has to be surely better than what was taken."""
 UNSURE = (
     "The references were not surely of use on the images to learn from, so the module is {name}, which does not "
     "compare with them; --module relative does."
@@ -52,18 +55,25 @@ class Chosen:
     notes: tuple[str, ...] = ()
 
 
-def better_of_views_and_phi(odds: Any, table: EvidenceTable, seed: int, stage: Stage) -> FittedModule:
-    """Return `views` when it tells the fit part's images apart better than the log-odds of one view, else `phi`.
+def best_by_answers(odds: Any, table: EvidenceTable, seed: int, stage: Stage) -> FittedModule:
+    """Return the best of SIMPLEST_FIRST at telling the fit part's images apart, by what the target answers to them.
 
     Each image is scored by the network that did not learn from its fold, and folds keep groups whole. In doubt, within
     one standard error, the simple and cheap one is taken.
     """
-    views, phi = (fit_on(name, odds, table, table.part, seed, stage) for name in ("views", "phi"))
-    return views if _surely_better(views, phi, table, seed) else phi
+    return best_of([fit_on(name, odds, table, table.part, seed, stage) for name in SIMPLEST_FIRST], table, seed)
+
+
+def best_of(fitted: Sequence[FittedModule], table: EvidenceTable, seed: int) -> FittedModule:
+    """Return the first of some modules, or a later one that is surely better than what was taken before it."""
+    found, *others = fitted
+    for other in others:
+        found = other if _surely_better(other, found, table, seed) else found
+    return found
 
 
 def with_references(relative: Activations, table: EvidenceTable, seed: int, stage: Stage) -> Chosen:
-    """Return the best of `relative`, `views` and `phi`, by the same rule.
+    """Return the best of `relative` and those that do not compare, by the same rule.
 
     Where the references tell members from non-members by themselves the images differ in difficulty, and a module that
     reads it would find that: they are withheld from it.
@@ -75,7 +85,7 @@ def with_references(relative: Activations, table: EvidenceTable, seed: int, stag
         stage: told of the progress.
     """
     why = why_withheld(relative, table)
-    plain = better_of_views_and_phi(FirstColumns(relative, relative[:1].shape[1] - 1), table, seed, stage)
+    plain = best_by_answers(FirstColumns(relative, relative[:1].shape[1] - 1), table, seed, stage)
     if why is not None:
         return Chosen(module=plain, notes=(f"The references are withheld from the module: {why}.",))
     found = fit_on("relative", relative, table, table.part, seed, stage)

@@ -16,7 +16,7 @@ from onnxmint.graph.auditor_outputs import FREE_LEVEL, LEVEL, SCORE
 from onnxmint.graph.instrument import joined_name
 from onnxmint.graph.layers import Layer
 from onnxmint.methods.measuring import KnownScores, check_left
-from onnxmint.mint.choosing import Chosen, better_of_views_and_phi, with_references
+from onnxmint.mint.choosing import Chosen, best_by_answers, with_references
 from onnxmint.mint.crossing import fit_in_folds
 from onnxmint.mint.outcome import (
     LABEL_FREE,
@@ -195,7 +195,7 @@ def _fit(evidence: Evidence, reading: Reading, settings: TrainSettings, engine: 
         elif reading.column == RELATIVE:
             found = with_references(values, table, settings.seed, engine.stage)
         else:
-            found = Chosen(module=better_of_views_and_phi(values, table, settings.seed, engine.stage))
+            found = Chosen(module=best_by_answers(values, table, settings.seed, engine.stage))
         return _Learnt(chosen=found, gate=gate_from(found.module, table), skipped=seen.skipped)
 
 

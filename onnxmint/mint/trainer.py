@@ -1,4 +1,4 @@
-"""Training the networks of one module on stored activations, and scoring with them: the only loop over epochs."""
+"""Fitting the networks of one module on stored activations, and scoring with them: the only loop over epochs."""
 
 import contextlib
 import copy
@@ -15,6 +15,7 @@ from torch.nn import functional
 from onnxmint.engine.store import Activations
 from onnxmint.errors import EvidenceError, UsageError
 from onnxmint.evidence.table import FIT, EvidenceTable
+from onnxmint.mint.growing import grow
 from onnxmint.mint.modules import network_of
 from onnxmint.mint.modules.ensembles import Ensemble
 from onnxmint.progress import Stage
@@ -29,7 +30,7 @@ Advance = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitSettings:
-    """How a module is fitted: Adam on binary cross-entropy, stopped early on the validation part."""
+    """How a network is fitted: Adam on binary cross-entropy, stopped by the validation part; trees take the seed."""
 
     seed: int = 0
     epochs: int = 40
@@ -45,7 +46,7 @@ class FittedModule:
     Attributes:
         name: one of MODULES.
         network: what gives the score; the mean of several networks where the module is an ensemble.
-        best_epochs: of each network the epoch whose weights are kept; 0 is the untrained network.
+        best_epochs: of each network the epoch whose weights are kept, 0 is the untrained network; of trees, how many.
         validation_loss: binary cross-entropy at those epochs, averaged over the networks; NaN when nothing was fitted.
         unseen: (n,) scores of the rows by the network that did not learn from them; NaN where every network did.
     """
@@ -164,7 +165,6 @@ def fit_module(
     Raises:
         EvidenceError: an activation is not finite.
     """
-    truth = torch.from_numpy(is_member.astype(np.float32)).to(activations.device)
     devices = [activations.device] if activations.device.type == "cuda" else []
     unseen = np.full(len(fold), np.nan)
     networks, epochs, losses = [], [], []
@@ -172,11 +172,8 @@ def fit_module(
         torch.manual_seed(settings.seed)
         for number in range(networks_in(name)):
             held = fold == FIT[-1 - number]
-            learn, check = (torch.from_numpy(np.flatnonzero(rows)) for rows in (~held, held))
-            kind = network_of(name)
-            network = kind(*_moments(activations, learn, kind.features)).to(activations.device)
-            with _threads(network):
-                epoch, loss = _fit(network, activations, truth, learn, check, settings, advance)
+            network, epoch, loss = _network(name, activations, is_member, held, settings, number, advance)
+            check = torch.from_numpy(np.flatnonzero(held))
             unseen[held] = _score(network, activations, check) if len(check) else np.empty(0)
             networks.append(network)
             epochs.append(epoch)
@@ -197,6 +194,31 @@ def fit_module(
         validation_loss=float(np.mean(losses)),
         unseen=unseen,
     )
+
+
+def _network(
+    name: str,
+    activations: Activations,
+    is_member: NDArray[np.bool_],
+    held: NDArray[np.bool_],
+    settings: FitSettings,
+    number: int,
+    advance: Advance,
+) -> tuple[nn.Module, int, float]:
+    """Fit one network, stopped by the rows that are held; return it, its best epoch, and their loss there."""
+    learn, check = (torch.from_numpy(np.flatnonzero(rows)) for rows in (~held, held))
+    kind = network_of(name)
+    moments = _moments(activations, learn, kind.features)
+    if module_kind(name).grown:
+        every = torch.arange(len(activations))
+        made = torch.cat([kind.features(values).cpu() for _, values in _chunks(activations, every)])
+        grown = grow(made.numpy(), is_member, held, seed=settings.seed + number)
+        advance(settings.epochs)
+        return kind(*moments, grown.forest).to(activations.device).eval(), grown.rounds, grown.loss
+    truth = torch.from_numpy(is_member.astype(np.float32)).to(activations.device)
+    network = kind(*moments).to(activations.device)
+    with _threads(network):
+        return network, *_fit(network, activations, truth, learn, check, settings, advance)
 
 
 def _fit(

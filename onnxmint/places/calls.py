@@ -16,11 +16,12 @@ WAITS = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Seconds between the tries of a call; as many more tries as there are waits."""
 _LONGEST = 200  # letters of a library's own words
 _LAST = (
-    (r"NO_SUCH_BUCKET|NoSuchBucket", "there is no such bucket; check its name"),
+    (r"NO_SUCH_BUCKET|NoSuchBucket|ContainerNotFound", "there is no such bucket; check its name"),
     (r"EXPIRED_TOKEN|ExpiredToken|TokenRefreshRequired|token.*expired", "the credentials have expired; sign in again"),
     (
         r"INVALID_ACCESS_KEY_ID|InvalidAccessKeyId|SIGNATURE_DOES_NOT_MATCH|SignatureDoesNotMatch|"
-        r"INVALID_CLIENT_TOKEN_ID|Could not validate credentials",
+        r"INVALID_CLIENT_TOKEN_ID|Could not validate credentials|AuthorizationFailure|AuthenticationFailed|"
+        r"AuthenticationException|Base64 encoded",
         "the credentials are not known there; check them (environment, profile, role)",
     ),
     (
@@ -37,13 +38,14 @@ _LAST = (
         "the bucket is in another region; name it with ?region=REGION or AWS_REGION",
     ),
 )
+_NOTHING = re.compile(r"No such (file or )?directory|Path does not exist")  # how some stores begin to say it
 _PASSING = (
     (
         r"SLOW_DOWN|SlowDown|SERVICE_UNAVAILABLE|THROTTL|TOO_MANY_REQUESTS|\b(429|503)\b",
         "the store says that it is asked too often, and kept saying so; ask again later, or for less at once",
     ),
     (
-        r"NETWORK_CONNECTION|curlCode|Connection|Could not resolve|timed? ?out|ended early|Broken pipe",
+        r"NETWORK_CONNECTION|curlCode|[Cc]onnection|Could not (resolve|connect)|timed? ?out|ended early|Broken pipe",
         "the store cannot be reached, or the connection was lost each time; check the network and the endpoint",
     ),
 )
@@ -97,6 +99,8 @@ def again(call: Callable[[], Result], place: str) -> Result:
         except FileNotFoundError:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), place) from None
         except failures() as problem:
+            if _NOTHING.match(str(problem)):
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), place) from None
             final = explained(problem)
             if final is not None:
                 raise final from None

@@ -127,7 +127,11 @@ def put(path: RemotePath, content: Content) -> None:
             for block in blocks(content):
                 out.write(block)
 
-    _written(write, path)
+    try:
+        _written(write, path)
+    except FileNotFoundError:
+        why = "there is no such bucket; create it, or choose another place with -o"
+        raise OnnxmintError(f"cannot write {path}: {why}") from None
 
 
 def remove(path: RemotePath) -> None:

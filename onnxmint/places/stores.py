@@ -2,17 +2,26 @@
 
 import functools
 import os
+import re
 from datetime import timedelta
 from typing import Any
+from urllib.parse import unquote
 
 from onnxmint.errors import UsageError
 from onnxmint.places.calls import PlaceError, again
 from onnxmint.places.words import NATIVE, Address
 
 _CONNECT, _WAIT = 10, 30  # seconds; the SDK's own are 1 and 3, which a busy store exceeds
+_CONTAINER = re.compile(
+    r"(?P<container>[^:@]+)(:(?P<key>[^@]+))?@(?P<account>[a-z0-9]+)\.(dfs|blob)\.(?P<domain>core\.[a-z.]+)"
+)
 _GCS_WAIT = 20  # seconds; without a limit the library asks for a quarter of an hour
 _S3 = {"region", "scheme", "endpoint_override", "tls_ca_file_path", "access_key", "secret_key", "session_token"}
 _GCS = {"scheme", "endpoint_override", "project_id", "retry_limit_seconds", "anonymous"}
+_AZURE = {
+    "account_key", "sas_token", "tenant_id", "client_id", "client_secret", "blob_storage_authority",
+    "dfs_storage_authority", "blob_storage_scheme", "dfs_storage_scheme", "enable_tls",
+}  # fmt: skip
 _EXTRA = 'pip install "onnxmint[remote]"'
 
 
@@ -26,6 +35,9 @@ def connected(address: Address) -> tuple[Any, str]:
     if address.scheme in ("s3", "gs", "gcs"):
         make = _s3 if address.scheme == "s3" else _gcs
         return make(address.host, address.user, address.options), f"{address.host}/{address.key}".rstrip("/")
+    if address.scheme in NATIVE and (parts := _CONTAINER.fullmatch(address.authority)) is not None:
+        files = _azure(parts["account"], unquote(parts["key"] or ""), parts["domain"], address.options, str(address))
+        return files, f"{parts['container']}/{address.key}".rstrip("/")
     if address.scheme in NATIVE:
         files, base = _native(address.scheme, address.authority, address.options, str(address))
         return files, f"{base}/{address.key}".strip("/")
@@ -67,6 +79,27 @@ def _gcs(bucket: str, user: tuple[str, str], options: tuple[tuple[str, str], ...
     limit = float(given.pop("retry_limit_seconds", _GCS_WAIT))
     anonymous = user[0] == "anonymous" or given.pop("anonymous", "") == "true"
     return fs.GcsFileSystem(anonymous=anonymous, retry_time_limit=timedelta(seconds=limit), **given)
+
+
+@functools.cache
+def _azure(account: str, key: str, domain: str, options: tuple[tuple[str, str], ...], shown: str) -> Any:
+    """Return the store of an account; pyarrow, given the whole address, asks without the key that stands in it."""
+    from pyarrow import fs
+
+    given = _known(options, _AZURE, shown)
+    scheme = "http" if given.pop("enable_tls", "") == "false" else "https"
+    given = {
+        "blob_storage_authority": f".blob.{domain}", "dfs_storage_authority": f".dfs.{domain}",
+        "blob_storage_scheme": scheme, "dfs_storage_scheme": scheme,
+    } | given  # fmt: skip
+    if not given.keys() & {"account_key", "sas_token", "client_id"}:
+        secret = key or os.environ.get("AZURE_STORAGE_KEY", "")
+        token = "" if secret else os.environ.get("AZURE_STORAGE_SAS_TOKEN", "")
+        given |= {"account_key": secret} if secret else {"sas_token": token} if token else {}
+    try:
+        return fs.AzureFileSystem(account, **given)
+    except ValueError as problem:
+        raise UsageError(f"{shown}: {_first(problem)}; check the options of the address") from None
 
 
 @functools.cache

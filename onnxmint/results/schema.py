@@ -15,6 +15,7 @@ from onnxmint.results.lookup import LOOKUP
 from onnxmint.results.manifest import MANIFEST
 from onnxmint.results.observed import OBSERVED_FACTS
 from onnxmint.results.plan import PLAN
+from onnxmint.results.references import REFERENCES
 from onnxmint.results.registration import REGISTRATION
 from onnxmint.results.seal import SEAL, SEALING
 from onnxmint.results.sealed import SEALED
@@ -32,6 +33,7 @@ PUBLISHED: dict[str, Document[Any]] = {
     "manifest": MANIFEST,
     "observed": OBSERVED_FACTS,
     "plan": PLAN,
+    "references": REFERENCES,
     "registration": REGISTRATION,
     "seal": SEAL,
     "sealed": SEALED,

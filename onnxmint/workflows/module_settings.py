@@ -60,3 +60,15 @@ def with_inputs(
         f"--module {settings.module} compares with models of the same task that were not trained on the known images: "
         f"give some with --reference{why}"
     )
+
+
+def require_use(target: Target, reasons: Sequence[str], settings: TrainSettings) -> None:
+    """Refuse references that serve the controls alone where there are to be none.
+
+    Raises:
+        UsageError: none is beside the target for a module to compare with, and --no-controls was given.
+    """
+    if not settings.reference or settings.controls or target.beside:
+        return
+    why = f" ({'; '.join(reasons)})" if reasons else ""
+    raise UsageError(f"--reference serves the controls alone here{why}: leave out --no-controls, or the reference")

@@ -35,7 +35,7 @@ class Shape:
         folds: it is cross-fitted, or all known images are held out.
         controls: whether they run.
         references: names of reference models.
-        compares: a module that compares with them is fitted too.
+        rivals: modules that are fitted too, of which one is taken.
     """
 
     learns: str | None
@@ -45,7 +45,7 @@ class Shape:
     folds: bool
     controls: bool
     references: tuple[str, ...]
-    compares: bool = False
+    rivals: tuple[str, ...] = ()
 
     def views(self, load: Workload) -> int:
         """Return how many views of an image the target is shown."""
@@ -83,7 +83,7 @@ def shape_of(
         folds=training.folds is not None or alone,
         controls=controls,
         references=tuple(path.name for path in training.reference),
-        compares=plain and bool(training.reference),
+        rivals=("trees", *(["relative"] if training.reference else [])) if plain else (),
     )
 
 
@@ -128,7 +128,7 @@ def _training(load: Workload, shape: Shape, speed: Speed, views: int, shown: Sho
             words = f"showing the model {number:,} known {name} {of_each}{why}"
             yield Step(name=f"{name}, {part}", words=words, seconds=shown(number, views))
         if shape.learns is not None and part != "held out":
-            for module in (shape.learns, *(["relative"] if shape.compares else [])):
+            for module in (shape.learns, *shape.rivals):
                 yield fitting(module, sum(count for _, count in sides) * portion, "")
     if shape.controls:
         yield from _watching([(name, min(count, _TWIN_MOST)) for name, count in sides], shape, views, shown)

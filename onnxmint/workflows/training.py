@@ -16,7 +16,6 @@ from onnxmint.controls.seen import Seen
 from onnxmint.engine.choosing import engine_for
 from onnxmint.engine.observations import Engine
 from onnxmint.engine.target import Target, target_warnings, twin_of
-from onnxmint.errors import UsageError
 from onnxmint.evidence.gathering import gather, with_others
 from onnxmint.evidence.known import Evidence
 from onnxmint.evidence.nobody import UNMEASURED, Nobody
@@ -42,7 +41,7 @@ from onnxmint.settings import TrainSettings
 from onnxmint.stats import metrics, two_sample
 from onnxmint.verdict.yardstick import Traces
 from onnxmint.workflows.foreseeing import foreseen_training
-from onnxmint.workflows.module_settings import fixed_in_advance, one_view_if_mixing, with_inputs
+from onnxmint.workflows.module_settings import fixed_in_advance, one_view_if_mixing, require_use, with_inputs
 from onnxmint.workflows.preparing import prepared
 from onnxmint.workflows.stages import MEASURED
 from onnxmint.workflows.watching import Watched, watch
@@ -105,8 +104,6 @@ def train_on(target: Target, known: Together, settings: TrainSettings, engine: E
     Raises:
         OnnxmintError: as `train`.
     """
-    if settings.reference and not settings.controls:
-        raise UsageError("--reference is a control: leave out --no-controls, or the reference")
     rng = np.random.default_rng(settings.seed)
     require_one_file(target.model.model, target.model.path)
     alone = isinstance(known.sources[0], Nobody)
@@ -117,6 +114,7 @@ def train_on(target: Target, known: Together, settings: TrainSettings, engine: E
     evidence = with_others(evidence, known.whole, engine.stage)
     references = given_references(settings.reference, target, evidence, settings, engine)
     target, reasons = with_inputs(target, () if alone or read else references, settings)
+    require_use(target, reasons, settings)
     fitted = noting(fit_and_score(target, evidence, read, settings, engine), left_out(reasons))
     twin = twin_of(target, settings.seed) if settings.controls else None
     watched = watch(twin, fitted, evidence, references, settings, engine, rng) if twin else Watched()

@@ -280,7 +280,7 @@ def _missing_weights(folder: Path) -> Path:
         (
             ["evaluate", MODEL, *EVIDENCE, *DECLARED, "--modules", "cnn,nn"],
             2,
-            "'nn' is not one of 'views', 'relative', 'cnn', 'vanilla'",
+            "'nn' is not one of 'views', 'trees', 'relative', 'cnn', 'vanilla'",
         ),
         (["evaluate", MODEL, *EVIDENCE, *DECLARED, "--layers", "relu_9"], 2, "no layer 'relu_9'; closest:"),
         (["evaluate", MODEL, *FEW, *DECLARED, "--reference", "none"], 2, "--reference none is not a folder"),

@@ -64,7 +64,9 @@ def test_workers_and_batch_sizes_do_not_change_what_is_observed(target: Target, 
     first.close()
 
 
-@pytest.mark.parametrize(("module", "layers"), [("views", ()), ("cnn", ("relu",))])
+@pytest.mark.parametrize(
+    ("module", "layers"), [("views", ()), pytest.param("trees", (), marks=pytest.mark.slow), ("cnn", ("relu",))]
+)
 def test_known_images_score_the_same_for_any_batch_size(
     target: Target, few: Evidence, module: str, layers: tuple[str, ...]
 ) -> None:

@@ -205,11 +205,11 @@ def served_page(auditor: Path, site: Path) -> Iterator[str]:
 
 
 @pytest.mark.slow
-def test_folds_are_judged_as_in_an_audit(opened: Opens, tmp_path: Path) -> None:
+def test_folds_and_trees_are_judged_as_in_an_audit(opened: Opens, tmp_path: Path) -> None:
     from onnxmint import TrainSettings, train
 
     known = [f"{DEMO / name}.parquet?rows=0:80" for name in ("members", "nonmembers")]
-    settings = TrainSettings(preprocess="0-1", module="views", views=2, folds=2, labels=False, controls=False)
+    settings = TrainSettings(preprocess="0-1", module="trees", views=2, folds=2, labels=False, controls=False)
     auditor, file = train(DEMO / "target.onnx", *known, settings=settings), tmp_path / "auditor.onnx"
     file.write_bytes(auditor.model)
     images = asked_folder(tmp_path / "asked", 60, labelled=False)

@@ -54,7 +54,7 @@ def test_the_target_sees_every_image_once(found: Evaluation, shown: list[int]) -
 def test_every_method_is_there(found: Evaluation) -> None:
     names = [method.name for method in found.methods]
     assert len(set(names)) == len(names)
-    assert {signal.name for signal in SIGNALS} | {"views", "modified_entropy_by_class"} <= set(names)
+    assert {signal.name for signal in SIGNALS} | {"views", "trees", "modified_entropy_by_class"} <= set(names)
     layers = list_layers(load_target(DEMO / "target.onnx"))
     assert [name for name in names if name.startswith("vanilla:")] == [f"vanilla:{layer.name}" for layer in layers]
     for layer in layers:
@@ -150,7 +150,7 @@ def test_images_that_cannot_be_read_are_left_out_and_named(tmp_path: Path) -> No
 
 
 def test_an_unknown_module_is_refused() -> None:
-    with pytest.raises(UsageError, match="'resnet' is not one of 'views', 'relative', 'cnn', 'vanilla'"):
+    with pytest.raises(UsageError, match="'resnet' is not one of 'views', 'trees', 'relative', 'cnn', 'vanilla'"):
         evaluate(DEMO / "target.onnx", *EVIDENCE, settings=replace(SETTINGS, modules=("resnet",)))
 
 

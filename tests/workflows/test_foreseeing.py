@@ -55,7 +55,7 @@ def _audited(training: TrainSettings, **asked: Any) -> tuple[list[str], list[For
 
 @pytest.mark.parametrize(
     ("module", "controls"),
-    [("phi", False), *(pytest.param(name, True, marks=pytest.mark.slow) for name in ("phi", "views", "cnn"))],
+    [("phi", False), *(pytest.param(name, True, marks=pytest.mark.slow) for name in ("auto", "phi", "cnn"))],
 )
 def test_every_stage_is_foreseen_by_its_name_and_in_its_order(module: str, controls: bool) -> None:
     training = TrainSettings(preprocess="0-1", device="cpu", limit=60, views=2, module=module, controls=controls)

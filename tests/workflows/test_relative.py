@@ -76,3 +76,16 @@ def test_an_evaluation_has_a_row_for_it_where_references_are_given(trained: tupl
     (skipped,) = (method for method in evaluate(DEMO / "target.onnx", *KNOWN, settings=alone).methods
                   if method.name == "relative")  # fmt: skip
     assert skipped.skipped == "needs --reference"
+
+
+@pytest.mark.slow
+def test_without_controls_references_serve_the_module_or_are_refused(trained: tuple[Auditor, Path]) -> None:
+    _, file = trained
+    given = {"limit": 60, "reference": (file,), "controls": False, **SETTINGS}
+    auditor = train(DEMO / "target.onnx", *KNOWN, settings=TrainSettings(module="relative", **given))
+    assert auditor.compares
+    result = audit(DEMO / "target.onnx", DEMO / "questioned.parquet", auditor, settings=AuditSettings(sample=60))
+    (control,) = (control for control in result.controls if control.name == "reference")
+    assert control.passed is None
+    with pytest.raises(UsageError, match=r"serves the controls alone here: leave out --no-controls, or the reference$"):
+        train(DEMO / "target.onnx", *KNOWN, settings=TrainSettings(module="cnn", layers=("0",), **given))

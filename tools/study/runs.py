@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+SMALL = ("cifar10-small", "cifar10-small-nodropout", "cifar10-small-augment")
 LAYERS = tuple(f"relu{number}" for number in range(1, 8))  # layers 1 to 7 of the paper's CNN
 
 
@@ -102,8 +103,7 @@ def _power() -> Iterator[Run]:
 
 def _reference() -> Iterator[Run]:
     """References trained on none of the evidence."""
-    small = ("cifar10-small", "cifar10-small-nodropout", "cifar10-small-augment")
-    yield Run(table="reference", target="cifar10-paper", evidence=2000, members_from=10_000, references=small, views=26)
+    yield Run(table="reference", target="cifar10-paper", evidence=2000, members_from=10_000, references=SMALL, views=26)
 
 
 def _paper() -> Iterator[Run]:
@@ -132,6 +132,12 @@ def _factors() -> Iterator[Run]:
 
 def _full() -> Iterator[Run]:
     """The paper's study with every image as evidence: so many as its tables rest on."""
-    for target, evidence in (("cifar10-paper", 25_000), ("gtsrb-paper", 19_700), ("cifar100-paper", 25_000)):
-        for placebo in (False, True):
-            yield Run(table="full", target=target, evidence=evidence, placebo=placebo, layers=LAYERS, views=2)
+    halves = {"cifar10-paper": 25_000, "gtsrb-paper": 19_700, "cifar100-paper": 25_000}
+    official = {"cifar10-paper": 10_000, "gtsrb-paper": 12_600, "cifar100-paper": 10_000}
+    for nonmembers, evidence in (("half", halves), ("test", official)):
+        for target, count in evidence.items():
+            for placebo in (False, True):
+                yield Run(
+                    table="full", target=target, evidence=count, nonmembers=nonmembers, placebo=placebo, layers=LAYERS,
+                    views=2,
+                )  # fmt: skip

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
+MODULES = {"paper": ("views", "cnn", "vanilla"), "full": ("views", "cnn", "vanilla")}
 
 
 def model_of(name: str, shared: Path) -> Path:
@@ -75,7 +76,7 @@ def measure(run: Run, shared: Path) -> dict[str, Any]:
             views=run.views,
             labels=run.labels,
             layers=run.layers,
-            modules=("views", "cnn", "vanilla") if run.layers else ("views",),
+            modules=MODULES.get(run.table, ("views",)),
             group=data.GROUP.get(target.data),
             reference=folder / "references" if run.references else None,
             seed=run.seed,

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from ceiling_tables import section
+from goals_tables import goals
 from protocols_tables import protocols
+from trees_tables import trees
 
 Row = dict[str, Any]
 
@@ -42,7 +44,8 @@ largest). `half`: non-members are the other half of the training split. `test`: 
     "full": """## The paper's study with all images
 
 The same targets with the whole halves of the training split as evidence, one draw: as many images as the published
-tables rest on. AUC with its interval on the quarter that tests; beside it that of the placebo twin.
+tables rest on. AUC with its interval on the quarter that tests; beside it that of the placebo twin. Against the
+official test split the evidence is as many images as that split has.
 """,
     "views": """## How many views: power and cost
 
@@ -69,6 +72,7 @@ def write_tables(results: Path, file: Path) -> None:
         chosen = [row for row in rows if row["run"]["table"] == name]
         if chosen:
             parts += [about, "\n".join(_TABLES[name](_ordered(chosen))), ""]
+        parts += [*goals(results / "goals"), *trees(results / "trees")] if name == "power" else []
     parts += protocols(results / "protocols")
     parts += section(results / "ceiling")
     file.write_text("\n".join(parts))
@@ -192,21 +196,42 @@ def _paper(rows: Sequence[Row]) -> list[str]:
 
 def _full(rows: Sequence[Row]) -> list[str]:
     lines: list[str] = []
-    for name in dict.fromkeys(row["run"]["target"] for row in rows):
-        own = [row for row in rows if row["run"]["target"] == name]
+    for key in dict.fromkeys((row["run"]["target"], row["run"]["nonmembers"]) for row in rows):
+        own = [row for row in rows if (row["run"]["target"], row["run"]["nonmembers"]) == key]
         mine, twin = (next((row for row in own if row["run"]["placebo"] is it), None) for it in (False, True))
         if mine is None:
             continue
         evidence = mine["evidence"]
         groups = f", {evidence['groups']:,} tracks" if evidence["groups"] else ""
-        known = f"{evidence['members']:,} members and {evidence['nonmembers']:,} non-members{groups}"
+        against = "non-members" if key[1] == "half" else "images of the official test split"
+        known = f"{evidence['members']:,} members and {evidence['nonmembers']:,} {against}{groups}"
         cells = [
             [found["title"], auc(found) if "auc" in found else "skipped",
              "" if twin is None or "auc" not in method(twin, found["name"]) else auc(method(twin, found["name"]))]
             for found in mine["methods"]
         ]  # fmt: skip
-        lines += [f"### {name}, {known}", "", *_lines(("score", "AUC", "placebo"), cells), ""]
+        lines += [f"### {key[0]}, {known}", "", *_lines(("score", "AUC", "placebo"), cells), ""]
+        lines += [_more_tracks(mine), ""] if evidence["groups"] else []
     return lines
+
+
+_WEAK, _DEVIATIONS = 0.03, 2.8  # above chance; of an error, that a test at 5 % finds it with a power of 80 %
+
+
+def _more_tracks(row: Row) -> str:
+    """Return how many tracks it would take to see a weak signal, as errors shrink with the root of their number."""
+    layers = [
+        found["auc"] for found in row["methods"] if found["name"].startswith(("cnn", "vanilla")) and "auc" in found
+    ]
+    error = sum(one["high"] - one["low"] for one in layers) / len(layers) / 3.92
+    times = (error * _DEVIATIONS / _WEAK) ** 2
+    tracks = row["evidence"]["groups"]
+    return (
+        f"Frames of a track are no independent images: {tracks:,} tracks, a quarter of which test, leave an error of "
+        f"{error:.3f} in an AUC. To tell {0.5 + _WEAK:.2f} from .5 (at 5 %, power 80 %) it would take about "
+        f"{times:.1f} times as many, some {round(times * tracks, -2):,.0f} tracks; a rate at 1 % false alarms needs "
+        f"{500 * 8:,} (500 non-member tracks in the part that tests)."
+    )
 
 
 def _spread(rows: Sequence[Row], name: str) -> str:

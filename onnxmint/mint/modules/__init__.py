@@ -4,7 +4,7 @@ Those of the Membership Inference Test (arXiv 2402.09225; 2601.12929 for object 
 regularisation open; ours are stated here. A module takes what its row in `settings.MODULES` says and gives one score,
 the log-odds that the image was a member, so that higher means more like a member. Its file NAME.py holds a class
 `Module` with a static method `features` (what is standardised) and, where it is fitted, a constructor that takes mean
-and deviation of the features, (C,) each.
+and deviation of the features, (C,) each, and after these the trees where its row says that they are grown.
 """
 
 import importlib
@@ -12,14 +12,15 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
+from onnxmint.mint.modules.parts import Forest
 from onnxmint.settings import module_kind
 
 
 class Kind(Protocol):
     """The class of a module."""
 
-    def __call__(self, *moments: Tensor) -> nn.Module:
-        """Build for features of this mean and deviation; without any where nothing is fitted."""
+    def __call__(self, *parts: Tensor | Forest) -> nn.Module:
+        """Build for features of this mean and deviation, of trees where they were grown; of nothing if not fitted."""
 
     @staticmethod
     def features(activation: Tensor, /) -> Tensor:

@@ -1,7 +1,28 @@
 """What several modules are made of."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forest:
+    """T trees of up to K questions and L = K + 1 leaves each, the missing ones filled up with zeros.
+
+    Attributes:
+        feature: (T, K) int64, the feature that a question asks about.
+        threshold: (T, K) float32; up to it an image goes to the left.
+        path: (T, K, L) float32, 1 where a leaf lies to the left of a question, -1 to the right, 0 where not below it.
+        value: (T, L) float32, what an image in the leaf gets.
+        base: what every image gets.
+    """
+
+    feature: Tensor
+    threshold: Tensor
+    path: Tensor
+    value: Tensor
+    base: float
 
 
 class Standardise(nn.Module):

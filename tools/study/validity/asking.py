@@ -40,6 +40,7 @@ class World:
     nonmembers: Pool
     copies: dict[str, Pool]
     innocent: dict[str, Pool]
+    module: str = "views"
 
     def odds(self, pool: Pool, rows: np.ndarray, label: np.ndarray) -> np.ndarray:
         """Return (rows, V) float32 log-odds of the told class."""
@@ -48,6 +49,25 @@ class World:
     def twin_odds(self, pool: Pool, rows: np.ndarray, label: np.ndarray) -> np.ndarray:
         """Return the same for the target with its weights drawn anew."""
         return log_odds(pool.twin[rows], label, self.kind).astype(np.float32)
+
+    def read(self, pool: Pool, rows: np.ndarray, label: np.ndarray, odds: np.ndarray | None = None) -> np.ndarray:
+        """Return (rows, V), or (rows, V + 1) with the references' log-odds last: what the module reads.
+
+        Args:
+            pool: of the images.
+            rows: of the pool.
+            label: (rows,) the told class.
+            odds: those of another model than the target.
+        """
+        odds = self.odds(pool, rows, label) if odds is None else odds
+        if self.module != "relative":
+            return odds
+        if pool.references is None:
+            raise ValueError(
+                f"the bank has no answers of references to the images of {self.name}: run other_modules.py"
+            )
+        hardness = log_odds(pool.references[rows], label, "logits").mean(axis=1, keepdims=True)
+        return np.concatenate([odds, hardness], axis=1).astype(np.float32)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -70,11 +70,17 @@ def train(
     odds = np.concatenate([here.odds(pool, rows, pool.label[rows]) for pool, rows in pools])
     top = [pool.logits[rows, 0].argmax(axis=1) for pool, rows in pools]
     free = np.concatenate([here.odds(pool, rows, t) for (pool, rows), t in zip(pools, top, strict=True)])
-    twin = np.concatenate([here.twin_odds(pool, rows, pool.label[rows]) for pool, rows in pools])
+    twins = [here.twin_odds(pool, rows, pool.label[rows]) for pool, rows in pools]
+    twin = np.concatenate(twins)
     predicted = np.concatenate(top)
     held = table.rows(CALIBRATE, TEST)
-    module, score, gate = fitted(odds, table, seed)
-    _, twin_score, _ = fitted(twin, table, seed)
+    read = np.concatenate([here.read(pool, rows, pool.label[rows]) for pool, rows in pools])
+    free_read = np.concatenate([here.read(pool, rows, t) for (pool, rows), t in zip(pools, top, strict=True)])
+    twin_read = [
+        here.read(pool, rows, pool.label[rows], odds=of) for (pool, rows), of in zip(pools, twins, strict=True)
+    ]
+    module, score, gate = fitted(here.module, read, table, seed)
+    _, twin_score, _ = fitted(here.module, np.concatenate(twin_read), table, seed)
     evidence = Evidence(table=table, sources=(None, None), facts=facts)  # type: ignore[arg-type]
     small = small_images(np.concatenate([pool.pixels[rows] for pool, rows in pools]))
     if controlled:
@@ -102,7 +108,7 @@ def train(
         seed=seed,
     )
     free_score = np.full(len(label), np.nan)
-    free_score[held] = module.score(torch.from_numpy(free[held]))
+    free_score[held] = module.score(torch.from_numpy(free_read[held]))
     described = held[~is_member[held]]
     features = np.concatenate([pool.features[rows] for pool, rows in pools])
     return Auditor(
@@ -122,12 +128,14 @@ def train(
     )
 
 
-def fitted(odds: np.ndarray, table: EvidenceTable, seed: int) -> tuple[FittedModule, np.ndarray, Gate | None]:
+def fitted(
+    name: str, read: np.ndarray, table: EvidenceTable, seed: int
+) -> tuple[FittedModule, np.ndarray, Gate | None]:
     rows = table.rows(*FIT)
     mine = table.take(rows)
-    module = fit_on("views", torch.from_numpy(odds[rows]), mine, mine.part, seed, quiet)
-    score, held = np.full(len(odds), np.nan), table.rows(CALIBRATE, TEST)
-    score[held] = module.score(torch.from_numpy(odds[held]))
+    module = fit_on(name, torch.from_numpy(read[rows]), mine, mine.part, seed, quiet)
+    score, held = np.full(len(read), np.nan), table.rows(CALIBRATE, TEST)
+    score[held] = module.score(torch.from_numpy(read[held]))
     return module, score, gate_of_parts(module, mine)
 
 
@@ -185,14 +193,16 @@ def scored(here: World, auditor: Auditor, asking: Asking) -> Scored:
     odds = np.concatenate([here.odds(pool, part, label) for pool, part, label in of])
     predicted = np.concatenate([pool.logits[part, 0].argmax(axis=1) for pool, part, _ in of])
     free = np.concatenate([here.odds(pool, part, pool.logits[part, 0].argmax(axis=1)) for pool, part, _ in of])
+    read = np.concatenate([here.read(pool, part, label) for pool, part, label in of])
+    free_read = [here.read(pool, part, pool.logits[part, 0].argmax(axis=1)) for pool, part, _ in of]
     units = as_units(
-        auditor.module.score(torch.from_numpy(odds))[:, None], rows, questioned.groups(rows), auditor.yardstick,
+        auditor.module.score(torch.from_numpy(read))[:, None], rows, questioned.groups(rows), auditor.yardstick,
         digest=questioned.facts.digest, known_digest=auditor.traces.digest[auditor.yardstick.number],
     )  # fmt: skip
     second = second_scores(
         units,
         rows,
-        free=auditor.module.score(torch.from_numpy(free))[:, None],
+        free=auditor.module.score(torch.from_numpy(np.concatenate(free_read)))[:, None],
         level=odds.mean(axis=1).astype(float),
         free_level=free.mean(axis=1).astype(float),
     )

@@ -49,6 +49,37 @@ def _by_set(lines: list[Row]) -> dict[str, list[tuple[str, Row]]]:
     return said
 
 
+_WORDS = {
+    "relative": """`relative` and three references that learned none of the known or questioned images. A module that
+reads how hard an image is for others could be misled by images that are easy: the rows "easiest" and "labelled by the
+target" ask for that.""",
+    "trees": "`trees`, which `auto` takes where they are surely better.",
+}
+
+
+def by_another(module: str, lines: list[Row], plain: list[Row]) -> str:
+    """Return how the same sets are judged by another module; `plain` are all audits of `audits.py`, by `views`."""
+    asked = {(line["target"], line["seed"]) for line in lines}
+    beside = [line for line in plain if (line["target"], line["seed"]) in asked]
+    aucs = [mean([line["auc"] for line in of]) for of in (lines, beside)]
+    text = f"""## Audits by the module `{module}`
+
+`other_modules.py`: {len(lines)} auditors of {", ".join(sorted({line["target"] for line in lines}))} (AUC {aucs[0]:.3f})
+and, of the very same evidence, the auditors above with `views` (AUC {aucs[1]:.3f}), asked of the very same sets. The
+module is {_WORDS[module]}
+"""
+    ours, theirs = _by_set(lines), _by_set(beside)
+    rows = []
+    for name, found in ours.items():
+        cells = [str(len(found))]
+        for of in (found, theirs.get(name, [])):
+            cells += [with_interval(mean([one["kind"] == kind for _, one in of]), len(of)) if of else "-" for kind in
+                      ("members-found", "no-evidence")]  # fmt: skip
+        rows.append((name, *cells))
+    heads = [f"{kind}, `{by}`" for by in (module, "views") for kind in ("members-found", "no-evidence")]
+    return text + "\n" + table(("questioned", "audits", *heads), rows)
+
+
 _TRADED = ("innocent, plain", "innocent, 100% labelled by the target", "innocent, easiest 80%", "innocent, easiest 50%",
            "guilty, half", "guilty, all")  # fmt: skip
 

@@ -100,6 +100,7 @@ class Pool:
         features: (n, d) float64, of the twin.
         easy: (n,) float64, log-odds of the label by another model.
         facts: what they look like.
+        references: (n, r, classes) float32, logarithms of the answers of models that learned none of them.
     """
 
     row: np.ndarray
@@ -110,6 +111,7 @@ class Pool:
     features: np.ndarray
     easy: np.ndarray
     facts: ImageFacts
+    references: np.ndarray | None = None
 
 
 class Encoded:

@@ -3,10 +3,11 @@
 import json
 from pathlib import Path
 
-from audits_tables import alone, audits
+from audits_tables import alone, audits, by_another
 from cells import Row, percent, read_lines, table, with_interval
 from sequential_tables import in_lots
 from shares_tables import scarce, shares
+from staged_tables import staged
 
 HEAD = """# Validity: do the error rates hold?
 
@@ -27,6 +28,8 @@ def write_tables(results: Path, file: Path) -> None:
             parts.append(render(json.loads(path.read_text())))
     if judged := read_lines(results, "audits_2views"):
         parts.append(audits(judged))
+        others = {module: read_lines(results, f"{module}_2views") for module in ("relative", "trees")}
+        parts += [by_another(module, lines, judged) for module, lines in others.items() if lines]
     told = {views: read_lines(results, f"shares_{views}views") for views in (2, 26)}
     parts += [shares(views, judged) for views, judged in told.items() if judged]
     if judged := read_lines(results, "scarce"):
@@ -35,6 +38,7 @@ def write_tables(results: Path, file: Path) -> None:
         parts.append(alone(judged))
     if (simulated := results / "sequential_simulated.json").exists():
         parts.append(in_lots(json.loads(simulated.read_text()), read_lines(results, "sequential_audits")))
+    parts.append(staged(results))
     file.write_text("\n".join(parts))
 
 
