@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from contextlib import suppress
@@ -67,6 +68,7 @@ class Killing:
         """Make the result of one process."""
         self.counts, self.auditor, self.work, self.running, self.rng = Counts(), auditor, work, running, rng
         self.parts = work / "run.parts"
+        self.begins: threading.Thread | None = None  # of a node
         self.wanted = bytes_of(audit(MODEL, IMAGES, load_auditor(auditor), settings=SETTINGS))
 
     def round(self, left: int) -> None:
@@ -86,18 +88,9 @@ class Killing:
         self.counts.rounds += 1
 
     def _begun(self) -> "subprocess.Popen[str]":
-        words = ["audit", MODEL, IMAGES, "--auditor", self.auditor, "--no-controls", "--no-record", "-q", "-o", "run"]
-        words += [
-            "--device",
-            "cpu",
-            "--engine",
-            "ray",
-            "--address",
-            self.running.address,
-            "--unit",
-            UNIT,
-            "--overwrite",
-        ]
+        words = ["audit", MODEL, IMAGES, "--auditor", self.auditor, "--no-controls", "--no-record", "-q", "-o", "run",
+                 "--device", "cpu", "--engine", "ray", "--address", self.running.address, "--unit", UNIT,
+                 "--overwrite"]  # fmt: skip
         whole = [sys.executable, "-m", "onnxmint", *map(str, words)]
         given = {**self.running.variables, "ONNXMINT_STATE": str(self.work / "state")}
         self.counts.commands += 1
@@ -141,8 +134,7 @@ class Killing:
             return False
         time.sleep(0 if within else self.rng.uniform(0, 8 if what == "merge" else 0.5))
         if what == "node":
-            self.running.do("node")
-            self.running.do("add")
+            self._kill_node()
         else:
             found = {"worker": _workers, "driver": lambda: _named("ray_driver")}
             victims = found[what]() if what in found else [command.pid]
@@ -155,6 +147,14 @@ class Killing:
         self.counts.kills[what] += 1
         self.counts.inside_a_write += within
         return True
+
+    def _kill_node(self) -> None:
+        """Kill a node; a new one starts while the others work on, and the next node to be killed waits for it."""
+        if self.begins is not None:
+            self.begins.join()
+        self.running.do("node")
+        self.begins = threading.Thread(target=self.running.do, args=("add",), daemon=True)
+        self.begins.start()
 
     def _wait(self, command: "subprocess.Popen[str]", parts: int, *, within: bool) -> bool:
         """Wait until so many parts stand, or one is just being written; return whether the command still runs."""
