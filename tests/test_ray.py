@@ -89,6 +89,16 @@ def test_an_audit_on_two_nodes_has_the_bytes_of_one_process(
     assert not [path for path in (tmp_path / "run.parts").iterdir() if path.name.startswith(".")]
 
 
+@pytest.mark.parametrize("nodes", [1, 3])
+def test_other_numbers_of_nodes_make_the_same_bytes(nodes: int, phi: Auditor, phi_file: Path, tmp_path: Path) -> None:
+    with cluster(variables_for(tmp_path), *["1/0"] * nodes) as running:
+        done = _audit(running, phi_file, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert f"joined the cluster: {nodes} of {nodes} nodes, {nodes} at once" in done.stderr
+    assert "8 parts are in run.parts (0 from before, 0 tries were repeated)" in done.stderr
+    _require_as_alone(tmp_path / "run", phi)
+
+
 def test_what_cannot_run_on_a_cluster_is_one_line_and_no_hang(two: Running, phi_file: Path, tmp_path: Path) -> None:
     done = _audit(two, phi_file, tmp_path, "--device", "auto", "--cpus-per-task", 1, "-q")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr

@@ -1,5 +1,6 @@
 """Help that is Markdown: every topic renders, reads as plain text, and its examples print what stands there."""
 
+import os
 import re
 import shlex
 from collections.abc import Iterator
@@ -64,8 +65,11 @@ def _pattern(expected: str) -> str:
 @pytest.mark.slow
 def test_the_readme_shows_what_the_demo_prints_but_for_digits(call: Run) -> None:
     (shown,) = re.findall(r"^```\n(.*?)^```", (ROOT / "README.md").read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
-    code, out, _ = call("demo", "-q", "-o", "run")
-    assert code == 0
+    if said := os.environ.get("DEMO_SAID"):  # of a demo that was run before
+        out = Path(said).read_text("utf-8")
+    else:
+        code, out, _ = call("demo", "-q", "-o", "run")
+        assert code == 0
     lines = _squeezed(re.sub(r"\d+", "#", out)).splitlines()
     for line in _squeezed(re.sub(r"\d+", "#", shown)).splitlines():
         assert line == "..." or line in lines, line

@@ -1,15 +1,18 @@
 """Trees as a network are the trees that scikit-learn grew, on ramps that rounding cannot make a jump of."""
 
-from collections.abc import Callable
+import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
+import pyarrow.parquet as pq
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from onnxmint.evidence.table import FIT, EvidenceTable
@@ -21,6 +24,7 @@ from onnxmint.mint.modules.phi import Module as Phi
 from onnxmint.mint.modules.trees import Module
 from onnxmint.mint.trainer import FitSettings, FittedModule, fit_module
 from onnxmint.progress import quiet
+from tests.conftest import DEMO, KNOWN
 
 STEP = 1e-30  # a ramp so steep that no two float32 of these tests lie on it
 COUNT = 300
@@ -169,9 +173,8 @@ def test_auto_takes_trees_where_a_dense_network_does_not_see_what_they_see(strip
 
 
 @pytest.mark.slow
-def test_an_auditor_by_trees_travels_and_scores_as_the_audit_does(tmp_path: Any, once: Callable[..., Any]) -> None:
+def test_an_auditor_by_trees_travels_and_scores_as_the_audit_does(tmp_path: Path) -> None:
     from onnxmint import AuditSettings, Scorer, TrainSettings, audit, load_auditor, train
-    from tests.conftest import DEMO, KNOWN
 
     made = train(
         DEMO / "target.onnx", *KNOWN,
@@ -184,7 +187,11 @@ def test_an_auditor_by_trees_travels_and_scores_as_the_audit_does(tmp_path: Any,
     questioned = f"{DEMO / 'questioned.parquet'}?rows=0:40"
     result = audit(DEMO / "target.onnx", questioned, read, settings=AuditSettings(device="cpu"))
     assert {control.name for control in result.controls} >= {"placebo"}
-    import pyarrow.parquet as pq
-
-    table = Scorer(read, device="cpu")(pq.read_table(DEMO / "questioned.parquet").slice(0, 40))
-    np.testing.assert_allclose(table["score"].to_numpy(), result.scores.score, rtol=1e-6, atol=1e-6)
+    table = pq.read_table(DEMO / "questioned.parquet").slice(0, 40)
+    scores = Scorer(read, device="cpu")(table)["score"].to_numpy()
+    np.testing.assert_allclose(scores, result.scores.score, rtol=1e-6, atol=1e-6)
+    images = [Image.open(io.BytesIO(image["bytes"])) for image in table["image"].to_pylist()]
+    pixels = np.stack([np.asarray(image, np.uint8) for image in images]).reshape(40, 28, 28, 1)
+    session = onnxruntime.InferenceSession(made.model)
+    (alone,) = session.run(["score"], {"image": pixels, "label": np.array(table["label"].to_pylist())})
+    np.testing.assert_allclose(alone, scores, rtol=1e-4, atol=1e-4)

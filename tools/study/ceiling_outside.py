@@ -63,7 +63,7 @@ def reference(ground: Ground, fashion: Path, kind: str, number: int) -> Path:
         count = OUTSIDE if kind == "whole" else OUTSIDE // 2
         mine = torch.from_numpy(np.random.default_rng(SEED + number).permutation(OUTSIDE)[:count])
         started = time.process_time()
-        net, crop = (other_network(), 2) if kind == "other" else (network(world), 0)
+        net, crop = (other_network(), 2) if kind == "other" else (network(world), world.crop)
         net = taught(net, images[mine], labels[mine], epochs=world.epochs, seed=SEED + number, crop=crop)
         _written(net, file, time.process_time() - started)
     return file

@@ -1,6 +1,6 @@
 """What does an auditor gain by models that never saw the images in question? `relative` beside `views` and RMIA.
 
-    python tools/study/ceiling_references.py --store STORE --fashion FOLDER
+    python tools/study/ceiling_references.py --store STORE --fashion FOLDER [--world fashion-augmented]
 
 References were trained on images outside the pool, students learned there what the target answers. Nothing here was
 chosen on the targets that are measured, those of `ceiling.py`. What is measured of a target is a file of results, so
@@ -13,8 +13,10 @@ from pathlib import Path
 
 import numpy as np
 from ceiling import numbers_of
+from ceiling_augmented import STATED, odds
+from ceiling_models import WORLDS
 from ceiling_outside import hardness, reference, says, student
-from ceiling_scores import Case, Ground, ground_of, module, parser_of, scored
+from ceiling_scores import VIEWS, Case, Ground, ground_of, module, parser_of, scored
 
 from onnxmint.engine.probe import ANSWER, ODDS
 from onnxmint.evidence.table import FIT
@@ -22,8 +24,9 @@ from onnxmint.methods import lira
 from onnxmint.methods.signals import Observed, negative_loss
 from onnxmint.stats import metrics
 
-RESULTS = Path(__file__).parent / "results" / "ceiling" / "references"
+RESULTS = Path(__file__).parent / "results" / "ceiling"
 WORLD = "fashion"
+FOLDERS = {WORLD: "references", "fashion-augmented": "references-augmented"}
 GIVEN = {
     "1 reference": ("same", 1),
     "4 references": ("same", 4),
@@ -55,8 +58,12 @@ def scores(case: Case, fashion: Path, name: str) -> Iterator[tuple[str, Column]]
     population, nobody = case.table.rows(*FIT, member=False), np.zeros((len(given), len(labels)), np.bool_)
     yield f"RMIA, {name}", lira.rmia(target, np.stack(log_p), nobody, population)
     yield f"phi less that of {name}", said[ODDS][:, 0] - hard
-    relative = np.concatenate([said[ODDS], hard[:, None]], axis=1).astype(np.float32)
-    yield f"relative, {name}", module(case, name, relative, "relative")
+    shown = {"": said[ODDS]}
+    if WORLDS[case.ground.name].crop:
+        shown[f", {VIEWS} views of {STATED}"] = odds(case, STATED, VIEWS)
+    for words, seen in shown.items():
+        relative = np.concatenate([seen, hard[:, None]], axis=1).astype(np.float32)
+        yield f"relative, {name}{words}", module(case, name, relative, "relative")
 
 
 def _log_p(said: dict[str, Column], order: Column, labels: Column) -> Column:
@@ -79,14 +86,15 @@ def measured(inside: Column, outside: Column) -> list[float]:
 
 def main() -> None:
     parser = parser_of(__doc__)
+    parser.add_argument("--world", choices=FOLDERS, default=WORLD)
     parser.add_argument("--targets", type=int, nargs="+", help="in place of those that are measured")
     parser.add_argument("--given", nargs="+", choices=GIVEN, default=list(GIVEN))
     options = parser.parse_args()
-    ground = ground_of(WORLD, options)
-    RESULTS.mkdir(parents=True, exist_ok=True)
+    ground, results = ground_of(options.world, options), RESULTS / FOLDERS[options.world]
+    results.mkdir(parents=True, exist_ok=True)
     for name in options.given:
         for number in options.targets or numbers_of(ground):
-            file = RESULTS / f"{number:02}.json"
+            file = results / f"{number:02}.json"
             found = json.loads(file.read_text()) if file.exists() else {"target": number}
             if f"relative, {name}" in found:
                 continue

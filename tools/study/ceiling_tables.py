@@ -47,6 +47,11 @@ have the targets' recipe unless a row says otherwise. They know no member, so RM
 knows more: its 64 shadow models were trained on halves of the very pool. "Alone" is how easy the references find the
 images. Nothing was chosen on these targets.
 """,
+    "references-augmented": """### With models that never saw the images, where targets were trained on moved copies
+
+The same on {targets} of the targets that were trained on images moved by up to 2 pixels and mirrored, as their
+references were; "views of crop2-black+mirror" are drawn from that augmentation.
+""",
     "large": """### Shifts on larger images
 
 Made by `ceiling_large.py`: {targets} of the targets behind an average over 2 x 2 pixels, shown images whose sides
@@ -78,7 +83,7 @@ def section(folder: Path) -> list[str]:
     for name, about in PAIRED.items():
         each = [json.loads(path.read_text()) for path in sorted((folder / name).glob("*.json"))]
         lines += [about.format(targets=len(each)), *paired(each), ""] if len(each) > 1 else []
-        lines += [*shares(each), ""] if name == "references" and len(each) > 1 else []
+        lines += [*shares(each), ""] if name.startswith("references") and len(each) > 1 else []
     tried = folder / "tried" / "all.json"
     return [*lines, *tried_table(json.loads(tried.read_text()))] if tried.exists() else lines
 
