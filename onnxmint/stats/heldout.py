@@ -206,6 +206,7 @@ def ranked(values: Numbers) -> NDArray[np.int64]:
     del ordered
     found = np.empty(len(values), np.int64)
     found[order] = rank
+    release()
     return found
 
 
@@ -221,6 +222,8 @@ def group_means(scores: FloatArray, groups: Numbers) -> tuple[FloatArray, NDArra
     """
     place = ranked(groups)
     columns = scores[:, None] if scores.ndim == 1 else scores
-    sums = np.stack([np.bincount(place, weights=columns[:, number]) for number in range(columns.shape[1])], axis=1)
-    means: FloatArray = sums / np.bincount(place)[:, None]
+    sums = [np.bincount(place, weights=columns[:, number]) for number in range(columns.shape[1])]
+    means: FloatArray = np.stack(sums, axis=1, dtype=np.float64)
+    del sums
+    means /= np.bincount(place)[:, None]
     return (means[:, 0] if scores.ndim == 1 else means), place

@@ -22,7 +22,7 @@ from onnxmint.stats.strata import stratify
 from onnxmint.stats.strength import Strength, strength_for
 from onnxmint.verdict.units import Units
 from onnxmint.verdict.yardstick import Yardstick
-from onnxmint.writing.scratch import kept
+from onnxmint.writing.scratch import kept, release
 
 SECOND = ("free", "level", "free_level")
 """Outputs of an auditor, and columns of its yardstick, that only second opinions need."""
@@ -150,9 +150,11 @@ def second_scores(
 
     def means(values: FloatArray) -> FloatArray:
         columns = values[place].reshape(len(place), -1)
+        release()
         sums = [np.bincount(units.place, weights=column) for column in columns.T]
-        found: FloatArray = kept(np.stack(sums, axis=1) / counts[:, None])
-        return found
+        found: FloatArray = np.stack(sums, axis=1, dtype=np.float64)
+        found /= counts[:, None]
+        return kept(found)
 
     both: Mapping[str, FloatArray] = {
         name: values
