@@ -19,6 +19,8 @@ CHECK = "check"
 """In place of a preprocessing: what fits labelled known images best is taken."""
 PValues = Literal["conservative", "smoothed"]
 Views = Literal[2, 14, 26]
+ManyViews = Literal[2, 14, 26, 50]
+"""Views of known images: more than the usual ones are drawn from a stated augmentation."""
 Guarantee = Literal["each", "average"]
 SignalChoice = Literal[
     "auto", "max_probability", "entropy", "energy", "correct", "loss", "modified_entropy", "phi", "margin",
@@ -177,9 +179,22 @@ class EvidenceSettings(ImageSettings):
     # preset, file or folder, or "check"; None takes what is declared beside the target, else what check finds
     preprocess: str | None = None
     classes: Path | None = None  # file that names the classes in the order of the target's outputs
-    views: Views = 26  # how many views the module `views` sees
+    views: ManyViews = 26  # how many views the module `views` sees; 50 of a stated augmentation
     augmentation: str | None = None  # how the target's training images were moved and mirrored: views are drawn from it
     limit: Annotated[int, Within(low=1)] | None = None  # at most so many members and non-members
+
+    def __post_init__(self) -> None:
+        """Refuse what no audit can be made with, and more views than there are.
+
+        Raises:
+            UsageError: naming the setting and what it may be.
+        """
+        ImageSettings.__post_init__(self)
+        if self.views not in get_args(Views) and self.augmentation is None:
+            raise UsageError(
+                f"--views {self.views} draws views from the augmentation that the target was trained with: say it with "
+                f"--augmentation, or take --views {max(get_args(Views))}"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

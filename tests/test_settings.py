@@ -60,7 +60,7 @@ WRONG = [
         "nn",
         "'nn' is not one of 'auto', 'views', 'trees', 'relative', 'phi', 'gap', 'cnn', 'vanilla'.",
     ),
-    (TrainSettings, "views", 5, "5 is not one of 2, 14, 26."),
+    (TrainSettings, "views", 5, "5 is not one of 2, 14, 26, 50."),
     (TrainSettings, "seed", -1, "-1 is not in the range x>=0."),
     (TrainSettings, "limit", 0, "0 is not in the range x>=1."),
     (TrainSettings, "folds", 1, "1 is not in the range 2<=x<=20."),
@@ -95,13 +95,21 @@ def test_what_cannot_be_is_refused_when_it_is_made(
     assert str(caught.value) == f"Invalid value for '{field}': {message}"
 
 
+@pytest.mark.parametrize("kind", [TrainSettings, EvaluateSettings])
+def test_more_views_than_the_usual_ones_take_an_augmentation(kind: type[ImageSettings]) -> None:
+    with pytest.raises(UsageError, match=r"^--views 50 draws views from .*--augmentation, or take --views 26$"):
+        kind(views=50)
+    assert kind(views=50, augmentation="crop4+mirror").views == 50
+
+
 @pytest.mark.parametrize(("kind", "field", "value", "message"), WRONG)
 def test_the_command_line_says_the_same(kind: type[ImageSettings], field: str, value: Any, message: str) -> None:
     command, words = COMMANDS[kind]
     (option,) = [one for one in command.params if one.name == field]
     found = CliRunner().invoke(command, [*words, option.opts[0], str(value)])
     assert found.exit_code == 2
-    allowed = message.partition(" is not ")[2].replace("2, 14, 26", "'2', '14', '26'")  # words until they are chosen
+    given = message.partition(" is not ")[2]
+    allowed = re.sub(r"(\d+)", r"'\1'", given) if field == "views" else given  # words until chosen
     assert f" is not {allowed}" in " ".join(found.output.split())
 
 

@@ -184,7 +184,8 @@ _KNOWN_IMAGES = (
     setting(
         EvidenceSettings,
         "views",
-        help="How many views of each image the model is shown; the time grows with them.",
+        help="How many views of each image the model is shown; the time grows with them. 50 are drawn from "
+        "--augmentation only.",
     ),
     setting(
         EvidenceSettings,

@@ -10,7 +10,7 @@ from onnxmint.images.entries import ImageSource
 from onnxmint.images.together import Together
 from onnxmint.progress import Step, time_words
 from onnxmint.results.next_steps import NextStep
-from onnxmint.settings import AuditSettings, TrainSettings, Views
+from onnxmint.settings import AuditSettings, ManyViews, TrainSettings
 from onnxmint.stats.workload import EFFECT, Workload, fitted_into
 from onnxmint.verdict.next_steps import foreseen
 from onnxmint.workflows.stages import Shape, shape_of, steps_of, steps_of_training
@@ -167,5 +167,5 @@ def limited(training: TrainSettings, load: Workload, full: Workload) -> TrainSet
     """Return settings that show no more than a workload."""
     most = max(load.members, load.nonmembers)
     smaller = most < max(full.members, full.nonmembers)
-    views = next((number for number in get_args(Views) if number == load.views), training.views)
+    views = next((number for number in get_args(ManyViews) if number == load.views), training.views)
     return replace(training, views=views, limit=most if smaller else training.limit)
