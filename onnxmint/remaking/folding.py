@@ -1,6 +1,6 @@
 """Normalisation after convolutions whose own was folded into them when they were exported: put back, and folded again.
 
-Deep residual networks do not learn without it. A batch normalisation behind a convolution with a bias is a scale and a
+Deep residual networks learn worse without it. A batch normalisation behind a convolution with a bias is a scale and a
 shift of its channels when it judges, so that what was learned goes into weight and bias of the exported graph.
 """
 

@@ -184,6 +184,7 @@ def test_a_network_learns_whatever_it_ends_in(kind: str, end: str) -> None:
     assert wrong() < before - 0.1
 
 
+@pytest.mark.slow
 def test_the_same_seed_learns_the_same() -> None:
     found = []
     for _ in range(2):
@@ -194,6 +195,7 @@ def test_the_same_seed_learns_the_same() -> None:
     assert all(np.array_equal(found[0][name], found[1][name]) for name in found[0])
 
 
+@pytest.mark.slow
 def test_numbers_that_run_away_are_said_to() -> None:
     network = _of_pixels()
     with torch.no_grad():
