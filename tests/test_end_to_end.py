@@ -239,6 +239,11 @@ def test_all_views_tell_members_apart(labels: bool) -> None:
     made = train(MODEL, *KNOWN, settings=replace(SETTINGS, module="views", labels=labels, limit=400))
     found = audit(MODEL, QUESTIONED, made, settings=AuditSettings(labels=labels, device="cpu"))
     assert auc(*_sides(found)) > 0.62
+    cut = [
+        audit(MODEL, f"{QUESTIONED}?rows=0:80", made, settings=replace(WITHOUT, labels=labels, batch_size=size))
+        for size in (3, 16)
+    ]
+    np.testing.assert_array_equal(cut[0].basis.networks, cut[1].basis.networks)  # to the last bit, wherever in a batch
 
 
 @pytest.mark.slow

@@ -2,6 +2,8 @@
 
 from torch import Tensor, nn
 
+from onnxmint.mint.modules.parts import mean_of_views
+
 _LEAST = 0.1  # log-odds that are added to the views' deviation, so that views which all agree do not count for most
 
 
@@ -19,5 +21,5 @@ class Module(nn.Module):
 
     def forward(self, odds: Tensor) -> Tensor:
         """Return (N,) scores of (N, V) log-odds, the image itself first."""
-        above = odds - odds.mean(dim=1, keepdim=True)
-        return above[:, 0] / (above.square().mean(dim=1).sqrt() + _LEAST)
+        above = odds - mean_of_views(odds)
+        return above[:, 0] / (mean_of_views(above.square())[:, 0].sqrt() + _LEAST)

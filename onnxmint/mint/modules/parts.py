@@ -55,6 +55,14 @@ def dense(width: int, first: int, second: int, dropout: float) -> nn.Sequential:
     )
 
 
+def mean_of_views(odds: Tensor) -> Tensor:
+    """Return (N, 1) means of (N, V): a product, as what averages rows rounds them by where in memory each begins.
+
+    So an image has the same score to the last bit wherever it lies in a batch.
+    """
+    return odds @ odds.new_full((odds.shape[1], 1), 1 / odds.shape[1])
+
+
 def pool(activation: Tensor) -> Tensor:
     """Average an activation over its positions: (N, C, H, W) and (N, T, C) become (N, C); (N, C) stays."""
     if activation.dim() == 4:  # noqa: PLR2004 - the rank of a batch of maps

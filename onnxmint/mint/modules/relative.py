@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from onnxmint.mint.modules.parts import Standardise, dense
+from onnxmint.mint.modules.parts import Standardise, dense, mean_of_views
 from onnxmint.mint.modules.views import Module as Views
 
 
@@ -25,7 +25,7 @@ class Module(nn.Module):
     def features(relative: Tensor) -> Tensor:
         """Return (N, V + 9) of (N, V + 1): what `views` reads, the references', and both differences from it."""
         odds, reference = relative[:, :-1], relative[:, -1:]
-        above = [odds[:, :1] - reference, odds.mean(dim=1, keepdim=True) - reference]
+        above = [odds[:, :1] - reference, mean_of_views(odds) - reference]
         return torch.cat([Views.features(odds), reference, *above], dim=1)
 
     def forward(self, relative: Tensor) -> Tensor:

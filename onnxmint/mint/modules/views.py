@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from onnxmint.mint.modules.parts import Standardise, dense
+from onnxmint.mint.modules.parts import Standardise, dense, mean_of_views
 
 
 class Module(nn.Module):
@@ -18,8 +18,8 @@ class Module(nn.Module):
     @staticmethod
     def features(odds: Tensor) -> Tensor:
         """Return (N, V + 6) of (N, V) log-odds: each view, their summaries, and the image itself against its views."""
-        mean = odds.mean(dim=1, keepdim=True)
-        spread = (odds - mean).square().mean(dim=1, keepdim=True).sqrt()
+        mean = mean_of_views(odds)
+        spread = mean_of_views((odds - mean).square()).sqrt()
         gap = odds[:, :1] - mean
         ends = [odds.amax(dim=1, keepdim=True), odds.amin(dim=1, keepdim=True)]
         return torch.cat([odds, mean, spread, gap, gap / (spread + 0.1), *ends], dim=1)
