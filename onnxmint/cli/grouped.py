@@ -11,6 +11,7 @@ GROUPS = (
             "reference", "sealed", "commitment",
         ),
     ),
+    ("What is made", ("features", "retrain", "count", "epochs")),
     ("The model", ("preprocess", "preprocess_after", "answer", "signal", "augmentation")),
     (
         "Time",
@@ -37,6 +38,7 @@ GROUPS = (
     ),
 )  # fmt: skip
 REST = "Further options"
+_FIRST = 5  # groups before what has none
 
 
 class GroupedCommand(click.Command):
@@ -51,7 +53,11 @@ class GroupedCommand(click.Command):
             if record is not None and not isinstance(param, click.Argument):
                 name = "help" if "--help" in param.opts else param.name or ""  # click names it in several ways
                 found.setdefault(of.get(name, REST), []).append(record)
-        for heading in (*(heading for heading, _ in GROUPS[:4]), REST, *(heading for heading, _ in GROUPS[4:])):
+        for heading in (
+            *(heading for heading, _ in GROUPS[:_FIRST]),
+            REST,
+            *(heading for heading, _ in GROUPS[_FIRST:]),
+        ):
             if heading in found:
                 with formatter.section(heading):
                     formatter.write_dl(found[heading])

@@ -78,8 +78,10 @@ class Here(click.Path):
         """Return the path.
 
         Raises:
-            UsageError: it is a URI.
+            UsageError: it is a URI, or nothing.
         """
+        if not str(value):
+            self.fail("a place has no name; give one", param, ctx)
         if uri_of(value) is not None:
             name = "this" if param is None else param.get_error_hint(ctx)
             raise UsageError(

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from onnxmint.cli.grouped import GroupedCommand
 from onnxmint.cli.options import (
@@ -21,7 +22,11 @@ from onnxmint.cli.options import (
     settings_of,
 )
 from onnxmint.cli.places import require_known
+from onnxmint.errors import UsageError
 from onnxmint.settings import ReferenceSettings
+
+_OF_FEATURES = ("layers",)
+_OF_RETRAIN = ("count", "epochs", "augmentation")
 
 
 @click.command("references", cls=GroupedCommand)
@@ -90,6 +95,7 @@ def references_command(model: Path, images: tuple[str, ...], output: Path, overw
       onnxmint evaluate model.onnx --members train/ --nonmembers heldout/ \\
           --reference shadows
     """
+    _require_meant(retrain=options["retrain"])
     require_known(model, images)
     from rich.console import Console
 
@@ -106,3 +112,19 @@ def references_command(model: Path, images: tuple[str, ...], output: Path, overw
         click.echo(REFERENCES.write(found))
     else:
         print_references(found, Console())
+
+
+def _require_meant(*, retrain: bool) -> None:
+    """Refuse options that would do nothing.
+
+    Raises:
+        UsageError: naming one.
+    """
+    context = click.get_current_context()
+    own, other = ("--retrain", "--features") if retrain else ("--features", "--retrain")
+    idle = _OF_FEATURES if retrain else _OF_RETRAIN
+    for param in context.command.params:
+        if param.name in idle and context.get_parameter_source(param.name) is ParameterSource.COMMANDLINE:
+            raise UsageError(
+                f"{param.opts[0]} says how {other} makes references, and {own} was asked for: leave it out"
+            )

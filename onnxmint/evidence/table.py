@@ -220,8 +220,16 @@ def _check_groups(groups: Rows | None, is_member: NDArray[np.bool_]) -> None:
             )
 
 
-def check_labels(labels: NDArray[np.int64] | None, classes: int | None, source: ImageSource) -> None:
+def check_labels(
+    labels: NDArray[np.int64] | None, classes: int | None, source: ImageSource, *, needed: bool = False
+) -> None:
     """Refuse labels that the target has no output for.
+
+    Args:
+        labels: of the images.
+        classes: that the target has.
+        source: of the images.
+        needed: nothing can be done without labels.
 
     Raises:
         ImagesError: naming the label and the number of outputs.
@@ -230,14 +238,11 @@ def check_labels(labels: NDArray[np.int64] | None, classes: int | None, source: 
         return
     if labels.min() < 0 or labels.max() >= classes:
         odd = int(labels.max() if labels.max() >= classes else labels.min())
-        outputs = f"the target has outputs 0 to {classes - 1}"
+        outputs, without = f"the target has outputs 0 to {classes - 1}", "" if needed else ", or use --no-labels"
         if source.numbering is not None and source.numbering.order == "alphabet":
             names = source.numbering.names
             raise ImagesError(
                 f"there are {len(names)} class folders, from {names[0][:_LONGEST]!r} to {names[-1][:_LONGEST]!r}, but "
-                f"{outputs}: take away what is no class, give the classes in order with --classes FILE, or use "
-                "--no-labels"
+                f"{outputs}: take away what is no class, or give the classes in order with --classes FILE{without}"
             )
-        raise ImagesError(
-            f"{source.location} holds label {odd}, but {outputs}: renumber the labels, or use --no-labels"
-        )
+        raise ImagesError(f"{source.location} holds label {odd}, but {outputs}: renumber the labels{without}")

@@ -15,7 +15,7 @@ from onnxmint.graph.surgery import declare, extract
 from onnxmint.stats.estimates import FloatArray
 
 LOGITS = "onnxmint_logits"
-"""The output of a model with a new linear layer."""
+"""The output of a model with a new linear layer, where the model has nothing of this name."""
 _MOST = 4096  # numbers of a map, which is averaged until it has no more
 _SIDES = (4, 2, 1)  # cells along each side that it is averaged to
 

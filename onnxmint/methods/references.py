@@ -6,6 +6,7 @@ taken not to have been trained on any of the images. A list that begins with OTH
 """
 
 import hashlib
+import io
 import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +26,7 @@ from onnxmint.preprocess.declaring import resolved_for
 from onnxmint.preprocess.spec import PreprocessSpec
 from onnxmint.settings import CHECK, EvidenceSettings
 from onnxmint.stats.estimates import FloatArray
+from onnxmint.writing.regular import regular_bytes
 
 MEMBERS = ".members.txt"
 OTHERS = "# Other images than these are meant to be asked about."
@@ -189,12 +191,30 @@ def _trained_on(path: Path, images: Sequence[str]) -> NDArray[np.bool_]:
     listing = path.with_name(path.stem + MEMBERS)
     if not listing.exists():
         return np.zeros(len(images), np.bool_)
-    text = listing.read_text("utf-8")
-    members = {line.strip() for line in text.splitlines() if line.strip()}
-    found = np.array([image in members for image in images], np.bool_)
-    meant = not text.startswith(OTHERS)
-    if images and members and meant and not found.any():  # an audit has no known images to name
+    named, meant = _named(listing, frozenset(images))
+    found = np.array([image in named for image in images], np.bool_)
+    if images and meant and not found.any():  # an audit has no known images to name
         raise ImagesError(
             f"{listing} names none of the known images; it must name them as reports do, for example {images[0]!r}"
         )
     return found
+
+
+def _named(listing: Path, images: frozenset[str]) -> tuple[set[str], bool]:
+    """Return which images a list names, and whether it says anything and is meant to name some of them.
+
+    Raises:
+        ImagesError: it cannot be read.
+    """
+    try:
+        content = regular_bytes(listing, links=True)
+        lines = (part.strip() for line in io.BytesIO(content) for part in line.decode().splitlines())
+        lines = (line for line in lines if line)
+        first = next(lines, OTHERS)
+        named = images & {first}
+        named |= {line for line in lines if line in images}
+    except (OSError, ValueError) as problem:
+        raise ImagesError(
+            f"cannot read {listing} ({problem}); it must name images in UTF-8, one a line, or not be there"
+        ) from None
+    return set(named), not first.startswith(OTHERS)

@@ -52,7 +52,7 @@ def one_words(one: MadeReference, held_out: bool) -> str:
 
 def use_words(found: References) -> str:
     """Return what the folder is for."""
-    if found.way == "features":
+    if found.way == "features" or len(found.references) == 1:
         return (
             f"Use it with --reference {found.folder}/{found.references[0].file} (audit, train) or --reference "
             f"{found.folder} (evaluate), on other images than these."

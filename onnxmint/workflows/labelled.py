@@ -112,12 +112,12 @@ def _labelled(known: Together, loaded: TargetModel) -> Labelled:
                 f"{source.location} has images without a label, and a reference learns classes: give class sub-folders "
                 "or a column label"
             )
-        check_labels(found, loaded.answer.classes, source)
+        check_labels(found, loaded.answer.classes, source, needed=True)
         labels.append(found)
     names = tuple(entry.path for source in known.sources for entry in source.entries())
     if len(names) < FEWEST:
         raise ImagesError(f"{len(names)} images are too few: references learn from at least {FEWEST}, better 1,000")
-    odd = next((name for name in names if name.strip().splitlines() != [name]), None)
+    odd = next((name for name in names if name.strip().splitlines() != [name] or not _is_text(name)), None)
     if odd is not None:
         raise ImagesError(f"the name {odd!r} cannot stand in a list of members, one a line: rename the image")
     twice, count = Counter(names).most_common(1)[0]
@@ -126,6 +126,15 @@ def _labelled(known: Together, loaded: TargetModel) -> Labelled:
             f"{twice!r} names {count} of the images, and a list of members could not tell which is meant: rename one"
         )
     return Labelled(sources=known.sources, labels=np.concatenate(labels), names=names, notes=known.notes)
+
+
+def _is_text(name: str) -> bool:
+    """Say whether a name can be written: bytes of a file system that are no UTF-8 cannot."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def lacking(labels: NDArray[np.int64], classes: int) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from onnxmint.engine.probe import ANSWER, expose
 from onnxmint.engine.target import Target
 from onnxmint.errors import ImagesError, ModelError, UsageError
 from onnxmint.graph.answers import Answer
-from onnxmint.graph.heads import LOGITS, Trunk, deepest, trunk_of, with_head
+from onnxmint.graph.heads import Trunk, deepest, trunk_of, with_head
 from onnxmint.graph.layer import choose_layer
 from onnxmint.images.chosen import Decoded, Images
 from onnxmint.methods.references import ready_reference
@@ -86,11 +86,17 @@ def source_of(path: Path, layers: Sequence[str], target: Target, settings: Evide
         if beside.exists():
             raise
         raise UsageError(
-            f"{path} cannot be shown images as the target is ({problem}): say how its images are prepared in {beside}"
+            f"{path} cannot be shown images as the target is ({problem}): say how its images are prepared in {beside} "
+            "(onnxmint help preprocessing)"
         ) from None
     if other.model.sha256 == target.model.sha256:
         raise ModelError(
             f"{path} is the target itself, which knows its members: give a classifier that was trained on other images"
+        )
+    if len(other.layers) == 1 and _AUTO in layers:
+        raise ModelError(
+            f"{path} shows nothing of an image but its answer (decision trees hold no layers): give --features a "
+            "neural network"
         )
     penultimate = choose_layer(other.layers, "penultimate") if _AUTO in layers else None
     chosen = {} if penultimate is None else {layer.index: layer for layer in deepest(other.layers, penultimate)}
@@ -150,12 +156,13 @@ def _require_same(
     model: ir.Model, source: Target, pixels: NDArray[np.uint8], logits: NDArray[np.float64], engine: Engine
 ) -> None:
     """Run the graph that will be written on some images, and hold it against what was fitted."""
-    answer = Answer(tensor=LOGITS, kind="logits", classes=logits.shape[1], output=LOGITS)
+    said = model.graph.outputs[0].name or ""
+    answer = Answer(tensor=said, kind="logits", classes=logits.shape[1], output=said)
     made = replace(source, model=replace(source.model, model=model, answer=answer))
     probe = expose(made, [], views=0, labels=False).probe(batch_size=None)
     shown = Decoded(pixels=pixels, row=np.arange(len(pixels)), label=None)
-    said = engine.observe(probe, Images(parts=(shown,), count=len(pixels)), name="the reference").columns[ANSWER]
-    far = float(np.abs(said - logits).max() / max(np.abs(logits).max(), 1.0))
+    found = engine.observe(probe, Images(parts=(shown,), count=len(pixels)), name="the reference").columns[ANSWER]
+    far = float(np.abs(found - logits).max() / max(np.abs(logits).max(), 1.0))
     if not far <= _CLOSE:
         raise ModelError(
             f"{source.model.path}: with a new last layer its graph gives other numbers than were fitted (apart by "

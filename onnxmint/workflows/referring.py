@@ -82,7 +82,7 @@ def make_references(
     warnings += lacking(known.labels, target.model.answer.classes)
     asked = _Asked(target=target, known=known, settings=settings, engine=engine)
     recipe = _recipe(asked)
-    folder = ReferenceFolder(place=Path(output), recipe=recipe, overwrite=overwrite)
+    folder = ReferenceFolder(place=Path(output), recipe=recipe, images=known.names, overwrite=overwrite)
     made = (_retrained if settings.retrain else _from_features)(asked, folder, inputs)
     return References(
         version=__version__,
@@ -146,7 +146,8 @@ def _from_features(asked: _Asked, folder: ReferenceFolder, inputs: Inputs) -> _M
     if settings.features is None:
         raise UsageError("give --features")
     source = source_of(settings.features, settings.layers, asked.target, evidence_settings(settings))
-    folder = replace(folder, recipe={**folder.recipe, "features": source.target.model.sha256, "layer": source.layer})
+    recipe = {**folder.recipe, "features": source.target.model.sha256, "layer": source.layer}
+    folder = replace(folder, recipe=recipe, toml=source.toml)
     folder.require_free((FEATURES,), inputs)
     kept = folder.there(FEATURES)
     if kept is not None:
@@ -161,7 +162,7 @@ def _from_features(asked: _Asked, folder: ReferenceFolder, inputs: Inputs) -> _M
         right_unseen=found.right_unseen,
     )
     members = listed((known.names[row] for row in found.row.tolist()), OTHERS)
-    folder.write(FEATURES, found.model, members, facts, source.toml)
+    folder.write(FEATURES, found.model, members, facts)
     return _Made(references=(facts,), images=len(found.row), skipped=found.skipped, warnings=_weak(facts, classes))
 
 
@@ -190,7 +191,7 @@ def _retrained(asked: _Asked, folder: ReferenceFolder, inputs: Inputs) -> _Made:
             )
             first = (OTHERS,) if settings.count == 1 else ()  # halves are for the very images, a single one for others
             members = listed((known.names[row] for row in school.row[rows].tolist()), *first)
-            folder.write(names[number], written(school, learned, engine), members, kept, None)
+            folder.write(names[number], written(school, learned, engine), members, kept)
         made.append(kept)
     classes = asked.target.model.answer.classes
     return _Made(

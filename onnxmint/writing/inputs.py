@@ -64,6 +64,25 @@ def refuse_inputs(output: Path, inputs: Iterable[Input]) -> None:
             raise UsageError(f"-o {output} would overwrite a file of {one.name}; choose another name")
 
 
+def refuse_neighbours(folder: Path, suffix: str, inputs: Iterable[Input], why: str) -> None:
+    """Refuse a folder to write into that lies in one of the images read, or holds a file read of the kind written.
+
+    Args:
+        folder: for results.
+        suffix: of the files written.
+        inputs: what is read.
+        why: what would come of it, as it follows a name.
+
+    Raises:
+        UsageError: naming the input.
+    """
+    for one in inputs:
+        if one.path.is_dir() and (_same(folder, one.path) or _within(folder, one.path)):
+            raise UsageError(f"-o {folder} lies in {one.name}{_where(folder, one.path)}; choose another folder")
+        if one.path.suffix == suffix and _same(folder, one.path.parent):
+            raise UsageError(f"-o {folder} holds {one.name} ({one.path}), {why}; choose another folder")
+
+
 def _same(first: Path, second: Path) -> bool:
     with contextlib.suppress(OSError, ValueError):  # one of them is missing, or its name cannot be one
         return first.samefile(second)

@@ -112,12 +112,12 @@ def test_what_topics_name_exists() -> None:
             assert name in COMMANDS, (topic, name)
 
 
-@pytest.mark.parametrize("command", ["audit", "train", "evaluate"])
+@pytest.mark.parametrize("command", ["audit", "train", "evaluate", "references"])
 def test_options_stand_in_groups_and_the_statisticians_last(command: str, call: Run) -> None:
     out = call(command, "--help")[1]
     headings = [line.rstrip(":") for line in out.splitlines() if line.endswith(":") and not line.startswith(" ")]
     named = [heading for heading, _ in GROUPS]
-    assert headings == [name for name in [*named[:4], "Further options", *named[4:]] if name in headings]
+    assert headings == [name for name in [*named[:5], "Further options", *named[5:]] if name in headings]
     assert headings[0] == "Known images"
     assert "Further options" not in headings
 

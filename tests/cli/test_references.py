@@ -81,6 +81,7 @@ def test_what_is_there_is_not_trained_again_and_other_settings_are_refused(call:
     code, out, _ = call(*words, "--count", "1", "--overwrite")
     assert code == 0
     assert "trained anew on all of 120 images" in " ".join(out.split())
+    assert "Use it with --reference refs/reference00.onnx (audit, train)" in " ".join(out.split())
     assert sorted(path.name for path in Path("refs").iterdir()) == ["reference00.members.txt", "reference00.onnx"]
     first.write_bytes(Path(MODEL).read_bytes())
     code, _, err = call(*words, "--count", "1")
@@ -107,6 +108,24 @@ def test_a_reference_of_features_is_beside_the_target_in_an_audit(call: Run, oth
     assert (len(beside.beside), reasons) == (1, ())
     code, out, _ = call("references", MODEL, *words)
     assert "(was there already)" in " ".join(out.split())
+    again = [*words[:-3], "refs/features.onnx", "-o", "again"]  # one that is such a reference itself
+    assert call("references", MODEL, *again)[0] == 0
+
+
+def test_names_that_cannot_be_written_are_refused_before_anything_is_learned(call: Run, tmp_path: Path) -> None:
+    rows = pq.read_table(DEMO / "members.parquet").slice(0, 40).to_pylist()
+    (tmp_path / "images" / "1").mkdir(parents=True)
+    try:
+        for number, row in enumerate(rows):
+            name = f"images/{number % 2}/\udcff{number}.png"
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_bytes(row["image"]["bytes"])
+    except OSError:
+        pytest.skip("the disk takes no names but UTF-8")
+    code, out, err = call("references", MODEL, "--images", "images", *SETTINGS, "--retrain", "-o", "refs")
+    assert (code, out) == (1, "")
+    assert r"\udcff" in err
+    assert "cannot stand in a list of members, one a line: rename the image" in err
 
 
 @pytest.mark.slow
@@ -147,10 +166,17 @@ def _labelled(folder: Path, labels: list[int | None], paths: list[str] | None = 
         (["--retrain", "--features", MODEL], 2, "say what the references are made of: --features OTHER.onnx"),
         (["--retrain", "--count", "0"], 2, "Invalid value for '--count'"),
         (["--retrain", "--epochs", "0"], 2, "Invalid value for '--epochs'"),
+        (["--retrain", "--layer", "3"], 2, "--layer says how --features makes references, and --retrain was asked for"),
+        (
+            ["--features", "a.onnx", "--count", "2"],
+            2,
+            "--count says how --retrain makes references, and --features was",
+        ),
+        (["--retrain", "-o", ""], 2, "a place has no name; give one"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_at_once(call: Run, words: list[str], status: int, message: str) -> None:
-    code, out, err = call("references", MODEL, "--images", MEMBERS, *SETTINGS, *words, "-o", "refs")
+    code, out, err = call("references", MODEL, "--images", MEMBERS, *SETTINGS, "-o", "refs", *words)
     assert (code, out) == (status, "")
     assert message in err
     assert not Path("refs").exists()
@@ -164,6 +190,11 @@ def test_what_cannot_be_meant_is_refused_at_once(call: Run, words: list[str], st
         ([MODEL, "--features", "none.onnx"], 1, "none.onnx does not exist"),
         ([MODEL, "--features", MODEL], 1, "is the target itself, which knows its members: give a classifier that"),
         ([MODEL, "--features", "OTHER", "--layer", "relu_9"], 2, "no layer 'relu_9'; closest:"),
+        (
+            [MODEL, "--features", "TREES"],
+            1,
+            "sklearn-forest.onnx shows nothing of an image but its answer (decision tr",
+        ),
         ([MODEL, "--retrain", "-o", MODEL], 2, "target.onnx is a file, and references are a folder"),
         ([MODEL, "--retrain", "--augmentation", "turn"], 2, "no augmentation 'turn'; there are crop4"),
         ([MODEL, "--retrain", "-o", "s3://bucket/refs"], 2, "takes a path on this machine"),
@@ -175,7 +206,12 @@ def test_what_cannot_be_meant_is_refused_at_once(call: Run, words: list[str], st
 def test_what_does_not_serve_is_said_in_one_line(
     call: Run, other: Path, words: list[str], status: int, message: str
 ) -> None:
-    models = {"BATCH": "int8-dynamic-cnn", "LOOP": "if-loop", "SIGMOID": "torch-dynamo-sigmoid"}
+    models = {
+        "BATCH": "int8-dynamic-cnn",
+        "LOOP": "if-loop",
+        "TREES": "sklearn-forest",
+        "SIGMOID": "torch-dynamo-sigmoid",
+    }
     place = ROOT / "tests" / "models"
     said = [str(place / f"{models[word]}.onnx") if word in models else word for word in words]
     said = [str(other) if word == "OTHER" else word for word in said]
@@ -211,7 +247,8 @@ def _sixteen(folder: Path) -> Path:
         ([3] * 50, None, "all images are of one class, and a reference learns to tell classes apart"),
         ([0, 1] * 25, ["a.png"] * 50, "'a.png' names 50 of the images"),
         ([0, 1] * 25, [*(f"{row}.png" for row in range(49)), " b.png"], "the name ' b.png' cannot stand in a list"),
-        ([0, 11] * 25, None, "holds label 11, but the target has outputs 0 to 9"),
+        ([0, 1] * 25, [*(f"{row}.png" for row in range(49)), "a\x85b.png"], r"the name 'a\x85b.png' cannot stand in"),
+        ([0, 11] * 25, None, "holds label 11, but the target has outputs 0 to 9: renumber the labels\n"),
     ],
 )
 def test_images_that_nothing_can_be_learned_from_are_refused(

@@ -13,6 +13,7 @@ from onnxmint.errors import ImagesError, ModelError, UsageError
 from onnxmint.graph.load import load_target
 from onnxmint.graph.placebo import placebo_twin
 from onnxmint.graph.serial import serialize
+from onnxmint.methods.references import _trained_on
 from onnxmint.results.evaluation import Evaluation
 from onnxmint.results.methods import Method
 from onnxmint.settings import EvaluateSettings
@@ -159,3 +160,20 @@ def test_a_reference_in_another_layout_is_compared_class_by_class(folder: Path) 
     calibrated = _method(_evaluate(folder), "phi_calibrated").performance
     assert calibrated is not None
     np.testing.assert_allclose(calibrated.auc.value, 0.5, atol=0.1)
+
+
+@pytest.mark.parametrize("content", [b"a.png\n\xff\n", None])
+def test_a_list_that_cannot_be_read_is_one_line(tmp_path: Path, content: bytes | None) -> None:
+    listing = tmp_path / "one.members.txt"
+    listing.mkdir() if content is None else listing.write_bytes(content)
+    with pytest.raises(
+        ImagesError, match=r"cannot read .*one\.members\.txt \(.*\); it must name images in UTF-8, one a"
+    ):
+        _trained_on(tmp_path / "one.onnx", ["a.png"])
+
+
+def test_a_list_is_believed_line_by_line(tmp_path: Path) -> None:
+    (tmp_path / "one.members.txt").write_text("\n  b.png\r\nc.png\u2028a.png\n" + "x\n" * 1000)
+    assert _trained_on(tmp_path / "one.onnx", ["a.png", "b.png", "d.png"]).tolist() == [True, True, False]
+    (tmp_path / "one.members.txt").write_text("\n\n")
+    assert not _trained_on(tmp_path / "one.onnx", ["a.png"]).any()
