@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from onnxmint.workflows.sealing import seal
     from onnxmint.workflows.signing import sign
     from onnxmint.workflows.training import train
+    from onnxmint.workflows.turns import InTurn, audit_in_turn
     from onnxmint.workflows.verifying import verify
 
 __version__ = "0.1.0"
@@ -63,6 +64,7 @@ _HOMES = {
     "EvidenceError": "errors",
     "EvidenceSettings": "settings",
     "ImagesError": "errors",
+    "InTurn": "workflows.turns",
     "Known": "workflows.auditing",
     "Merged": "workflows.merging",
     "ModelError": "errors",
@@ -76,6 +78,7 @@ _HOMES = {
     "TrainSettings": "settings",
     "UsageError": "errors",
     "audit": "workflows.auditing",
+    "audit_in_turn": "workflows.turns",
     "audit_part": "workflows.parting",
     "audit_sealed": "workflows.asking_sealed",
     "check": "workflows.checking",
@@ -111,6 +114,7 @@ __all__ = [
     "EvidenceError",
     "EvidenceSettings",
     "ImagesError",
+    "InTurn",
     "Known",
     "Merged",
     "ModelError",
@@ -124,6 +128,7 @@ __all__ = [
     "TrainSettings",
     "UsageError",
     "audit",
+    "audit_in_turn",
     "audit_part",
     "audit_sealed",
     "check",

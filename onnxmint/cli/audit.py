@@ -27,6 +27,8 @@ from onnxmint.cli.page import given_words, page_of, page_options
 from onnxmint.cli.parts import make_part, part_options, require_for_parts
 from onnxmint.cli.redacted import files_of, require_redactable
 from onnxmint.cli.sealed import run_sealed, sealed_options, wants_sealed
+from onnxmint.cli.turns import first_of, first_option, require_turns
+from onnxmint.cli.ways import say_what_is_missing
 from onnxmint.errors import UsageError
 from onnxmint.report.names import visible
 from onnxmint.settings import AuditSettings, TrainSettings
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("images", metavar="IMAGES...", nargs=-1)
 @click.option("--auditor", "auditor_file", type=click.Path(path_type=Path), help="An auditor of MODEL, from train.")
+@first_option
 @click.option("--members", metavar="SRC", help="Images known to be in the training set, to train an auditor on.")
 @click.option("--nonmembers", metavar="SRC", help="Images known not to be in it; alone where no members are known.")
 @run_option(
@@ -147,6 +150,7 @@ def audit_command(ctx: click.Context, /, model: Path, images: tuple[str, ...], *
         sealed = run_sealed(model, images, options)
         ctx.exit(GATES[sealed.kind] if options["gate"] else 0)
     require_redactable(options["output"], options)
+    require_turns(options)
     cluster = cluster_of(ctx, options)
     if cluster is not None:
         ctx.exit(audit_on(cluster, model, opened(ctx, model, images, options)[0], options))
@@ -180,6 +184,7 @@ def _run(
     from onnxmint.workflows.auditing import Known, audit
     from onnxmint.workflows.picturing import picture
     from onnxmint.workflows.remembering import remembered
+    from onnxmint.workflows.turns import audit_in_turn
     from onnxmint.writing.tries import tries_file
 
     output, overwrite = options.pop("output"), options.pop("overwrite")
@@ -189,6 +194,7 @@ def _run(
     tries = None if options.pop("no_record") else tries_file()
     silent = options.pop("quiet")
     stage = stage_on_stderr(silent=silent)
+    first = first_of(options)
     settings = settings_of(AuditSettings, options)
     registered, registration = kept_to(model, images, known, options, stage)
     inputs, keeps, kept = inputs_of(model, options | {"images": images}), isinstance(known, Known), list["Auditor"]()
@@ -199,7 +205,11 @@ def _run(
             kept.append(auditor)
 
         before = telling(stage, settings.time) if not silent else None
-        found = audit(model, images, known, settings=settings, stage=stage, keep=keep, before=before)
+        if first is not None and not isinstance(known, Known):
+            turn = audit_in_turn(model, images, first, known, settings=settings, stage=stage, before=before)
+            found, known = turn.result, turn.auditor
+        else:
+            found = audit(model, images, known, settings=settings, stage=stage, keep=keep, before=before)
         result = remembered(replace(found, registration=registered), tries)
         auditor = kept[0] if isinstance(known, Known) else known
         if thumbnails:
@@ -246,23 +256,8 @@ def _asked(ctx: click.Context, model: Path, images: tuple[str, ...], options: di
     if auditor is not None or asked.nonmembers:
         options |= {"members": asked.members, "nonmembers": asked.nonmembers}
         return asked
-    _say_what_is_missing(model, asked)
+    say_what_is_missing(model, asked)
     return None
-
-
-def _say_what_is_missing(model: Path, asked: places.Asked) -> None:
-    """Explain what an audit needs beside the questioned images, and what to do without it."""
-    from onnxmint.cli.ways import ways_on
-
-    missing = "--nonmembers" if asked.members else "--members and --nonmembers"
-    reason = (
-        "a score means something only next to the scores of images known to be in the training set and images known "
-        "not to be; a few hundred of each will do. Where no members are known, --nonmembers alone can tell whether the "
-        "images stand out"
-    )
-    click.echo(f"Error: {missing} missing (or --auditor): {reason}\n", err=True)
-    for line in ways_on(model, asked.images).split("\n"):
-        click.echo(visible(line), err=True)
 
 
 def _known(options: dict[str, Any]) -> "Auditor | Known":

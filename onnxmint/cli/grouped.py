@@ -7,7 +7,7 @@ GROUPS = (
     (
         "Known images",
         (
-            "auditor_file", "members", "nonmembers", "images", "forget", "labels", "classes", "group", "limit",
+            "auditor_file", "first", "members", "nonmembers", "images", "forget", "labels", "classes", "group", "limit",
             "reference", "sealed", "commitment",
         ),
     ),

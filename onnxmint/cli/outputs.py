@@ -15,6 +15,7 @@ from onnxmint.writing.inputs import Input, Inputs
 
 _FILES = {
     "auditor_file": "the auditor",
+    "first": "the first auditor",
     "registration": "the registration",
     "preprocess": "the preprocessing",
     "preprocess_after": "the preprocessing of the second model",

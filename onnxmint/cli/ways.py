@@ -5,7 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from onnxmint.cli.places import Parts, beside
+import click
+
+from onnxmint.cli.places import Asked, Parts, beside
+from onnxmint.report.names import visible
 
 if TYPE_CHECKING:
     from onnxmint.graph.load import TargetModel
@@ -19,6 +22,19 @@ LETTER = """\
        - how images are resized and normalised before the model sees them."""
 _TIGHT = 0.55  # of a well-trained one
 _ROUND = 100
+
+
+def say_what_is_missing(model: Path, asked: Asked) -> None:
+    """Explain what an audit needs beside the questioned images, and what to do without it."""
+    missing = "--nonmembers" if asked.members else "--members and --nonmembers"
+    reason = (
+        "a score means something only next to the scores of images known to be in the training set and images known "
+        "not to be; a few hundred of each will do. Where no members are known, --nonmembers alone can tell whether the "
+        "images stand out"
+    )
+    click.echo(f"Error: {missing} missing (or --auditor): {reason}\n", err=True)
+    for line in ways_on(model, asked.images).split("\n"):
+        click.echo(visible(line), err=True)
 
 
 def ways_on(model: Path, images: Sequence[str]) -> str:

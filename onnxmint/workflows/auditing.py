@@ -17,10 +17,8 @@ from onnxmint.evidence.table import paths_at
 from onnxmint.graph.bringing import with_model_here
 from onnxmint.images.facts import look_at
 from onnxmint.images.known_copies import Looks
-from onnxmint.images.passed import frames_note
 from onnxmint.images.sources import Place
 from onnxmint.mint.auditor import Auditor
-from onnxmint.preprocess.declaring import orientation_note
 from onnxmint.progress import Stage, quiet
 from onnxmint.results.audit import (
     AuditResult,
@@ -43,9 +41,10 @@ from onnxmint.verdict.opinions import strength_of
 from onnxmint.verdict.scores import Named, QuestionedScores, flag_warnings
 from onnxmint.verdict.units import Units, as_units
 from onnxmint.workflows.foreseeing import power_words, sampled
-from onnxmint.workflows.lots import at_most, sample_words, score_in_lots
+from onnxmint.workflows.lots import Shown, at_most, sample_words, score_in_lots
 from onnxmint.workflows.opening import Before, Known, Ready, open_by_training, open_with_auditor
 from onnxmint.workflows.questioning import class_names, what_was_seen
+from onnxmint.workflows.remarks import warnings_of
 from onnxmint.workflows.stages import JUDGED
 from onnxmint.writing.scratch import release
 
@@ -102,6 +101,21 @@ def judge(ready: Ready, settings: AuditSettings, engine: Engine, look: Look = lo
         engine: shows the images.
         look: looks at them.
     """
+    return conclude(ready, look_and_score(ready, settings, engine, look), settings, engine)
+
+
+def look_and_score(
+    ready: Ready, settings: AuditSettings, engine: Engine, look: Look = look_at, share: float = 1.0
+) -> Shown:
+    """Look at the questioned images and score them, all or as many as tell; controls come later.
+
+    Args:
+        ready: the auditor, its target and the questioned images.
+        settings: of the audit.
+        engine: shows the images.
+        look: looks at them.
+        share: of the level that may be spent on lots.
+    """
     auditor, rng = ready.auditor, np.random.default_rng(settings.seed)
     traces = auditor.traces
     known = Looks(digest=traces.digest, phash=traces.phash, thumb=traces.thumb)
@@ -120,12 +134,17 @@ def judge(ready: Ready, settings: AuditSettings, engine: Engine, look: Look = lo
         sighting = _sighting(ready, asked, scored, _units(ready, asked, scored), (), part)
         return case_of(sighting, auditor.measure, settings).verdict()
 
-    scored, looks = score_in_lots(ready, asked, settings, engine, decided)
-    asked = asked.with_groups(scored.row)
+    scored, looks, tells = score_in_lots(ready, asked, settings, engine, decided, share)
+    return Shown(asked=asked.with_groups(scored.row), scored=scored, looks=looks, tells=tells, rng=rng)
+
+
+def conclude(ready: Ready, shown: Shown, settings: AuditSettings, engine: Engine) -> AuditResult:
+    """Control what was scored, and reach a verdict."""
+    asked, scored, looks = shown.asked, shown.scored, shown.looks
     units = _units(ready, asked, scored)
     watched = what_was_seen(ready, asked, scored, units, settings, engine)
     with engine.stage(JUDGED, 0):
-        controls = control_question(auditor.controls, watched, rng, wanted=settings.controls)
+        controls = control_question(ready.auditor.controls, watched, shown.rng, wanted=settings.controls)
         release()
         seen = _sighting(ready, asked, scored, units, controls, looks[-1].part if looks else 1.0)
         return _result(ready, asked, seen, settings, scored=scored, looks=looks)
@@ -207,7 +226,7 @@ def _result(
         class_names=class_names(ready.source.numbering or auditor.classes, target.model.answer.classes),
         warnings=(
             *auditor.warnings,
-            *_warnings(ready, asked, scored, seen.units, settings),
+            *warnings_of(ready, asked, scored, seen.units, settings),
             *sample_words(asked, looks, len(scored.row), settings),
             *_cost_of_time(ready, seen.units, judged.verdict, settings),
             *flag_warnings(auditor.performance, judged.scores, seen.units, seen.controls),
@@ -251,43 +270,3 @@ def _strength(units: Units) -> Strength | None:
     """Return how well known members stand out in the test of the set, None where there are too few to say."""
     known = units.known.groups()
     return strength_of(units.known) if min(len(known.member), len(known.nonmember)) >= _FEWEST else None
-
-
-def _warnings(
-    ready: Ready, asked: Questioned, scored: QuestionedScores, units: Units, settings: AuditSettings
-) -> list[str]:
-    yardstick, device = ready.auditor.yardstick, ready.target.device
-    found = [*ready.source.notes]
-    turned = orientation_note(asked.facts.turned, len(asked.facts.index), ready.target.spec, ready.source.location)
-    if turned is not None:
-        found.append(turned)
-    found += frames_note(int(asked.facts.more.sum()), len(asked.facts.index), ready.source.location)
-    if scored.skipped:
-        found.append(
-            f"{len(scored.skipped)} of {len(asked.entries)} questioned images were skipped; the report names them."
-        )
-    if asked.known:
-        found.append(
-            f"{len(asked.known)} questioned images are known images of the evidence, or near copies of such; they were "
-            "not judged."
-        )
-    if yardstick.group is not None and not units.grouped:
-        found.append(
-            "The evidence has groups but the questioned images have none (--group): they were measured by one image of "
-            "each known group, and if many of them are near copies that were not noticed, the p-value is too small."
-        )
-    if settings.group is not None and yardstick.group is None:
-        found.append(
-            "The questioned images have groups but the evidence has none: one image of each group was taken, that of "
-            "the smallest digest, to be measured by single known images; with groups in the evidence more may count."
-        )
-    if settings.device == "auto" and device.kind == "cpu" and "driver" not in device.reason:
-        found.append(f"Ran on the CPU: {device.reason}.")
-    known = units.known.groups().nonmember
-    smallest = 1 / (len(known) + 1)
-    if smallest > settings.alpha / 10:
-        found.append(
-            f"With {len(known)} held-out non-members no p-value can be below {smallest:.3g}, so single images can "
-            "hardly be flagged; bring more known non-members."
-        )
-    return found

@@ -7,7 +7,7 @@ so is acquitted in at most 5, whatever the later looks say.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -21,6 +21,26 @@ from onnxmint.verdict.scores import QuestionedScores
 from onnxmint.workflows.opening import Ready
 from onnxmint.workflows.questioning import score
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """Questioned images that were looked at and scored, before controls.
+
+    Attributes:
+        asked: what was looked at.
+        scored: what was scored of it.
+        looks: the looks that were taken, none where all were scored at once.
+        tells: whether the last look gave an answer.
+        rng: of the draws to come.
+    """
+
+    asked: Questioned
+    scored: QuestionedScores
+    looks: tuple[LookFacts, ...]
+    tells: bool
+    rng: np.random.Generator
+
+
 Decide = Callable[[QuestionedScores, float], Verdict]
 """Gives the verdict on some scored images, controls aside, when a part of the level may be spent."""
 
@@ -31,8 +51,8 @@ def at_most(settings: AuditSettings, source: ImageSource) -> int | None:
 
 
 def score_in_lots(
-    ready: Ready, asked: Questioned, settings: AuditSettings, engine: Engine, decide: Decide
-) -> tuple[QuestionedScores, tuple[LookFacts, ...]]:
+    ready: Ready, asked: Questioned, settings: AuditSettings, engine: Engine, decide: Decide, share: float = 1.0
+) -> tuple[QuestionedScores, tuple[LookFacts, ...], bool]:
     """Score lots until the images tell, or all are scored; all at once where that is not asked for.
 
     Args:
@@ -41,25 +61,28 @@ def score_in_lots(
         settings: of the audit.
         engine: shows the images.
         decide: judges what was scored.
+        share: of the level that all looks together may spend.
 
     Returns:
-        The scores, and the looks that were taken, the last of which decides; none where all were scored at once.
+        The scores; the looks that were taken, the last of which decides, none where all were scored at once; and
+        whether it gave an answer.
     """
     sample = asked.sample
     if sample is None or not settings.sequential or not sample.units:
-        return score(ready, asked, settings, engine), ()
-    before, taken = sample.row[:0], list[LookFacts]()
+        return score(ready, asked, settings, engine), (), True
+    before, tells, taken = sample.row[:0], False, list[LookFacts]()
     parts = list[QuestionedScores]()
     looks = plan_looks(sample.units)
     for look in looks:
         rows = asked.drawn(look.size, settings.seed)
         lot = replace(sample, row=np.setdiff1d(rows, before), unreadable=() if taken else sample.unreadable)
         parts = [_joined([*parts, score(ready, replace(asked, sample=lot), settings, engine)])]
-        before, verdict = rows, decide(parts[0], look.part)
-        taken.append(LookFacts(images=len(parts[0].row), part=look.part, p_value=verdict.p_value))
-        if _tells(verdict, parts[0], decide):
+        before, verdict = rows, decide(parts[0], look.part * share)
+        taken.append(LookFacts(images=len(parts[0].row), part=look.part * share, p_value=verdict.p_value))
+        tells = _tells(verdict, parts[0], decide)
+        if tells:
             break
-    return parts[0], tuple(taken)
+    return parts[0], tuple(taken), tells
 
 
 def _tells(verdict: Verdict, scored: QuestionedScores, decide: Decide) -> bool:

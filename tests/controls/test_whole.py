@@ -199,12 +199,6 @@ def test_questioned_images_that_are_easier_for_a_reference_are_not_judged(tmp_pa
     assert found.verdict.kind == "inconclusive"
 
 
-def test_a_reference_without_controls_is_a_contradiction(reference: Path) -> None:
-    settings = replace(SETTINGS, reference=(reference,), controls=False)
-    with pytest.raises(UsageError, match="--reference is a control"):
-        train(MODEL, *KNOWN, settings=settings)
-
-
 def test_wrong_preparation_is_implausible_and_the_right_one_is_named(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.toml"
     wrong.write_text("scale = 0.00392156862745098\nmean = [4.0]\nstd = [1.0]\nchannels = 'gray'\n")

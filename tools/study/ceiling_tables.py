@@ -84,6 +84,8 @@ def section(folder: Path) -> list[str]:
         each = [json.loads(path.read_text()) for path in sorted((folder / name).glob("*.json"))]
         lines += [about.format(targets=len(each)), *paired(each), ""] if len(each) > 1 else []
         lines += [*shares(each), ""] if name.startswith("references") and len(each) > 1 else []
+    easy = folder / "tried" / "easy.json"
+    lines += easy_table(json.loads(easy.read_text())) if easy.exists() else []
     tried = folder / "tried" / "all.json"
     return [*lines, *tried_table(json.loads(tried.read_text()))] if tried.exists() else lines
 
@@ -135,6 +137,25 @@ def shares(each: Sequence[Row]) -> Iterator[str]:
             f"- {name}: {auc[0]:.0%} ({auc[1]:.0%} to {auc[2]:.0%}) of what {BEST} finds (AUC above .5), {tpr[0]:.0%} "
             f"({tpr[1]:.0%} to {tpr[2]:.0%}) of its TPR at 1 % FPR"
         )
+
+
+EASY = """### Innocent images that are easy
+
+Made by `ceiling_easy.py`: AUC of the easier half of a target's held-out non-members against the harder half, as other
+models find them. Above .5 is what a verdict could be misled by; "beside equals" is among images that the target is
+equally sure of, as a verdict compares them. A module that knows how hard an image is is misled a little less.
+
+| target | method | AUC | beside equals |
+| --- | --- | --- | --- |"""
+
+
+def easy_table(found: dict[str, dict[str, list[float]]]) -> Iterator[str]:
+    """Yield what easy innocent images score."""
+    yield from EASY.splitlines()
+    for target, methods in found.items():
+        for name, (every, equals) in methods.items():
+            yield f"| {target} | {name} | {every:.3f} | {equals:.3f} |"
+    yield ""
 
 
 TRIED = """### Tried, on targets that serve for choosing

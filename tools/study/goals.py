@@ -83,6 +83,8 @@ def fixed_scores(ground: Ground) -> Iterator[tuple[str, Column]]:
     yield "phi", plain[ODDS][:, 0].astype(float)
     yield "references alone", ground.hardness(ODDS)[:, 0].astype(float)
     yield "features alone", ground.hardness(ODDS, [FEATURES])[:, 0].astype(float)
+    if ground.goal.retrained:
+        yield "retrained alone", ground.hardness(ODDS, ground.goal.retrained)[:, 0].astype(float)
     log_p = [
         negative_loss(Observed(answer=said[ANSWER], kind=str(said["kind"]), labels=label))
         for said in (plain, *(ground.said[name] for name in ground.goal.references))
@@ -100,6 +102,9 @@ def inputs(ground: Ground) -> Iterator[tuple[str, str, Column]]:
         yield f"relative{words}", "relative", np.concatenate([odds, hard], axis=1)
         easy = ground.hardness(column, [FEATURES])
         yield f"relative by features{words}", "relative", np.concatenate([odds, easy], axis=1)
+        if ground.goal.retrained:
+            both = ground.hardness(column, ground.goal.retrained)
+            yield f"relative by retrained{words}", "relative", np.concatenate([odds, both], axis=1)
     if ground.goal.stated is not None:
         words, most = ground.goal.stated
         hard, odds = ground.hardness(ODDS), ground.said["stated"][ODDS]

@@ -60,7 +60,9 @@ def mean_of_views(odds: Tensor) -> Tensor:
 
     So an image has the same score to the last bit wherever it lies in a batch.
     """
-    return odds @ odds.new_full((odds.shape[1], 1), 1 / odds.shape[1])
+    views = int(odds.shape[1])
+    # Numbers, not a shape to be filled: below opset 9 there is no operator that fills one.
+    return odds @ torch.tensor([[1 / views]] * views, dtype=odds.dtype, device=odds.device)
 
 
 def pool(activation: Tensor) -> Tensor:
