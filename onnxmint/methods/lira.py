@@ -53,8 +53,9 @@ def rmia(
 ) -> FloatArray:
     """Return the share of non-members over which an image dominates (RMIA, arXiv 2312.03262, equations 3 and 10).
 
-    The image's likelihood ratio is p(x | target) / p(x), p(x) being the mean over references; where none was trained
-    on x, half of the corrected offline mean.
+    The image's likelihood ratio is p(x | target) / p(x), p(x) being the mean over references; half of the corrected
+    offline mean where an image is there that none was trained on. Then it is so for all images: if only some were
+    taken so, the lists of what references learned from would tell members by themselves.
 
     Args:
         log_p: (n,) log-probability of the label by the target.
@@ -74,7 +75,7 @@ def rmia(
     count = trained.sum(axis=0)
     inside = np.where(trained, p, 0).sum(axis=0) / np.maximum(count, 1)
     corrected = ((1 + OFFLINE_A) * outside + 1 - OFFLINE_A) / 2
-    ratio = log_p - np.log(np.where(count > 0, (inside + outside) / 2, corrected))
+    ratio = log_p - np.log((inside + outside) / 2 if count.all() else corrected)
     others = np.sort(ratio[population])
     found: FloatArray = np.searchsorted(others, ratio - np.log(gamma), side="right") / len(others)
     return found

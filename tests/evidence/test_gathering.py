@@ -183,5 +183,5 @@ def test_more_class_folders_than_outputs_are_named_and_not_only_counted() -> Non
         _gathered(*sides, classes=2)
     assert str(caught.value) == (
         "there are 3 class folders, from 'cat' to 'misc', but the target has outputs 0 to 1: take away what is no "
-        "class, give the classes in order with --classes FILE, or use --no-labels"
+        "class, or give the classes in order with --classes FILE, or use --no-labels"
     )

@@ -73,11 +73,19 @@ def test_rmia_by_hand() -> None:
 
 def test_rmia_takes_the_mean_of_both_kinds_where_there_are_both() -> None:
     p, reference = np.array([0.8, 0.5]), np.array([[0.6, 0.5], [0.2, 0.5]])
-    trained = np.array([[True, False], [False, False]])
-    corrected = ((1 + OFFLINE_A) * 0.5 + 1 - OFFLINE_A) / 2
-    ratio = np.array([0.8 / 0.4, 0.5 / corrected])
+    trained = np.array([[True, True], [False, False]])
+    ratio = np.array([0.8 / 0.4, 0.5 / 0.5])
     found = rmia(np.log(p), np.log(reference), trained, np.array([1]), gamma=ratio[0] / ratio[1] * 0.999)
     assert found.tolist() == [1, 0]
+
+
+def test_lists_of_one_side_alone_tell_rmia_nothing() -> None:
+    """References that learned from members only: by the formula of each image's own lists these would be members."""
+    p, reference = np.full(8, 0.6), np.full((2, 8), 0.5)
+    trained = np.zeros((2, 8), bool)
+    trained[0, :2], trained[1, 2:4] = True, True
+    found = rmia(np.log(p), np.log(reference), trained, np.arange(4, 8), gamma=1.0)
+    assert found.tolist() == [found[0]] * 8
 
 
 def test_calibration_takes_away_what_others_say() -> None:
