@@ -11,15 +11,16 @@ import torch
 from click.testing import CliRunner
 from torch import Tensor, nn
 
-from onnxmint import settings
+from onnxmint import kinds
 from onnxmint.cli.train import train_command
 from onnxmint.controls import panel
 from onnxmint.controls.seen import Seen
+from onnxmint.kinds import ModuleKind
 from onnxmint.report.evaluation import render_evaluation
 from onnxmint.report.html import render_html
 from onnxmint.results.audit import AUDIT
 from onnxmint.results.facts import Control
-from onnxmint.settings import AuditSettings, EvaluateSettings, ModuleKind, TrainSettings
+from onnxmint.settings import AuditSettings, EvaluateSettings, TrainSettings
 from onnxmint.workflows.auditing import Known, audit
 from onnxmint.workflows.evaluating import evaluate
 from tests.conftest import DEMO
@@ -51,7 +52,7 @@ def made_up_module(monkeypatch: pytest.MonkeyPatch) -> None:
     file.Module = Module  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, file.__name__, file)
     row = ModuleKind(name="mean", words="reads the mean of one --layer", reads="layer")
-    monkeypatch.setattr(settings, "MODULES", (*settings.MODULES, row))
+    monkeypatch.setattr(kinds, "MODULES", (*kinds.MODULES, row))
 
 
 @pytest.fixture
@@ -103,7 +104,7 @@ def test_a_control_is_one_file_and_one_row() -> None:
 
 def test_help_names_every_module() -> None:
     said = CliRunner().invoke(train_command, ["--help"]).output
-    assert all(f"{kind.name}" in said for kind in settings.MODULES)
+    assert all(f"{kind.name}" in said for kind in kinds.MODULES)
 
 
 @pytest.mark.usefixtures("made_up_module")
@@ -121,9 +122,9 @@ def test_an_evaluation_compares_every_module_that_learns() -> None:
 def test_a_new_row_shows_up_in_help(command: str, said: tuple[str, ...]) -> None:
     """Help is written when a command is imported, so the row is there before."""
     code = (
-        "from onnxmint import settings\n"
-        "row = settings.ModuleKind(name='mean', words='reads the mean of one --layer', reads='layer')\n"
-        "settings.MODULES = (*settings.MODULES, row)\n"
+        "from onnxmint import kinds\n"
+        "row = kinds.ModuleKind(name='mean', words='reads the mean of one --layer', reads='layer')\n"
+        "kinds.MODULES = (*kinds.MODULES, row)\n"
         f"from onnxmint.cli.main import main\nmain([{command!r}, '--help'])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -20,7 +20,8 @@ from onnxmint.cli.options import (
 )
 from onnxmint.cli.places import require_known, say_what_is_read
 from onnxmint.errors import UsageError
-from onnxmint.settings import EvaluateSettings, readers_of_layers
+from onnxmint.kinds import readers_of_layers
+from onnxmint.settings import EvaluateSettings
 
 GATE = {"below": 0, "above": 3, "unsettled": 4}
 """Exit status by what the limits of --fail-above come to."""

@@ -9,16 +9,9 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_t
 import click
 
 from onnxmint.errors import UsageError
+from onnxmint.kinds import MODULES, OfModules, readers_of_layers
 from onnxmint.places.words import local_path, shown, uri_of
-from onnxmint.settings import (
-    MODULES,
-    EvidenceSettings,
-    ImageSettings,
-    OfModules,
-    TrainSettings,
-    readers_of_layers,
-    without_none,
-)
+from onnxmint.settings import EvidenceSettings, ImageSettings, TrainSettings, without_none
 
 Command = Callable[..., Any]
 _SECONDS = {"s": 1, "m": 60, "min": 60, "": 60, "h": 3600}

@@ -20,11 +20,11 @@ from onnxmint.graph.auditor_outputs import ANSWER, FREE, FREE_LEVEL, HARDNESS, L
 from onnxmint.graph.augmentations import Augmentation
 from onnxmint.graph.views import VIEW_SETS
 from onnxmint.images.classes import Numbering
+from onnxmint.kinds import MODULES
 from onnxmint.preprocess.decoding import final_size
 from onnxmint.preprocess.geometry import contradiction
 from onnxmint.results.auditor import SCHEMA, AuditorFacts
 from onnxmint.results.json import Document
-from onnxmint.settings import MODULES
 from onnxmint.verdict.judging import Measure
 from onnxmint.verdict.yardstick import Traces, Yardstick
 

@@ -11,13 +11,13 @@ from onnxmint.errors import EvidenceError
 from onnxmint.evidence.known import Evidence
 from onnxmint.evidence.table import CALIBRATE, FIT, TEST
 from onnxmint.graph.layers import Layer
+from onnxmint.kinds import ModuleName, module_kind
 from onnxmint.methods.measuring import KnownScores, Signals
 from onnxmint.mint.choosing import why_withheld
 from onnxmint.mint.fit_and_score import require_readable_parts
 from onnxmint.mint.outcome import Keeping, Scoring
 from onnxmint.mint.trainer import FittedModule, fit_on
 from onnxmint.results.facts import Skipped
-from onnxmint.settings import ModuleName, module_kind
 from onnxmint.stats import metrics
 from onnxmint.stats.estimates import FloatArray
 

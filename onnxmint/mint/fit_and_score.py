@@ -15,6 +15,7 @@ from onnxmint.evidence.table import CALIBRATE, FIT, TEST, EvidenceTable
 from onnxmint.graph.auditor_outputs import FREE_LEVEL, LEVEL, SCORE
 from onnxmint.graph.instrument import joined_name
 from onnxmint.graph.layers import Layer
+from onnxmint.kinds import module_kind
 from onnxmint.methods.measuring import KnownScores, check_left
 from onnxmint.mint.choosing import Chosen, best_by_answers, with_references
 from onnxmint.mint.crossing import fit_in_folds
@@ -32,7 +33,7 @@ from onnxmint.mint.reading import Reading, open_reading
 from onnxmint.mint.trainer import FitSettings, FittedModule, fit_module, fit_on, module_for
 from onnxmint.progress import Stage
 from onnxmint.results.facts import Skipped
-from onnxmint.settings import TrainSettings, module_kind
+from onnxmint.settings import TrainSettings
 from onnxmint.stats.gate import Gate
 
 FEWEST_VIEWS = 2  # an image and its mirror image: what is needed to tell how sure the target is of a picture

@@ -13,11 +13,11 @@ from onnxmint.engine.worker import to_numpy
 from onnxmint.errors import EvidenceError
 from onnxmint.evidence.table import TEST, EvidenceTable
 from onnxmint.graph.auditor_outputs import FREE_LEVEL, LEVEL
+from onnxmint.kinds import ModuleName
 from onnxmint.methods.measuring import COMPARED, KnownScores, Signals
 from onnxmint.mint.reading import Reading
 from onnxmint.mint.trainer import FittedModule, as_tensor
 from onnxmint.results.facts import Skipped
-from onnxmint.settings import ModuleName
 from onnxmint.stats.gate import Gate, gate_of
 from onnxmint.stats.heldout import HeldOut, cross_fitting_inflation, group_means
 from onnxmint.verdict.yardstick import HeldOutScores, Yardstick

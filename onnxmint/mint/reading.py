@@ -18,7 +18,8 @@ from onnxmint.engine.target import Target
 from onnxmint.errors import UsageError
 from onnxmint.graph.instrument import joined_name
 from onnxmint.graph.layers import Layer, choose_layers
-from onnxmint.settings import TrainSettings, module_kind
+from onnxmint.kinds import module_kind
+from onnxmint.settings import TrainSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,11 +15,11 @@ from torch.nn import functional
 from onnxmint.engine.store import Activations
 from onnxmint.errors import EvidenceError, UsageError
 from onnxmint.evidence.table import FIT, EvidenceTable
+from onnxmint.kinds import MODULES, module_kind
 from onnxmint.mint.growing import grow
 from onnxmint.mint.modules import network_of
 from onnxmint.mint.modules.ensembles import Ensemble
 from onnxmint.progress import Stage
-from onnxmint.settings import MODULES, module_kind
 
 _BATCH = 128
 _READ = 1 << 21  # numbers taken from the store at once where gradients are not needed

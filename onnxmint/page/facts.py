@@ -10,13 +10,14 @@ import numpy as np
 from onnxmint import __version__
 from onnxmint.controls.labels import Labelled
 from onnxmint.controls.panel import PANEL
+from onnxmint.kinds import module_kind
 from onnxmint.mint.auditor import Auditor
 from onnxmint.page.words import spoken
 from onnxmint.preprocess.decoding import final_size
 from onnxmint.results.audit import AUDIT, AuditResult, Histogram, IdentityFacts, QuestionedFacts, ScoreTable, Verdict
 from onnxmint.results.facts import Control, StatisticsFacts, TargetFacts
 from onnxmint.results.json import Facts, plain
-from onnxmint.settings import AuditSettings, module_kind
+from onnxmint.settings import AuditSettings
 from onnxmint.stats import conformal, likelihood, set_test, share
 from onnxmint.verdict.gating import gate_and_yardstick
 from onnxmint.verdict.judging import rule_of

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from onnxmint.kinds import ModuleName
 from onnxmint.preprocess.spec import PreprocessSpec
 from onnxmint.results.facts import Control, EvidenceFacts, TargetFacts
 from onnxmint.results.frames import Tabular
@@ -11,7 +12,6 @@ from onnxmint.results.json import Document
 from onnxmint.results.leak import LeakVerdict
 from onnxmint.results.methods import Method, MethodScores, Repeated, methods_table
 from onnxmint.results.notebook import in_notebook
-from onnxmint.settings import ModuleName
 from onnxmint.stats.epsilon import PrivacyBound
 from onnxmint.stats.ranges import Few
 

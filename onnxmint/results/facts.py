@@ -4,9 +4,10 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Literal
 
+from onnxmint.kinds import ModuleName
 from onnxmint.preprocess.spec import PreprocessSpec
 from onnxmint.results.listed import ListFacts
-from onnxmint.settings import DeviceKind, ModuleName
+from onnxmint.settings import DeviceKind
 from onnxmint.stats.compare import Difference
 from onnxmint.stats.estimates import Estimate, Performance
 from onnxmint.stats.ranges import Count, Few, Share

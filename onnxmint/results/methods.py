@@ -6,10 +6,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from onnxmint.kinds import ModuleName
 from onnxmint.results.audit import Histogram
 from onnxmint.results.frames import Tabular, storable
 from onnxmint.results.json import Facts
-from onnxmint.settings import ModuleName
 from onnxmint.stats.compare import Difference
 from onnxmint.stats.estimates import FPRS, Estimate, FloatArray, Performance, Rate
 from onnxmint.stats.ranges import Count, Share

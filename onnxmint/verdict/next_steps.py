@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from onnxmint.kinds import module_kind
 from onnxmint.results.audit import Verdict
 from onnxmint.results.facts import Control, EvidenceFacts, MethodFacts
 from onnxmint.results.next_steps import NextStep
-from onnxmint.settings import AuditSettings, module_kind
+from onnxmint.settings import AuditSettings
 from onnxmint.stats.estimates import Estimate
 from onnxmint.stats.needed import USUAL_AUC, evidence_needed, expected, scaled, smallest_auc
 from onnxmint.stats.share import questioned_needed

@@ -6,10 +6,11 @@ from dataclasses import replace
 from onnxmint.engine.target import MIXES, Target
 from onnxmint.graph.layers import Layer, choose_layer, dense_input
 from onnxmint.graph.observed import told_of
+from onnxmint.kinds import module_kind
 from onnxmint.methods.references import Reference
 from onnxmint.mint.contest import Rival
 from onnxmint.mint.inside import with_references_beside
-from onnxmint.settings import EvaluateSettings, module_kind
+from onnxmint.settings import EvaluateSettings
 
 
 def wanted_layers(every: tuple[Layer, ...], settings: EvaluateSettings) -> list[Layer]:

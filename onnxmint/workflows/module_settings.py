@@ -5,9 +5,10 @@ from dataclasses import replace
 
 from onnxmint.engine.target import Target, require_one_view
 from onnxmint.errors import UsageError
+from onnxmint.kinds import module_kind
 from onnxmint.methods.references import Reference
 from onnxmint.mint.inside import with_references_beside
-from onnxmint.settings import TrainSettings, module_kind
+from onnxmint.settings import TrainSettings
 
 
 def fixed_in_advance(target: Target, settings: TrainSettings) -> TrainSettings:

@@ -14,9 +14,10 @@ from onnxmint.graph.observed import is_without_weights
 from onnxmint.images.entries import ImageSource
 from onnxmint.images.labelled import lacking_labels, only_labelled
 from onnxmint.images.sources import Place, open_source, require_readable
+from onnxmint.kinds import module_kind
 from onnxmint.methods.references import Reference, file_digest, open_references
 from onnxmint.mint.auditor import OBSERVED, Auditor
-from onnxmint.settings import AuditSettings, EvidenceSettings, TrainSettings, module_kind
+from onnxmint.settings import AuditSettings, EvidenceSettings, TrainSettings
 from onnxmint.workflows.foreseeing import Foreseen, foresee, limited
 from onnxmint.workflows.naming import Subjects, subjects_of
 from onnxmint.workflows.preparing import prepared

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from onnxmint.controls.alignment import READINGS
 from onnxmint.engine.speed import Speed
 from onnxmint.engine.target import Target
+from onnxmint.kinds import module_kind
 from onnxmint.progress import Step
-from onnxmint.settings import TrainSettings, module_kind
+from onnxmint.settings import TrainSettings
 from onnxmint.stats.workload import Workload
 
 _FIT, _FIT_IMAGE = 2.0, 2e-3  # seconds of fitting a module: of itself, and for an image

@@ -1,7 +1,7 @@
 """The MINT modules: small networks that tell members from non-members by a target's activations; one file a module.
 
 Those of the Membership Inference Test (arXiv 2402.09225; 2601.12929 for object classification) leave filter counts and
-regularisation open; ours are stated here. A module takes what its row in `settings.MODULES` says and gives one score,
+regularisation open; ours are stated here. A module takes what its row in `kinds.MODULES` says and gives one score,
 the log-odds that the image was a member, so that higher means more like a member. Its file NAME.py holds a class
 `Module` with a static method `features` (what is standardised) and, where it is fitted, a constructor that takes mean
 and deviation of the features, (C,) each, and after these the trees where its row says that they are grown.
@@ -12,8 +12,8 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
+from onnxmint.kinds import module_kind
 from onnxmint.mint.modules.parts import Forest
-from onnxmint.settings import module_kind
 
 
 class Kind(Protocol):
