@@ -211,7 +211,7 @@ def _full(rows: Sequence[Row]) -> list[str]:
             for found in mine["methods"]
         ]  # fmt: skip
         lines += [f"### {key[0]}, {known}", "", *_lines(("score", "AUC", "placebo"), cells), ""]
-        lines += [_more_tracks(mine), ""] if evidence["groups"] else []
+        lines += [_more_tracks(mine), ""] if evidence["groups"] and key[1] == "half" else []
     return lines
 
 
