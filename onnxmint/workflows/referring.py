@@ -64,14 +64,8 @@ def make_references(
         OnnxmintError: one of its kinds, for files, options and devices that do not serve.
     """
     settings, engine = settings or ReferenceSettings(), engine or Local(stage)
-    if settings.retrain == (settings.features is not None):
-        raise UsageError(
-            "say what the references are made of: --features OTHER.onnx, a classifier that never saw these images, or "
-            "--retrain, the model's own graph with fresh weights; one of them"
-        )
     places = (images,) if isinstance(images, (str, Path)) else tuple(images)
-    if not places:
-        raise UsageError("references learn from labelled images: give --images")
+    _require_meaning(settings, places)
     target, known = opened(model, places, settings, engine)
     if target.model.answer.kind == "sigmoid":
         raise UsageError(
@@ -100,6 +94,17 @@ def make_references(
         seed=settings.seed,
         warnings=(*warnings, *made.warnings),
     )
+
+
+def _require_meaning(settings: ReferenceSettings, places: Sequence[Place]) -> None:
+    """Refuse neither way or both, and no images."""
+    if settings.retrain == (settings.features is not None):
+        raise UsageError(
+            "say what the references are made of: --features OTHER.onnx, a classifier that never saw these images, or "
+            "--retrain, the model's own graph with fresh weights; one of them"
+        )
+    if not places:
+        raise UsageError("references learn from labelled images: give --images")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
