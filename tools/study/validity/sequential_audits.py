@@ -109,6 +109,15 @@ def last(case: Case, rows: np.ndarray, look: Look) -> str:
     return "inconclusive" if kind == "no-evidence" else kind
 
 
+def drawn(rng: np.random.Generator, members: int, others: int, *, guilty: bool) -> np.ndarray:
+    """Return the rows of a set in the order of its lots, of images that the evidence left over, members first."""
+    some = rng.permutation(others)[:SET] + members
+    if guilty:
+        some = np.concatenate([rng.permutation(members)[: SET // 2], some[SET // 2 :]])
+    found: np.ndarray = rng.permutation(some)
+    return found
+
+
 def run(here: World, seed: int, sets: int) -> Iterator[dict[str, Any]]:
     """Yield what became of the sets of one auditor of a target; sets with members cost more images and are fewer."""
     looks, rng = plan_looks(SET), np.random.default_rng(10_000 + seed)
@@ -119,10 +128,7 @@ def run(here: World, seed: int, sets: int) -> Iterator[dict[str, Any]]:
     case = pool(here, auditor, left, free)
     for number in range(sets):
         guilty = number % GUILTY == 0
-        some = rng.permutation(len(free))[:SET] + len(left)
-        if guilty:
-            some = np.concatenate([rng.permutation(len(left))[: SET // 2], some[SET // 2 :]])
-        rows = rng.permutation(some)
+        rows = drawn(rng, len(left), len(free), guilty=guilty)
         fixed = judged(case, rows, ALPHA)
         yield {"target": here.name, "auditor": seed, "guilty": guilty, "fixed": fixed, **in_lots(case, rows, looks)}
 

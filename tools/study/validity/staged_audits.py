@@ -21,7 +21,7 @@ from asking import TARGETS, World, world
 from auditors import KNOWN, train
 from bank import COPIED
 from cells import read_lines
-from sequential_audits import GUILTY, SET, in_lots, judged, pool
+from sequential_audits import GUILTY, SET, drawn, in_lots, judged, pool
 
 from onnxmint.stats.sequential import Look, plan_looks
 
@@ -48,10 +48,7 @@ def run(worlds: dict[int, World], seed: int, sets: int) -> Iterator[dict[str, An
     looks = plan_looks(SET)
     for number in range(sets):
         guilty = number % GUILTY == 0
-        some = rng.permutation(len(free))[:SET] + len(left)
-        if guilty:
-            some = np.concatenate([rng.permutation(len(left))[: SET // 2], some[SET // 2 :]])
-        rows = rng.permutation(some)
+        rows = drawn(rng, len(left), len(free), guilty=guilty)
         found: dict[str, Any] = {"target": here.name, "auditor": seed, "guilty": guilty}
         for views, case in cases.items():
             found[f"fixed {views}"] = judged(case, rows, 0.05)
