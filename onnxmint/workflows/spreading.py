@@ -101,7 +101,7 @@ class UnitMaker:
             raise OnnxmintError(f"sees another {order.folder}: the parts need a folder that all nodes share")
 
     def __call__(self, unit: int, *, device: DeviceKind, cores: int, reason: str) -> None:
-        """Make a unit on a device, with so many cores.
+        """Make a unit on a device, with so many cores, unless its part is there and whole.
 
         Raises:
             OnnxmintError: it cannot be made here.
@@ -110,6 +110,9 @@ class UnitMaker:
             self.check()
             self._open = self._opened(device, cores, reason)
         found = self._open
+        # A process can end between writing a part and telling so: then it is asked for once more, and stands.
+        if is_whole(Path(self._order.folder), found.work, unit):
+            return
         made = replace(found.made, unit=unit)
         make_unit(found.ready, found.work, found.recorder, Path(self._order.folder), made)
 

@@ -42,6 +42,11 @@ def test_units_of_processes_elsewhere_are_those_of_one(maker: UnitMaker, phi: Au
     travelled = pickle.loads(pickle.dumps(maker))
     for unit in (0, 2):
         travelled(unit, device="cpu", cores=1, reason="--device cpu")
+    parts = sorted((tmp_path / "run.parts").glob("part-*"))
+    stood = [part.stat().st_mtime_ns for part in parts]
+    for unit in range(3):  # asked for again, since who made it ended before telling so
+        travelled(unit, device="cpu", cores=1, reason="--device cpu")
+    assert [part.stat().st_mtime_ns for part in parts] == stood
     alone = audit(MODEL, IMAGES, phi, settings=SETTINGS)
     both = [replace(one, created="then") for one in (alone, merge_parts(tmp_path / "run.parts", device="cpu").result)]
     assert AUDIT.write(both[0]) == AUDIT.write(both[1])
