@@ -27,7 +27,7 @@ from onnxmint.cli.page import given_words, page_of, page_options
 from onnxmint.cli.parts import make_part, part_options, require_for_parts
 from onnxmint.cli.redacted import files_of, require_redactable
 from onnxmint.cli.sealed import run_sealed, sealed_options, wants_sealed
-from onnxmint.cli.turns import first_of, first_option, require_turns
+from onnxmint.cli.turns import first_of, first_option, opened_auditor, require_turns
 from onnxmint.cli.ways import say_what_is_missing
 from onnxmint.errors import UsageError
 from onnxmint.report.names import visible
@@ -262,17 +262,10 @@ def _asked(ctx: click.Context, model: Path, images: tuple[str, ...], options: di
 
 def _known(options: dict[str, Any]) -> "Auditor | Known":
     """Return the auditor that was given, or the known images to train one on."""
-    from onnxmint.mint.auditor import load_auditor
     from onnxmint.workflows.auditing import Known
 
     if options["auditor_file"] is not None:
-        auditor = load_auditor(options["auditor_file"])
-        if auditor.method.labels and not options["labels"]:
-            raise UsageError(
-                "--no-labels does not fit this auditor, which was trained with labels; leave it out, or train another "
-                "auditor with --no-labels"
-            )
-        return auditor
+        return opened_auditor(options["auditor_file"], labels=options["labels"])
     training = settings_of(TrainSettings, options)
     return Known(members=options["members"], nonmembers=options["nonmembers"], training=training)
 

@@ -34,7 +34,23 @@ def require_turns(options: dict[str, Any]) -> None:
 
 def first_of(options: dict[str, Any]) -> "Auditor | None":
     """Return the auditor that is asked first, if any."""
+    place = options.pop("first")
+    return None if place is None else opened_auditor(place, labels=options["labels"])
+
+
+def opened_auditor(place: Path, *, labels: bool) -> "Auditor":
+    """Return an auditor from its file.
+
+    Raises:
+        UsageError: it was trained with labels, which are not to be taken.
+        OnnxmintError: the file does not serve.
+    """
     from onnxmint.mint.auditor import load_auditor
 
-    place = options.pop("first")
-    return None if place is None else load_auditor(place)
+    auditor = load_auditor(place)
+    if auditor.method.labels and not labels:
+        raise UsageError(
+            "--no-labels does not fit this auditor, which was trained with labels; leave it out, or train another "
+            "auditor with --no-labels"
+        )
+    return auditor

@@ -41,7 +41,7 @@ from onnxmint.verdict.opinions import strength_of
 from onnxmint.verdict.scores import Named, QuestionedScores, flag_warnings
 from onnxmint.verdict.units import Units, as_units
 from onnxmint.workflows.foreseeing import power_words, sampled
-from onnxmint.workflows.lots import Shown, at_most, sample_words, score_in_lots
+from onnxmint.workflows.lots import Scored, at_most, sample_words, score_in_lots
 from onnxmint.workflows.opening import Before, Known, Ready, open_by_training, open_with_auditor
 from onnxmint.workflows.questioning import class_names, what_was_seen
 from onnxmint.workflows.remarks import warnings_of
@@ -106,7 +106,7 @@ def judge(ready: Ready, settings: AuditSettings, engine: Engine, look: Look = lo
 
 def look_and_score(
     ready: Ready, settings: AuditSettings, engine: Engine, look: Look = look_at, share: float = 1.0
-) -> Shown:
+) -> Scored:
     """Look at the questioned images and score them, all or as many as tell; controls come later.
 
     Args:
@@ -135,10 +135,10 @@ def look_and_score(
         return case_of(sighting, auditor.measure, settings).verdict()
 
     scored, looks, tells = score_in_lots(ready, asked, settings, engine, decided, share)
-    return Shown(asked=asked.with_groups(scored.row), scored=scored, looks=looks, tells=tells, rng=rng)
+    return Scored(asked=asked.with_groups(scored.row), scored=scored, looks=looks, tells=tells, rng=rng)
 
 
-def conclude(ready: Ready, shown: Shown, settings: AuditSettings, engine: Engine) -> AuditResult:
+def conclude(ready: Ready, shown: Scored, settings: AuditSettings, engine: Engine) -> AuditResult:
     """Control what was scored, and reach a verdict."""
     asked, scored, looks = shown.asked, shown.scored, shown.looks
     units = _units(ready, asked, scored)

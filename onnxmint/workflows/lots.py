@@ -23,7 +23,7 @@ from onnxmint.workflows.questioning import score
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class Scored:
     """Questioned images that were looked at and scored, before controls.
 
     Attributes:

@@ -19,7 +19,7 @@ from onnxmint.progress import Stage, quiet
 from onnxmint.results.audit import AuditResult
 from onnxmint.settings import AuditSettings
 from onnxmint.workflows.auditing import conclude, look_and_score
-from onnxmint.workflows.lots import Shown
+from onnxmint.workflows.lots import Scored
 from onnxmint.workflows.opening import Before, Ready, open_with_auditor
 
 FIRST = 0.8
@@ -83,7 +83,7 @@ def audit_in_turn(
     return _answered(more, again, settings, engine, _left_open(first, shown))
 
 
-def _answered(ready: Ready, shown: Shown, settings: AuditSettings, engine: Engine, note: str) -> InTurn:
+def _answered(ready: Ready, shown: Scored, settings: AuditSettings, engine: Engine, note: str) -> InTurn:
     result = conclude(ready, shown, settings, engine)
     return InTurn(result=replace(result, warnings=(*result.warnings, note)), auditor=ready.auditor)
 
@@ -95,7 +95,7 @@ def _needed(first: Auditor, then: Auditor) -> str:
     )
 
 
-def _left_open(first: Auditor, shown: Shown) -> str:
+def _left_open(first: Auditor, shown: Scored) -> str:
     return (
         f"An auditor of {first.method.views} views was asked first (--first), could spend {FIRST:.0%} of the level on "
         f"{len(shown.scored.row):,} images, and left the set open; this one could spend the rest."

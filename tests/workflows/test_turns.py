@@ -6,6 +6,7 @@ import pytest
 
 from onnxmint import AuditSettings, TrainSettings, audit_in_turn, train
 from onnxmint.cli.main import run
+from onnxmint.cli.turns import first_of
 from onnxmint.errors import UsageError
 from onnxmint.mint.auditor import Auditor
 from onnxmint.workflows.turns import FIRST
@@ -62,6 +63,14 @@ def test_where_it_has_no_meaning_it_is_refused(
 ) -> None:
     assert run(["audit", str(MODEL), str(DEMO / "questioned.parquet"), "--first", "f.onnx", *words]) == 2
     assert message in " ".join(capfd.readouterr().err.split())
+
+
+@pytest.mark.slow
+def test_the_first_is_refused_without_the_labels_that_it_was_trained_with(both: Both, tmp_path: Path) -> None:
+    place = tmp_path / "first.onnx"
+    place.write_bytes(both[0].model)
+    with pytest.raises(UsageError, match=r"^--no-labels does not fit this auditor"):
+        first_of({"first": place, "labels": False})
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import data
 import numpy as np
 import torch
 from ceiling_models import FASHION, WORLDS, pool, shadows, trained
@@ -21,7 +22,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from onnxmint.engine.local import Local
 from onnxmint.engine.probe import ANSWER, FREE, ODDS, expose
 from onnxmint.engine.target import make_ready
-from onnxmint.evidence.table import CALIBRATE, FIT, TEST, EvidenceTable, divided
+from onnxmint.evidence.table import CALIBRATE, FIT, TEST, EvidenceTable
 from onnxmint.images.chosen import Decoded, Images
 from onnxmint.methods import lira
 from onnxmint.methods.signals import SIGNALS, Observed, negative_loss
@@ -126,12 +127,8 @@ class Case:
         """Divide the pool."""
         inside = ground.trained[number]
         order = np.concatenate([np.flatnonzero(inside), np.flatnonzero(~inside)])
-        none = np.zeros(len(order), np.int8)
-        table = EvidenceTable(
-            index=np.arange(len(order)), is_member=inside[order], labels=ground.labels[order], groups=None, part=none,
-            fold=none,
-        )  # fmt: skip
-        return cls(ground=ground, number=number, table=divided(table, np.random.default_rng(number)), order=order)
+        table = data.evidence_of(ground.labels[order], inside[order], np.random.default_rng(number))
+        return cls(ground=ground, number=number, table=table, order=order)
 
     def said(self, views: int = VIEWS) -> dict[str, Column]:
         """Return what the target says, in the order of the evidence."""

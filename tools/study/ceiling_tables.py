@@ -160,15 +160,15 @@ def easy_table(found: dict[str, dict[str, list[float]]]) -> Iterator[str]:
 
 TRIED = """### Tried, on targets that serve for choosing
 
-From the log of the laboratory, rounded; `ceiling_tried.py` is its script put in order, not run through again.
-Taken was the row `relative`: the references shown the image itself only. Not taken: trees
-(histogram boosting) in the place of the network or beside it, which find no more members in the same numbers; the
-difficulty by a ridge on the pixels, cross-fitted on the evidence; references shown all 26 views, which cost 26 times as
-much. Students, networks like the target that learned what it answers to 6,000 other images, gave the largest gain: one
-student, on the 10 held-out targets that were reached, +0.019 (+0.017 to +0.021) in AUC and +0.030 (+0.022 to +0.038) in
-TPR at 1 % FPR. But the target's members look easy to them by themselves ("alone", there AUC 0.517, 0.511 to 0.523):
-what a student learned of the target holds something of its members. The check that withholds references which tell
-members apart, and the placebo twin, could not tell that from a difference in difficulty, so no command makes them.
+From the log of the laboratory, rounded; `ceiling_tried.py` is its script put in order, not run through again. Taken was
+the row `relative`: the references shown the image itself only. Not taken here: trees (histogram boosting; a module
+since then, measured above) in the place of the network or beside it, which find no more members in the same numbers;
+the difficulty by a ridge on the pixels, cross-fitted on the evidence; references shown all 26 views, which cost 26
+times as much. Students, networks like the target that learned what it answers to 6,000 other images, gave the largest
+gain: one student, on the 10 held-out targets that were reached, +0.019 (+0.017 to +0.021) in AUC and +0.030 (+0.022 to
++0.038) in TPR at 1 % FPR. But the target's members look easy to them by themselves ("alone", there AUC 0.517, 0.511 to
+0.523): what a student learned of the target holds something of its members. The check that withholds references which
+tell members apart, and the placebo twin, could not tell that from a difference in difficulty, so no command makes them.
 No interval is given of two targets.
 
 | method | targets | AUC | TPR at 1 % FPR | difference in AUC | in TPR at 1 % |

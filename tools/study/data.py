@@ -14,6 +14,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from PIL import Image
 
+from onnxmint.evidence.table import EvidenceTable, divided
+
 CLASSES = {"cifar10": 10, "cifar100": 100, "gtsrb": 43}
 GROUP = {"gtsrb": "track"}  # the column of near copies
 
@@ -75,3 +77,26 @@ def pixels(table: pa.Table, rows: np.ndarray) -> np.ndarray:
 def labels(table: pa.Table, rows: np.ndarray) -> np.ndarray:
     found: np.ndarray = table["label"].to_numpy()[rows].astype(np.int64)
     return found
+
+
+def log_odds(answer: np.ndarray, label: np.ndarray, kind: str) -> np.ndarray:
+    """Return (n, ...) log-odds of the label of (n, ..., classes) answers, logits or probabilities."""
+    values = answer.astype(np.float64)
+    values = values if kind == "logits" else np.log(np.maximum(values, 1e-45))
+    index = label.reshape(-1, *([1] * (values.ndim - 1)))
+    own = np.take_along_axis(values, np.broadcast_to(index, (*values.shape[:-1], 1)), axis=-1)[..., 0]
+    rest = values.copy()
+    np.put_along_axis(rest, np.broadcast_to(index, (*values.shape[:-1], 1)), -np.inf, axis=-1)
+    top = rest.max(axis=-1)
+    return own - (top + np.log(np.exp(rest - top[..., None]).sum(axis=-1)))
+
+
+def evidence_of(
+    label: np.ndarray, member: np.ndarray, rng: np.random.Generator, groups: np.ndarray | None = None
+) -> EvidenceTable:
+    """Return (n,) images as evidence, divided as an audit divides known images."""
+    none = np.zeros(len(label), np.int8)
+    table = EvidenceTable(
+        index=np.arange(len(label)), is_member=member, labels=label, groups=groups, part=none, fold=none
+    )
+    return divided(table, rng)

@@ -15,12 +15,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import data
 import numpy as np
 import torch
 from goals_recorded import FEATURES, GOALS, Column, Goal, recorded
 
 from onnxmint.engine.probe import ANSWER, FREE, ODDS
-from onnxmint.evidence.table import CALIBRATE, FIT, TEST, EvidenceTable, divided
+from onnxmint.evidence.table import CALIBRATE, FIT, TEST, EvidenceTable
 from onnxmint.methods import lira
 from onnxmint.methods.signals import Observed, negative_loss
 from onnxmint.mint.choosing import best_of
@@ -50,31 +51,17 @@ class Ground:
         """Return (n, 1) the mean log-odds by references of the label, or of the target's top class (FREE)."""
         top = self.said["plain"][ANSWER].argmax(axis=1)
         label = self.said["known"]["label"] if column == ODDS else top
-        each = [_log_odds(self.said[name], label) for name in names or self.goal.references]
+        said = [self.said[name] for name in names or self.goal.references]
+        each = [data.log_odds(one[ANSWER], label, str(one["kind"])) for one in said]
         found: Column = np.mean(each, axis=0)[:, None].astype(np.float32)
         return found
-
-
-def _log_odds(said: dict[str, Column], label: Column) -> Column:
-    answer = said[ANSWER].astype(float)
-    values = answer if str(said["kind"]) == "logits" else np.log(np.maximum(answer, 1e-45))
-    row = np.arange(len(label))
-    own, rest = values[row, label], values.copy()
-    rest[row, label] = -np.inf
-    top = rest.max(axis=1)
-    found: Column = own - (top + np.log(np.exp(rest - top[:, None]).sum(axis=1)))
-    return found
 
 
 def ground_of(goal: Goal, shared: Path, store: Path) -> Ground:
     """Record what is missing; divide the evidence as an audit does."""
     said = recorded(goal, shared, store)
     label, member = said["known"]["label"], said["known"]["member"]
-    none = np.zeros(len(label), np.int8)
-    table = EvidenceTable(
-        index=np.arange(len(label)), is_member=member, labels=label, groups=None, part=none, fold=none
-    )
-    return Ground(goal=goal, table=divided(table, np.random.default_rng(0)), said=said)
+    return Ground(goal=goal, table=data.evidence_of(label, member, np.random.default_rng(0)), said=said)
 
 
 def fixed_scores(ground: Ground) -> Iterator[tuple[str, Column]]:

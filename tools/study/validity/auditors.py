@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 from asking import Asking, World
+from bank import data
 from cells import ALPHA
 
 from onnxmint.controls.panel import control_evidence
@@ -13,7 +14,7 @@ from onnxmint.controls.seen import Difficulty, Seen, Twin
 from onnxmint.evidence.copies import Copies
 from onnxmint.evidence.known import Evidence
 from onnxmint.evidence.questioned import Questioned
-from onnxmint.evidence.table import CALIBRATE, FIT, TEST, EvidenceTable, divided
+from onnxmint.evidence.table import CALIBRATE, FIT, TEST, EvidenceTable
 from onnxmint.images.facts import ImageFacts
 from onnxmint.mint.difficulty import small_images
 from onnxmint.mint.learned import learned_ease
@@ -59,13 +60,7 @@ def train(
     pools = (here.members, inside), (here.nonmembers, outside)
     label = np.concatenate([pool.label[rows] for pool, rows in pools])
     is_member = np.arange(len(label)) < len(inside)
-    none = np.zeros(len(label), np.int8)
-    table = divided(
-        EvidenceTable(
-            index=np.arange(len(label)), is_member=is_member, labels=label, groups=groups, part=none, fold=none
-        ),
-        rng,
-    )
+    table = data.evidence_of(label, is_member, rng, groups)
     facts = ImageFacts.joined([replace(pool.facts.take(rows), index=rows) for pool, rows in pools])
     odds = np.concatenate([here.odds(pool, rows, pool.label[rows]) for pool, rows in pools])
     top = [pool.logits[rows, 0].argmax(axis=1) for pool, rows in pools]

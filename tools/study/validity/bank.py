@@ -34,6 +34,7 @@ from onnxmint.settings import EvidenceSettings
 STUDY = Path(__file__).parents[1]
 sys.path.insert(0, str(STUDY))
 import data  # noqa: E402
+from data import log_odds  # noqa: E402
 from runs import TARGETS  # noqa: E402
 
 VIEWS = VIEW_SETS[26]
@@ -154,18 +155,6 @@ def to_views(target: Target, pixels: Pixels, views: tuple[View, ...]) -> np.ndar
 def ready(name: str, shared: Path) -> Target:
     path = (STUDY / "targets" if TARGETS[name].ours else shared / "models") / f"{name}.onnx"
     return make_ready(path, EvidenceSettings(preprocess=TARGETS[name].preprocess, device="cpu"))
-
-
-def log_odds(answer: np.ndarray, label: np.ndarray, kind: str) -> np.ndarray:
-    """Return (n, ...) log-odds of the label of (n, ..., classes) answers, logits or probabilities."""
-    values = answer.astype(np.float64)
-    values = values if kind == "logits" else np.log(np.maximum(values, 1e-45))
-    index = label.reshape(-1, *([1] * (values.ndim - 1)))
-    own = np.take_along_axis(values, np.broadcast_to(index, (*values.shape[:-1], 1)), axis=-1)[..., 0]
-    rest = values.copy()
-    np.put_along_axis(rest, np.broadcast_to(index, (*values.shape[:-1], 1)), -np.inf, axis=-1)
-    top = rest.max(axis=-1)
-    return own - (top + np.log(np.exp(rest - top[..., None]).sum(axis=-1)))
 
 
 def pools(name: str, shared: Path, draw: int) -> Iterator[tuple[str, np.ndarray, np.ndarray, Pixels]]:

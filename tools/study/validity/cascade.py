@@ -16,9 +16,8 @@ import numpy as np
 import torch
 from asking import TARGETS, World, world
 from auditors import fitted
-from bank import COPIED, MEMBERS
+from bank import COPIED, MEMBERS, data
 
-from onnxmint.evidence.table import EvidenceTable, divided
 from onnxmint.stats import metrics
 
 RESULT = Path(__file__).parent / "results" / "cascade.json"
@@ -38,13 +37,8 @@ def measure(worlds: dict[int, World]) -> dict[str, Any]:
     score, inside, held = {}, np.arange(2 * KNOWN) < KNOWN, np.zeros(0, np.bool_)
     for views, here in worlds.items():
         sides = (here.members, here.nonmembers)
-        label, none = np.concatenate([side.label[rows] for side in sides]), np.zeros(2 * KNOWN, np.int8)
-        table = divided(
-            EvidenceTable(
-                index=np.arange(2 * KNOWN), is_member=inside, labels=label, groups=None, part=none, fold=none
-            ),
-            np.random.default_rng(0),
-        )
+        label = np.concatenate([side.label[rows] for side in sides])
+        table = data.evidence_of(label, inside, np.random.default_rng(0))
         odds = np.concatenate([here.odds(side, rows, side.label[rows]) for side in sides])
         _, found, _ = fitted("views", odds, table, 0)
         held = np.isfinite(found)
